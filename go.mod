@@ -1,0 +1,3 @@
+module orgimport
+
+go 1.26
