@@ -1,0 +1,351 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// refusing is a server that refuses: the op of these tests. What an error of it
+// says is up to each test.
+type refusing struct {
+	mu       sync.Mutex
+	requests int
+	members  map[string]bool // "org user"
+	answer   func(orgID string, ids []string) error
+	partly   bool // a refused batch is taken but for the bad rows
+	bad      func(orgID, id string) bool
+}
+
+func (s *refusing) op(_ context.Context, b Batch) (Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	receipt := Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: fmt.Sprint("c-", s.requests)}
+	err := s.answer(b.OrgID, b.UserIDs())
+	for _, id := range b.UserIDs() {
+		if err == nil || s.partly && !s.bad(b.OrgID, id) {
+			s.members[b.OrgID+" "+id] = true
+		}
+	}
+	if err != nil {
+		receipt.HTTPStatus, receipt.Message = 400, err.Error()
+	}
+	return receipt, err
+}
+
+// refusalErr is an error with all that the importer may ask of one.
+type refusalErr struct {
+	text  string
+	reach Reach
+	names []string
+	is    error
+}
+
+func (e *refusalErr) Error() string           { return e.text }
+func (e *refusalErr) Reach() Reach            { return e.reach }
+func (e *refusalErr) Blame([]string) []string { return e.names }
+func (e *refusalErr) Is(target error) bool    { return target == e.is }
+
+func batchOf(orgID string, n int) Batch {
+	b := Batch{OrgID: orgID}
+	for i := range n {
+		b.Rows = append(b.Rows, Row{OrgID: orgID, UserID: fmt.Sprintf("auth0|%d", i), Line: i + 2})
+	}
+	return b
+}
+
+// sets yields every choice of k out of 0…n-1.
+func sets(n, k int) func(yield func([]int) bool) {
+	return func(yield func([]int) bool) {
+		var pick func(from int, chosen []int) bool
+		pick = func(from int, chosen []int) bool {
+			if len(chosen) == k {
+				return yield(chosen)
+			}
+			for i := from; i < n; i++ {
+				if !pick(i+1, append(slices.Clone(chosen), i)) {
+					return false
+				}
+			}
+			return true
+		}
+		pick(0, nil)
+	}
+}
+
+func badIDs(chosen []int) []string {
+	var ids []string
+	for _, i := range chosen {
+		ids = append(ids, fmt.Sprintf("auth0|%d", i))
+	}
+	return ids
+}
+
+func TestCostOfBadRows(t *testing.T) {
+	type naming func(bad []string) []string
+	nobody := func([]string) []string { return nil }
+	all := func(bad []string) []string { return bad }
+	first := func(bad []string) []string { return bad[:1] }
+	// The cost of one batch of ten, its first refusal included: on average over
+	// all places where the bad rows can stand, and at worst.
+	for _, test := range []struct {
+		names string
+		naming
+		bad   int
+		mean  float64
+		worst int
+	}{
+		{"nobody", nobody, 0, 1, 1},
+		{"nobody", nobody, 1, 6.3, 7},
+		{"nobody", nobody, 2, 9.6, 11},
+		{"nobody", nobody, 3, 13.1, 15},
+		{"nobody", nobody, 10, 14, 14},
+		{"all bad ids", all, 1, 2, 2},
+		{"all bad ids", all, 2, 4, 4},
+		{"all bad ids", all, 3, 5, 5},
+		{"all bad ids", all, 10, 14, 14}, // to name everyone is to name nobody
+		{"the first bad id", first, 1, 2, 2},
+		{"the first bad id", first, 2, 4, 4},
+		{"the first bad id", first, 3, 6, 6},
+		{"the first bad id", first, 10, 19, 19}, // each named one is asked about again
+	} {
+		t.Run(fmt.Sprintf("%d bad, the refusal names %s", test.bad, test.names), func(t *testing.T) {
+			var total, worst, runs int
+			for chosen := range sets(10, test.bad) {
+				bad := badIDs(chosen)
+				srv := &refusing{members: map[string]bool{}}
+				srv.answer = func(_ string, ids []string) error {
+					var here []string
+					for _, id := range ids {
+						if slices.Contains(bad, id) {
+							here = append(here, id)
+						}
+					}
+					if here == nil {
+						return nil
+					}
+					return &refusalErr{text: "no", reach: ReachRow, names: test.naming(here)}
+				}
+				outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range outcomes {
+					want := Added
+					if slices.Contains(bad, o.Row.UserID) {
+						want = Failed
+					}
+					if o.Status != want {
+						t.Fatalf("bad %v: %s is %s, want %s", bad, o.Row.UserID, o.Status, want)
+					}
+				}
+				runs++
+				total += srv.requests
+				worst = max(worst, srv.requests)
+			}
+			mean := float64(total) / float64(runs)
+			t.Logf("mean %.2f, worst %d", mean, worst)
+			if mean > test.mean+0.05 || worst > test.worst {
+				t.Errorf("cost is %.2f requests on average, %d at worst; want at most %.1f and %d", mean, worst, test.mean, test.worst)
+			}
+		})
+	}
+}
+
+func TestUnknownOrganizationCostsOneRefusal(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}}
+	srv.answer = func(string, []string) error { return &refusalErr{text: "no organization", reach: ReachOrg} }
+	s := newSender(srv.op)
+	for range 100 {
+		outcomes, err := s.settle(t.Context(), batchOf("org_gone", 10))
+		if err != nil || len(outcomes) != 10 {
+			t.Fatalf("%d outcomes, %v", len(outcomes), err)
+		}
+		for _, o := range outcomes {
+			if o.Status != Failed || !strings.HasPrefix(o.Message, "no organization") {
+				t.Fatalf("outcome %+v", o)
+			}
+		}
+	}
+	if srv.requests != 1 {
+		t.Errorf("1,000 rows of an unknown organization took %d requests, want 1", srv.requests)
+	}
+}
+
+func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}}
+	srv.answer = func(_ string, ids []string) error {
+		if slices.Contains(ids, "auth0|3") {
+			return &refusalErr{text: "no such user", reach: ReachRow, is: ErrUnknownUser}
+		}
+		return nil
+	}
+	s := newSender(srv.op)
+	if _, err := s.settle(t.Context(), batchOf("org_a", 10)); err != nil {
+		t.Fatal(err)
+	}
+	srv.requests = 0
+	outcomes, err := s.settle(t.Context(), batchOf("org_b", 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if srv.requests != 1 {
+		t.Errorf("the second organization took %d requests, want 1", srv.requests)
+	}
+	for _, o := range outcomes {
+		if bad := o.Row.UserID == "auth0|3"; bad != (o.Status == Failed) {
+			t.Errorf("outcome %+v", o)
+		} else if bad && (o.Attempts != 0 || !strings.Contains(o.Message, "told from line 5")) {
+			t.Errorf("the row that was not sent says %+v", o.Receipt)
+		}
+	}
+}
+
+func TestNothingIsNarrowedWhenNoRowIsToBlame(t *testing.T) {
+	for _, test := range []struct {
+		reach    Reach
+		outcomes int
+		broken   bool
+	}{{ReachBatch, 10, false}, {ReachRun, 0, true}} {
+		srv := &refusing{members: map[string]bool{}}
+		srv.answer = func(string, []string) error { return &refusalErr{text: "no", reach: test.reach} }
+		outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+		if srv.requests != 1 || len(outcomes) != test.outcomes || (err != nil) != test.broken {
+			t.Errorf("reach %d: %d requests, %d outcomes, error %v", test.reach, srv.requests, len(outcomes), err)
+		}
+	}
+}
+
+func TestServerWithASmallerCapTakesEveryRow(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}}
+	srv.answer = func(_ string, ids []string) error {
+		if len(ids) > 3 {
+			return &refusalErr{text: "array is too long", reach: ReachRow}
+		}
+		return nil
+	}
+	outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+	if err != nil || len(outcomes) != 10 || len(srv.members) != 10 {
+		t.Errorf("%d outcomes, %d members, %v; want 10, 10, nil", len(outcomes), len(srv.members), err)
+	}
+}
+
+func TestRowsDecidedBeforeTheRunBreaksAreTold(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}}
+	srv.answer = func(_ string, ids []string) error {
+		switch srv.requests {
+		case 1:
+			return &refusalErr{text: "no", reach: ReachRow}
+		case 2:
+			return nil
+		}
+		return &refusalErr{text: "token refused", reach: ReachRun}
+	}
+	outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+	if err == nil || len(outcomes) != 5 {
+		t.Errorf("%d outcomes, error %v; want the 5 rows of the first half and an error", len(outcomes), err)
+	}
+}
+
+// TestGoodRowsGetIn asks for the one thing that must hold whatever a refusal
+// means and whomever it names: good rows are members, bad rows are told.
+func TestGoodRowsGetIn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		orgs := rapid.IntRange(1, 4).Draw(t, "orgs")
+		badShare := rapid.IntRange(0, 10).Draw(t, "badTenths")
+		isBad := map[string]bool{}
+		bad := func(orgID, id string) bool { return isBad[orgID+" "+id] }
+		member := map[string]bool{}
+		var batches []Batch
+		for o := range orgs {
+			for range rapid.IntRange(1, 3).Draw(t, "batches") {
+				b := Batch{OrgID: fmt.Sprint("org_", o)}
+				for i := range rapid.IntRange(1, 10).Draw(t, "rows") {
+					r := Row{OrgID: b.OrgID, UserID: fmt.Sprintf("auth0|%d-%d", len(batches), i), Line: i + 2}
+					switch draw := rapid.IntRange(0, 19).Draw(t, "kind"); {
+					case draw < badShare:
+						isBad[b.OrgID+" "+r.UserID] = true
+					case draw == 19:
+						member[b.OrgID+" "+r.UserID] = true
+					}
+					b.Rows = append(b.Rows, r)
+				}
+				batches = append(batches, b)
+			}
+		}
+		naming := rapid.SampledFrom([]string{"none", "all", "first", "innocent", "echo"}).Draw(t, "naming")
+		conflicts := rapid.Bool().Draw(t, "conflicts")
+		batchCap := rapid.IntRange(1, 10).Draw(t, "cap")
+		srv := &refusing{members: map[string]bool{}, bad: bad, partly: rapid.Bool().Draw(t, "partly")}
+		srv.answer = func(orgID string, ids []string) error {
+			e := &refusalErr{text: "no", reach: ReachRow}
+			if len(ids) > batchCap {
+				return e
+			}
+			var guilty []string
+			for _, id := range ids {
+				if bad(orgID, id) {
+					guilty = append(guilty, id)
+				}
+			}
+			if guilty == nil {
+				for _, id := range ids {
+					if conflicts && (member[orgID+" "+id] || srv.members[orgID+" "+id]) {
+						return &refusalErr{text: "conflict", reach: ReachRow, is: ErrMember}
+					}
+				}
+				return nil
+			}
+			switch naming {
+			case "all":
+				e.names = guilty
+			case "first":
+				e.names = guilty[:1]
+			case "innocent": // names users that may well be good
+				e.names = ids[:rapid.IntRange(0, len(ids)).Draw(t, "named")]
+			case "echo":
+				e.names = ids
+			}
+			return e
+		}
+		s := newSender(srv.op)
+		for _, b := range batches {
+			outcomes, err := s.settle(context.Background(), b)
+			if err != nil || len(outcomes) != len(b.Rows) {
+				t.Fatalf("%d outcomes for %d rows, %v", len(outcomes), len(b.Rows), err)
+			}
+			for _, o := range outcomes {
+				pair := o.Row.OrgID + " " + o.Row.UserID
+				if isBad[pair] != (o.Status == Failed) {
+					t.Fatalf("%s: bad %v, but %s", pair, isBad[pair], o.Status)
+				}
+				if !isBad[pair] && !srv.members[pair] && !member[pair] {
+					t.Fatalf("%s is good and not in", pair)
+				}
+			}
+		}
+	})
+}
+
+func TestReachOf(t *testing.T) {
+	inner := &refusalErr{reach: ReachOrg}
+	for _, test := range []struct {
+		err  error
+		want Reach
+	}{
+		{inner, ReachOrg},
+		{fmt.Errorf("batch 7: %w", inner), ReachOrg},
+		{errors.New("no idea"), ReachRun},
+	} {
+		if got := ReachOf(test.err); got != test.want {
+			t.Errorf("ReachOf(%v) = %d, want %d", test.err, got, test.want)
+		}
+	}
+}
