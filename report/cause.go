@@ -1,0 +1,175 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"orgimport/importer"
+)
+
+// Cause is a group of rows that are not in for the same reason: the same
+// status, the same answer, and the same message once ids and numbers are taken
+// out of it.
+type Cause struct {
+	Status     importer.Status
+	HTTPStatus int
+	Code       string
+	Message    string // with … in the place of each id and number
+	Rows       int
+	Examples   []Example // the first few of the rows
+}
+
+// Example is one row of a [Cause].
+type Example struct {
+	Line    int
+	OrgID   string
+	UserID  string
+	Message string // as it was
+}
+
+const (
+	// maxCauses bounds memory where messages differ in a way that generalize
+	// does not see through. Rows of further causes are only counted.
+	maxCauses = 500
+	// maxExamples is how many rows of a cause are remembered.
+	maxExamples = 3
+	// maxText bounds, in bytes, what is remembered of a message or an id. The
+	// results file has all of it.
+	maxText = 400
+)
+
+// causes groups rows by cause. The zero value is ready for use.
+type causes struct {
+	groups map[causeKey]*Cause
+	others int // rows of causes beyond maxCauses
+}
+
+type causeKey struct {
+	status     importer.Status
+	httpStatus int
+	code       string
+	message    string
+}
+
+func (c *causes) add(o *importer.Outcome) {
+	message := shorten(visible(generalize(o.Message, o.Row.OrgID, o.Row.UserID)))
+	key := causeKey{o.Status, o.HTTPStatus, shorten(visible(o.Code)), message}
+	group, ok := c.groups[key]
+	if !ok {
+		if len(c.groups) == maxCauses {
+			c.others++
+			return
+		}
+		if c.groups == nil {
+			c.groups = make(map[causeKey]*Cause)
+		}
+		// What is kept must not hold on to the answer it was cut from.
+		key.code, key.message = strings.Clone(key.code), strings.Clone(key.message)
+		group = &Cause{Status: key.status, HTTPStatus: key.httpStatus, Code: key.code, Message: key.message}
+		c.groups[key] = group
+	}
+	group.Rows++
+	if len(group.Examples) < maxExamples {
+		group.Examples = append(group.Examples, Example{
+			Line:    o.Row.Line,
+			OrgID:   strings.Clone(shorten(visible(o.Row.OrgID))),
+			UserID:  strings.Clone(shorten(visible(o.Row.UserID))),
+			Message: strings.Clone(shorten(visible(o.Message))),
+		})
+	}
+}
+
+// sorted returns the causes, the largest first; of equals the earliest line.
+func (c *causes) sorted() []Cause {
+	all := make([]Cause, 0, len(c.groups))
+	for _, g := range c.groups {
+		all = append(all, *g)
+	}
+	slices.SortFunc(all, func(a, b Cause) int {
+		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line),
+			cmp.Compare(a.Status, b.Status), cmp.Compare(a.HTTPStatus, b.HTTPStatus),
+			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
+	})
+	return all
+}
+
+// shorten cuts s to maxText bytes, at the beginning of a character.
+func shorten(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	end := maxText
+	for end > 0 && s[end]&0xc0 == 0x80 {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// separators end a word of a message.
+const separators = " ,;\"'`()[]{}<>="
+
+// generalize takes ids and numbers out of a message, so that the messages of
+// one cause are equal. A list of ids becomes one …, however long it is.
+func generalize(message, orgID, userID string) string {
+	// Only an id with a separator in it can be missed by the words below.
+	for _, id := range []string{userID, orgID} {
+		if len(id) >= 4 && strings.ContainsAny(id, separators) {
+			message = strings.ReplaceAll(message, id, "…")
+		}
+	}
+	var out strings.Builder
+	out.Grow(len(message))
+	afterID := false // the word before was taken out
+	for message != "" {
+		start := wordStart(message)
+		gap, rest := message[:start], message[start:]
+		word := rest[:wordEnd(rest)]
+		message = rest[len(word):]
+		isID := word == orgID || word == userID || isVariable(word)
+		switch {
+		case !isID:
+			out.WriteString(gap)
+			out.WriteString(word)
+		case !afterID || strings.Trim(gap, " ,;\"'`") != "":
+			out.WriteString(gap)
+			out.WriteString("…")
+		}
+		afterID = isID && word != ""
+	}
+	return out.String()
+}
+
+// wordStart returns where the first word begins.
+func wordStart(s string) int {
+	start := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune(separators, r) })
+	if start < 0 {
+		return len(s)
+	}
+	return start
+}
+
+// wordEnd returns where the word that s begins with ends. A final full stop or
+// colon is no part of it.
+func wordEnd(s string) int {
+	end := strings.IndexAny(s, separators)
+	if end < 0 {
+		end = len(s)
+	}
+	if trimmed := strings.TrimRight(s[:end], ".:!?"); trimmed != "" {
+		return len(trimmed)
+	}
+	return end
+}
+
+// isVariable reports whether a word of a message is an id or a number. A short
+// word with a digit further on, such as Auth0 or UTF-8, is neither.
+func isVariable(word string) bool {
+	if word == "" {
+		return false
+	}
+	first := strings.TrimLeft(word, "-+#")
+	return word == "…" || strings.ContainsAny(word, "|@") || strings.HasPrefix(word, "org_") ||
+		first != "" && first[0] >= '0' && first[0] <= '9' ||
+		len(word) >= 16 && strings.ContainsAny(word, "0123456789")
+}

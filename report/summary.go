@@ -1,0 +1,235 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"orgimport/importer"
+)
+
+// Summary is the reckoning of a run. Add counts the outcomes; the fields are
+// what only the caller knows, to be set before the Summary is written. The zero
+// value is ready for use.
+//
+// It is not safe for concurrent use.
+type Summary struct {
+	// Total is how many rows the input has, 0 if that is not known. It is
+	// needed only where the run stopped, to tell the rows not attempted.
+	Total int
+	// Stopped says why the run ended before the input did; empty if it did not.
+	Stopped string
+
+	Started, Finished time.Time
+
+	Requests int           // sent, of every kind
+	Refused  int           // of them answered with 429
+	Waited   time.Duration // for the tenant's limit
+
+	ExitCode int
+	Files    []string // the paths written
+	GoOn     string   // the command to go on with; empty if there is nothing to do
+
+	outcomes counts
+	journal  *Journal
+	causes   causes
+}
+
+// counts are numbers of rows by status.
+type counts struct {
+	added, alreadyMember, duplicate, failed, rejected int
+}
+
+func (c *counts) add(s importer.Status, n int) {
+	switch s {
+	case importer.Added:
+		c.added += n
+	case importer.AlreadyMember:
+		c.alreadyMember += n
+	case importer.Duplicate:
+		c.duplicate += n
+	case importer.Failed:
+		c.failed += n
+	case importer.Rejected:
+		c.rejected += n
+	}
+}
+
+func (c *counts) sum() int {
+	return c.added + c.alreadyMember + c.duplicate + c.failed + c.rejected
+}
+
+// Add counts the rows of one answer.
+func (s *Summary) Add(outcomes []importer.Outcome) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		s.outcomes.add(o.Status, 1)
+		if o.Status == importer.Failed || o.Status == importer.Rejected {
+			s.causes.add(o)
+		}
+	}
+}
+
+// Resumed lets the rows that were in before count by the status they have in
+// the journal.
+func (s *Summary) Resumed(j *Journal) { s.journal = j }
+
+// Failures returns how many rows are not in because they failed or were
+// rejected.
+func (s *Summary) Failures() int { return s.outcomes.failed + s.outcomes.rejected }
+
+// Causes returns why rows are not in, the largest group first.
+func (s *Summary) Causes() []Cause { return s.causes.sorted() }
+
+// reckoning is every row of the input, by what became of it.
+type reckoning struct {
+	counts
+	rows         int
+	notAttempted int
+	gone         int // lines of the journal that no row of the input stands for
+}
+
+// reckon adds up. A run that stopped did not ask for every line of its journal:
+// all of them count then, and none is said to be gone.
+func (s *Summary) reckon() reckoning {
+	r := reckoning{counts: s.outcomes}
+	if j := s.journal; j != nil {
+		before := j.found
+		if s.Stopped != "" {
+			before = j.kept
+		} else {
+			r.gone = j.Gone()
+		}
+		r.added += before.added
+		r.alreadyMember += before.alreadyMember
+	}
+	r.rows = r.sum()
+	if s.Stopped != "" && s.Total > r.rows {
+		r.notAttempted = s.Total - r.rows
+		r.rows = s.Total
+	}
+	return r
+}
+
+// String returns the reckoning as people read it, in several lines, without a
+// line break at the end. Its first line adds up:
+//
+//	10000 rows = 9950 added + 20 duplicate + 12 failed + 18 rejected
+func (s *Summary) String() string {
+	r := s.reckon()
+	lines := []string{r.String()}
+	if r.gone > 0 {
+		lines = append(lines, fmt.Sprintf("%s of the journal no longer %s in the input",
+			plural(r.gone, "line"), verb(r.gone, "stands", "stand")))
+	}
+	if s.Stopped != "" {
+		lines = append(lines, "stopped: "+visible(s.Stopped))
+		if s.Total == 0 {
+			lines = append(lines, "the rows after the stop were not attempted and are not counted")
+		}
+	}
+	if s.Requests > 0 {
+		lines = append(lines, s.traffic())
+	}
+	lines = append(lines, s.errorLines()...)
+	if len(s.Files) > 0 {
+		lines = append(lines, "written: "+strings.Join(s.Files, ", "))
+	}
+	if s.GoOn != "" {
+		lines = append(lines, "go on with: "+s.GoOn)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (r reckoning) String() string {
+	var terms []string
+	for _, t := range []struct {
+		n    int
+		name string
+	}{
+		{r.added, string(importer.Added)},
+		{r.alreadyMember, string(importer.AlreadyMember)},
+		{r.duplicate, string(importer.Duplicate)},
+		{r.failed, string(importer.Failed)},
+		{r.rejected, string(importer.Rejected)},
+		{r.notAttempted, "not attempted"},
+	} {
+		if t.n > 0 {
+			terms = append(terms, fmt.Sprintf("%d %s", t.n, t.name))
+		}
+	}
+	if len(terms) == 0 {
+		return "0 rows"
+	}
+	return plural(r.rows, "row") + " = " + strings.Join(terms, " + ")
+}
+
+func (s *Summary) traffic() string {
+	return fmt.Sprintf("%s in %s, %d answered 429, %s waited for the limit, %.1f members a second",
+		plural(s.Requests, "request"), short(s.elapsed()), s.Refused, short(s.Waited), s.membersPerSecond())
+}
+
+func (s *Summary) elapsed() time.Duration { return max(0, s.Finished.Sub(s.Started)) }
+
+// membersPerSecond is how fast this run added members, the waits included.
+func (s *Summary) membersPerSecond() float64 {
+	if s.elapsed() == 0 {
+		return 0
+	}
+	return float64(s.outcomes.added) / s.elapsed().Seconds()
+}
+
+// maxErrorLines is how many groups of errors the last words of a run name. The
+// page and the JSON form have the others.
+const maxErrorLines = 5
+
+func (s *Summary) errorLines() []string {
+	all := s.causes.sorted()
+	if len(all) == 0 {
+		return nil
+	}
+	shown := all[:min(len(all), maxErrorLines)]
+	lines := []string{"errors:"}
+	rest := s.Failures()
+	for _, c := range shown {
+		lines = append(lines, "  "+c.String())
+		rest -= c.Rows
+	}
+	if rest > 0 {
+		lines = append(lines, fmt.Sprintf("  %s for other causes", plural(rest, "row")))
+	}
+	return lines
+}
+
+// String returns the cause in one line, with the line of an example.
+func (c Cause) String() string {
+	answer := ""
+	if c.HTTPStatus != 0 {
+		answer = fmt.Sprintf(" %d", c.HTTPStatus)
+	}
+	if c.Code != "" {
+		answer += " " + c.Code
+	}
+	message := c.Message
+	if message == "" {
+		message = "no reason given"
+	}
+	return fmt.Sprintf("%d %s%s: %s (such as line %d)", c.Rows, c.Status, answer, message, c.Examples[0].Line)
+}
+
+// short rounds a time to what people want to read of it.
+func short(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
+
+func plural(n int, noun string) string { return fmt.Sprintf("%d %s", n, verb(n, noun, noun+"s")) }
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}

@@ -1,0 +1,214 @@
+package report_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// add counts n rows of a status, one outcome an answer.
+func add(s *report.Summary, n int, status importer.Status) {
+	for i := range n {
+		s.Add([]importer.Outcome{outcome(i+2, "org_a", fmt.Sprint("auth0|", i), status)})
+	}
+}
+
+func TestSummaryAddsUp(t *testing.T) {
+	journal := func(t *testing.T, ask int) *report.Journal {
+		var lines []importer.Outcome
+		for i := range 10 {
+			status := importer.Added
+			if i%5 == 0 {
+				status = importer.AlreadyMember
+			}
+			lines = append(lines, outcome(i+2, "org_j", fmt.Sprint("auth0|", i), status))
+		}
+		j, err := report.Resume(strings.NewReader(results(t, nil, lines...)), io.Discard, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range ask {
+			j.In("org_j", fmt.Sprint("auth0|", i))
+		}
+		return j
+	}
+	tests := []struct {
+		name string
+		run  func(t *testing.T, s *report.Summary)
+		want string
+	}{
+		{"nothing", func(*testing.T, *report.Summary) {}, "0 rows"},
+		{"one row", func(_ *testing.T, s *report.Summary) { add(s, 1, importer.Added) }, "1 row = 1 added"},
+		{"every status", func(_ *testing.T, s *report.Summary) {
+			add(s, 9950, importer.Added)
+			add(s, 20, importer.Duplicate)
+			add(s, 12, importer.Failed)
+			add(s, 18, importer.Rejected)
+			add(s, 3, importer.AlreadyMember)
+		}, "10003 rows = 9950 added + 3 already_member + 20 duplicate + 12 failed + 18 rejected"},
+		{"resumed", func(t *testing.T, s *report.Summary) {
+			s.Resumed(journal(t, 10))
+			add(s, 5, importer.Added)
+		}, "15 rows = 13 added + 2 already_member"},
+		{"resumed with other rows", func(t *testing.T, s *report.Summary) {
+			s.Resumed(journal(t, 7))
+			add(s, 5, importer.Added)
+		}, "12 rows = 10 added + 2 already_member\n3 lines of the journal no longer stand in the input"},
+		{"resumed with one row less", func(t *testing.T, s *report.Summary) { s.Resumed(journal(t, 9)) },
+			"9 rows = 7 added + 2 already_member\n1 line of the journal no longer stands in the input"},
+		{"stopped", func(_ *testing.T, s *report.Summary) {
+			add(s, 5, importer.Added)
+			s.Stopped, s.Total = "interrupted", 125
+		}, "125 rows = 5 added + 120 not attempted\nstopped: interrupted"},
+		{"stopped at the last row", func(_ *testing.T, s *report.Summary) {
+			add(s, 5, importer.Added)
+			s.Stopped, s.Total = "interrupted", 5
+		}, "5 rows = 5 added\nstopped: interrupted"},
+		{"stopped, total not known", func(_ *testing.T, s *report.Summary) {
+			add(s, 5, importer.Added)
+			s.Stopped = "interrupted"
+		}, "5 rows = 5 added\nstopped: interrupted\nthe rows after the stop were not attempted and are not counted"},
+		{"resumed and stopped before the journal was asked", func(t *testing.T, s *report.Summary) {
+			s.Resumed(journal(t, 2))
+			s.Stopped, s.Total = "interrupted", 100
+		}, "100 rows = 8 added + 2 already_member + 90 not attempted\nstopped: interrupted"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var s report.Summary
+			tt.run(t, &s)
+			got, _, _ := strings.Cut(s.String(), "\nerrors:")
+			if got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			}
+			checkSums(t, &s)
+		})
+	}
+}
+
+// checkSums checks that rows is the sum of its terms for scripts too.
+func checkSums(t *testing.T, s *report.Summary) {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum struct {
+		Rows, Added, Duplicate, Failed, Rejected int
+		AlreadyMember                            int `json:"already_member"`
+		NotAttempted                             int `json:"not_attempted"`
+	}
+	if err := json.Unmarshal(text, &sum); err != nil {
+		t.Fatal(err)
+	}
+	if all := sum.Added + sum.AlreadyMember + sum.Duplicate + sum.Failed + sum.Rejected + sum.NotAttempted; all != sum.Rows {
+		t.Errorf("%d rows, but the terms add up to %d: %s", sum.Rows, all, text)
+	}
+}
+
+func TestSummaryTellsHowTheRunWent(t *testing.T) {
+	s := report.Summary{
+		Started: noon, Finished: noon.Add(5*time.Minute + 400*time.Millisecond),
+		Requests: 1003, Refused: 2, Waited: 252 * time.Second,
+		Files: []string{"results.csv", "failures.csv"}, GoOn: "orgimport import --resume members.csv",
+	}
+	add(&s, 300, importer.Added)
+	s.Add([]importer.Outcome{outcome(63, "org_a", "auth0|nobody", importer.Failed)})
+	want := `301 rows = 300 added + 1 failed
+1003 requests in 5m0s, 2 answered 429, 4m12s waited for the limit, 1.0 members a second
+errors:
+  1 failed 400 invalid_body: no such user (such as line 63)
+written: results.csv, failures.csv
+go on with: orgimport import --resume members.csv`
+	if got := s.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
+	s := report.Summary{
+		Total: 10, Stopped: "interrupted", Started: noon, Finished: noon.Add(2 * time.Second), Requests: 3, Refused: 1,
+		Waited: 1500 * time.Millisecond, ExitCode: 130, Files: []string{"r.csv"}, GoOn: "orgimport import",
+	}
+	add(&s, 4, importer.Added)
+	s.Add([]importer.Outcome{outcome(9, "org_a", "auth0|x", importer.Failed)})
+	got, err := json.Marshal(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"started":"2026-03-01T12:00:00Z","finished":"2026-03-01T12:00:02Z","exit_code":130,"stopped":"interrupted",` +
+		`"rows":10,"added":4,"already_member":0,"duplicate":0,"failed":1,"rejected":0,"not_attempted":5,` +
+		`"resumed_lines":0,"gone_lines":0,"requests":3,"refused":1,"waited_seconds":1.5,"members_per_second":2,` +
+		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
+		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],` +
+		`"other_errors":0,"files":["r.csv"],"go_on":"orgimport import"}`
+	if string(got) != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
+	tests := []struct {
+		name     string
+		messages []string // of rows with ids of their own
+		want     []string
+	}{
+		{"id of the row", []string{"user auth0|1 does not exist", "user auth0|2 does not exist"}, []string{"user … does not exist"}},
+		{"quoted id", []string{`user "auth0|1" is unknown`, `user "google-oauth2|77" is unknown`}, []string{`user "…" is unknown`}},
+		{"lists of any length", []string{"unknown: auth0|1, auth0|2.", "unknown: auth0|1."}, []string{"unknown: …."}},
+		{"id with spaces", []string{"no user ad|Jane Doe", "no user ad|Jane Doe"}, []string{"no user …"}},
+		{"numbers", []string{"3 fields, not 2", "4 fields, not 2"}, []string{"… fields, not …"}},
+		{"index", []string{"on property members[3]", "on property members[0]"}, []string{"on property members[…]"}},
+		{"organization", []string{"no organization org_abc", "no organization org_def"}, []string{"no organization …"}},
+		{"names with digits stay", []string{"not from Auth0", "not in UTF-8"}, []string{"not from Auth0", "not in UTF-8"}},
+		{"no message", []string{"", ""}, []string{""}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var s report.Summary
+			for i, m := range tt.messages {
+				o := outcome(i+2, "org_x", "ad|Jane Doe", importer.Failed)
+				o.Message = m
+				s.Add([]importer.Outcome{o})
+			}
+			var got []string
+			for _, c := range s.Causes() {
+				got = append(got, c.Message)
+			}
+			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCausesAreBounded(t *testing.T) {
+	var s report.Summary
+	for i := range 2000 {
+		o := outcome(i+2, "org_a", "auth0|1", importer.Rejected)
+		o.Message = strings.Repeat(string(rune('一'+i)), 1000)
+		s.Add([]importer.Outcome{o})
+	}
+	if n := len(s.Causes()); n != 500 {
+		t.Errorf("%d causes are kept", n)
+	}
+	if text := s.String(); !strings.Contains(text, "1995 rows for other causes") || len(text) > 4000 {
+		t.Errorf("got %d bytes: %s", len(text), text)
+	}
+}
+
+func TestSummaryWritesNothingThatSteersATerminal(t *testing.T) {
+	var s report.Summary
+	o := outcome(2, "org_a", "auth0|1\n", importer.Failed)
+	o.Message = "bad\x1b\nrow"
+	s.Add([]importer.Outcome{o})
+	if text := s.String(); strings.ContainsAny(text, "\x1b") || !strings.Contains(text, "bad␛␊row") {
+		t.Errorf("got %q", text)
+	}
+}
