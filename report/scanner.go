@@ -104,7 +104,7 @@ func tornHeader(raw []byte) error {
 	begin := string(bytes.TrimRight(raw, "\x00"))
 	header := strings.Join(columns(), ",")
 	names, carriesMore := strings.CutPrefix(begin, header)
-	if strings.HasPrefix(header, begin) || carriesMore && names[0] == ',' && isVisible(names) {
+	if strings.HasPrefix(header, begin) || carriesMore && names[0] == ',' && !strings.ContainsFunc(names, isHidden) {
 		return nil
 	}
 	return &HeaderError{Why: "this is not a results file: its only line has no end"}
