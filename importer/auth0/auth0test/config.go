@@ -1,0 +1,106 @@
+package auth0test
+
+import (
+	"crypto/rsa"
+	"net/http"
+	"time"
+)
+
+// Config says what a tenant is like. Its zero value is a tenant that knows
+// everybody and never refuses, delays or fails.
+type Config struct {
+	// Domain is the tenant's canonical domain, such as acme.eu.auth0.com,
+	// which audiences must name. Empty means the host that a request names.
+	Domain string
+
+	// PairDomains refuses a token on any host but the one that issued it, as
+	// a tenant with a custom domain does.
+	PairDomains bool
+
+	// Organizations are those that exist. KnownOrg decides for ids that are
+	// not listed. Without either every organization exists.
+	Organizations []Organization
+	KnownOrg      func(id string) bool
+
+	// Users are those that exist. KnownUser decides for ids that are not
+	// listed, so that a million of them need no memory. Without either every
+	// user exists.
+	Users     []User
+	KnownUser func(id string) bool
+
+	// Applications are those that may ask for a token. Without any, every
+	// client id with a secret gets a token with all scopes.
+	Applications []Application
+
+	// TokenLifetime is how long a token is good. 0 means 24 hours, Auth0's
+	// default for the Management API.
+	TokenLifetime time.Duration
+
+	// NoAuth serves the Management API without a token.
+	NoAuth bool
+
+	// ClockOffset is how far the tenant's clock is ahead of time.Now. Date,
+	// X-RateLimit-Reset and the life of tokens follow the tenant's clock.
+	ClockOffset time.Duration
+
+	// NoDate leaves out the Date header.
+	NoDate bool
+
+	Limits       Limits
+	Latency      Latency
+	Undocumented Undocumented
+
+	// Fault is asked about each request and says what goes wrong with it; n is
+	// its number within its class, from 1. The request's body can be read.
+	// Fault is called concurrently. Nil means that nothing goes wrong.
+	Fault func(r *http.Request, n int) Fault
+
+	// Chances are faults by probability, for requests that Fault leaves alone.
+	Chances []Chance
+
+	// Outages are times at which every request fails.
+	Outages []Outage
+
+	// Seed makes latencies and chances repeatable, as far as the order of
+	// concurrent requests is.
+	Seed uint64
+
+	// KeepLog keeps an [Entry] for every request.
+	KeepLog bool
+}
+
+// Organization is an organization of the tenant.
+type Organization struct {
+	ID          string // org_ and 16 letters or digits
+	Name        string // lower case, unique in the tenant
+	DisplayName string
+}
+
+// User is a user of the tenant.
+type User struct {
+	ID    string // provider|id
+	Email string
+	Name  string
+}
+
+// Application is a client that may ask for tokens with the client-credentials
+// grant.
+type Application struct {
+	ClientID string
+
+	// Secret is what it may identify itself with; empty if it may not.
+	Secret string
+
+	// Keys are the public keys that its private_key_jwt assertions are
+	// verified with. Auth0 allows two.
+	Keys []*rsa.PublicKey
+
+	// Scopes are those granted. Nil means all that the tenant knows.
+	Scopes []string
+
+	// NoGrant says that it is not authorized for the Management API.
+	NoGrant bool
+
+	// NoClientCredentials says that the grant type is switched off for it.
+	NoClientCredentials bool
+}

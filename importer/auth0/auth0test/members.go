@@ -1,0 +1,152 @@
+package auth0test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// What the schema says of the body's one property.
+const (
+	membersToAdd    = "List of user IDs to add to the organization as members"
+	membersToRemove = "List of user IDs to remove from the organization"
+)
+
+// addMembers is POST /organizations/{id}/members.
+func (t *Tenant) addMembers(c *call) reply {
+	ids, rep, valid := t.readMembers(c, membersToAdd)
+	if !valid {
+		return rep
+	}
+	u := t.cfg.Undocumented
+	unknown := places(ids, func(id string) bool { return !t.knowsUser(id) })
+	status := u.UnknownUser
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	if len(unknown) > 0 && status != http.StatusNoContent {
+		rep := unknownUsers(status, u.Naming, ids, unknown)
+		if u.Partial {
+			t.addAll(c.arg, without(ids, unknown))
+		}
+		return rep
+	}
+	return t.addAll(c.arg, without(ids, unknown))
+}
+
+// addAll adds users that exist: all of them or none.
+func (t *Tenant) addAll(orgID string, ids []string) reply {
+	u := t.cfg.Undocumented
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	roster := t.roster(orgID)
+	if u.Readd == http.StatusConflict {
+		if members := places(ids, roster.has); len(members) > 0 {
+			return refuse(http.StatusConflict, "", u.Naming.message(
+				"users are already members of the organization", "user is already a member of the organization", ids, members))
+		}
+	}
+	if u.MemberQuota > 0 && roster.sizeWith(ids) > u.MemberQuota {
+		return refuse(http.StatusConflict, "", fmt.Sprintf(
+			"Quota exceeded; cannot add more than %d members to a single organization", u.MemberQuota))
+	}
+	roster.add(ids, t.now())
+	return ok(http.StatusNoContent, nil)
+}
+
+// removeMembers is DELETE /organizations/{id}/members. Users who are not
+// members, or do not exist, are no error.
+func (t *Tenant) removeMembers(c *call) reply {
+	ids, rep, valid := t.readMembers(c, membersToRemove)
+	if !valid {
+		return rep
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roster(c.arg).remove(ids, t.now(), t.cfg.Undocumented.RemoveDelay)
+	return ok(http.StatusNoContent, nil)
+}
+
+// readMembers checks path and body of a write, and returns each user once.
+func (t *Tenant) readMembers(c *call, description string) ([]string, reply, bool) {
+	if rep, refused := checkOrgID(c.arg); refused {
+		return nil, rep, false
+	}
+	body, rep, valid := t.parseBody(c)
+	if !valid {
+		return nil, rep, false
+	}
+	ids, rep, valid := t.checkMembers(body, description)
+	if !valid {
+		return nil, rep, false
+	}
+	c.members = len(ids)
+	if !t.knowsOrg(c.arg) {
+		return nil, t.unknownOrg(), false
+	}
+	return ids, reply{}, true
+}
+
+func (t *Tenant) unknownOrg() reply {
+	switch t.cfg.Undocumented.UnknownOrg {
+	case PlainNotFound:
+		return notFound()
+	case BadOrganization:
+		return refuse(http.StatusBadRequest, "invalid_uri", "No organization found by that id.")
+	}
+	return noOrganization()
+}
+
+// unknownUsers is the refusal of a batch. Its words follow those that an
+// invitation with unknown roles is answered with.
+func unknownUsers(status int, naming Naming, ids []string, unknown []int) reply {
+	code := "inexistent_user"
+	if status == http.StatusBadRequest {
+		code = "invalid_body"
+	}
+	return refuse(status, code, naming.message("of the specified users do not exist", "user does not exist", ids, unknown))
+}
+
+// message says of the users at the given places what is wrong with them.
+func (n Naming) message(many, one string, ids []string, at []int) string {
+	switch n {
+	case NameAll:
+		names := make([]string, len(at))
+		for i, place := range at {
+			names[i] = ids[place]
+		}
+		return "One or more " + many + ": " + strings.Join(names, ", ")
+	case NameFirst:
+		return "The " + one + ": " + ids[at[0]]
+	case NameIndex:
+		return fmt.Sprintf("The %s: members[%d]", one, at[0])
+	}
+	return "One or more " + many
+}
+
+// places returns where in ids the condition holds.
+func places(ids []string, holds func(string) bool) []int {
+	var at []int
+	for i, id := range ids {
+		if holds(id) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// without returns ids but for those at the given, ascending places.
+func without(ids []string, at []int) []string {
+	if len(at) == 0 {
+		return ids
+	}
+	rest := make([]string, 0, len(ids)-len(at))
+	for i, id := range ids {
+		if len(at) > 0 && at[0] == i {
+			at = at[1:]
+			continue
+		}
+		rest = append(rest, id)
+	}
+	return rest
+}

@@ -1,0 +1,158 @@
+package auth0test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// maxBody is what the API takes in one request, of any endpoint.
+const maxBody = 1 << 20
+
+// call is one request on its way through the tenant.
+type call struct {
+	*http.Request
+	endpoint
+	n       int // number within the class, from 1
+	entry   *Entry
+	body    []byte
+	tooLong bool
+	granted []string // scopes of the token
+	members int      // users in the body
+	release func()   // lets the next write to the organization go on
+}
+
+// serve is the way of a request: it travels, is decided on, and the answer
+// travels back, so that answers overtake each other as they do in a network.
+// An error means that the caller gets no answer.
+func (t *Tenant) serve(r *http.Request) (reply, error) {
+	c, err := t.accept(r)
+	if err != nil {
+		return reply{}, err
+	}
+	rep, err := t.travel(c)
+	c.release()
+	t.leave(c, rep, err)
+	return rep, err
+}
+
+// accept reads the request and counts it. The body is read in full, which also
+// lets net/http notice that a client has gone.
+func (t *Tenant) accept(r *http.Request) (*call, error) {
+	c := &call{Request: r.WithContext(r.Context()), endpoint: route(r.Method, r.URL), release: func() {}}
+	if r.Body != nil {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		if err != nil {
+			return nil, err
+		}
+		c.body, c.tooLong = body, len(body) > maxBody
+	}
+	if c.Host == "" {
+		c.Host = r.URL.Host
+	}
+	t.arrive(c)
+	return c, nil
+}
+
+func (t *Tenant) travel(c *call) (reply, error) {
+	ctx := c.Context()
+	fault := t.fault(c)
+	trip := t.trip()
+	if err := sleep(ctx, trip.before); err != nil {
+		return reply{}, err
+	}
+	if outage, down := t.outage(c.class); down {
+		fault = outage
+	}
+	rep, err := t.decide(c, fault)
+	if err != nil {
+		return reply{}, err
+	}
+	rest := trip.rest(rep.status == http.StatusTooManyRequests) +
+		time.Duration(c.members)*t.cfg.Latency.PerMember + fault.Delay
+	back := time.Duration(float64(rest) * travelBack)
+	if err := sleep(ctx, rest-back); err != nil {
+		return reply{}, err
+	}
+	if !t.cfg.NoDate {
+		rep.header.Set("Date", t.now().UTC().Format(http.TimeFormat))
+	}
+	return rep, sleep(ctx, back)
+}
+
+// decide does the work, unless something goes wrong before; and answers,
+// unless something goes wrong after.
+func (t *Tenant) decide(c *call, fault Fault) (reply, error) {
+	if fault.bad() && !fault.Applied {
+		return fault.reply(c)
+	}
+	rep, err := t.answer(c)
+	if err != nil || !fault.bad() {
+		return rep, err
+	}
+	return fault.reply(c)
+}
+
+// answer is what a tenant in good health says: who are you, is it your turn,
+// and then the work.
+func (t *Tenant) answer(c *call) (reply, error) {
+	if rep, refused := t.authorize(c); refused {
+		return rep, nil
+	}
+	turn := t.cfg.Limits.take(c.class, t.now())
+	if turn.refused {
+		return turn.mark(limitReached(c.class, turn.by), true), nil
+	}
+	rep, err := t.work(c)
+	if err != nil {
+		return reply{}, err
+	}
+	return turn.mark(rep, t.showsLimits(c.class, rep.status)), nil
+}
+
+func (t *Tenant) work(c *call) (reply, error) {
+	if c.tooLong {
+		return refuse(http.StatusRequestEntityTooLarge, "", "Payload content length greater than maximum allowed: 1048576"), nil
+	}
+	if !c.allowed() {
+		return insufficientScope(c.scopes...), nil
+	}
+	if c.class == WriteMembers {
+		if busy, err := t.claim(c); busy || err != nil {
+			return refuse(http.StatusConflict, "", "The organization is being changed by another request."), err
+		}
+	}
+	return c.handle(t, c), nil
+}
+
+// showsLimits says whether an answer has the X-RateLimit headers. Recorded:
+// the Management API sends them with successes and 429s and with no other
+// error, the Authentication API always.
+func (t *Tenant) showsLimits(class Class, status int) bool {
+	return class == Tokens || status < 300 ||
+		status == http.StatusForbidden && t.cfg.Undocumented.HeadersOn403
+}
+
+// readable is the request for a hook to read, body and all.
+func (c *call) readable() *http.Request {
+	r := c.Clone(c.Context())
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
+	return r
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,165 @@
+// Package auth0test is a simulated Auth0 tenant for tests, demonstrations and
+// rehearsals, as net/http/httptest is for servers.
+//
+//	tenant := auth0test.New(auth0test.Config{})
+//	client := &http.Client{Transport: tenant}     // no socket: testing/synctest's clock runs
+//	server := httptest.NewServer(tenant)          // the same tenant over a socket
+//	…
+//	tenant.Members("org_1234567890abcdef")        // who is in, whatever was answered
+//	tenant.Stats().Count(auth0test.WriteMembers, 429)
+//
+// The zero [Config] knows every organization and user, has no limits, no
+// latency and no faults, and wants a token from POST /oauth/token for every
+// other request. It serves
+//
+//	POST   /oauth/token
+//	POST   /api/v2/organizations/{id}/members
+//	GET    /api/v2/organizations/{id}/members
+//	DELETE /api/v2/organizations/{id}/members
+//	GET    /api/v2/organizations/{id}
+//	GET    /api/v2/organizations/name/{name}
+//	GET    /api/v2/users-by-email
+//	GET    /api/v2/users/{id}
+//
+// Paths, fields, statuses and texts are spelt here from the API's
+// documentation and from recorded answers, not taken from the client, so that
+// what is misspelt on one side shows on the other. Where the real API's answer
+// is not known, [Undocumented] has a switch, and its zero value is a choice,
+// not a fact.
+package auth0test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Tenant is a simulated tenant. It is an [http.Handler], for use over a socket,
+// and an [http.RoundTripper], for use without one. It is safe for concurrent
+// use. Make one with [New].
+type Tenant struct {
+	cfg     Config
+	started time.Time
+	orgs    map[string]Organization // by id and, as names never start with org_, by name
+	users   map[string]User
+	emails  map[string][]User
+	apps    map[string]Application
+
+	mu      sync.Mutex
+	rosters map[string]*roster
+	keys    *tokenKeys
+	watch   watch
+	rng     *rand.Rand
+}
+
+// New returns a tenant. Outages are counted from now on.
+func New(cfg Config) *Tenant {
+	t := &Tenant{
+		cfg:     cfg,
+		started: time.Now(),
+		orgs:    make(map[string]Organization, 2*len(cfg.Organizations)),
+		users:   make(map[string]User, len(cfg.Users)),
+		emails:  make(map[string][]User),
+		apps:    make(map[string]Application, len(cfg.Applications)),
+		rosters: make(map[string]*roster),
+		keys:    newTokenKeys(),
+		watch:   newWatch(),
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+	}
+	for _, o := range cfg.Organizations {
+		t.orgs[o.ID], t.orgs[o.Name] = o, o
+	}
+	for _, u := range cfg.Users {
+		t.users[u.ID] = u
+		t.emails[u.Email] = append(t.emails[u.Email], u)
+	}
+	for _, a := range cfg.Applications {
+		t.apps[a.ClientID] = a
+	}
+	return t
+}
+
+// now is the tenant's clock.
+func (t *Tenant) now() time.Time { return time.Now().Add(t.cfg.ClockOffset) }
+
+// ServeHTTP answers over a socket. Where a [Fault] cuts the connection, it
+// does so for real.
+func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rep, err := t.serve(r)
+	if err != nil {
+		abort(w, err)
+	}
+	h := w.Header()
+	for k, v := range rep.header {
+		h[k] = v
+	}
+	if t.cfg.NoDate {
+		h["Date"] = nil // keeps net/http from adding its own
+	}
+	w.WriteHeader(rep.status)
+	_, _ = w.Write(rep.body) // a client that has gone needs no answer
+}
+
+// abort ends the connection without an answer: with a reset if err is one,
+// else by closing it.
+func abort(w http.ResponseWriter, err error) {
+	var cut *cutError
+	if errors.As(err, &cut) && cut.Cut != Close {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // unsent data is dropped and the peer gets a reset
+			}
+			_ = conn.Close()
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// RoundTrip answers without a socket. Where a [Fault] cuts the connection, it
+// returns the error that a real transport would have met.
+func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	rep, err := t.serve(r)
+	if err != nil {
+		var cut *cutError
+		if errors.As(err, &cut) {
+			return nil, cut.transportError()
+		}
+		return nil, err
+	}
+	return &http.Response{
+		Status:        strconv.Itoa(rep.status) + " " + statusName(rep.status),
+		StatusCode:    rep.status,
+		Proto:         "HTTP/2.0", // as recorded of every answer
+		ProtoMajor:    2,
+		Header:        rep.header,
+		Body:          io.NopCloser(bytes.NewReader(rep.body)),
+		ContentLength: int64(len(rep.body)),
+		Request:       r,
+	}, nil
+}
+
+// cutError says that the caller gets no answer because the connection is cut.
+type cutError struct{ Cut }
+
+func (e *cutError) Error() string { return e.transportError().Error() }
+
+func (e *cutError) transportError() error {
+	switch e.Cut {
+	case Refuse:
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	case Reset:
+		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return io.ErrUnexpectedEOF
+}

@@ -1,0 +1,227 @@
+package auth0test
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const defaultTokenLifetime = 24 * time.Hour
+
+// claims are those of an access token, as Auth0 names them.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	IssuedAt int64  `json:"iat"`
+	Expires  int64  `json:"exp"`
+	Client   string `json:"azp"`
+	Scope    string `json:"scope"`
+	Grant    string `json:"gty"`
+	ID       string `json:"jti"`
+}
+
+// RevokeTokens makes all tokens given out so far invalid.
+func (t *Tenant) RevokeTokens() { t.keys.rotate() }
+
+// Token returns a token with the given scopes, or with all if there are none,
+// for the tenant's Domain; without a Domain it is good for every host.
+func (t *Tenant) Token(scopes ...string) string {
+	if len(scopes) == 0 {
+		scopes = allScopes
+	}
+	return t.newToken("auth0test", t.cfg.Domain, scopes)
+}
+
+func (t *Tenant) newToken(clientID, host string, scopes []string) string {
+	t.mu.Lock()
+	t.watch.stats.TokensIssued++
+	t.mu.Unlock()
+	now := t.now()
+	audience := ""
+	if h := cmp.Or(t.cfg.Domain, host); h != "" {
+		audience = "https://" + h + "/api/v2/"
+	}
+	return t.keys.sign(claims{
+		Issuer: issuer(host), Subject: clientID + "@clients", Audience: audience,
+		IssuedAt: now.Unix(), Expires: now.Add(t.tokenLifetime()).Unix(),
+		Client: clientID, Scope: strings.Join(scopes, " "), Grant: "client-credentials", ID: rand.Text(),
+	})
+}
+
+func (t *Tenant) tokenLifetime() time.Duration {
+	if t.cfg.TokenLifetime == 0 {
+		return defaultTokenLifetime
+	}
+	return t.cfg.TokenLifetime
+}
+
+func issuer(host string) string { return "https://" + host + "/" }
+
+// isAudience reports whether aud names the Management API of this tenant,
+// final slash and all. Without a Domain the host that the request names
+// counts, over TLS or not, and a token from [Tenant.Token] has none.
+func (t *Tenant) isAudience(aud, host string) bool {
+	return t.cfg.Domain == "" && aud == "" || t.isOwn(aud, host, "/api/v2/")
+}
+
+func (t *Tenant) isOwn(address, host, path string) bool {
+	if t.cfg.Domain != "" {
+		return address == "https://"+t.cfg.Domain+path
+	}
+	return address == "https://"+host+path || address == "http://"+host+path
+}
+
+// issueToken is POST /oauth/token with the client-credentials grant.
+func (t *Tenant) issueToken(c *call) reply {
+	p, ok := parameters(c)
+	if !ok {
+		return oauthError(http.StatusBadRequest, "invalid_request", "the body must be a form or a JSON object")
+	}
+	if p.Get("grant_type") != "client_credentials" {
+		return oauthError(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant type: "+p.Get("grant_type"))
+	}
+	app, err := t.authenticate(p, c.Host)
+	switch {
+	case errors.Is(err, errWrongSecret):
+		return oauthError(http.StatusUnauthorized, "access_denied", "Unauthorized")
+	case err != nil:
+		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
+	case app.NoClientCredentials:
+		return oauth(http.StatusForbidden, map[string]string{
+			"error":             "unauthorized_client",
+			"error_description": "Grant type 'client_credentials' not allowed for the client.",
+			"error_uri":         "https://auth0.com/docs/clients/client-grant-types",
+		})
+	case app.NoGrant || !t.isOwn(p.Get("audience"), c.Host, "/api/v2/"):
+		return oauthError(http.StatusForbidden, "access_denied", `Client is not authorized to access "`+p.Get("audience")+
+			`". You need to create a "client-grant" associated to this API. See: https://auth0.com/docs/api/v2#!/Client_Grants/post_client_grants`)
+	}
+	scopes := app.Scopes
+	if scopes == nil {
+		scopes = allScopes
+	}
+	return oauth(http.StatusOK, struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int    `json:"expires_in"`
+		Scope       string `json:"scope"`
+		TokenType   string `json:"token_type"`
+	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), strings.Join(scopes, " "), "Bearer"})
+}
+
+// parameters reads a form or a JSON object of strings.
+func parameters(c *call) (url.Values, bool) {
+	if mediaType(c) != "application/json" {
+		p, err := url.ParseQuery(string(c.body))
+		return p, err == nil
+	}
+	var object map[string]string
+	if json.Unmarshal(c.body, &object) != nil {
+		return nil, false
+	}
+	p := make(url.Values, len(object))
+	for k, v := range object {
+		p.Set(k, v)
+	}
+	return p, true
+}
+
+// mediaType is the content type without its parameters; empty if there is none.
+func mediaType(c *call) string {
+	m, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	return m
+}
+
+var errWrongSecret = errors.New("unauthorized")
+
+// authenticate finds the application that asks. A tenant without applications
+// takes every id that comes with a secret.
+func (t *Tenant) authenticate(p url.Values, host string) (Application, error) {
+	id, secret := p.Get("client_id"), p.Get("client_secret")
+	app, known := t.apps[id]
+	if p.Get("client_assertion") != "" {
+		return app, t.verifyAssertion(app, p, host)
+	}
+	if len(t.apps) == 0 && id != "" && secret != "" {
+		return Application{ClientID: id}, nil
+	}
+	if !known || app.Secret == "" || subtle.ConstantTimeCompare([]byte(app.Secret), []byte(secret)) == 0 {
+		return app, errWrongSecret
+	}
+	return app, nil
+}
+
+// tokenKeys signs tokens and tells its own. It uses HMAC where Auth0 uses RSA:
+// to a client a token is opaque but for its claims.
+type tokenKeys struct {
+	mu     sync.RWMutex
+	secret []byte
+	used   map[string]time.Time // ids of assertions and when they expire
+}
+
+func newTokenKeys() *tokenKeys {
+	k := &tokenKeys{used: make(map[string]time.Time)}
+	k.rotate()
+	return k
+}
+
+func (k *tokenKeys) rotate() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.secret = []byte(rand.Text())
+}
+
+func (k *tokenKeys) sign(c claims) string {
+	payload := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(marshal(c))
+	return payload + "." + encode(k.mac(payload))
+}
+
+func (k *tokenKeys) mac(payload string) []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	h := hmac.New(sha256.New, k.secret)
+	h.Write([]byte(payload))
+	return h.Sum(nil)
+}
+
+// parse reads a token; an error means that it is none, !genuine that it is not
+// one of these keys.
+func (k *tokenKeys) parse(token string) (c claims, genuine bool, err error) {
+	payload, signature, err := splitJWT(token, &map[string]any{}, &c)
+	if err != nil {
+		return c, false, err
+	}
+	return c, hmac.Equal(signature, k.mac(payload)), nil
+}
+
+// splitJWT decodes the three parts of a JWT.
+func splitJWT(token string, header, body any) (payload string, signature []byte, err error) {
+	part := strings.Split(token, ".")
+	if len(part) != 3 {
+		return "", nil, errors.New("not a JSON Web Token")
+	}
+	for i, into := range []any{header, body} {
+		raw, err := base64.RawURLEncoding.DecodeString(part[i])
+		if err != nil {
+			return "", nil, err
+		}
+		if err := json.Unmarshal(raw, into); err != nil {
+			return "", nil, err
+		}
+	}
+	signature, err = base64.RawURLEncoding.DecodeString(part[2])
+	return part[0] + "." + part[1], signature, err
+}
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,123 @@
+package auth0test
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Undocumented has a switch for each thing that neither the documentation nor
+// a recorded answer of the members endpoints settles. A client must do right
+// whichever way they stand. The zero value is the mildest reading; it says
+// nothing about the real API.
+type Undocumented struct {
+	// UnknownUser is the status for a batch with users that do not exist:
+	// 400 (which 0 means too), 404, or 204 to leave them out silently.
+	UnknownUser int
+
+	// Partial adds the users that do exist although the batch is answered
+	// with an error for the others.
+	Partial bool
+
+	// Naming is how much the message of such an error tells.
+	Naming Naming
+
+	// Duplicate is the status for a user who is twice in one body: 204 (which
+	// 0 means too) or 400.
+	Duplicate int
+
+	// MaxMembers is how many users one body may hold. 0 means 10, the number
+	// in the documentation's prose; a negative number means any.
+	MaxMembers int
+
+	// Readd is the status for a batch with a user who is a member already:
+	// 204 (which 0 means too) or 409, and then nobody is added.
+	Readd int
+
+	// UnknownOrg is the answer of the members endpoints for an organization
+	// that does not exist.
+	UnknownOrg UnknownOrg
+
+	// Malformed says which user ids fail validation. Nil means those that
+	// have nothing before or after a |, hold white space or control
+	// characters, or are longer than 1024 characters, close to what the My
+	// Organization API documents.
+	Malformed func(id string) bool
+
+	// MemberQuota is how many members an organization may have; a batch that
+	// would exceed it gets a 409. 0 means no end. Auth0's entity limit is
+	// 100,000, its answer is not known.
+	MemberQuota int
+
+	// Concurrent is what happens to a write while another one to the same
+	// organization is under way.
+	Concurrent Concurrent
+
+	// AnyContentType reads a body of any content type as JSON instead of
+	// answering 415.
+	AnyContentType bool
+
+	// BadJSON is the body of the 400 for a body that is not JSON.
+	BadJSON Body
+
+	// HeadersOn403 sends the X-RateLimit headers with a 403 too.
+	HeadersOn403 bool
+
+	// NextWhenMore leaves out next on the last page of a checkpoint listing,
+	// as recorded since August 2026. Before, every page that was not empty
+	// had one.
+	NextWhenMore bool
+
+	// AddDelay and RemoveDelay are how long the list of members lags behind.
+	// The documentation says that it may, and 5 to 10 seconds for removals.
+	AddDelay, RemoveDelay time.Duration
+}
+
+// Naming is how much an error says about which users it is about.
+type Naming int
+
+const (
+	NameNone  Naming = iota // that there are some
+	NameAll                 // the ids of all
+	NameFirst               // the id of the first
+	NameIndex               // the place of the first, such as members[3]
+)
+
+// UnknownOrg is a way to say that an organization does not exist.
+type UnknownOrg int
+
+const (
+	NoSuchOrganization UnknownOrg = iota // the 404 recorded of GET and DELETE /organizations/{id}
+	PlainNotFound                        // a 404 that does not say what was not found
+	BadOrganization                      // a 400
+)
+
+// Concurrent is what happens to a write to an organization while another one
+// is under way.
+type Concurrent int
+
+const (
+	Parallel Concurrent = iota // nothing
+	Serial                     // it waits until the other is answered
+	Conflict                   // it gets a 409
+)
+
+const defaultMaxMembers = 10 // "Assign members to an organization" in Auth0's documentation
+
+func (u Undocumented) maxMembers() int {
+	if u.MaxMembers == 0 {
+		return defaultMaxMembers
+	}
+	return u.MaxMembers
+}
+
+func (u Undocumented) malformed(id string) bool {
+	if u.Malformed != nil {
+		return u.Malformed(id)
+	}
+	before, after, found := strings.Cut(id, "|")
+	return !found || before == "" || after == "" ||
+		utf8.RuneCountInString(id) > 1024 ||
+		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}

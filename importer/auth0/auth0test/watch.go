@@ -1,0 +1,160 @@
+package auth0test
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Entry is one request in the log.
+type Entry struct {
+	Time          time.Time // when it came, by time.Now
+	Class         Class
+	Method, Path  string
+	OrgID         string   // of the path, for the members endpoints
+	UserIDs       []string // of the body, for the members endpoints
+	CorrelationID string   // X-Correlation-ID
+	UserAgent     string
+	Status        int // as answered; 0 if there is no answer, or none yet
+}
+
+// Stats is what a tenant has counted.
+type Stats struct {
+	// Requests are counted by class and by status; 0 is the status of a
+	// request that got no answer.
+	Requests map[Class]map[int]int
+	// Agents are counted by User-Agent, so that two clients can be told apart.
+	Agents map[string]Agent
+	// InFlight is how many requests are under way, PeakInFlight how many were
+	// at most.
+	InFlight, PeakInFlight int
+	// TokensIssued is how many tokens were given out.
+	TokensIssued int
+}
+
+// Agent is what one User-Agent did.
+type Agent struct{ Requests, TooManyRequests int }
+
+// Count returns how many requests of a class were answered with a status.
+func (s Stats) Count(class Class, status int) int { return s.Requests[class][status] }
+
+// Status returns how many requests of any class were answered with a status.
+func (s Stats) Status(status int) int {
+	n := 0
+	for _, byStatus := range s.Requests {
+		n += byStatus[status]
+	}
+	return n
+}
+
+// Total returns how many requests were answered or given up.
+func (s Stats) Total() int {
+	n := 0
+	for _, byStatus := range s.Requests {
+		for _, k := range byStatus {
+			n += k
+		}
+	}
+	return n
+}
+
+// Stats returns what was counted so far.
+func (t *Tenant) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.watch.stats
+	s.Agents = maps.Clone(s.Agents)
+	s.Requests = make(map[Class]map[int]int, len(t.watch.stats.Requests))
+	for class, byStatus := range t.watch.stats.Requests {
+		s.Requests[class] = maps.Clone(byStatus)
+	}
+	return s
+}
+
+// Log returns the requests in the order in which they came, if
+// [Config.KeepLog] is set.
+func (t *Tenant) Log() []Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	entries := make([]Entry, len(t.watch.log))
+	for i, e := range t.watch.log {
+		entries[i] = *e
+		entries[i].UserIDs = slices.Clone(e.UserIDs)
+	}
+	return entries
+}
+
+// watch counts and remembers.
+type watch struct {
+	stats Stats
+	came  map[Class]int
+	log   []*Entry
+}
+
+// maxAgents bounds what a client can make the tenant remember; beyond it they
+// are counted together as "".
+const maxAgents = 1000
+
+// maxCorrelationID is how much of an X-Correlation-ID the API keeps.
+const maxCorrelationID = 64
+
+func cut(s string, n int) string { return s[:min(n, len(s))] }
+
+func newWatch() watch {
+	return watch{
+		stats: Stats{Requests: make(map[Class]map[int]int), Agents: make(map[string]Agent)},
+		came:  make(map[Class]int),
+	}
+}
+
+func (t *Tenant) arrive(c *call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &t.watch
+	w.came[c.class]++
+	c.n = w.came[c.class]
+	w.stats.InFlight++
+	w.stats.PeakInFlight = max(w.stats.PeakInFlight, w.stats.InFlight)
+	if !t.cfg.KeepLog {
+		return
+	}
+	c.entry = &Entry{
+		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path,
+		CorrelationID: cut(c.Header.Get("X-Correlation-ID"), maxCorrelationID), UserAgent: c.UserAgent(),
+	}
+	if c.class == WriteMembers || c.class == ReadMembers {
+		c.entry.OrgID = c.arg
+	}
+	if c.class == WriteMembers {
+		c.entry.UserIDs = userIDs(c.body)
+	}
+	w.log = append(w.log, c.entry)
+}
+
+func (t *Tenant) leave(c *call, rep reply, err error) {
+	status := rep.status
+	if err != nil {
+		status = 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.watch.stats
+	s.InFlight--
+	if s.Requests[c.class] == nil {
+		s.Requests[c.class] = make(map[int]int)
+	}
+	s.Requests[c.class][status]++
+	name := c.UserAgent()
+	if _, known := s.Agents[name]; !known && len(s.Agents) >= maxAgents {
+		name = ""
+	}
+	agent := s.Agents[name]
+	agent.Requests++
+	if status == 429 {
+		agent.TooManyRequests++
+	}
+	s.Agents[name] = agent
+	if c.entry != nil {
+		c.entry.Status = status
+	}
+}
