@@ -1,0 +1,33 @@
+package importer
+
+import "slices"
+
+// resultsHeader is how the results and failures files of a run begin. Columns
+// that were carried along come behind it.
+var resultsHeader = []string{
+	"line", "org_id", "user_id", "status", "http_status",
+	"error_code", "message", "attempts", "correlation_id", "timestamp",
+}
+
+// Where things are in them.
+const (
+	resultsOrg    = 1
+	resultsUser   = 2
+	resultsStatus = 3
+)
+
+func isResults(names []string) bool {
+	return len(names) >= len(resultsHeader) && slices.Equal(names[:len(resultsHeader)], resultsHeader)
+}
+
+// settled returns what is known of a row with this status in an earlier run's
+// results; nil if it is to be sent.
+func settled(status string) error {
+	switch s := Status(status); s {
+	case Added, AlreadyMember:
+		return &Settled{AlreadyMember, "in already, by the results of an earlier run"}
+	case Duplicate:
+		return &Settled{Duplicate, "same pair as an earlier line, by the results of an earlier run"}
+	}
+	return nil
+}

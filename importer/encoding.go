@@ -1,0 +1,131 @@
+package importer
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// The names of Dialect.Encoding.
+const (
+	encUTF8        = "utf-8"
+	encUTF16       = "utf-16"
+	encUTF16LE     = "utf-16le"
+	encUTF16BE     = "utf-16be"
+	encWindows1252 = "windows-1252"
+)
+
+var encodings = []string{encUTF8, encUTF16, encUTF16LE, encUTF16BE, encWindows1252}
+
+func knownEncoding(name string) bool {
+	return slices.Contains(encodings, strings.ToLower(name))
+}
+
+// decode returns r as UTF-8 without byte order mark, and what it was encoded
+// in: name, if one is given.
+func decode(r *bufio.Reader, name string) (*bufio.Reader, string) {
+	name = strings.ToLower(name)
+	if name == "" || name == encUTF16 {
+		head, _ := r.Peek(sniffSize) // an error comes again when it is read
+		name = sniffEncoding(head, name)
+	}
+	text := r
+	if e := decoder(name); e != nil {
+		text = bufio.NewReader(e.Reader(r))
+	}
+	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = text.Discard(len(head)) // they are buffered
+	}
+	return text, name
+}
+
+// byteOrderMark is U+FEFF in UTF-8, which is what every encoding's mark becomes.
+const byteOrderMark = "\uFEFF"
+
+// decoder returns nil for UTF-8. A byte order mark passes it like any other
+// character.
+func decoder(name string) *encoding.Decoder {
+	switch name {
+	case encUTF16LE:
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	case encUTF16BE:
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
+	case encWindows1252:
+		return charmap.Windows1252.NewDecoder()
+	}
+	return nil
+}
+
+// sniffSize is how much of a file is looked at to find out what it is.
+const sniffSize = 4096
+
+// sniffEncoding returns the encoding of a file that begins with head: by its
+// byte order mark, else by where the zero bytes are, which every second byte
+// of ASCII in UTF-16 is. If want is UTF-16, only the byte order is open, and
+// little endian where nothing tells, for that is how Windows writes it.
+func sniffEncoding(head []byte, want string) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
+		return encUTF16LE
+	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
+		return encUTF16BE
+	case want == "" && bytes.HasPrefix(head, []byte(byteOrderMark)):
+		return encUTF8
+	}
+	even, odd := zeroBytes(head)
+	switch few := len(head) / 8; {
+	case odd > few && odd > 4*even:
+		return encUTF16LE
+	case even > few && even > 4*odd:
+		return encUTF16BE
+	case want == encUTF16:
+		return encUTF16LE
+	}
+	return encUTF8
+}
+
+func zeroBytes(b []byte) (even, odd int) {
+	for i, c := range b {
+		switch {
+		case c != 0:
+		case i%2 == 0:
+			even++
+		default:
+			odd++
+		}
+	}
+	return even, odd
+}
+
+func encodingTitle(name string) string {
+	switch name {
+	case encUTF16LE:
+		return "UTF-16 (little endian)"
+	case encUTF16BE:
+		return "UTF-16 (big endian)"
+	case encWindows1252:
+		return "Windows-1252"
+	}
+	return "UTF-8"
+}
+
+// sticky keeps returning the first error, as what is above it relies on: a
+// terminal, for one, goes on after an end of file.
+type sticky struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sticky) Read(p []byte) (n int, err error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, s.err = s.r.Read(p)
+	return n, s.err
+}

@@ -1,0 +1,32 @@
+package importer
+
+import "fmt"
+
+// InputError says why a file can't be read, or not any further. Every error of
+// [Open] is one, and every error of the range of [Table.Rows].
+type InputError struct {
+	// Line is the physical line of the input that the error is about, counted
+	// from 1; 0 if it is about the whole file.
+	Line int
+
+	text string
+	hint string
+	err  error // what the reader underneath said, if it did
+}
+
+func (e *InputError) Error() string {
+	text := e.text
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	if e.Line > 0 {
+		return fmt.Sprintf("line %d: %s", e.Line, text)
+	}
+	return text
+}
+
+// Hint says what to do about it, and names the flag that settles it if there is
+// one. It is empty if nothing is known to help.
+func (e *InputError) Hint() string { return e.hint }
+
+func (e *InputError) Unwrap() error { return e.err }

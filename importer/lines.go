@@ -1,0 +1,217 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// What a record may have. A quote that is never closed would otherwise swallow
+// the rest of the file: when the limit is reached, the record is given up.
+//
+// A cell of Excel holds at most 32,767 characters and 253 line feeds (Excel
+// specifications and limits), so that records of people's files stay far below.
+// The limits also bound the work, because lines that were swallowed are read
+// again.
+const (
+	maxRecordBytes = 1 << 20
+	maxRecordLines = 1000
+)
+
+// lines is what a csv.Reader reads from. It hands out one line per call and
+// says that the input ends where a record must end, after which the csv.Reader
+// can go on with the next. It keeps the bytes of the record, so that reading
+// can go back to the record's second line.
+//
+// A csv.Reader reads ahead no further than to the end of a line, so that it
+// holds nothing when a record is done.
+type lines struct {
+	r   io.Reader
+	err error // why r has no more; never unset
+
+	// The record is buf[begin:until], its first line buf[begin:begin+first];
+	// what is behind until has been read from r and not been looked at.
+	buf                       []byte
+	begin, first, next, until int
+
+	start int  // physical line of the record
+	count int  // lines in it
+	long  bool // its first line is longer than a record may be, and is cut
+
+	// comma is the delimiter, once known: it makes a row of a line that has
+	// nothing else but white space.
+	comma rune
+}
+
+// newLines reads as much as it takes to find out about the input.
+func newLines(r io.Reader) *lines {
+	l := &lines{r: r, buf: make([]byte, 0, 64<<10), start: 1}
+	for len(l.buf) < sniffSize && l.fill() {
+	}
+	return l
+}
+
+// advance goes to the next record, past blank lines. It returns false at the
+// end of the input, which may have come too early: see broken.
+func (l *lines) advance() bool {
+	if l.long {
+		l.skipLine()
+	}
+	l.drop()
+	for {
+		size, err := l.line(l.begin)
+		if size == 0 {
+			return false
+		}
+		l.first, l.until, l.count = size, l.begin+size, 1
+		l.long = errors.Is(err, errLong)
+		if !l.blank() {
+			return true
+		}
+		l.drop()
+	}
+}
+
+// drop leaves the record behind.
+func (l *lines) drop() {
+	l.begin = l.until
+	l.next = l.until
+	l.start += l.count
+	l.count = 0
+}
+
+// retreat ends the record with its first line: reading goes on with the second.
+func (l *lines) retreat() {
+	l.until = l.begin + l.first
+	l.next = l.until
+	l.count = 1
+}
+
+// firstLine returns the first line of the record, valid until advance.
+func (l *lines) firstLine() []byte { return l.buf[l.begin : l.begin+l.first] }
+
+// record returns the lines of the record so far, valid until advance.
+func (l *lines) record() []byte { return l.buf[l.begin:l.until] }
+
+// window returns what has been read of the input from the record on.
+func (l *lines) window() []byte { return l.buf[l.begin:] }
+
+// broken returns why the input can't be read to its end; nil if it could. The
+// last line of a broken input is not whole and is never handed out.
+func (l *lines) broken() error {
+	if errors.Is(l.err, io.EOF) {
+		return nil
+	}
+	return l.err
+}
+
+// Read hands out the record, and takes another line into it when asked for
+// more.
+func (l *lines) Read(p []byte) (int, error) {
+	if l.next == l.until && !l.extend() {
+		return 0, io.EOF
+	}
+	n := copy(p, l.buf[l.next:l.until])
+	l.next += n
+	return n, nil
+}
+
+func (l *lines) extend() bool {
+	if l.long || l.count == 0 || l.count == maxRecordLines {
+		return false
+	}
+	size, err := l.line(l.until)
+	if err != nil {
+		return false
+	}
+	l.until += size
+	l.count++
+	return true
+}
+
+var errLong = errors.New("longer than a record may be")
+
+// line returns the length of the line that begins at buf[from], its line break
+// included. At the end of the input it returns 0 and an error. If the record
+// would become too long with it, it returns what there is of it and errLong.
+func (l *lines) line(from int) (int, error) {
+	from -= l.begin // filling moves the record
+	for seen := from; ; {
+		window := l.window()
+		if i := bytes.IndexByte(window[seen:], '\n'); i >= 0 {
+			return seen + i + 1 - from, nil
+		}
+		seen = len(window)
+		if seen >= maxRecordBytes {
+			return seen - from, errLong
+		}
+		if l.fill() {
+			continue
+		}
+		if seen == from || l.broken() != nil {
+			return 0, l.err
+		}
+		return seen - from, nil
+	}
+}
+
+// skipLine drops the rest of a line that is longer than a record may be.
+func (l *lines) skipLine() {
+	for {
+		if i := bytes.IndexByte(l.buf[l.until:], '\n'); i >= 0 {
+			l.until += i + 1
+			return
+		}
+		l.begin, l.first, l.next, l.until = len(l.buf), 0, len(l.buf), len(l.buf)
+		if !l.fill() {
+			return
+		}
+	}
+}
+
+// fill reads more of the input. It returns false if there is no more.
+func (l *lines) fill() bool {
+	l.makeRoom()
+	for range maxEmptyReads {
+		if l.err != nil {
+			return false
+		}
+		var n int
+		n, l.err = l.r.Read(l.buf[len(l.buf):cap(l.buf)])
+		l.buf = l.buf[:len(l.buf)+n]
+		if n > 0 {
+			return true
+		}
+	}
+	l.err = io.ErrNoProgress
+	return false
+}
+
+// maxEmptyReads is the patience of bufio.Reader with a reader that returns
+// nothing and no error.
+const maxEmptyReads = 100
+
+// makeRoom drops what is before the record, or grows the buffer.
+func (l *lines) makeRoom() {
+	if len(l.buf) < cap(l.buf) {
+		return
+	}
+	old := l.buf
+	if l.begin == 0 {
+		l.buf = make([]byte, len(old), 2*cap(old))
+	}
+	n := copy(l.buf, old[l.begin:])
+	l.buf = l.buf[:n]
+	l.next -= l.begin
+	l.until -= l.begin
+	l.begin = 0
+}
+
+// blank reports whether the record is a line without anything in it.
+func (l *lines) blank() bool {
+	if l.long {
+		return false
+	}
+	line := l.firstLine()
+	return len(bytes.TrimSpace(line)) == 0 && !bytes.ContainsRune(line, l.comma)
+}

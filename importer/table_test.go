@@ -1,0 +1,337 @@
+package importer_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"orgimport/importer"
+)
+
+// want is the file that most dialects are tested with, as it must come out.
+var want = []string{
+	"2 org_a auth0|1",
+	"3 org_b auth0|2",
+}
+
+func TestTableReadsDialects(t *testing.T) {
+	const about = `UTF-8, comma, organization in "org_id", user in "user_id"`
+	plain := "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\n"
+	crlf := strings.ReplaceAll(plain, "\n", "\r\n")
+	semicolon := strings.ReplaceAll(plain, ",", ";")
+
+	for _, test := range []struct {
+		name    string
+		data    string
+		dialect importer.Dialect
+		rows    []string
+		about   string
+	}{
+		{name: "plain", data: plain, rows: want, about: about},
+		{name: "no last newline", data: strings.TrimSuffix(plain, "\n"), rows: want, about: about},
+		{name: "header only", data: "org_id,user_id", rows: nil, about: about},
+		{name: "CRLF", data: crlf, rows: want, about: about},
+		{name: "CRLF, no last newline", data: strings.TrimSuffix(crlf, "\r\n"), rows: want, about: about},
+		{name: "CR alone", data: strings.ReplaceAll(plain, "\n", "\r"), rows: want, about: about},
+		{
+			name: "CR alone, and CRLF in one place", data: "org_id,user_id\rorg_a,auth0|1\r\norg_b,auth0|2\r",
+			rows: want, about: about,
+		},
+		{
+			name: "CRCRLF, which is LF made CRLF twice", data: strings.ReplaceAll(plain, "\n", "\r\r\n"),
+			rows: want, about: about,
+		},
+		{name: "byte order mark", data: "\uFEFF" + plain, rows: want, about: about},
+		{
+			name: "byte order mark before a quoted header", data: "\uFEFF\"org_id\",\"user_id\"\norg_a,auth0|1\norg_b,auth0|2\n",
+			rows: want, about: about,
+		},
+		{name: "byte order mark twice", data: "\uFEFF\uFEFF" + plain, rows: want, about: about},
+		{
+			name: "UTF-16LE with byte order mark", data: utf16le("\uFEFF" + crlf), rows: want,
+			about: strings.Replace(about, "UTF-8", "UTF-16 (little endian)", 1),
+		},
+		{
+			name: "UTF-16BE with byte order mark", data: utf16be("\uFEFF" + crlf), rows: want,
+			about: strings.Replace(about, "UTF-8", "UTF-16 (big endian)", 1),
+		},
+		{
+			name: "UTF-16LE without", data: utf16le(plain), rows: want,
+			about: strings.Replace(about, "UTF-8", "UTF-16 (little endian)", 1),
+		},
+		{
+			name: "UTF-16BE without", data: utf16be(plain), rows: want,
+			about: strings.Replace(about, "UTF-8", "UTF-16 (big endian)", 1),
+		},
+		{
+			name: "UTF-16 asked for", data: utf16be("\uFEFF" + plain), dialect: importer.Dialect{Encoding: "utf-16"}, rows: want,
+			about: strings.Replace(about, "UTF-8", "UTF-16 (big endian)", 1),
+		},
+		{
+			name: "UTF-16BE asked for, header not of ASCII", data: utf16be("組織,会員\norg_a,auth0|1\norg_b,auth0|2\n"),
+			dialect: importer.Dialect{Encoding: "UTF-16BE", OrgColumn: "組織", UserColumn: "会員"}, rows: want,
+			about: `UTF-16 (big endian), comma, organization in "組織", user in "会員"`,
+		},
+		{
+			name: "UTF-16LE with tabs, as Excel's Unicode text", data: utf16le("\uFEFF" + strings.ReplaceAll(crlf, ",", "\t")), rows: want,
+			about: `UTF-16 (little endian), tab, organization in "org_id", user in "user_id"`,
+		},
+		{
+			name: "Windows-1252 asked for", data: "org_id,user_id\norg_a,auth0|J\xFCrgen\n",
+			dialect: importer.Dialect{Encoding: "windows-1252"}, rows: []string{"2 org_a auth0|Jürgen"},
+			about: strings.Replace(about, "UTF-8", "Windows-1252", 1),
+		},
+		{
+			name: "semicolon", data: semicolon, rows: want,
+			about: strings.Replace(about, "comma", "semicolon", 1),
+		},
+		{
+			name: "tab", data: strings.ReplaceAll(plain, ",", "\t"), rows: want,
+			about: strings.Replace(about, "comma", "tab", 1),
+		},
+		{
+			name: "pipe, with which users are quoted", data: "org_id|user_id\norg_a|\"auth0|1\"\norg_b|\"auth0|2\"\n", rows: want,
+			about: strings.Replace(about, "comma", "pipe", 1),
+		},
+		{
+			name: "the delimiter that gives the columns, not the frequent one",
+			data: "org_id;\"a,b,c,d\";user_id\norg_a;;auth0|1\norg_b;;auth0|2\n", rows: want,
+			about: strings.Replace(about, "comma", "semicolon", 1),
+		},
+		{
+			name: "any delimiter, asked for", data: strings.ReplaceAll(plain, ",", "^"), dialect: importer.Dialect{Delimiter: '^'}, rows: want,
+			about: strings.Replace(about, "comma", "^", 1),
+		},
+		{
+			name: "sep= line", data: "sep=;\r\n" + strings.ReplaceAll(crlf, ",", ";"),
+			rows: []string{"3 org_a auth0|1", "4 org_b auth0|2"}, about: strings.Replace(about, "comma", "semicolon", 1),
+		},
+		{
+			name: "sep= line, quoted, of a tab, after a byte order mark", data: "\uFEFF\"SEP=\t\"\n" + strings.ReplaceAll(plain, ",", "\t"),
+			rows: []string{"3 org_a auth0|1", "4 org_b auth0|2"}, about: strings.Replace(about, "comma", "tab", 1),
+		},
+		{
+			name: "sep= line that is wrong, and the delimiter asked for", data: "sep=,\n" + semicolon, dialect: importer.Dialect{Delimiter: ';'},
+			rows: []string{"3 org_a auth0|1", "4 org_b auth0|2"}, about: strings.Replace(about, "comma", "semicolon", 1),
+		},
+		{
+			name: "blank lines anywhere", data: "\n  \r\norg_id,user_id\n\n\norg_a,auth0|1\n\t\norg_b,auth0|2\n\n \n",
+			rows: []string{"6 org_a auth0|1", "8 org_b auth0|2"}, about: about,
+		},
+		{name: "gzip", data: gzipped(plain), rows: want, about: "gzip, " + about},
+		{
+			name: "gzip of several members", data: gzipped(plain[:20]) + gzipped("") + gzipped(plain[20:]), rows: want,
+			about: "gzip, " + about,
+		},
+		{name: "zstd", data: zstandard(plain), rows: want, about: "zstd, " + about},
+		{
+			name: "zstd of several frames", data: zstandard(plain[:20]) + zstandard(plain[20:]), rows: want,
+			about: "zstd, " + about,
+		},
+		{
+			name: "gzip of UTF-16 with semicolons", data: gzipped(utf16le("\uFEFF" + semicolon)), rows: want,
+			about: `gzip, UTF-16 (little endian), semicolon, organization in "org_id", user in "user_id"`,
+		},
+		{
+			name: "names in other words and letters", data: " Organization ID ,name,USERID\norg_a,x,auth0|1\norg_b,y,auth0|2\n", rows: want,
+			about: `UTF-8, comma, organization in "Organization ID", user in "USERID"`,
+		},
+		{
+			name: "sub and organization", data: "sub,organization\nauth0|1,org_a\nauth0|2,org_b\n", rows: want,
+			about: `UTF-8, comma, organization in "organization", user in "sub"`,
+		},
+		{
+			name: "named columns", data: "user,org,member,tenant\n-,-,auth0|1,org_a\n-,-,auth0|2,org_b\n",
+			dialect: importer.Dialect{OrgColumn: "Tenant", UserColumn: "member"}, rows: want,
+			about: `UTF-8, comma, organization in "tenant", user in "member"`,
+		},
+		{
+			name: "a named column beats a like one", data: "User,user,org\n-,auth0|1,org_a\n-,auth0|2,org_b\n",
+			dialect: importer.Dialect{UserColumn: "user"}, rows: want,
+			about: `UTF-8, comma, organization in "org", user in "user"`,
+		},
+		{
+			name: "users only", data: "user_id\nauth0|1\nauth0|2\n", dialect: importer.Dialect{OrgID: "org_x"},
+			rows:  []string{"2 org_x auth0|1", "3 org_x auth0|2"},
+			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
+		},
+		{
+			name: "one organization, and a column that disagrees", data: "org_id,user_id\norg_x,auth0|1\norg_b,auth0|2\n,auth0|3\n",
+			dialect: importer.Dialect{OrgID: "org_x"},
+			rows: []string{
+				"2 org_x auth0|1",
+				`3 org_b auth0|2: the row is of organization "org_b", --org says "org_x"`,
+				"4 org_x auth0|3",
+			},
+			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
+		},
+		{
+			name: "quoted values", data: "org_id,note,user_id\n\"org_a\",\"a, \"\"b\"\"\r\n\r\nc\",\"auth0|1\"\norg_b, \"x\" , auth0|2 \n",
+			rows: []string{"2 org_a auth0|1", "5 org_b auth0|2: a quoted value that is not closed, or goes on after its closing quote"}, about: about,
+		},
+		{
+			name: "spaces around values", data: "org_id , user_id\n org_a , auth0|1\u00A0\n\torg_b, \"auth0|2 \"\n", rows: want, about: about,
+		},
+		{
+			name: "a quoted header of two lines", data: "\"org_id\",\"full\nname\",user_id\norg_a,,auth0|1\n",
+			rows: []string{"3 org_a auth0|1"}, about: about,
+		},
+		{
+			name: "empty values behind the row", data: "org_id,user_id\norg_a,auth0|1,\norg_b,auth0|2,,,\n", rows: want, about: about,
+		},
+		{
+			name: "empty values behind the header", data: "org_id,user_id,,\norg_a,auth0|1,,\norg_b,auth0|2\n", rows: want, about: about,
+		},
+		{
+			name: "kept columns", data: "note,org_id,note,user_id,\nx,org_a, y ,auth0|1,\n\"1,\n2\",org_b,\xFF,auth0|2,\n,,z,auth0|3,\n",
+			dialect: importer.Dialect{Keep: true},
+			rows: []string{
+				`2 org_a auth0|1 ["x" "y"]`,
+				`3 org_b auth0|2 ["1,\n2" "` + "\uFFFD" + `"]`,
+				`5  auth0|3 ["" "z"]: the organization is empty`,
+			},
+			about: about,
+		},
+		{
+			name: "kept columns of broken rows", data: "org_id,user_id,a,b\norg_a,auth0|1,x\norg_b,auth0|2,x,y,z\norg_c,auth0|3,\"x,y\n",
+			dialect: importer.Dialect{Keep: true},
+			rows: []string{
+				`2 org_a auth0|1 ["x" ""]: 3 fields, the header has 4`,
+				`3 org_b auth0|2 ["x" "y"]: 5 fields, the header has 4`,
+				`4 org_c auth0|3 ["x" "y"]: a quoted value that is not closed, or goes on after its closing quote`,
+			},
+			about: about,
+		},
+		{
+			name: "results of an earlier run",
+			data: resultsHeader + "\n" +
+				"2,org_a,auth0|1,added,204,,,1,c,2026-01-01T00:00:00Z\n" +
+				"3,org_a,auth0|2,already_member,,,,1,c,2026-01-01T00:00:00Z\n" +
+				"4,org_a,auth0|1,duplicate,,,same pair as line 2,0,,2026-01-01T00:00:00Z\n" +
+				"5,org_a,auth0|3,failed,400,invalid_body,\"no, not him\",1,c,2026-01-01T00:00:00Z\n" +
+				"6,,auth0|4,rejected,,,the organization is empty,0,,2026-01-01T00:00:00Z\n" +
+				"7,org_a,aut",
+			rows: []string{
+				"2 org_a auth0|1 already_member: in already, by the results of an earlier run",
+				"3 org_a auth0|2 already_member: in already, by the results of an earlier run",
+				"4 org_a auth0|1 duplicate: same pair as an earlier line, by the results of an earlier run",
+				"5 org_a auth0|3",
+				"6  auth0|4: the organization is empty",
+				"7 org_a aut: 3 fields, the header has 10",
+			},
+			about: about + ", the results of an earlier run",
+		},
+		{
+			name: "results with columns that were kept",
+			data: resultsHeader + ",email,sub\n" +
+				"2,org_a,auth0|1,failed,500,,,1,c,2026-01-01T00:00:00Z,a@example.com,x\n",
+			dialect: importer.Dialect{Keep: true},
+			rows:    []string{`2 org_a auth0|1 ["a@example.com" "x"]`},
+			about:   about + ", the results of an earlier run",
+		},
+		{
+			name: "a status column of other people is not ours", data: "org_id,user_id,status\norg_a,auth0|1,added\n",
+			rows: []string{"2 org_a auth0|1"}, about: about,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rows, about := read(strings.NewReader(test.data), test.dialect)
+			if !slices.Equal(rows, test.rows) {
+				t.Errorf("rows:\n%s\nwant:\n%s", strings.Join(rows, "\n"), strings.Join(test.rows, "\n"))
+			}
+			if about != test.about {
+				t.Errorf("String() = %s\n        want %s", about, test.about)
+			}
+		})
+	}
+}
+
+const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
+
+// read returns everything a file yields, one line for each row.
+func read(r io.Reader, d importer.Dialect) (rows []string, about string) {
+	table, err := importer.Open(r, d)
+	if err != nil {
+		return []string{failure(err)}, ""
+	}
+	for row, err := range table.Rows() {
+		if err != nil {
+			return append(rows, failure(err)), table.String()
+		}
+		rows = append(rows, show(row))
+	}
+	return rows, table.String()
+}
+
+func show(row importer.Row) string {
+	s := fmt.Sprintf("%d %s %s", row.Line, row.OrgID, row.UserID)
+	if row.Kept != nil {
+		s += fmt.Sprintf(" %q", row.Kept)
+	}
+	var settled *importer.Settled
+	if errors.As(row.Err, &settled) {
+		s += fmt.Sprintf(" %s", settled.Status)
+	}
+	if row.Err != nil {
+		s += ": " + row.Err.Error()
+	}
+	return s
+}
+
+func failure(err error) string {
+	var input *importer.InputError
+	if !errors.As(err, &input) {
+		return fmt.Sprintf("%T, which is no InputError: %v", err, err)
+	}
+	return fmt.Sprintf("error: %v; hint: %s", err, input.Hint())
+}
+
+func utf16le(s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(u), byte(u>>8))
+	}
+	return string(b)
+}
+
+func utf16be(s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(u>>8), byte(u))
+	}
+	return string(b)
+}
+
+func gzipped(s string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, s)
+	return b.String() + closed(w, err, &b)
+}
+
+func zstandard(s string) string {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b)
+	if err != nil {
+		panic(err)
+	}
+	_, err = io.WriteString(w, s)
+	return b.String() + closed(w, err, &b)
+}
+
+// closed returns what closing w puts into b.
+func closed(w io.Closer, err error, b *bytes.Buffer) string {
+	written := b.Len()
+	if err := errors.Join(err, w.Close()); err != nil {
+		panic(err)
+	}
+	return string(b.Bytes()[written:])
+}
