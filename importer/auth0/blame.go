@@ -1,0 +1,98 @@
+package auth0
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"orgimport/importer"
+)
+
+// Blame returns those of the users of the refused batch whom the refusal names,
+// in their order: by their id, or by their place in the request, as in "on
+// property members[3]". A refusal that names all of them, or none, blames nobody.
+func (e *Error) Blame(userIDs []string) []string {
+	if e.Reach() != importer.ReachRow {
+		return nil
+	}
+	named := make([]bool, len(userIDs))
+	markPlaces(e.Message, named)
+	markIDs(e.Message, userIDs, named)
+
+	var blamed []string
+	for i, id := range userIDs {
+		if named[i] {
+			blamed = append(blamed, id)
+		}
+	}
+	if len(blamed) == len(userIDs) {
+		return nil
+	}
+	return blamed
+}
+
+// place is how the validator of the Management API names an item of the request.
+var place = regexp.MustCompile(`(?:^|[\s'"(])members\[(\d{1,6})\]`)
+
+func markPlaces(message string, named []bool) {
+	for _, m := range place.FindAllStringSubmatch(message, -1) {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
+			named[i] = true
+		}
+	}
+}
+
+// markIDs marks the ids that stand in message as words of their own. An id may
+// have anything but white space in it, other ids too, so the longest are looked
+// for first, and what one of them takes up does not name another.
+func markIDs(message string, ids []string, named []bool) {
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(ids[b]) - len(ids[a]) })
+
+	taken := make([]bool, len(message))
+	for _, i := range order {
+		id := ids[i]
+		if id == "" {
+			continue
+		}
+		for from := 0; ; {
+			at := strings.Index(message[from:], id)
+			if at < 0 {
+				break
+			}
+			start, end := from+at, from+at+len(id)
+			from = start + 1
+			if slices.Contains(taken[start:end], true) || !opens(message[:start]) || !closes(message[end:]) {
+				continue
+			}
+			named[i] = true
+			for k := start; k < end; k++ {
+				taken[k] = true
+			}
+		}
+	}
+}
+
+// opens reports whether an id may begin after this text.
+func opens(before string) bool {
+	r, _ := utf8.DecodeLastRuneInString(before)
+	return before == "" || separates(r)
+}
+
+// closes reports whether an id may end before this text: where a separator
+// follows, or the punctuation that ends a sentence and then a separator.
+func closes(after string) bool {
+	after = strings.TrimLeft(after, `.:!?\`)
+	r, _ := utf8.DecodeRuneInString(after)
+	return after == "" || separates(r)
+}
+
+func separates(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune(`'"`+"`"+`,;()[]{}<>‘’“”«»`, r)
+}

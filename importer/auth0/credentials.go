@@ -1,0 +1,124 @@
+package auth0
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Credentials are what a program proves itself to the tenant with: a client
+// secret, a private key, or a token got elsewhere. Printed or logged they show
+// which of these they are, and the secrets not.
+type Credentials struct {
+	ClientID      string
+	ClientSecret  string `json:"-"`
+	PrivateKeyPEM []byte `json:"-"` // RSA, PKCS #1 or PKCS #8, for private key JWT
+	SigningAlg    string // RS256, RS384 or PS256; empty means RS256
+	KeyID         string // optional: kid of the assertions
+	Token         string `json:"-"` // a ready access token, which can't be renewed
+	Audience      string // empty means https://DOMAIN/api/v2/
+}
+
+// Validate reports what is missing or does not go together.
+func (cr Credentials) Validate() error {
+	switch {
+	case cr.Token != "" && (cr.ClientSecret != "" || len(cr.PrivateKeyPEM) > 0):
+		return errors.New("there is a token and there are client credentials; give one of them")
+	case cr.Token != "":
+		return validToken(cr.Token)
+	case cr.ClientID == "" && cr.ClientSecret == "" && len(cr.PrivateKeyPEM) == 0:
+		return errors.New("there are no credentials; give a client id with a secret or a private key, or a token")
+	case cr.ClientID == "":
+		return errors.New("there is a secret or a private key but no client id")
+	case cr.ClientSecret != "" && len(cr.PrivateKeyPEM) > 0:
+		return errors.New("there is a client secret and a private key; give one of them")
+	case cr.ClientSecret == "" && len(cr.PrivateKeyPEM) == 0:
+		return errors.New("there is a client id but neither a secret nor a private key")
+	case cr.ClientSecret != "":
+		return nil
+	}
+	_, err := newAsserter(cr, "")
+	return err
+}
+
+func validToken(token string) error {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("the token holds a space or another character that no token has; give the token alone, without the word Bearer")
+	}
+	return nil
+}
+
+// Source returns where the tokens for the tenant at base come from. It fetches
+// them with hc, which must not be the client that carries the tokens, and
+// should bound the time of a request without a [Attempt.Grace]: a token that
+// nobody waits for any more is worth nothing. Redirects are not followed.
+func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, error) {
+	if err := cr.Validate(); err != nil {
+		return nil, err
+	}
+	if cr.Token != "" {
+		return &TokenSource{base: base, current: &heldToken{value: cr.Token, scopes: scopesOf(cr.Token)}}, nil
+	}
+	f := fetcher{
+		clientID: cr.ClientID,
+		secret:   cr.ClientSecret,
+		tokenURL: base.String() + tokenPath,
+		audience: cmp.Or(cr.Audience, base.String()+"/api/v2/"),
+		client:   &http.Client{Transport: wholeAnswers{cmp.Or(hc.Transport, http.DefaultTransport)}, CheckRedirect: NewHTTPClient(nil).CheckRedirect, Timeout: hc.Timeout},
+	}
+	if len(cr.PrivateKeyPEM) > 0 {
+		a, err := newAsserter(cr, base.String()+"/")
+		if err != nil {
+			return nil, err
+		}
+		f.assert = a.assertion
+	}
+	return &TokenSource{base: base, fetch: f.fetch}, nil
+}
+
+// String names the kind of the credentials and the client, and no secret.
+func (cr Credentials) String() string {
+	kind := "no credentials"
+	switch {
+	case cr.Token != "":
+		kind = "a ready token"
+	case len(cr.PrivateKeyPEM) > 0:
+		kind = "private key JWT"
+	case cr.ClientSecret != "":
+		kind = "client secret"
+	}
+	if cr.ClientID != "" {
+		kind += " of " + cr.ClientID
+	}
+	return kind
+}
+
+// GoString returns String, so that %#v shows no secret either.
+func (cr Credentials) GoString() string { return "auth0.Credentials(" + cr.String() + ")" }
+
+// Format writes String, whatever the verb.
+func (cr Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, cr.String()) }
+
+// LogValue returns String.
+func (cr Credentials) LogValue() slog.Value { return slog.StringValue(cr.String()) }
+
+// scopesOf reads the scopes in the claims of an access token, without proof of
+// who signed it: the tenant will see to that. It returns nil if the token is no
+// JWT or has no such claim.
+func scopesOf(token string) []string {
+	var claims struct {
+		jwt.RegisteredClaims
+		Scope string `json:"scope"`
+	}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+		return nil
+	}
+	return strings.Fields(claims.Scope)
+}

@@ -1,0 +1,71 @@
+package auth0
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ParseDomain returns the base URL of a tenant, given as people write it:
+// acme.eu.auth0.com, or https://acme.eu.auth0.com. A port is allowed. http is
+// allowed for loopback addresses only, because a token goes with each request.
+func ParseDomain(s string) (*url.URL, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return nil, errors.New("the domain is empty; it looks like acme.eu.auth0.com")
+	}
+	if !strings.Contains(s, "://") {
+		s = "https://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		// Without the URL itself: somebody may have put a password into it.
+		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", withoutURL(err))
+	}
+	switch {
+	case u.User != nil:
+		return nil, errors.New("the domain holds a user name or a password; give the host alone")
+	case u.Hostname() == "":
+		return nil, errors.New("the domain has no host name; it looks like acme.eu.auth0.com")
+	case strings.Trim(u.Path, "/") != "":
+		return nil, fmt.Errorf("the domain has a path (%s); give the host alone", u.Path)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("the domain has a query or a fragment; give the host alone")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("http is for loopback addresses only, for the token would go in the clear; use https://%s", u.Host)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the scheme of the domain is %s; it can only be https", u.Scheme)
+	}
+	host, err := canonicalHost(u)
+	if err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host}, nil
+}
+
+// canonicalHost returns the host in lower case and without the port that goes
+// without saying, for it becomes a part of the audience, which is compared as text.
+func canonicalHost(u *url.URL) (string, error) {
+	host, port := strings.ToLower(u.Host), u.Port()
+	if port == "" {
+		return strings.TrimSuffix(host, ":"), nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", fmt.Errorf("the domain has the port %s; a port is a number from 1 to 65535", port)
+	}
+	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return strings.TrimSuffix(host, ":"+port), nil
+	}
+	return host, nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,230 @@
+package auth0
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// outageFrom is how many failures in a row are taken as the tenant's trouble
+// rather than as that of a request.
+const outageFrom = 3
+
+// health is what all callers of a client know together of the tenant.
+//
+// A streak is a row of passing failures without a usable answer between; from
+// the third on it is an outage, see outage.go.
+type health struct {
+	mu      sync.Mutex
+	heard   bool // the tenant has answered something, be it a failure
+	answers int  // usable answers so far: any but passing failures and 429s
+
+	streak int
+	since  time.Time // first failure of the streak
+	alone  *call     // the call that all failures of the streak are of; nil if there are several
+	outage *outage   // nil while there is none
+
+	limitedSince time.Time    // first 429 since the last usable answer
+	told         map[int]bool // statuses whose first failure was told of
+
+	gaveUp *GaveUpError  // nil until the client gives up, and then for good
+	gone   chan struct{} // closed then
+}
+
+// verdict is what follows from a failure.
+type verdict struct {
+	err    error // ends the call
+	held   bool  // admit holds the call back, it need not pause by itself
+	events []Event
+}
+
+// usable returns the number of usable answers so far.
+func (h *health) usable() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answers
+}
+
+// everHeard reports whether the tenant has ever answered.
+func (h *health) everHeard() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.heard
+}
+
+// givenUp returns a channel that is closed when the client gives up.
+func (h *health) givenUp() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.goneLocked()
+}
+
+func (h *health) goneLocked() chan struct{} {
+	if h.gone == nil {
+		h.gone = make(chan struct{})
+	}
+	return h.gone
+}
+
+// answered notes a usable answer, which ends a streak. It returns what is to be
+// told.
+func (h *health) answered(p probe) []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer p.giveBack()
+	h.heard = true
+	h.answers++
+	h.limitedSince = time.Time{}
+	return h.recover()
+}
+
+// limited notes a 429. The tenant is there, so it ends a streak. But it is no
+// progress, and nothing else for longer than maxWait is a reason to give up.
+func (h *health) limited(p probe, e *Error, now time.Time, maxWait time.Duration) verdict {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer p.giveBack()
+	if h.gaveUp != nil {
+		return verdict{err: h.gaveUp}
+	}
+	h.heard = true
+	v := verdict{events: h.recover()}
+	if h.limitedSince.IsZero() {
+		h.limitedSince = now
+	}
+	if exceeds(h.limitedSince, maxWait, now, e.RetryAfter) {
+		v.err = h.giveUp(fmt.Sprintf("the rate limit has let nothing through, and waiting longer than %s is not allowed", maxWait), h.limitedSince, e)
+	}
+	return v
+}
+
+// failed notes a passing failure of a call and says what follows from it.
+func (h *health) failed(call *call, p probe, e *Error, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer p.giveBack()
+	if h.gaveUp != nil {
+		return verdict{err: h.gaveUp}
+	}
+	h.heard = h.heard || e.Status != 0
+	call.failures++
+	if p == nil {
+		call.counted++
+	}
+	if h.streak == 0 {
+		h.since, h.alone = now, call
+	} else if h.alone != call {
+		h.alone = nil
+	}
+	h.streak++
+
+	v := verdict{events: h.firstOfItsKind(e)}
+	switch blame(situation{
+		failures:       call.failures,
+		counted:        call.counted,
+		max:            maxAttempts,
+		streak:         h.streak,
+		alone:          h.alone == call,
+		othersAnswered: h.answers > call.answersBefore,
+	}) {
+	case theRequest:
+		if h.alone == call {
+			v.events = append(v.events, h.recover()...)
+		}
+		v.err = e
+		return v
+	case theTenant:
+		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), h.since, e)
+		return v
+	}
+	if exceeds(h.since, maxWait, now, e.RetryAfter) {
+		v.err = h.giveUp(fmt.Sprintf("the tenant does not answer, and waiting longer than %s is not allowed", maxWait), h.since, e)
+		return v
+	}
+	switch {
+	case h.streak < outageFrom:
+		return v
+	case h.outage == nil:
+		h.outage = newOutage()
+		h.outage.postpone(now, h.since.Add(maxWait))
+		v.events = append(v.events, Event{Kind: OutageBegan, Since: h.since, Err: e})
+	case p != nil:
+		h.outage.postpone(now, h.since.Add(maxWait))
+	}
+	h.outage.notBefore(now.Add(e.RetryAfter))
+	v.held = true
+	return v
+}
+
+// exceeds reports whether maxWait is over since then, or will be before the
+// server can be asked again.
+func exceeds(since time.Time, maxWait time.Duration, now time.Time, retryAfter time.Duration) bool {
+	passed := now.Sub(since)
+	return passed >= maxWait || retryAfter > maxWait-passed
+}
+
+// recover ends the streak, and the outage if it was one.
+func (h *health) recover() []Event {
+	h.streak, h.alone = 0, nil
+	if h.outage == nil {
+		return nil
+	}
+	close(h.outage.ended)
+	h.outage = nil
+	return []Event{{Kind: OutageEnded, Since: h.since}}
+}
+
+// giveUp ends all calls, those that wait and those to come.
+func (h *health) giveUp(what string, since time.Time, e *Error) error {
+	h.gaveUp = &GaveUpError{What: what, Since: since, Err: e}
+	close(h.goneLocked())
+	h.recover()
+	return h.gaveUp
+}
+
+func (h *health) firstOfItsKind(e *Error) []Event {
+	if h.told[e.Status] {
+		return nil
+	}
+	if h.told == nil {
+		h.told = make(map[int]bool)
+	}
+	h.told[e.Status] = true
+	return []Event{{Kind: FirstFailure, Since: h.since, Err: e}}
+}
+
+// situation is what is known when a call has failed again.
+type situation struct {
+	failures       int  // of the call
+	counted        int  // those outside of outages
+	max            int  // how many are allowed
+	streak         int  // failures in a row, of whatever calls
+	alone          bool // they are all of this call
+	othersAnswered bool // others had usable answers since the call began
+}
+
+type culprit int
+
+const (
+	nobodyYet culprit = iota
+	theRequest
+	theTenant
+)
+
+// blame decides what is to be made of a call that has failed again: is it the
+// request that the tenant chokes on, or is it the tenant?
+func blame(s situation) culprit {
+	switch {
+	case s.streak >= outageFrom && !s.alone:
+		// An outage for others too: time decides, not the number of attempts,
+		// unless nothing has ever been answered.
+		if s.counted >= s.max && !s.othersAnswered {
+			return theTenant
+		}
+	case s.othersAnswered && s.failures >= s.max:
+		return theRequest
+	case s.counted >= s.max:
+		return theTenant
+	}
+	return nobodyYet
+}

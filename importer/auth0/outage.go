@@ -1,0 +1,86 @@
+package auth0
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// outage is the time in which callers hold. The right to send is a single one
+// then, and goes from caller to caller: each has it in turn, so that a request
+// which the tenant chokes on cannot make its own trouble everybody's.
+type outage struct {
+	ended  chan struct{} // closed when the tenant is back, or given up
+	turn   probe         // holds the right to send while nobody has it
+	next   time.Time     // when the next request may go
+	pauses *backoff.ExponentialBackOff
+}
+
+// probe is the right to send during an outage; nil outside of one.
+type probe chan struct{}
+
+// giveBack hands the right to the caller that has waited longest. It may be that
+// of an outage which is over: then nobody waits for it.
+func (p probe) giveBack() {
+	if p != nil {
+		p <- struct{}{}
+	}
+}
+
+func newOutage() *outage {
+	o := &outage{
+		ended:  make(chan struct{}),
+		turn:   make(probe, 1),
+		pauses: newPauses(firstPause, longestPause),
+	}
+	o.turn.giveBack()
+	return o
+}
+
+// postpone sets when the next request may go: after a pause, which grows, but
+// not after the deadline, so that the last moment before giving up is tried.
+func (o *outage) postpone(now, deadline time.Time) {
+	o.next = now.Add(min(o.pauses.NextBackOff(), longestPause, deadline.Sub(now)))
+}
+
+// notBefore puts the next request off to t, if it would go sooner.
+func (o *outage) notBefore(t time.Time) {
+	if o.next.Before(t) {
+		o.next = t
+	}
+}
+
+// admit lets a call pass at once while all is well. In an outage it waits for the
+// end of it, or for the right to send.
+func (h *health) admit(ctx context.Context) (probe, error) {
+	for ctx.Err() == nil {
+		h.mu.Lock()
+		o, gaveUp := h.outage, h.gaveUp
+		h.mu.Unlock()
+		if gaveUp != nil {
+			return nil, gaveUp
+		}
+		if o == nil {
+			return nil, nil
+		}
+		select {
+		case <-o.ended:
+			continue
+		case <-ctx.Done():
+			continue
+		case <-o.turn:
+		}
+		if sleep(ctx, h.untilNext(o), o.ended) && h.untilNext(o) <= 0 {
+			return o.turn, nil
+		}
+		o.turn.giveBack()
+	}
+	return nil, stopped(ctx)
+}
+
+func (h *health) untilNext(o *outage) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Until(o.next)
+}

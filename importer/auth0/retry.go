@@ -1,0 +1,182 @@
+package auth0
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"orgimport/importer"
+)
+
+const (
+	// The first pause after a failure and the longest, around which the real
+	// ones are drawn, so that callers who failed together do not return together.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 30 * time.Second
+
+	// After a 429 the transport below knows better when there is room; these
+	// only keep a transport without limits from spinning. X-RateLimit-Reset can
+	// be the very second that the 429 came in, so it is a second at least.
+	firstLimitPause   = 1500 * time.Millisecond
+	longestLimitPause = 10 * time.Second
+	leastLimitPause   = time.Second
+)
+
+// do sends a call until it is answered in a way that settles it. It returns the
+// answer if its status is want, and else an error.
+func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) {
+	call.answersBefore = c.health.usable()
+	pauses := newPauses(firstPause, longestPause)
+	limitPauses := newPauses(firstLimitPause, longestLimitPause)
+	for refused := false; ; {
+		p, err := c.health.admit(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a, err := c.attempt(ctx, call)
+		if err != nil {
+			var passing bool
+			if passing, err = c.unanswered(ctx, call, err); !passing {
+				p.giveBack()
+				return nil, err
+			}
+			if err = c.retry(ctx, call, p, pauses, asError(call, err)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		call.sent++
+		call.lastStatus = a.status
+
+		switch {
+		case a.status == http.StatusTooManyRequests:
+			if err := c.limited(ctx, p, limitPauses, a.refusal(call)); err != nil {
+				return nil, err
+			}
+		case temporary(a.status):
+			refused = false
+			if err := c.retry(ctx, call, p, pauses, a.refusal(call)); err != nil {
+				return nil, err
+			}
+		default:
+			c.tell(c.health.answered(p)...)
+			again, err := c.settle(call, a, want, refused)
+			if !again {
+				return a, err
+			}
+			refused = true
+			call.answersBefore = c.health.usable() // its own is none of another
+		}
+	}
+}
+
+// settle decides over an answer that is not a passing failure. A token that was
+// refused is dropped, and the call is sent again with a fresh one, once.
+func (c *Client) settle(call *call, a *answer, want int, refused bool) (again bool, err error) {
+	switch {
+	case a.status == want:
+		return false, nil
+	case a.status < 400:
+		return false, a.notTheAPI(call)
+	}
+	e := a.refusal(call)
+	if e.Status == http.StatusForbidden {
+		return false, e.credentialsError()
+	}
+	if e.Status != http.StatusUnauthorized && !e.badHeader() {
+		return false, e
+	}
+	if refused || a.used.source == nil || !a.used.source.Renew(a.used.token) {
+		return false, e.credentialsError()
+	}
+	c.tell(Event{Kind: TokenRefused, Err: e})
+	return true, nil
+}
+
+// unanswered looks at why an attempt brought no answer, and reports whether that
+// may pass. If not, it returns the error of the call.
+func (c *Client) unanswered(ctx context.Context, call *call, err error) (passing bool, _ error) {
+	if ctx.Err() != nil {
+		return false, stopped(ctx)
+	}
+	if token, ok := errors.AsType[*Error](err); ok { // no token for the time being
+		return true, token
+	}
+	if final(err) {
+		return false, err
+	}
+	call.sent++
+	call.lastStatus = 0
+	if !c.health.everHeard() {
+		err = asConfigError(err)
+	}
+	return !final(err), err
+}
+
+// final reports whether err says of itself that trying again is of no use: it is
+// permanent, such as a wait for the rate limit that is longer than allowed, or
+// it knows how far it reaches.
+func final(err error) bool {
+	var permanent interface{ Permanent() bool }
+	if errors.As(err, &permanent) && permanent.Permanent() {
+		return true
+	}
+	var reach interface{ Reach() importer.Reach }
+	return errors.As(err, &reach)
+}
+
+// asError returns err as an *Error of the call, if it is none.
+func asError(call *call, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return noAnswer(call, err)
+}
+
+// retry notes a passing failure and waits until the call may be sent again. An
+// error ends the call.
+func (c *Client) retry(ctx context.Context, call *call, p probe, pauses *backoff.ExponentialBackOff, e *Error) error {
+	v := c.health.failed(call, p, e, time.Now(), c.maxAttempts(), c.maxWait())
+	c.tell(v.events...)
+	if v.err == nil && !v.held {
+		sleep(ctx, max(min(pauses.NextBackOff(), longestPause), e.RetryAfter), c.health.givenUp())
+	}
+	return v.err // what cut the sleep, admit finds out
+}
+
+// limited notes a 429 and waits for a moment. An error ends the call.
+func (c *Client) limited(ctx context.Context, p probe, pauses *backoff.ExponentialBackOff, e *Error) error {
+	v := c.health.limited(p, e, time.Now(), c.maxWait())
+	c.tell(v.events...)
+	if v.err == nil {
+		pause := e.RetryAfter
+		if pause == 0 {
+			pause = pauses.NextBackOff()
+		}
+		sleep(ctx, max(pause, leastLimitPause), c.health.givenUp())
+	}
+	return v.err
+}
+
+func newPauses(first, longest time.Duration) *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{
+		InitialInterval:     first,
+		RandomizationFactor: 0.5,
+		Multiplier:          2,
+		MaxInterval:         longest,
+	}
+}
+
+// stopped returns the error of a call whose context is done: errors.Is finds
+// both ctx.Err and the cause in it.
+func stopped(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return fmt.Errorf("stopped: %w", cause)
+	}
+	return fmt.Errorf("stopped: %w: %w", err, cause)
+}

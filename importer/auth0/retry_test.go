@@ -1,0 +1,479 @@
+package auth0_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// first answers the first n requests with one function and the others with 204.
+func first(n int, answer func() (*http.Response, error)) func(int, *http.Request, string) (*http.Response, error) {
+	return func(i int, _ *http.Request, _ string) (*http.Response, error) {
+		if i <= n {
+			return answer()
+		}
+		return reply(204, ""), nil
+	}
+}
+
+func TestPassingFailuresAreSentAgain(t *testing.T) {
+	status := func(code int) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return reply(code, "<html>"), nil }
+	}
+	lost := func(err error) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return nil, err }
+	}
+	for name, answer := range map[string]func() (*http.Response, error){
+		"408": status(408), "425": status(425), "429": status(429), "500": status(500),
+		"502": status(502), "503": status(503), "504": status(504), "520": status(520), "524": status(524),
+		"refused": lost(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+		"reset":   lost(&net.OpError{Op: "read", Err: syscall.ECONNRESET}),
+		"eof":     lost(io.ErrUnexpectedEOF),
+		"half an answer": func() (*http.Response, error) {
+			r := reply(400, "")
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"message":`), failingReader{}))
+			return r, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{answer: first(2, answer)}
+				receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if receipt.Attempts != 3 || receipt.HTTPStatus != 204 || receipt.Message != "" {
+					t.Errorf("receipt %+v, want 3 attempts and 204", receipt)
+				}
+				for i, r := range s.requests {
+					if r.body != `{"members":["auth0|a"]}` {
+						t.Errorf("request %d has the body %q", i+1, r.body)
+					}
+					if r.Header.Get("X-Correlation-ID") != receipt.CorrelationID {
+						t.Errorf("request %d has another correlation id", i+1)
+					}
+				}
+			})
+		})
+	}
+}
+
+type failingReader struct{}
+
+func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestRetryAfterIsHeeded(t *testing.T) {
+	for _, status := range []int{429, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			s := &sender{answer: first(1, func() (*http.Response, error) { return reply(status, "", "Retry-After", "40"), nil })}
+			if _, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took != 40*time.Second {
+				t.Errorf("%d: sent again after %s, want 40 s", status, took)
+			}
+		})
+	}
+}
+
+func TestPausesGrowTo30Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: first(14, func() (*http.Response, error) { return reply(503, ""), nil })}
+		c := newClient(t, s)
+		c.MaxWait = time.Hour
+		if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range s.requests[1:] {
+			pause := r.at.Sub(s.requests[i].at)
+			if pause < 125*time.Millisecond || pause > 30*time.Second {
+				t.Errorf("pause %d is %s", i+1, pause)
+			}
+			if i > 11 && pause < 15*time.Second {
+				t.Errorf("pause %d is %s still", i+1, pause)
+			}
+		}
+	})
+}
+
+func TestLimitsDoNotCountAsAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &sender{answer: first(12, func() (*http.Response, error) { return reply(429, ""), nil })}
+		c := newClient(t, s)
+		c.MaxAttempts = 1
+		receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if receipt.Attempts != 13 {
+			t.Errorf("%d attempts in the receipt, want 13", receipt.Attempts)
+		}
+		if took := time.Since(start); took < 12*time.Second || took > 3*time.Minute {
+			t.Errorf("12 refusals took %s: at least a second each, and not much more", took)
+		}
+	})
+}
+
+func TestNothingButLimitsForTooLong(t *testing.T) {
+	for name, headers := range map[string][]string{
+		"unknown how long": nil,
+		"known in advance": {"Retry-After", "3600"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				s := &sender{answer: always(429, `{"message":"Global limit has been reached"}`, headers...)}
+				c := newClient(t, s)
+				c.MaxWait = time.Minute
+				_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+				gaveUp, ok := errors.AsType[*auth0.GaveUpError](err)
+				if !ok || importer.ReachOf(err) != importer.ReachRun || !strings.Contains(err.Error(), "rate limit") {
+					t.Fatalf("error %v, want a GaveUpError for the rate limit", err)
+				}
+				if !gaveUp.Since.Equal(start) {
+					t.Errorf("since %s, want %s", gaveUp.Since, start)
+				}
+				if took := time.Since(start); headers != nil && took != 0 || took > 90*time.Second {
+					t.Errorf("gave up after %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+			if n%2 == 1 {
+				return reply(429, "", "Retry-After", "40"), nil
+			}
+			return reply(204, ""), nil
+		}}
+		c := newClient(t, s)
+		c.MaxWait = time.Minute
+		for range 5 {
+			if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestOutageIsProbedByOneAtATime has many callers meet a tenant that is down for
+// a minute: all get in in the end, and few requests are sent until then.
+func TestOutageIsProbedByOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 16
+		start := time.Now()
+		var inFlight, most int
+		var mu sync.Mutex
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+			mu.Lock()
+			inFlight++
+			if d := time.Since(start); d > time.Second && d < time.Minute {
+				most = max(most, inFlight)
+			}
+			mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			mu.Lock()
+			inFlight--
+			mu.Unlock()
+			if time.Since(start) < time.Minute {
+				return reply(503, ""), nil
+			}
+			return reply(204, ""), nil
+		}}
+		c := newClient(t, s)
+		c.MaxAttempts = 3
+		var events []auth0.Event
+		c.OnEvent = func(e auth0.Event) { mu.Lock(); events = append(events, e); mu.Unlock() }
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() {
+				if _, err := c.AddMembers(t.Context(), batch("org_1", fmt.Sprint(i))); err != nil {
+					t.Errorf("caller %d: %v", i, err)
+				}
+			})
+		}
+		synctest.Wait()
+		time.Sleep(59 * time.Second)
+		if n := s.count(); n > callers+15 {
+			t.Errorf("%d requests while the tenant was down", n)
+		}
+		all.Wait()
+		if most != 1 {
+			t.Errorf("%d requests in flight during the outage, want 1", most)
+		}
+		if took := time.Since(start); took > 92*time.Second {
+			t.Errorf("it took %s to come back", took)
+		}
+		var kinds []auth0.EventKind
+		for _, e := range events {
+			kinds = append(kinds, e.Kind)
+		}
+		if got, want := fmt.Sprint(kinds), fmt.Sprint([]auth0.EventKind{auth0.FirstFailure, auth0.OutageBegan, auth0.OutageEnded}); got != want {
+			t.Errorf("events %s, want %s", got, want)
+		}
+	})
+}
+
+func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
+	for name, headers := range map[string][]string{
+		"unknown how long": nil,
+		"known in advance": {"Retry-After", "3600"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				c := newClient(t, &sender{answer: always(503, "<html>", headers...)})
+				c.MaxWait = 2 * time.Minute
+				ends := make([]time.Time, 8)
+				var all sync.WaitGroup
+				for i := range ends {
+					all.Go(func() {
+						_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+						if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok || importer.ReachOf(err) != importer.ReachRun {
+							t.Errorf("caller %d: %v, want a GaveUpError", i, err)
+						}
+						ends[i] = time.Now()
+					})
+				}
+				all.Wait()
+				want := start
+				if headers == nil {
+					want = start.Add(2 * time.Minute)
+				}
+				for i, end := range ends {
+					if !end.Equal(want) {
+						t.Errorf("caller %d ended after %s, want %s", i, end.Sub(start), want.Sub(start))
+					}
+				}
+				if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
+					t.Errorf("a later call: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestServerThatChokesOnABatch has one batch that never gets an answer while all
+// others do: its rows fail and the run goes on.
+func TestServerThatChokesOnABatch(t *testing.T) {
+	for _, others := range []int{1, 3, 200} {
+		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+					time.Sleep(100 * time.Millisecond)
+					if strings.Contains(body, "poison") {
+						return reply(500, "<html>"), nil
+					}
+					return reply(204, ""), nil
+				}}
+				c := newClient(t, s)
+				c.MaxAttempts = 5
+				var all sync.WaitGroup
+				all.Go(func() {
+					receipt, err := c.AddMembers(t.Context(), batch("org_1", "poison"))
+					if _, ok := errors.AsType[*auth0.Error](err); !ok || importer.ReachOf(err) != importer.ReachBatch {
+						t.Errorf("error %v, want an *Error that reaches the batch", err)
+					}
+					if receipt.Attempts != 5 || receipt.HTTPStatus != 500 || receipt.Message != "500 with an HTML page" {
+						t.Errorf("receipt %+v", receipt)
+					}
+				})
+				all.Go(func() {
+					for range others {
+						if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				all.Wait()
+				if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+					t.Errorf("after it: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsAnsweredInAllAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: always(503, "")}
+		c := newClient(t, s)
+		c.MaxAttempts = 2
+		receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok {
+			t.Fatalf("error %v, want a GaveUpError", err)
+		}
+		if receipt.Attempts != 2 || s.count() != 2 {
+			t.Errorf("%d requests, receipt %+v", s.count(), receipt)
+		}
+	})
+}
+
+func TestLoneCallerIsPatientInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+			if d := time.Since(start); d > 0 && d < 4*time.Minute {
+				return nil, syscall.ECONNREFUSED
+			}
+			return reply(204, ""), nil
+		}}
+		c := newClient(t, s)
+		for range 3 {
+			if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
+	reason := errors.New("enough")
+	for name, answer := range map[string]func(int, *http.Request, string) (*http.Response, error){
+		"pause":  first(1, func() (*http.Response, error) { return reply(503, "", "Retry-After", "100"), nil }),
+		"outage": always(503, ""),
+		"limit":  always(429, "", "Retry-After", "100"),
+		"sending": func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				s := &sender{answer: answer}
+				c := newClient(t, s)
+				start := time.Now()
+				time.AfterFunc(20*time.Second, func() { cancel(reason) })
+				var all sync.WaitGroup
+				callers := 4
+				if name == "pause" {
+					callers = 1 // one failure is no outage
+				}
+				for range callers {
+					all.Go(func() {
+						_, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+						if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) {
+							t.Errorf("error %v, want one that is the cause and context.Canceled", err)
+						}
+					})
+				}
+				all.Wait()
+				if took := time.Since(start); took != 20*time.Second {
+					t.Errorf("it took %s, want 20 s", took)
+				}
+				sent := s.count()
+				if _, err := c.AddMembers(ctx, batch("org_1", "auth0|a")); !errors.Is(err, reason) || s.count() != sent {
+					t.Errorf("a later call: %v, %d requests more", err, s.count()-sent)
+				}
+			})
+		})
+	}
+}
+
+// TestCancelledProbeHandsItsTurnOn has the caller whose turn it is called off;
+// the others must not wait for it for ever.
+func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+			if time.Since(start) < 100*time.Second {
+				return reply(503, ""), nil
+			}
+			return reply(204, ""), nil
+		}}
+		c := newClient(t, s)
+		var all sync.WaitGroup
+		for i := range 6 {
+			ctx := t.Context()
+			if i < 5 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, time.Duration(10+10*i)*time.Second)
+				defer cancel()
+			}
+			all.Go(func() {
+				_, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+				if i < 5 != errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("caller %d: %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestErrorsOfTheTransportPassThrough(t *testing.T) {
+	for _, want := range []error{permanentError{}, reachError{}} {
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, fmt.Errorf("waiting: %w", want) }}
+		receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		if !errors.Is(err, want) || s.count() != 1 {
+			t.Errorf("error %v after %d requests, want %v after 1", err, s.count(), want)
+		}
+		if receipt.Attempts != 0 {
+			t.Errorf("%d attempts in the receipt, though nothing was sent", receipt.Attempts)
+		}
+	}
+}
+
+type permanentError struct{}
+
+func (permanentError) Error() string   { return "the wait is too long" }
+func (permanentError) Permanent() bool { return true }
+
+type reachError struct{}
+
+func (reachError) Error() string         { return "not for this organization" }
+func (reachError) Reach() importer.Reach { return importer.ReachOrg }
+
+func TestTenantThatIsNotThereIsAConfigurationError(t *testing.T) {
+	for name, lost := range map[string]error{
+		"no such host": &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acme", IsNotFound: true}},
+		"authority":    x509.UnknownAuthorityError{},
+		"host name":    x509.HostnameError{Certificate: &x509.Certificate{}, Host: "acme"},
+		"expired":      x509.CertificateInvalidError{Reason: x509.Expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, lost }}
+			_, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+			e, ok := errors.AsType[*auth0.ConfigError](err)
+			if !ok || e.Hint == "" || importer.ReachOf(err) != importer.ReachRun || s.count() != 1 {
+				t.Errorf("error %v after %d requests, want a ConfigError with a hint after 1", err, s.count())
+			}
+		})
+		t.Run(name+" after an answer", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+					if n == 2 {
+						return nil, lost
+					}
+					return reply(204, ""), nil
+				}}
+				c := newClient(t, s)
+				for range 2 {
+					if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
