@@ -45,9 +45,6 @@ func (t *Tenant) Token(scopes ...string) string {
 }
 
 func (t *Tenant) newToken(clientID, host string, scopes []string) string {
-	t.mu.Lock()
-	t.watch.stats.TokensIssued++
-	t.mu.Unlock()
 	now := t.now()
 	audience := ""
 	if h := cmp.Or(t.cfg.Domain, host); h != "" {
@@ -112,6 +109,9 @@ func (t *Tenant) issueToken(c *call) reply {
 	if scopes == nil {
 		scopes = allScopes
 	}
+	t.mu.Lock()
+	t.watch.stats.TokensIssued++
+	t.mu.Unlock()
 	return oauth(http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`

@@ -28,7 +28,8 @@ type Stats struct {
 	// InFlight is how many requests are under way, PeakInFlight how many were
 	// at most.
 	InFlight, PeakInFlight int
-	// TokensIssued is how many tokens were given out.
+	// TokensIssued is how many tokens POST /oauth/token gave out, whether or
+	// not the answer reached the client.
 	TokensIssued int
 }
 

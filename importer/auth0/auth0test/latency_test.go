@@ -1,0 +1,89 @@
+package auth0test_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+func TestAnAnswerTakesItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := auth0test.New(auth0test.Config{
+			NoAuth:  true,
+			Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond), PerMember: time.Millisecond},
+			Fault:   nth(2, auth0test.Fault{Delay: time.Minute}),
+		})
+		for _, want := range []time.Duration{102 * time.Millisecond, time.Minute + 102*time.Millisecond} {
+			start := time.Now()
+			send(t, tenant, "POST", members, bodyOf("a|1", "a|2"), nil)
+			if took := time.Since(start); took != want {
+				t.Errorf("took %v, want %v", took, want)
+			}
+		}
+	})
+}
+
+// TestTheDecisionFallsOnTheWay: the tenant decides when a share of the time
+// has passed, and a refusal is sent straight back.
+func TestTheDecisionFallsOnTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}
+		tenant := auth0test.New(auth0test.Config{
+			NoAuth:  true,
+			Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(10 * time.Second), From: 0.3, To: 0.3},
+			Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", limit)},
+		})
+		go func() {
+			time.Sleep(3*time.Second - time.Millisecond)
+			if len(tenant.Members(orgID)) != 0 {
+				t.Error("added too early")
+			}
+			time.Sleep(2 * time.Millisecond)
+			if len(tenant.Members(orgID)) != 1 {
+				t.Error("not added on the way")
+			}
+		}()
+		begin := time.Now()
+		resp, _ := send(t, tenant, "POST", members, bodyOf("a|1"), nil)
+		if took := time.Since(begin); took != 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if got, want := resp.Header.Get("Date"), "Sat, 01 Jan 2000 00:00:09 GMT"; got != want {
+			t.Errorf("Date %s, want %s", got, want)
+		}
+		begin = time.Now()
+		send(t, tenant, "POST", members, bodyOf("a|1"), nil)
+		if took := time.Since(begin); took != 6*time.Second {
+			t.Errorf("the refusal took %v, want twice the way there", took)
+		}
+	})
+}
+
+func TestLatenciesAreDistributedAsTheySay(t *testing.T) {
+	const n = 20000
+	for name, c := range map[string]struct {
+		draw     func(*rand.Rand) time.Duration
+		p50, p90 time.Duration
+	}{
+		"fixed":     {auth0test.Fixed(time.Second), time.Second, time.Second},
+		"uniform":   {auth0test.Uniform(time.Second, 2*time.Second), 1500 * time.Millisecond, 1900 * time.Millisecond},
+		"lognormal": {auth0test.LogNormal(200*time.Millisecond, 0.8), 200 * time.Millisecond, 557 * time.Millisecond},
+		"recorded":  {auth0test.Recorded(), 110 * time.Millisecond, 140 * time.Millisecond},
+	} {
+		r := rand.New(rand.NewPCG(1, 2))
+		drawn := make([]time.Duration, n)
+		for i := range drawn {
+			drawn[i] = c.draw(r)
+		}
+		slices.Sort(drawn)
+		for _, q := range []struct{ got, want time.Duration }{{drawn[n/2], c.p50}, {drawn[n*9/10], c.p90}} {
+			if ratio := float64(q.got) / float64(q.want); ratio < 0.97 || ratio > 1.03 {
+				t.Errorf("%s: %v, want %v", name, q.got, q.want)
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package auth0test_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+// nth does something to the request with this number and to no other.
+func nth(number int, f auth0test.Fault) func(*http.Request, int) auth0test.Fault {
+	return func(_ *http.Request, n int) auth0test.Fault {
+		if n == number {
+			return f
+		}
+		return auth0test.Fault{}
+	}
+}
+
+// shown is what an answer says of limits.
+func shown(resp *http.Response) string {
+	h := resp.Header.Get
+	return strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", h("X-RateLimit-Limit"), "/", h("X-RateLimit-Remaining"), " ", h("Retry-After")))
+}
+
+// two limits: the global one has 5, the endpoint's 2.
+func two(l auth0test.Limits) auth0test.Limits {
+	l.Global = auth0test.NewLimiter("Global", auth0test.Limit{Size: 5, Per: 1, Interval: time.Hour})
+	l.Endpoints = map[auth0test.Class]*auth0test.Limiter{
+		auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 2, Per: 1, Interval: time.Minute}),
+	}
+	return l
+}
+
+func TestHeadersDescribeTheLimitThatTheSwitchNames(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		limits auth0test.Limits
+		want   []string // of three writes and a read
+	}{
+		{"the lowest", auth0test.Limits{}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/1"}},
+		{"the global one", auth0test.Limits{Show: auth0test.ShowGlobal}, []string{"204 5/4", "204 5/3", "429 5/2", "200 5/1"}},
+		{"the endpoint's", auth0test.Limits{Show: auth0test.ShowEndpoint}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/1"}},
+		{"none", auth0test.Limits{Show: auth0test.ShowNone}, []string{"204 /", "204 /", "429 /", "200 /"}},
+		{"the refuser", auth0test.Limits{Show: auth0test.ShowGlobal, ShowRefuser: true}, []string{"204 5/4", "204 5/3", "429 2/0", "200 5/1"}},
+		{"without the global one", auth0test.Limits{SkipGlobal: true}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/4"}},
+		{"with Retry-After", auth0test.Limits{RetryAfter: true}, []string{"204 2/1", "204 2/0", "429 2/0 120", "200 5/1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: two(c.limits)})
+				for i, want := range c.want {
+					method, path := "POST", members
+					if i == 3 {
+						method, path = "GET", org
+					}
+					if resp, _ := send(t, tenant, method, path, bodyOf("a|1"), nil); shown(resp) != want {
+						t.Errorf("request %d: %q, want %q", i+1, shown(resp), want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestResetAndDateFollowTheTenantsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := auth0test.Limit{Size: 10, Per: 1, Interval: 1500 * time.Millisecond}
+		tenant := auth0test.New(auth0test.Config{
+			NoAuth: true, ClockOffset: 3 * time.Second, Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", limit)},
+		})
+		resp, _ := send(t, tenant, "GET", org, "", nil)
+		if got, want := resp.Header.Get("Date"), "Sat, 01 Jan 2000 00:00:03 GMT"; got != want {
+			t.Errorf("Date %s, want %s", got, want)
+		}
+		// Full again after 1.5 s, rounded up, on a clock that is 3 s ahead.
+		if got, want := resp.Header.Get("X-RateLimit-Reset"), fmt.Sprint(start(t).Unix()+5); got != want {
+			t.Errorf("X-RateLimit-Reset %s, want %s", got, want)
+		}
+	})
+}
+
+func TestNoDate(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, NoDate: true})
+	if resp, _ := send(t, tenant, "GET", org, "", nil); resp.Header.Get("Date") != "" {
+		t.Error("there is a Date")
+	}
+}
+
+func TestHeadersOn403AsTheSwitchSays(t *testing.T) {
+	for _, there := range []bool{false, true} {
+		tenant := auth0test.New(auth0test.Config{Limits: two(auth0test.Limits{}), Undocumented: auth0test.Undocumented{HeadersOn403: there}})
+		resp, body := send(t, tenant, "POST", members, bodyOf("a|1"), map[string]string{"Authorization": "Bearer " + tenant.Token("read:users")})
+		want := `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: create:organization_members","errorCode":"insufficient_scope"}`
+		if got := resp.Header.Get("X-RateLimit-Limit") != ""; resp.StatusCode != 403 || got != there || body != want {
+			t.Errorf("headers %t, want %t: %d %s", got, there, resp.StatusCode, body)
+		}
+	}
+}
+
+func TestPresets(t *testing.T) {
+	for name, want := range map[string]string{ // of the first write of members
+		"none": "204 /", "free": "204 2/1", "essentials": "204 20/19", "enterprise-prod": "204 20/19",
+		"enterprise-nonprod": "204 10/9", "single-bucket-drip": "204 20/19", "single-bucket-fixed": "204 20/19",
+	} {
+		limits, err := auth0test.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: limits})
+		if resp, _ := send(t, tenant, "POST", members, bodyOf("a|1"), nil); shown(resp) != want {
+			t.Errorf("%s: %q, want %q", name, shown(resp), want)
+		}
+	}
+	if got := auth0test.PresetNames(); len(got) != 7 || got[0] != "enterprise-nonprod" {
+		t.Errorf("names %q", got)
+	}
+	if _, err := auth0test.Preset("gold"); err == nil || !strings.Contains(err.Error(), "enterprise-prod") {
+		t.Errorf("error %v does not say what there is", err)
+	}
+}
+
+// TestPresetsSustainWhatIsPublished hammers for ten minutes and counts what
+// gets through.
+func TestPresetsSustainWhatIsPublished(t *testing.T) {
+	for name, want := range map[string]int{ // writes in ten minutes: what is there at first, and what comes
+		"free":                2 + 2*600,
+		"enterprise-nonprod":  10 + 2*600,
+		"enterprise-prod":     200 + 200*10,
+		"essentials":          200 + 200*10,
+		"single-bucket-drip":  20 + 200*10,
+		"single-bucket-fixed": 20 * 10,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			limits, _ := auth0test.Preset(name)
+			tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: limits})
+			for end := start(t).Add(10 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+				send(t, tenant, "POST", members, bodyOf("a|1"), nil)
+			}
+			got := tenant.Stats().Count(auth0test.WriteMembers, 204)
+			if diff := got - want; diff < -2 || diff > 2 {
+				t.Errorf("%s: %d writes in ten minutes, want %d", name, got, want)
+			}
+		})
+	}
+}
