@@ -1,7 +1,11 @@
 package auth0test
 
 import (
+	"io"
+	"net"
 	"net/http"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +40,17 @@ const (
 	Refuse     // it never comes about; over a socket, where it is there already, the same as Reset
 )
 
+// err is what a transport meets.
+func (c Cut) err() error {
+	switch c {
+	case Refuse:
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	case Reset:
+		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return io.ErrUnexpectedEOF
+}
+
 // Chance is a fault that happens to a share of the requests.
 type Chance struct {
 	Probability float64 // between 0 and 1
@@ -63,7 +78,7 @@ func (f Fault) reply(c *call) (reply, error) {
 		<-c.Context().Done()
 		return reply{}, c.Context().Err()
 	case f.Cut != NoCut:
-		return reply{}, &cutError{f.Cut}
+		return reply{}, f.Cut.err()
 	}
 	rep := bare(f.Status, f.Body, "An internal server error occurred")
 	if f.Body == BodyJSON && f.Status == http.StatusTooManyRequests {

@@ -1,6 +1,8 @@
 package auth0test_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -61,6 +63,29 @@ func TestTheDecisionFallsOnTheWay(t *testing.T) {
 			t.Errorf("the refusal took %v, want twice the way there", took)
 		}
 	})
+}
+
+// TestACallerWhoGivesUp gets an error at once; whether the work was done
+// depends on how far the request had come.
+func TestACallerWhoGivesUp(t *testing.T) {
+	for after, members := range map[time.Duration]int{2 * time.Second: 0, 5 * time.Second: 1, 9500 * time.Millisecond: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := auth0test.New(auth0test.Config{
+				NoAuth:  true,
+				Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(10 * time.Second), From: 0.3, To: 0.3},
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			begin := time.Now()
+			_, err := tenant.RoundTrip(request(t, "POST", "https://acme.eu.auth0.com/api/v2/organizations/"+orgID+"/members", bodyOf("a|1")).WithContext(ctx))
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != after {
+				t.Errorf("after %v: %v after %v", after, err, time.Since(begin))
+			}
+			if got := len(tenant.Members(orgID)); got != members {
+				t.Errorf("after %v: %d members, want %d", after, got, members)
+			}
+		})
+	}
 }
 
 func TestLatenciesAreDistributedAsTheySay(t *testing.T) {

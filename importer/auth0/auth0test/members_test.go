@@ -141,6 +141,21 @@ func TestContentTypeAndBadJSONAsTheSwitchesSay(t *testing.T) {
 	}
 }
 
+func TestWrongTypesAreNamed(t *testing.T) {
+	tenant := known(auth0test.Undocumented{})
+	for value, want := range map[string]string{
+		"null": "null", "true": "boolean", "1": "integer", "1.5": "number", "[]": "array", "{}": "object",
+	} {
+		_, body := send(t, tenant, "POST", members, `{"members":[`+value+`]}`, nil)
+		if !strings.Contains(body, "found type "+want+"' on property members[0].") {
+			t.Errorf("%s: %s", value, body)
+		}
+	}
+	if _, body := send(t, tenant, "POST", members, `[]`, nil); !strings.Contains(body, "'Expected type object but found type array'.") {
+		t.Error(body)
+	}
+}
+
 func TestWritesToOneOrganizationAtATime(t *testing.T) {
 	for mode, want := range map[auth0test.Concurrent]struct {
 		conflicts int

@@ -35,7 +35,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"syscall"
@@ -111,8 +110,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // abort ends the connection without an answer: with a reset if err is one,
 // else by closing it.
 func abort(w http.ResponseWriter, err error) {
-	var cut *cutError
-	if errors.As(err, &cut) && cut.Cut != Close {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			if tcp, ok := conn.(*net.TCPConn); ok {
 				_ = tcp.SetLinger(0) // unsent data is dropped and the peer gets a reset
@@ -131,10 +129,6 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	rep, err := t.serve(r)
 	if err != nil {
-		var cut *cutError
-		if errors.As(err, &cut) {
-			return nil, cut.transportError()
-		}
 		return nil, err
 	}
 	return &http.Response{
@@ -147,19 +141,4 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(rep.body)),
 		Request:       r,
 	}, nil
-}
-
-// cutError says that the caller gets no answer because the connection is cut.
-type cutError struct{ Cut }
-
-func (e *cutError) Error() string { return e.transportError().Error() }
-
-func (e *cutError) transportError() error {
-	switch e.Cut {
-	case Refuse:
-		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	case Reset:
-		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
-	}
-	return io.ErrUnexpectedEOF
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -115,6 +116,21 @@ func TestTokensBelongToTheHostThatIssuedThem(t *testing.T) {
 		if status, body := add(t, tenant, answer.AccessToken); status != want {
 			t.Errorf("token of %s: %d %s, want %d", host, status, body, want)
 		}
+	}
+}
+
+func TestTokenForAnotherTenantIsABadAudience(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{})
+	token, _ := tokenFor(t, tenant, "app", audience)
+	req := request(t, "GET", "https://other.eu.auth0.com"+org, "")
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := tenant.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != 401 || !strings.Contains(string(body), `"message":"Bad audience: https://acme.eu.auth0.com/api/v2/"`) {
+		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
 
