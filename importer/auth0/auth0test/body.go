@@ -51,7 +51,8 @@ func parseForm(body []byte) (map[string]any, reply, bool) {
 }
 
 // checkMembers holds a body against the schema, with the texts of the
-// validator that Auth0 uses, and returns each user once.
+// validator that Auth0 uses, and returns its users in their order, so that an
+// error can point at their places.
 func (t *Tenant) checkMembers(body map[string]any, description string) ([]string, reply, bool) {
 	refuse := func(text, property, description string) ([]string, reply, bool) {
 		return nil, invalidBody(text, property, description), false
@@ -80,10 +81,10 @@ func (t *Tenant) checkMembers(body map[string]any, description string) ([]string
 		if t.cfg.Undocumented.malformed(id) {
 			return refuse("Object didn't pass validation for format user-id-with-max-length: "+id, fmt.Sprintf("members[%d]", i), "")
 		}
+		ids = append(ids, id)
 		earlier, repeated := first[id]
 		if !repeated {
 			first[id] = i
-			ids = append(ids, id)
 		} else if t.cfg.Undocumented.Duplicate == http.StatusBadRequest {
 			return refuse(fmt.Sprintf("Array items are not unique (indexes %d and %d)", earlier, i), "members", description)
 		}

@@ -72,7 +72,7 @@ type Config struct {
 // Organization is an organization of the tenant.
 type Organization struct {
 	ID          string // org_ and 16 letters or digits
-	Name        string // lower case, unique in the tenant
+	Name        string // lower case, unique in the tenant; may be empty
 	DisplayName string
 }
 

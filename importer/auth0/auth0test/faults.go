@@ -26,7 +26,8 @@ type Fault struct {
 	// Applied does the request's work first. Otherwise Status, Cut and Hang
 	// come before it.
 	Applied bool
-	// Delay makes the answer come later by this much.
+	// Delay makes the answer, or the end of the connection, come later by this
+	// much.
 	Delay time.Duration
 }
 
@@ -58,13 +59,14 @@ type Chance struct {
 	Fault       Fault
 }
 
-// Outage is a time at which every request fails, before any work.
+// Outage is a time at which every request fails.
 type Outage struct {
 	// From and Until are counted from [New].
 	From, Until time.Duration
 	// Class is of which requests; empty for all.
 	Class Class
-	// Fault is how they fail. Its zero value is a 503 without a body.
+	// Fault is how they fail. Its zero value is a 503 without a body, before
+	// any work.
 	Fault Fault
 }
 
@@ -78,6 +80,9 @@ func (f Fault) reply(c *call) (reply, error) {
 		<-c.Context().Done()
 		return reply{}, c.Context().Err()
 	case f.Cut != NoCut:
+		if err := sleep(c.Context(), f.Delay); err != nil {
+			return reply{}, err
+		}
 		return reply{}, f.Cut.err()
 	}
 	rep := bare(f.Status, f.Body, "An internal server error occurred")

@@ -208,6 +208,16 @@ func TestHangOverASocketEndsWithTheConnection(t *testing.T) {
 	}
 }
 
+func TestConnectionIsCutLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		_, err := try(t, faulty(auth0test.Fault{Cut: auth0test.Reset, Delay: time.Minute}), "POST", members, bodyOf("a|1"), nil)
+		if !errors.Is(err, syscall.ECONNRESET) || time.Since(begin) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
+}
+
 func TestOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{NoAuth: true, Outages: []auth0test.Outage{

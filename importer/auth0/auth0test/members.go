@@ -27,15 +27,16 @@ func (t *Tenant) addMembers(c *call) reply {
 	if len(unknown) > 0 && status != http.StatusNoContent {
 		rep := unknownUsers(status, u.Naming, ids, unknown)
 		if u.Partial {
-			t.addAll(c.arg, without(ids, unknown))
+			t.addAll(c.arg, ids, unknown)
 		}
 		return rep
 	}
-	return t.addAll(c.arg, without(ids, unknown))
+	return t.addAll(c.arg, ids, unknown)
 }
 
-// addAll adds users that exist: all of them or none.
-func (t *Tenant) addAll(orgID string, ids []string) reply {
+// addAll adds the users of a body but for those at the given places: all of
+// them or none.
+func (t *Tenant) addAll(orgID string, ids []string, unknown []int) reply {
 	u := t.cfg.Undocumented
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,6 +47,7 @@ func (t *Tenant) addAll(orgID string, ids []string) reply {
 				"users are already members of the organization", "user is already a member of the organization", ids, members))
 		}
 	}
+	ids = without(ids, unknown)
 	if u.MemberQuota > 0 && roster.sizeWith(ids) > u.MemberQuota {
 		return refuse(http.StatusConflict, "", fmt.Sprintf(
 			"Quota exceeded; cannot add more than %d members to a single organization", u.MemberQuota))
@@ -67,7 +69,7 @@ func (t *Tenant) removeMembers(c *call) reply {
 	return ok(http.StatusNoContent, nil)
 }
 
-// readMembers checks path and body of a write, and returns each user once.
+// readMembers checks path and body of a write, and returns the body's users.
 func (t *Tenant) readMembers(c *call, description string) ([]string, reply, bool) {
 	if rep, refused := checkOrgID(c.arg); refused {
 		return nil, rep, false

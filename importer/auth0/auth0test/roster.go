@@ -72,15 +72,15 @@ func (r *roster) has(id string) bool {
 	return found && stay.removed == 0
 }
 
-// sizeWith is the number of members after adding users, each named once.
+// sizeWith is the number of members after adding users.
 func (r *roster) sizeWith(ids []string) int {
-	n := r.size
+	added := make(map[string]bool)
 	for _, id := range ids {
 		if !r.has(id) {
-			n++
+			added[id] = true
 		}
 	}
-	return n
+	return r.size + len(added)
 }
 
 func (r *roster) add(ids []string, now time.Time) {

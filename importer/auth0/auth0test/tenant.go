@@ -74,7 +74,10 @@ func New(cfg Config) *Tenant {
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
 	}
 	for _, o := range cfg.Organizations {
-		t.orgs[o.ID], t.orgs[o.Name] = o, o
+		t.orgs[o.ID] = o
+		if o.Name != "" {
+			t.orgs[o.Name] = o
+		}
 	}
 	for _, u := range cfg.Users {
 		t.users[u.ID] = u

@@ -103,6 +103,13 @@ func TestPredicatesDecideForIDsThatAreNotListed(t *testing.T) {
 	}
 }
 
+func TestOrganizationsWithoutANameAreNotFoundByOne(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{Organizations: []auth0test.Organization{{ID: orgID}}})
+	if resp, body := send(t, tenant, "GET", "/api/v2/organizations/name/", "", nil); resp.StatusCode != 404 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
 func TestUnusualRequestsAreAnswered(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true})
 	for _, path := range []string{"", "/", "//", "/api", "/api/v2", "/api/v2/", "/api/v2//members", "/oauth/token/", "/api/v2/organizations//members"} {
