@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// chart is a drawing for the page: lines over time in one box. Words stand
+// beside the drawing, not in it, so that it can be stretched.
+type chart struct {
+	Title   string
+	Summary string   // what a reader without the picture needs to know
+	X       []string // labels from left to right
+	Y       []string // labels from top to bottom
+	Area    string   // path data, filled
+	Line    string   // path data
+	Limit   string   // path data, dashed
+	Bands   []band   // spans of time that are marked
+	Legend  []legend
+}
+
+// band is a marked span of a chart.
+type band struct{ X, Width string }
+
+// legend says what a mark of a chart is.
+type legend struct{ Class, Name string }
+
+// The box a chart is drawn in. The page stretches it to its width.
+const (
+	chartWidth  = 720
+	chartHeight = 200
+)
+
+// point is a place in a chart: at which second, how much. A point with a gap is
+// not joined to the one before.
+type point struct {
+	second float64
+	value  float64
+	gap    bool
+}
+
+// scale maps points into the box.
+type scale struct {
+	from, to float64 // seconds
+	top      float64 // value at the upper edge
+}
+
+func (s scale) x(second float64) float64 {
+	return chartWidth * (second - s.from) / max(s.to-s.from, 1)
+}
+
+func (s scale) y(value float64) float64 { return chartHeight * (1 - value/s.top) }
+
+// path returns the points as path data.
+func (s scale) path(points []point) string {
+	var b strings.Builder
+	for i, p := range points {
+		command := "L"
+		if i == 0 || p.gap {
+			command = "M"
+		}
+		b.WriteString(command + coordinate(s.x(p.second)) + " " + coordinate(s.y(p.value)))
+	}
+	return b.String()
+}
+
+// area returns the surface below the points as path data. They have no gaps.
+func (s scale) area(points []point) string {
+	if len(points) == 0 {
+		return ""
+	}
+	return s.path(points) + "V" + coordinate(chartHeight) + "H" + coordinate(s.x(points[0].second)) + "Z"
+}
+
+// coordinate returns a tenth of a unit at most, for the sake of the page's size.
+func coordinate(v float64) string {
+	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
+}
+
+// niceTop returns a round number not below v, for the upper edge of a chart.
+func niceTop(v float64) float64 {
+	if v <= 0 {
+		return 1
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, step := range []float64{1, 2, 4, 5, 8} {
+		if v <= step*unit {
+			return step * unit
+		}
+	}
+	return 10 * unit
+}
+
+// yLabels returns the labels of the upper edge, the middle and the lower edge.
+func yLabels(top float64) []string {
+	return []string{number(top), number(top / 2), "0"}
+}
+
+// xLabels returns five times from left to right, as short as they can be told
+// apart.
+func xLabels(from, to float64) []string {
+	layout := "15:04"
+	switch {
+	case to-from >= 2*24*3600:
+		layout = "2 Jan"
+	case to-from >= 24*3600:
+		layout = "2 Jan 15:04"
+	case to-from < 10*60:
+		layout = "15:04:05"
+	}
+	var labels []string
+	for i := range 5 {
+		second := from + (to-from)*float64(i)/4
+		labels = append(labels, time.Unix(int64(second), 0).UTC().Format(layout))
+	}
+	return labels
+}
+
+// number returns v as people read it: thousands apart, decimals where they
+// matter.
+func number(v float64) string {
+	if v != math.Trunc(v) {
+		return strconv.FormatFloat(v, 'f', 1+max(0, -int(math.Floor(math.Log10(math.Abs(v))))), 64)
+	}
+	return count(int(v))
+}
+
+// count returns n with its thousands apart.
+func count(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// span returns a length of time as people say it.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "less than a second"
+	case d < time.Minute:
+		return plural(int(d.Round(time.Second)/time.Second), "second")
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return plural(int(d/(24*time.Hour)), "day")
+}
+
+// membersChart draws the members over time; nil if there is too little to see.
+func membersChart(t *timeline) *chart {
+	if t.last-t.first < minChartSeconds {
+		return nil
+	}
+	seconds, sums := t.sums()
+	points := []point{{second: float64(t.first)}}
+	for i := range seconds {
+		points = append(points, point{second: float64(seconds[i]), value: float64(sums[i])})
+	}
+	total := sums[len(sums)-1]
+	s := scale{from: float64(t.first), to: float64(t.last), top: niceTop(float64(total))}
+	return &chart{
+		Title: "Members over time",
+		Summary: fmt.Sprintf("%s added in %s.",
+			pluralCount(total, "member"), span(time.Duration(t.last-t.first)*time.Second)),
+		X: xLabels(s.from, s.to), Y: yLabels(s.top),
+		Area: s.area(points), Line: s.path(points),
+	}
+}
+
+// minChartSeconds is the shortest run that a picture says something about.
+const minChartSeconds = 5
+
+// stamp returns a time in full, as the page writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,0 +1,253 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// course is how the runs went, as their events tell it, in bounded memory.
+type course struct {
+	starts  int
+	tenant  string
+	rows    int // of the input, by the latest start; 0 if not known
+	stopped string
+
+	requests, refused int
+	before            Event // the sample, start or stop before this one
+	samples           []sample
+	perSample         int // how many samples of the file make one of ours
+	merging           int // how many the last one has so far
+
+	waits     map[string]*wait
+	waited    time.Duration
+	longest   time.Duration
+	outages   int
+	outageFor time.Duration
+	spans     []timeSpan
+	from, to  time.Time
+}
+
+// sample is the rate of requests between two moments, beside the limit.
+type sample struct {
+	from, to time.Time
+	requests int
+	limit    float64 // requests a second, 0 if not known
+	restart  bool    // another run began before it
+}
+
+// wait is all pauses for one reason.
+type wait struct {
+	Reason string
+	Times  int
+	Total  time.Duration
+}
+
+// timeSpan is a time in which nothing was sent.
+type timeSpan struct{ from, to time.Time }
+
+const (
+	maxSamples = 400  // about one for two pixels of a chart
+	maxSpans   = 2000 // pauses kept for the drawing; all are counted
+	maxWaits   = 50   // reasons told apart
+)
+
+// readCourse reads all events. It returns nil if there are none.
+func readCourse(events io.Reader) (*course, error) {
+	if events == nil {
+		return nil, nil
+	}
+	c := &course{perSample: 1, waits: make(map[string]*wait)}
+	for e, err := range ReadEvents(events) {
+		if err != nil {
+			return nil, err
+		}
+		c.add(e)
+	}
+	if c.from.IsZero() {
+		return nil, nil
+	}
+	return c, nil
+}
+
+func (c *course) add(e Event) {
+	if c.from.IsZero() || e.Time.Before(c.from) {
+		c.from = e.Time
+	}
+	if e.Time.After(c.to) {
+		c.to = e.Time
+	}
+	length := time.Duration(min(max(e.Seconds, 0), maxSeconds) * float64(time.Second))
+	switch e.Kind {
+	case EventStart:
+		c.starts++
+		c.tenant, c.rows, c.stopped = cmp.Or(shorten(visible(e.Tenant)), c.tenant), e.Rows, ""
+		c.before = e
+	case EventStop:
+		c.stopped = shorten(visible(e.Message))
+		c.sample(e)
+	case EventSample:
+		c.sample(e)
+	case EventRefused:
+		c.refused++
+	case EventPause:
+		c.pause(e, length)
+	case EventOutageEnd:
+		c.outages++
+		c.outageFor += length
+		c.mark(timeSpan{e.Time.Add(-length), e.Time})
+	}
+}
+
+// maxSeconds is the longest time believed of an event: a year.
+const maxSeconds = 365 * 24 * 3600
+
+// sample notes how many requests were sent since the event before.
+func (c *course) sample(e Event) {
+	before := c.before
+	c.before = e
+	sent := e.Requests - before.Requests
+	if before.Kind == "" || sent < 0 || !e.Time.After(before.Time) {
+		return
+	}
+	c.requests += sent
+	s := sample{from: before.Time, to: e.Time, requests: sent, limit: max(e.Rate, 0), restart: before.Kind == EventStart}
+	if c.merging > 0 && c.merging < c.perSample && !s.restart {
+		c.samples[len(c.samples)-1].merge(s)
+		c.merging++
+		return
+	}
+	if len(c.samples) == maxSamples {
+		c.halve()
+	}
+	c.samples, c.merging = append(c.samples, s), 1
+}
+
+// halve makes room by merging samples in pairs.
+func (c *course) halve() {
+	var half []sample
+	for i, s := range c.samples {
+		if i%2 == 0 || s.restart && len(half) < maxSamples/2 {
+			half = append(half, s)
+		} else {
+			half[len(half)-1].merge(s)
+		}
+	}
+	c.samples = half
+	c.perSample *= 2
+}
+
+func (s *sample) merge(next sample) {
+	s.to = next.to
+	s.requests += next.requests
+	s.limit = cmp.Or(next.limit, s.limit)
+}
+
+func (c *course) pause(e Event, length time.Duration) {
+	c.waited += length
+	c.longest = max(c.longest, length)
+	c.mark(timeSpan{e.Time, e.Time.Add(length)})
+	reason := cmp.Or(shorten(visible(generalize(e.Message, "", ""))), "no reason given")
+	if len(c.waits) == maxWaits && c.waits[reason] == nil {
+		reason = "other reasons"
+	}
+	w := c.waits[reason]
+	if w == nil {
+		w = &wait{Reason: reason}
+		c.waits[reason] = w
+	}
+	w.Times++
+	w.Total += length
+}
+
+// mark keeps a span for the drawing. When there are too many, the shorter half
+// of them goes: it is the one that would not show.
+func (c *course) mark(s timeSpan) {
+	if len(c.spans) == maxSpans {
+		slices.SortFunc(c.spans, func(a, b timeSpan) int { return cmp.Compare(b.length(), a.length()) })
+		c.spans = c.spans[:maxSpans/2]
+	}
+	c.spans = append(c.spans, s)
+}
+
+func (s timeSpan) length() time.Duration { return s.to.Sub(s.from) }
+
+// reasons returns what was waited for, the longest first.
+func (c *course) reasons() []wait {
+	var all []wait
+	for _, w := range c.waits {
+		all = append(all, *w)
+	}
+	slices.SortFunc(all, func(a, b wait) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all[:min(len(all), 5)]
+}
+
+// rateChart draws the rate of requests beside the limit; nil if there is too
+// little to see.
+func (c *course) rateChart() *chart {
+	if len(c.samples) < 2 || c.to.Sub(c.from) < minChartSeconds*time.Second {
+		return nil
+	}
+	s := scale{from: float64(c.from.Unix()), to: float64(c.to.Unix())}
+	var rates, limits []point
+	for i, sample := range c.samples {
+		length := sample.to.Sub(sample.from).Seconds()
+		rate := float64(sample.requests) / length
+		gap := i == 0 || sample.restart
+		from, to := seconds(sample.from), seconds(sample.to)
+		if gap {
+			rates = append(rates, point{second: from, value: rate, gap: true})
+		}
+		rates = append(rates, point{second: (from + to) / 2, value: rate})
+		s.top = max(s.top, rate, sample.limit)
+		if sample.limit > 0 {
+			broken := gap || c.samples[i-1].limit == 0
+			limits = append(limits, point{second: from, value: sample.limit, gap: broken}, point{second: to, value: sample.limit})
+		}
+	}
+	s.top = niceTop(s.top)
+	drawn := &chart{
+		Title:   "Requests a second",
+		Summary: fmt.Sprintf("%s requests, %d of them answered with 429.", count(c.requests), c.refused),
+		X:       xLabels(s.from, s.to), Y: yLabels(s.top),
+		Line: s.path(rates), Limit: s.path(limits), Bands: c.bands(s),
+		Legend: []legend{{"line", "requests a second"}},
+	}
+	if len(limits) > 0 {
+		drawn.Legend = append(drawn.Legend, legend{"limit", "what the tenant allows in the long run, as learnt from its answers"})
+	}
+	if len(drawn.Bands) > 0 {
+		drawn.Legend = append(drawn.Legend, legend{"band", "waits and outages"})
+	}
+	return drawn
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// bands returns the spans as they show in the drawing: the places of which they
+// fill at least half. In a run of a day, a wait of a few seconds shows nowhere.
+func (c *course) bands(s scale) []band {
+	var filled [chartWidth]float64
+	for _, span := range c.spans {
+		from := max(0, s.x(seconds(span.from)))
+		to := min(chartWidth, s.x(seconds(span.to)))
+		for x := int(from); float64(x) < to; x++ {
+			filled[x] += min(to, float64(x+1)) - max(from, float64(x))
+		}
+	}
+	var bands []band
+	for x := 0; x < chartWidth; x++ {
+		from := x
+		for x < chartWidth && filled[x] >= 0.5 {
+			x++
+		}
+		if x > from {
+			bands = append(bands, band{X: coordinate(float64(from)), Width: coordinate(float64(x - from))})
+		}
+	}
+	return bands
+}

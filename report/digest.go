@@ -1,0 +1,179 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"orgimport/importer"
+)
+
+// digest is what a page needs of a results file, in memory that is bounded for
+// a file of any length.
+type digest struct {
+	counts
+	damaged int
+	torn    bool
+
+	first, last time.Time // of the lines with a request
+	members     timeline
+	causes      causes
+
+	organizations map[string]*organization
+	unnamed       int // rows of organizations beyond maxOrganizations
+
+	failures []importer.Outcome // the first of them
+	budget   int                // bytes that further ones may take
+}
+
+// organization is how many rows an organization has, and how many of them are
+// not in.
+type organization struct {
+	ID    string
+	Rows  int
+	NotIn int
+}
+
+const (
+	// maxOrganizations bounds the memory for them, to about 20 MB. It is also
+	// how many a tenant may have unless Auth0 raised it.
+	maxOrganizations = 100_000
+	// maxFailures and failureBytes bound the table of a page: it is to be sent
+	// by mail, and a browser is to search it while one types.
+	maxFailures  = 5000
+	failureBytes = 3 << 20
+	// failureMarkup is what the page needs around the texts of a row, in bytes.
+	failureMarkup = 200
+)
+
+// readDigest reads a results file.
+func readDigest(results io.Reader) (*digest, error) {
+	d := &digest{organizations: make(map[string]*organization), budget: failureBytes}
+	r, err := NewReader(results)
+	if err != nil {
+		return nil, err
+	}
+	for o, err := range r.Outcomes() {
+		if err != nil {
+			return nil, err
+		}
+		d.add(&o)
+	}
+	d.damaged, d.torn = r.Damaged, r.Torn
+	return d, nil
+}
+
+func (d *digest) add(o *importer.Outcome) {
+	d.counts.add(o.Status, 1)
+	notIn := o.Status == importer.Failed || o.Status == importer.Rejected
+	d.organize(o.Row.OrgID, notIn)
+	if o.HTTPStatus != 0 {
+		if d.first.IsZero() || o.Time.Before(d.first) {
+			d.first = o.Time
+		}
+		if o.Time.After(d.last) {
+			d.last = o.Time
+		}
+	}
+	if o.Status == importer.Added {
+		d.members.add(o.Time.Unix())
+	}
+	if notIn {
+		d.causes.add(o)
+		d.list(o)
+	}
+}
+
+func (d *digest) organize(id string, notIn bool) {
+	if id == "" {
+		return
+	}
+	org := d.organizations[id]
+	if org == nil {
+		if len(d.organizations) == maxOrganizations {
+			d.unnamed++
+			return
+		}
+		org = &organization{ID: strings.Clone(shorten(id))}
+		key := org.ID
+		if key != id {
+			key = strings.Clone(id)
+		}
+		d.organizations[key] = org
+	}
+	org.Rows++
+	if notIn {
+		org.NotIn++
+	}
+}
+
+// list keeps a row for the table of the page while there is room.
+func (d *digest) list(o *importer.Outcome) {
+	if len(d.failures) == maxFailures || d.budget <= 0 {
+		return
+	}
+	size := failureMarkup
+	cut := func(s string) string {
+		s = shorten(s)
+		size += escapedLength(s)
+		return strings.Clone(s)
+	}
+	kept := importer.Outcome{Status: o.Status}
+	kept.Row.Line = o.Row.Line
+	kept.Row.OrgID, kept.Row.UserID = cut(o.Row.OrgID), cut(o.Row.UserID)
+	kept.HTTPStatus, kept.Code, kept.Message = o.HTTPStatus, cut(o.Code), cut(o.Message)
+	kept.CorrelationID = cut(o.CorrelationID)
+	d.budget -= size
+	d.failures = append(d.failures, kept)
+}
+
+// escapedLength returns how long s is at most when a template has escaped it.
+func escapedLength(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		if strings.IndexByte("&<>\"'+", s[i]) >= 0 {
+			n += len("&#34;") - 1
+		}
+	}
+	return n
+}
+
+// largest returns the organizations with the most rows.
+func (d *digest) largest(n int) []organization {
+	return d.top(n, func(o organization) int { return o.Rows })
+}
+
+// failing returns the organizations with the most rows that are not in.
+func (d *digest) failing(n int) []organization {
+	return d.top(n, func(o organization) int { return o.NotIn })
+}
+
+// top returns the n organizations with the highest number, if it is not 0.
+func (d *digest) top(n int, number func(organization) int) []organization {
+	var top []organization
+	for _, org := range d.organizations {
+		if number(*org) == 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(top, *org, func(a, b organization) int {
+			return cmp.Or(cmp.Compare(number(b), number(a)), cmp.Compare(a.ID, b.ID))
+		})
+		if at < n {
+			top = slices.Insert(top[:min(len(top), n-1)], at, *org)
+		}
+	}
+	return top
+}
+
+// withFailures returns how many organizations have rows that are not in.
+func (d *digest) withFailures() int {
+	n := 0
+	for _, org := range d.organizations {
+		if org.NotIn > 0 {
+			n++
+		}
+	}
+	return n
+}

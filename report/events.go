@@ -1,0 +1,122 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"sync"
+	"time"
+)
+
+// Kind says what an [Event] tells.
+type Kind string
+
+// The kinds of events, and which fields they have beside Time and Kind. All may
+// have a Message.
+const (
+	EventStart       Kind = "start"        // Rows, if known; Tenant
+	EventLimits      Kind = "limits"       // Limit, Rate: what was learnt of the tenant's limit
+	EventPause       Kind = "pause"        // Seconds; Time is when the wait began, Message what was waited for
+	EventRefused     Kind = "refused"      // a request was answered with 429; Limit, Seconds to wait if told
+	EventOutageBegin Kind = "outage_begin" // Message: the last failure
+	EventOutageEnd   Kind = "outage_end"   // Seconds it lasted
+	EventToken       Kind = "token"        // a token was fetched; Seconds it lives
+	EventSample      Kind = "sample"       // Requests, Members, Limit, Remaining, Rate; every 10 to 30 seconds
+	EventStop        Kind = "stop"         // Requests, Members, ExitCode; Message: why, if early
+)
+
+// Event is one line of the diary of a run. A field that a kind does not have is
+// zero and not written.
+type Event struct {
+	Time      time.Time `json:"time"`
+	Kind      Kind      `json:"kind"`
+	Message   string    `json:"message,omitempty"`
+	Tenant    string    `json:"tenant,omitempty"`
+	Rows      int       `json:"rows,omitempty"`      // of the input
+	Seconds   float64   `json:"seconds,omitempty"`   // how long
+	Requests  int       `json:"requests,omitempty"`  // sent since the start
+	Members   int       `json:"members,omitempty"`   // added since the start
+	Limit     int       `json:"limit,omitempty"`     // requests that the tenant's bucket holds
+	Remaining int       `json:"remaining,omitempty"` // of them now
+	Rate      float64   `json:"rate,omitempty"`      // requests a second that the tenant allows in the long run, as learnt
+	ExitCode  int       `json:"exit_code,omitempty"`
+}
+
+// EventWriter writes events as JSON lines. It is safe for concurrent use.
+type EventWriter struct {
+	mu  sync.Mutex
+	w   io.Writer
+	err error
+}
+
+// NewEventWriter returns an EventWriter to w.
+func NewEventWriter(w io.Writer) *EventWriter { return &EventWriter{w: w} }
+
+// Write writes one line with one call of the underlying writer, its time in
+// UTC. The first error is returned by every later call, and nothing more is
+// written.
+func (w *EventWriter) Write(e Event) error {
+	e.Time = e.Time.UTC()
+	if math.IsInf(e.Rate, 0) || math.IsNaN(e.Rate) {
+		e.Rate = 0 // nothing was learnt yet, and JSON has no word for it
+	}
+	text, err := json.Marshal(e)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	if err == nil {
+		_, err = w.w.Write(append(text, '\n'))
+	}
+	if err != nil {
+		w.err = fmt.Errorf("write events: %w", err)
+	}
+	return w.err
+}
+
+// maxEvent bounds one line of events, in bytes. A longer one is no event.
+const maxEvent = 64 << 10
+
+// ReadEvents returns the events of r in the order of the file. A line that is
+// no event is passed over: a run may have been killed while it wrote it. An
+// error ends the range: r can't be read any further.
+func ReadEvents(r io.Reader) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		in := bufio.NewReaderSize(r, maxEvent)
+		for tooLong := false; ; {
+			text, err := in.ReadSlice('\n')
+			if errors.Is(err, bufio.ErrBufferFull) {
+				tooLong = true
+				continue
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
+				yield(Event{}, fmt.Errorf("read events: %w", err))
+				return
+			}
+			if e, ok := parseEvent(text); ok && !tooLong && !yield(e, nil) {
+				return
+			}
+			if err != nil {
+				return
+			}
+			tooLong = false
+		}
+	}
+}
+
+// parseEvent returns the event of one line. Without its line feed the line is
+// torn, even if what is left happens to be an event.
+func parseEvent(text []byte) (Event, bool) {
+	text, whole := bytes.CutSuffix(text, []byte("\n"))
+	var e Event
+	if !whole || json.Unmarshal(text, &e) != nil || e.Kind == "" || e.Time.IsZero() {
+		return Event{}, false
+	}
+	return e, true
+}

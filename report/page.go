@@ -1,0 +1,297 @@
+package report
+
+import (
+	"bufio"
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"orgimport/importer"
+)
+
+// Page is what [WritePage] is told beside the files.
+type Page struct {
+	Results string    // name of the results file, for the reader
+	Tenant  string    // empty: as the events say, if they do
+	Version string    // of the program that makes the page
+	Made    time.Time // when it is made
+}
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.css
+var pageCSS string
+
+//go:embed page.js
+var pageJS string
+
+// WritePage reads a results file, and events if they are not nil, and writes one
+// HTML file about them that needs nothing else: it opens from a mail, prints,
+// and searches its table without the network. Its size is bounded, and so is
+// the memory it takes, however long the files are.
+//
+// It returns a *[HeaderError] if results is not a results file.
+func WritePage(w io.Writer, results, events io.Reader, p Page) error {
+	d, err := readDigest(results)
+	if err != nil {
+		return err
+	}
+	c, err := readCourse(events)
+	if err != nil {
+		return err
+	}
+	page, err := template.New("page").Funcs(template.FuncMap{
+		"count": count, "span": span, "stamp": stamp, "percent": percent, "plural": pluralCount,
+	}).Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	out := bufio.NewWriter(w)
+	if err := page.Execute(out, newView(d, c, p)); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// view is what the template shows.
+type view struct {
+	Page
+	CSS    template.CSS
+	JS     template.JS
+	Policy string // Content-Security-Policy: this style, this script, nothing else
+
+	Title    string
+	Lead     string // what the reader should know first
+	Rows     int
+	Terms    []term
+	Notes    []string
+	Facts    []fact
+	Charts   []*chart
+	Course   *courseView
+	Causes   []causeView
+	OtherRow int // rows of causes beyond those listed
+
+	Organizations     int
+	MoreOrganizations bool
+	Failing           int
+	Largest           []organization
+	Worst             []organization
+
+	Failures    []failure
+	FailureRows int
+}
+
+// term is one status in the reckoning.
+type term struct {
+	Class, Name, Meaning string
+	Rows                 int
+	X, Width             string // of its part of the bar
+}
+
+type fact struct{ Name, Value string }
+
+type courseView struct {
+	Requests, Refused int
+	Waits             []wait
+	Waited, Longest   time.Duration
+	Outages           int
+	OutageFor         time.Duration
+}
+
+type causeView struct {
+	Cause
+	advice
+	Said string // the message: as it was if there is only one
+	More int    // rows beside the examples
+}
+
+// failure is a row of the table.
+type failure struct {
+	Line                   int
+	OrgID, UserID          string
+	Status                 importer.Status
+	Answer, Message, LogID string
+}
+
+const (
+	maxPageCauses        = 40
+	maxPageOrganizations = 10
+	barWidth             = 1000
+)
+
+func newView(d *digest, c *course, p Page) *view {
+	v := &view{
+		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
+		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
+			digestOf(pageCSS), digestOf(pageJS)),
+		Organizations:     len(d.organizations),
+		MoreOrganizations: d.unnamed > 0,
+		Failing:           d.withFailures(),
+		Largest:           d.largest(maxPageOrganizations),
+		Worst:             d.failing(maxPageOrganizations),
+		FailureRows:       d.failed + d.rejected,
+	}
+	notAttempted := 0
+	if c != nil {
+		v.Tenant = cmp.Or(p.Tenant, c.tenant)
+		notAttempted = max(0, c.rows-d.sum())
+	}
+	v.reckon(d, notAttempted)
+	v.note(d, c)
+	v.tell(d, c)
+	v.explain(d)
+	for _, o := range d.failures {
+		v.Failures = append(v.Failures, failureOf(o))
+	}
+	return v
+}
+
+// reckon sets the headline and the terms that add up.
+func (v *view) reckon(d *digest, notAttempted int) {
+	v.Rows = d.sum() + notAttempted
+	x := 0.0
+	for _, t := range []term{
+		{"added", "added", "the server took the request they were in", d.added, "", ""},
+		{"member", "already member", "known to have been a member before", d.alreadyMember, "", ""},
+		{"duplicate", "duplicate", "the same pair stands on an earlier line", d.duplicate, "", ""},
+		{"failed", "failed", "the server refused the row", d.failed, "", ""},
+		{"rejected", "rejected", "never sent: the row itself is unusable", d.rejected, "", ""},
+		{"waiting", "not attempted", "the run ended before them", notAttempted, "", ""},
+	} {
+		if t.Rows == 0 {
+			continue
+		}
+		width := barWidth * float64(t.Rows) / float64(v.Rows)
+		t.X, t.Width = coordinate(x), coordinate(width)
+		x += width
+		v.Terms = append(v.Terms, t)
+	}
+	notIn := d.failed + d.rejected
+	switch {
+	case v.Rows == 0:
+		v.Title, v.Lead = "No rows", "The results file has no lines yet."
+	case notIn+notAttempted == 0:
+		v.Title = "Every row is in"
+		v.Lead = pluralCount(v.Rows, "row") + ", and nothing is left to do."
+	case notIn == 0:
+		v.Title = count(notAttempted) + " of " + pluralCount(v.Rows, "row") + " still to be attempted"
+		v.Lead = "All the others are in. Go on with --resume."
+	default:
+		v.Title = count(notIn) + " of " + pluralCount(v.Rows, "row") + " " + verb(notIn, "is", "are") + " not in"
+		v.Lead = "Below is why, and what to do about each cause."
+		if notAttempted > 0 {
+			v.Lead = count(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
+		}
+	}
+}
+
+// note sets what limits the truth of the page.
+func (v *view) note(d *digest, c *course) {
+	if c == nil || c.rows == 0 {
+		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here.")
+	}
+	if d.damaged > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts their rows again.",
+			pluralCount(d.damaged, "line"), verb(d.damaged, "is", "are")))
+	}
+	if d.torn {
+		v.Notes = append(v.Notes, "The last line has no end and is not counted: the run was cut off, or is still going on.")
+	}
+	if c != nil && c.stopped != "" {
+		v.Notes = append(v.Notes, "The last run was stopped: "+c.stopped)
+	}
+}
+
+// tell sets the course of the run: numbers and pictures.
+func (v *view) tell(d *digest, c *course) {
+	if !d.first.IsZero() {
+		length := d.last.Sub(d.first)
+		v.Facts = append(v.Facts, fact{"First answer", stamp(d.first)}, fact{"Last answer", stamp(d.last)}, fact{"Between them", span(length)})
+		if members := d.added; length >= minChartSeconds*time.Second && members > 0 {
+			v.Facts = append(v.Facts, fact{"Members a second", number(rounded(float64(members) / length.Seconds()))})
+		}
+	}
+	if chart := membersChart(&d.members); chart != nil {
+		v.Charts = append(v.Charts, chart)
+	}
+	if c == nil {
+		return
+	}
+	if chart := c.rateChart(); chart != nil {
+		v.Charts = append(v.Charts, chart)
+	}
+	if c.starts > 1 {
+		v.Facts = append(v.Facts, fact{"Runs", count(c.starts)})
+	}
+	v.Course = &courseView{
+		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited, Longest: c.longest,
+		Outages: c.outages, OutageFor: c.outageFor,
+	}
+}
+
+// explain sets the causes with what to do about them.
+func (v *view) explain(d *digest) {
+	v.OtherRow = v.FailureRows
+	for _, c := range d.causes.sorted() {
+		if len(v.Causes) == maxPageCauses {
+			break
+		}
+		said := c.Message
+		if c.Rows == 1 {
+			said = c.Examples[0].Message
+		}
+		v.Causes = append(v.Causes, causeView{Cause: c, advice: advise(c), Said: said, More: c.Rows - len(c.Examples)})
+		v.OtherRow -= c.Rows
+	}
+}
+
+func failureOf(o importer.Outcome) failure {
+	f := failure{
+		Line: o.Row.Line, OrgID: o.Row.OrgID, UserID: o.Row.UserID, Status: o.Status,
+		Message: o.Message, LogID: o.CorrelationID, Answer: o.Code,
+	}
+	if o.HTTPStatus != 0 {
+		f.Answer = strings.TrimSpace(fmt.Sprintf("%d %s", o.HTTPStatus, o.Code))
+	}
+	return f
+}
+
+// digestOf returns the hash by which a Content-Security-Policy allows a text.
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func pluralCount(n int, noun string) string { return count(n) + " " + verb(n, noun, noun+"s") }
+
+// percent returns the share of n in all, never 0 % or 100 % unless it is.
+func percent(n, all int) string {
+	share := 100 * float64(n) / float64(all)
+	switch {
+	case n == all:
+		return "100 %"
+	case share >= 99.9:
+		return "> 99.9 %"
+	case share < 0.1:
+		return "< 0.1 %"
+	}
+	return fmt.Sprintf("%.1f %%", share)
+}
+
+// rounded returns v with a decimal where that is of use.
+func rounded(v float64) float64 {
+	if v >= 100 {
+		return float64(int(v + 0.5))
+	}
+	return float64(int(v*10+0.5)) / 10
+}

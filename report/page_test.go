@@ -1,0 +1,329 @@
+package report_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// page returns the page about results and events; no events are nil.
+func page(t testing.TB, results, events string) string {
+	t.Helper()
+	var html bytes.Buffer
+	var diary io.Reader
+	if events != "" {
+		diary = strings.NewReader(events)
+	}
+	about := report.Page{Results: "results.csv", Version: "orgimport 1.2.3", Made: noon.Add(time.Hour)}
+	if err := report.WritePage(&html, strings.NewReader(results), diary, about); err != nil {
+		t.Fatal(err)
+	}
+	return html.String()
+}
+
+// diary returns events as a file.
+func diary(t testing.TB, events ...report.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := report.NewEventWriter(&b)
+	for _, e := range events {
+		if err := w.Write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+var tags = regexp.MustCompile(`(?s)<(style|script)>.*?</(style|script)>|<[^>]*>`)
+
+// text returns what people read of a page, with single spaces.
+func text(html string) string {
+	return strings.Join(strings.Fields(tags.ReplaceAllString(html, " ")), " ")
+}
+
+func TestPageBeginsWithWhatMatters(t *testing.T) {
+	added := outcome(2, "org_a", "auth0|1", importer.Added)
+	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
+	start := func(rows int) string {
+		return diary(t, report.Event{Time: noon, Kind: report.EventStart, Rows: rows, Tenant: "acme.eu.auth0.com"})
+	}
+	tests := []struct {
+		name    string
+		results string
+		events  string
+		want    []string
+	}{
+		{"no file yet", "", "", []string{"No rows", "has no lines yet"}},
+		{"header alone", header + "\n", "", []string{"No rows"}},
+		{"all in", results(t, nil, added), "", []string{"Every row is in", "1 row, and nothing is left to do", "added 1 100 %"}},
+		{"one not in", results(t, nil, added, failed), "", []string{"1 of 2 rows is not in", "added 1 50.0 %", "failed 1 50.0 %"}},
+		{"stopped", results(t, nil, added), start(10), []string{"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "of acme.eu.auth0.com"}},
+		{"stopped with failures", results(t, nil, added, failed), start(10), []string{"1 of 10 rows is not in", "8 more were not attempted"}},
+		{"damaged", results(t, nil, added) + "x\n2,org", "", []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
+		{"not known how many rows there are", results(t, nil, added), "", []string{"Rows that were not attempted have no line"}},
+		{"why it stopped", results(t, nil, added), diary(t, report.Event{Time: noon, Kind: report.EventStop, Message: "interrupted"}), []string{"The last run was stopped: interrupted"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := text(page(t, tt.results, tt.events))
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%q is not in:\n%s", want, got)
+				}
+			}
+		})
+	}
+}
+
+func TestPageShowsTheCourseOfTheRun(t *testing.T) {
+	var rows []importer.Outcome
+	for i := range 100 {
+		o := outcome(i+2, "org_a", fmt.Sprint("auth0|", i), importer.Added)
+		o.Time = noon.Add(time.Duration(i) * time.Second)
+		rows = append(rows, o)
+	}
+	events := []report.Event{{Time: noon, Kind: report.EventStart, Rows: 100}}
+	for i := 1; i <= 10; i++ {
+		events = append(events, report.Event{
+			Time: noon.Add(time.Duration(i) * 10 * time.Second), Kind: report.EventSample, Requests: 20 * i, Rate: 3.3,
+		})
+	}
+	events = append(events,
+		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventRefused},
+		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventPause, Seconds: 8, Message: "the limit (0 of 20 left)"},
+		report.Event{Time: noon.Add(40 * time.Second), Kind: report.EventPause, Seconds: 2, Message: "the limit (1 of 20 left)"},
+		report.Event{Time: noon.Add(90 * time.Second), Kind: report.EventOutageEnd, Seconds: 20})
+	html := page(t, results(t, nil, rows...), diary(t, events...))
+	got := text(html)
+	for _, want := range []string{
+		"First answer 2026-03-01 12:00:00 UTC", "Last answer 2026-03-01 12:01:39 UTC", "Between them 1 min 39 s", "Members a second 1",
+		"Members over time 100 members added in 1 min 39 s.",
+		"Requests a second 200 requests, 1 of them answered with 429.",
+		"Waited 10 seconds in all, at most 8 seconds at a time. 1 outage, 20 seconds in all.",
+		"the limit (… of … left) 2 10 seconds",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+	for part, n := range map[string]int{`class="area"`: 1, `class="limit"`: 2, `role="img"`: 2, `<rect class="band" x=`: 3} {
+		if got := strings.Count(html, part); got != n {
+			t.Errorf("%d of %s, want %d", got, part, n)
+		}
+	}
+	if strings.Contains(html, "NaN") || strings.Contains(html, "Inf") {
+		t.Error("the page draws numbers that are none")
+	}
+}
+
+func TestPageExplainsEachCause(t *testing.T) {
+	tests := []struct {
+		status     importer.Status
+		httpStatus int
+		code       string
+		message    string
+		want       string
+	}{
+		{importer.Rejected, 0, "", "the user is empty", "An id is missing"},
+		{importer.Rejected, 0, "", "3 fields, the header has 2", "The row does not fit the header"},
+		{importer.Rejected, 0, "", "a quoted value that is not closed", "A quote without its partner"},
+		{importer.Rejected, 0, "", "the user's id is not UTF-8", "Characters that can't be read"},
+		{importer.Rejected, 0, "", "the organization's id holds white space", "The row can't be used"},
+		{importer.Failed, 404, "inexistent_user", "The user does not exist.", "The tenant has no such user"},
+		{importer.Failed, 400, "", "unknown user auth0|1 in the organization", "The tenant has no such user"},
+		{importer.Failed, 404, "", "No organization found by that id or name", "The tenant has no such organization"},
+		{importer.Failed, 0, "", "No organization found by that id (told from line 4)", "The tenant has no such organization"},
+		{importer.Failed, 400, "invalid_uri", "Path validation error", "The organization id is malformed"},
+		{importer.Failed, 400, "invalid_body", "Payload validation error", "A user id is malformed"},
+		{importer.Failed, 409, "", "Quota exceeded; cannot add more members to this organization", "A quota of the tenant is full"},
+		{importer.Failed, 403, "", "You reached the limit of entities of this type for this tenant.", "A quota of the tenant is full"},
+		{importer.Failed, 403, "insufficient_scope", "Insufficient scope", "Credentials or permission"},
+		{importer.Failed, 429, "too_many_requests", "Global limit has been reached", "The tenant's rate limit"},
+		{importer.Failed, 503, "", "503 with an HTML page", "The server failed on these rows"},
+		{importer.Failed, 0, "", "no answer within 30s", "The server failed on these rows"},
+		{importer.Failed, 404, "", "Not Found", "Something was not found"},
+		{importer.Failed, 409, "", "Conflict", "A conflict"},
+		{importer.Failed, 400, "", "Bad Request", "The request was refused"},
+		{importer.Failed, 418, "", "I'm a teapot", "Not a cause this page knows"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			o := outcome(7, "org_a", "auth0|1", tt.status)
+			o.HTTPStatus, o.Code, o.Message = tt.httpStatus, tt.code, tt.message
+			html := page(t, results(t, nil, o), "")
+			_, card, _ := strings.Cut(html, `<article`)
+			card, _, _ = strings.Cut(card, "</article>")
+			if got := strings.ReplaceAll(text("<"+card), "&#39;", "'"); !strings.Contains(got, tt.want) || !strings.Contains(got, "line 7: org_a auth0|1") {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestPageCountsOrganizations(t *testing.T) {
+	var rows []importer.Outcome
+	for i := range 60 {
+		status := importer.Added
+		if i%7 == 0 {
+			status = importer.Failed
+		}
+		rows = append(rows, outcome(i+2, fmt.Sprintf("org_%02d", i%12), fmt.Sprint("auth0|", i), status))
+	}
+	got := text(page(t, results(t, nil, rows...), ""))
+	for _, want := range []string{"12 organizations, 9 with rows that are not in.", "Largest Organization Rows org_00 5 org_01 5"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+}
+
+// hostile is text that would do harm on a page that does not escape it.
+const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}</style>&<!--`
+
+func TestPageEscapesWhatRowsHold(t *testing.T) {
+	rows := []importer.Outcome{
+		outcome(2, hostile, hostile, importer.Failed),
+		outcome(3, hostile+"\n", hostile, importer.Rejected),
+	}
+	for i := range rows {
+		rows[i].Code, rows[i].Message, rows[i].CorrelationID = hostile, hostile, hostile
+	}
+	events := diary(t,
+		report.Event{Time: noon, Kind: report.EventStart, Tenant: hostile},
+		report.Event{Time: noon, Kind: report.EventPause, Seconds: 1, Message: hostile},
+		report.Event{Time: noon.Add(time.Second), Kind: report.EventStop, Message: hostile})
+	html := page(t, results(t, nil, rows...), events)
+	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 1 {
+		t.Errorf("something of a row is markup")
+	}
+	if !strings.Contains(html, "&lt;script&gt;alert(1)") {
+		t.Errorf("the text of a row is missing")
+	}
+}
+
+func TestPageNeedsNothingFromElsewhere(t *testing.T) {
+	html := page(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), "")
+	for _, outside := range []string{"http:", "https:", "src=", "href=", "url(", "@import", "style=", " onload", "fetch("} {
+		if strings.Contains(html, outside) {
+			t.Errorf("the page holds %q", outside)
+		}
+	}
+	for _, element := range []string{"style", "script"} {
+		_, rest, _ := strings.Cut(html, "<"+element+">")
+		body, _, _ := strings.Cut(rest, "</"+element+">")
+		sum := sha256.Sum256([]byte(body))
+		// An attribute value has &#43; for a plus sign.
+		want := strings.ReplaceAll("sha256-"+base64.StdEncoding.EncodeToString(sum[:]), "+", "&#43;")
+		if body == "" || !strings.Contains(html, want) {
+			t.Errorf("the policy does not allow the %s of the page", element)
+		}
+	}
+}
+
+// What is the worst for its size: every row failed, for a cause of its own, with
+// long ids of characters that become five when they are escaped.
+func TestPageIsBounded(t *testing.T) {
+	source := rand.New(rand.NewPCG(1, 2))
+	const rows = 3_000
+	r, w := io.Pipe()
+	go func() {
+		results := report.NewWriter(w, nil)
+		err := results.WriteHeader()
+		for i := range rows {
+			o := outcome(i+2, strings.Repeat("+", 300)+fmt.Sprint(i), strings.Repeat(`"`, 1000), importer.Failed)
+			o.Message = strings.Repeat("<'", 200+i%7) + strings.Repeat(string(rune('一'+source.IntN(20000))), 5)
+			if err == nil {
+				err = results.Write([]importer.Outcome{o})
+			}
+		}
+		w.CloseWithError(err)
+	}()
+	var html bytes.Buffer
+	if err := report.WritePage(&html, r, nil, report.Page{Results: "results.csv"}); err != nil {
+		t.Fatal(err)
+	}
+	if html.Len() > 5<<20 {
+		t.Errorf("the page has %d bytes", html.Len())
+	}
+	shown := strings.Count(html.String(), "<tr><td class=\"n\">")
+	if want := fmt.Sprintf("These are the first %d of 3,000 rows.", shown); shown == 0 || !strings.Contains(html.String(), want) {
+		t.Errorf("%d rows are shown, and the page does not say %q", shown, want)
+	}
+}
+
+func TestPageRefusesWhatIsNoResultsFile(t *testing.T) {
+	bad := new(report.HeaderError)
+	if err := report.WritePage(io.Discard, strings.NewReader("org_id,user_id\n"), nil, report.Page{}); !errors.As(err, &bad) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPagePassesErrorsOn(t *testing.T) {
+	broken := errors.New("input/output error")
+	good := func() io.Reader { return strings.NewReader(header + "\n") }
+	ends := io.MultiReader(good(), iotest.ErrReader(broken))
+	for name, err := range map[string]error{
+		"results": report.WritePage(io.Discard, ends, nil, report.Page{}),
+		"events":  report.WritePage(io.Discard, good(), iotest.ErrReader(broken), report.Page{}),
+		"page":    report.WritePage(&failing{err: broken}, good(), nil, report.Page{}),
+	} {
+		if !errors.Is(err, broken) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func FuzzPage(f *testing.F) {
+	f.Add([]byte(header+"\n2,o,u,failed,400,,x,1,c,2026-03-01T12:00:00Z\n"), []byte(`{"time":"2026-03-01T12:00:00Z","kind":"start"}`+"\n"))
+	f.Add([]byte(header+"\n2,o,u,added,204,,,1,c,0000-01-01T00:00:00Z\n2,o,u,added,204,,,1,c,9999-12-31T23:59:59Z\n"), []byte(
+		`{"time":"2026-03-01T12:00:00Z","kind":"sample","requests":5,"rate":1e308}`+"\n"+
+			`{"time":"2026-03-01T12:09:00Z","kind":"sample","requests":9223372036854775807,"rate":5e-324}`+"\n"+
+			`{"time":"9999-03-01T12:00:00Z","kind":"pause","seconds":1e308}`+"\n"))
+	f.Fuzz(func(t *testing.T, results, events []byte) {
+		var html bytes.Buffer
+		err := report.WritePage(&html, bytes.NewReader(results), bytes.NewReader(events), report.Page{})
+		if bad := new(report.HeaderError); err != nil && !errors.As(err, &bad) {
+			t.Fatal(err)
+		}
+		if strings.Contains(html.String(), "NaN") && !bytes.Contains(results, []byte("NaN")) && !bytes.Contains(events, []byte("NaN")) {
+			t.Fatal("the page draws a number that is none")
+		}
+	})
+}
+
+// BenchmarkPage makes the page of a million rows, of which every fifth failed:
+//
+//	go test ./report -run '^$' -bench Page -benchtime 1x
+func BenchmarkPage(b *testing.B) {
+	var file bytes.Buffer
+	w := report.NewWriter(&file, nil)
+	err := w.WriteHeader()
+	for i := range 1_000_000 {
+		status := importer.Added
+		if i%5 == 0 {
+			status = importer.Failed
+		}
+		o := outcome(i+2, fmt.Sprintf("org_%016d", i%50_000), fmt.Sprintf("auth0|%024x", i), status)
+		err = errors.Join(err, w.Write([]importer.Outcome{o}))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := report.WritePage(io.Discard, bytes.NewReader(file.Bytes()), nil, report.Page{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
