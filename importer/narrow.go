@@ -21,6 +21,10 @@ import (
 //     there is just one, for then it is proved already.
 //   - If it names nobody, the batch is halved. When the first half is taken the
 //     second need not be sent whole: it holds the bad row.
+//   - A refusal that speaks of a conflict may mean that the user is a member, or
+//     that another batch for the organization was under way. So from then on
+//     the batch has the organization to itself, and a row is taken for a member
+//     only if it conflicts then.
 //   - As soon as three separate parts are known to be bad the rest goes singly,
 //     for then halving would cost more.
 //
@@ -36,7 +40,8 @@ const singlyFrom = 3
 // sender sends batches for all workers and remembers what makes further
 // requests needless.
 type sender struct {
-	op Op
+	op    Op
+	turns *turns
 
 	mu    sync.Mutex
 	orgs  map[string]refusal // organizations that take nobody
@@ -50,14 +55,14 @@ type refusal struct {
 }
 
 func newSender(op Op) *sender {
-	return &sender{op: op, orgs: map[string]refusal{}, users: map[string]refusal{}}
+	return &sender{op: op, turns: newTurns(), orgs: map[string]refusal{}, users: map[string]refusal{}}
 }
 
 // settle sends a batch and returns the outcome of each of its rows. If it
 // returns an error too, the run is over and the rows that are missing among the
 // outcomes have not been decided.
 func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
-	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID}
+	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, endTurn: func() {}}
 	rows := make([]pending, 0, len(b.Rows))
 	for _, r := range b.Rows {
 		if r.Err != nil {
@@ -66,6 +71,7 @@ func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
 			rows = append(rows, pending{Row: r})
 		}
 	}
+	defer func() { n.endTurn() }()
 	err := n.resolve(rows)
 	return n.outcomes, err
 }
@@ -77,6 +83,8 @@ type narrowing struct {
 	orgID    string
 	stack    []part // what is left to decide, the next one last
 	found    int    // rows that proved to be the cause of a refusal
+	endTurn  func() // set while the batch has the organization to itself, and does nothing otherwise
+	alone    bool
 	outcomes []Outcome
 }
 
@@ -125,12 +133,13 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 	if len(rows) == 0 {
 		return false, nil
 	}
-	if n.ctx.Err() != nil {
-		return false, context.Cause(n.ctx)
-	}
-	receipt, err := n.op(n.ctx, n.batch(rows))
-	for i := range rows {
-		rows[i].attempts += receipt.Attempts
+	receipt, err := n.send(rows)
+	if errors.Is(err, ErrMember) && !n.alone {
+		n.endTurn = n.turns.alone(n.orgID)
+		n.alone = true
+		if len(rows) == 1 {
+			receipt, err = n.send(rows)
+		}
 	}
 	if err == nil {
 		for _, r := range rows {
@@ -158,6 +167,21 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 		return false, err
 	}
 	return false, nil
+}
+
+// send makes one request.
+func (n *narrowing) send(rows []pending) (Receipt, error) {
+	if n.ctx.Err() != nil {
+		return Receipt{}, context.Cause(n.ctx)
+	}
+	if !n.alone {
+		defer n.turns.beside(n.orgID)()
+	}
+	receipt, err := n.op(n.ctx, n.batch(rows))
+	for i := range rows {
+		rows[i].attempts += receipt.Attempts
+	}
+	return receipt, err
 }
 
 // withoutHopeless decides those rows of which an earlier refusal says that they

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -329,6 +331,51 @@ func TestGoodRowsGetIn(t *testing.T) {
 				if !isBad[pair] && !srv.members[pair] && !member[pair] {
 					t.Fatalf("%s is good and not in", pair)
 				}
+			}
+		}
+	})
+}
+
+func TestConflictOfTwoBatchesIsNotTakenForMembership(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		underWay := map[string]bool{}
+		members := map[string]bool{}
+		op := func(_ context.Context, b Batch) (Receipt, error) {
+			mu.Lock()
+			busy := underWay[b.OrgID]
+			underWay[b.OrgID] = true
+			mu.Unlock()
+			if busy {
+				return Receipt{Attempts: 1}, &refusalErr{text: "conflict", reach: ReachRow, is: ErrMember}
+			}
+			time.Sleep(100 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			delete(underWay, b.OrgID)
+			for _, id := range b.UserIDs() {
+				members[id] = true
+			}
+			return Receipt{Attempts: 1}, nil
+		}
+		in := func(yield func(Batch, error) bool) {
+			for i := range 8 {
+				b := batchOf("org_a", 1+i%3)
+				for j := range b.Rows {
+					b.Rows[j].UserID = fmt.Sprintf("auth0|%d-%d", i, j)
+				}
+				if !yield(b, nil) {
+					return
+				}
+			}
+		}
+		all, err := collect(Run(t.Context(), in, op, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range all {
+			if o.Status != Added || !members[o.Row.UserID] {
+				t.Errorf("%s is %s, a member: %v", o.Row.UserID, o.Status, members[o.Row.UserID])
 			}
 		}
 	})
