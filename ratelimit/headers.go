@@ -1,0 +1,68 @@
+package ratelimit
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answer is what the gate is told of a response: plain values, no HTTP. Its
+// zero value is a request that got none, such as after a timeout.
+type answer struct {
+	status int
+
+	shows            bool // whether the limit headers are there
+	limit, remaining int
+	reset            time.Time // by the server's clock; zero if it is not told
+
+	date       time.Time     // the server's clock, in whole seconds; zero if it is not told
+	retryAfter time.Duration // 0 if there is none
+}
+
+// took reports whether the server did what it was asked, or at least looked at
+// it: the way is open.
+func (a answer) took() bool { return a.status != 0 && a.status != 429 && a.status < 500 }
+
+// longestRetryAfter is the longest Retry-After that is believed; it keeps sums
+// of times in range.
+const longestRetryAfter = 24 * time.Hour
+
+// readAnswer reads the headers of a response that arrived at now. Headers that
+// make no sense count as missing.
+func readAnswer(resp *http.Response, now time.Time) answer {
+	a := answer{status: resp.StatusCode}
+	h := resp.Header
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		a.date = date
+	}
+	a.retryAfter = retryAfter(h.Get("Retry-After"), a.date, now)
+
+	limit, err1 := strconv.Atoi(strings.TrimSpace(h.Get("X-RateLimit-Limit")))
+	remaining, err2 := strconv.Atoi(strings.TrimSpace(h.Get("X-RateLimit-Remaining")))
+	if err1 != nil || err2 != nil || limit < 1 {
+		return a
+	}
+	a.shows, a.limit, a.remaining = true, limit, max(0, min(remaining, limit))
+	if unix, err := strconv.ParseInt(strings.TrimSpace(h.Get("X-RateLimit-Reset")), 10, 64); err == nil && unix > 0 {
+		a.reset = time.Unix(unix, 0)
+	}
+	return a
+}
+
+// retryAfter reads both forms of RFC 9110, section 10.2.3: seconds, or a date,
+// which is compared with the server's own clock where that is known.
+func retryAfter(value string, date, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(longestRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if date.IsZero() {
+		date = now
+	}
+	return max(0, min(at.Sub(date), longestRetryAfter))
+}

@@ -1,0 +1,163 @@
+package ratelimit
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Transport is an http.RoundTripper that lets each request wait for its turn,
+// sends it, and heeds the headers of the answer. It never retries and never
+// edits a request. Give each class of endpoints that has a limit of its own a
+// Transport of its own: headers of different limits must not mix.
+//
+// Set the fields before the first request. Its methods may be called
+// concurrently.
+type Transport struct {
+	Base    http.RoundTripper // nil: http.DefaultTransport
+	Rate    float64           // requests a second at most; 0: no ceiling
+	Reserve Reserve           // what is left to everyone else; zero value: nothing
+	MaxWait time.Duration     // a longer wait ends with a *WaitError before the request is sent; 0: unbounded
+	OnPause func(Pause)       // called when a wait of a second or more begins and when it ends; must be cheap; may be nil
+
+	once sync.Once
+	turn chan struct{} // held by the request at the head of the queue
+	news chan struct{} // wakes it when an answer is booked
+
+	mu     sync.Mutex
+	gate   *gate
+	queued int // requests that wait, the head among them
+	head   head
+	waited time.Duration // by all the heads that left
+}
+
+// RoundTrip sends the request when its turn has come. The wait ends with the
+// request's context.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.once.Do(t.init)
+	p, err := t.admit(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	base := t.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	resp, err := base.RoundTrip(req)
+	t.heed(p, resp)
+	return resp, err
+}
+
+// pass is what a request that may leave gets: its ticket, and the time.
+type pass struct {
+	ticket int
+	at     time.Time
+}
+
+func (t *Transport) init() {
+	t.turn = make(chan struct{}, 1)
+	t.news = make(chan struct{}, 1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gate = newGate(defaultLaw(), t.Reserve, t.Rate)
+}
+
+// admit waits, first come first served, for the head of the queue, and there
+// for the gate. Only the head asks the gate, so that no request holds a place
+// that was given before the last answer came.
+func (t *Transport) admit(ctx context.Context) (pass, error) {
+	t.enqueue()
+	defer t.dequeue()
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return pass{}, context.Cause(ctx)
+	}
+	since := time.Now()
+	var pause Pause
+	defer func() { t.endPause(pause) }()
+	for {
+		if ctx.Err() != nil {
+			return pass{}, context.Cause(ctx)
+		}
+		p, wait, err := t.ask(time.Now(), since)
+		if wait <= 0 || err != nil {
+			return p, err
+		}
+		pause = t.beginPause(pause, since, wait)
+		t.sleep(ctx, wait)
+	}
+}
+
+func (t *Transport) sleep(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.news:
+	case <-ctx.Done():
+	}
+}
+
+func (t *Transport) enqueue() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.queued++
+}
+
+func (t *Transport) dequeue() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.head.since.IsZero() {
+		t.waited += time.Since(t.head.since)
+	}
+	t.queued--
+	t.head.since = time.Time{}
+	if t.queued == 0 && t.gate.inFlight == 0 {
+		t.head.blocked = time.Time{}
+	}
+}
+
+// ask asks the gate for the request at the head. It returns a pass, or how long
+// to wait before it is asked again.
+func (t *Transport) ask(now, since time.Time) (pass, time.Duration, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.gate.next(now)
+	if d.wait <= 0 {
+		return pass{t.gate.depart(now), now}, 0, nil
+	}
+	t.head.wait(now, since, d)
+	if t.MaxWait == 0 {
+		return pass{}, d.wait, nil
+	}
+	rest := t.head.blocked.Add(t.MaxWait).Sub(now)
+	if rest <= 0 || rest < d.wait && d.known {
+		return pass{}, 0, &WaitError{Wait: now.Sub(t.head.blocked) + d.wait, MaxWait: t.MaxWait, Why: t.gate.why(now, d)}
+	}
+	return pass{}, min(d.wait, rest), nil
+}
+
+// heed books the answer to a request and wakes the head of the queue.
+func (t *Transport) heed(p pass, resp *http.Response) {
+	now := time.Now()
+	var a answer
+	if resp != nil {
+		a = readAnswer(resp, now)
+	}
+	t.mu.Lock()
+	t.gate.arrive(now, p.ticket, p.at, a)
+	if a.took() {
+		t.head.blocked = time.Time{}
+	}
+	t.mu.Unlock()
+	select {
+	case t.news <- struct{}{}:
+	default: // it has not looked at the last one yet
+	}
+}
