@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"orgimport/importer/auth0/auth0test"
+	"orgimport/samples"
+)
+
+// demoCmd is the whole job with no account: a simulated tenant on the loopback,
+// the embedded sample, and the command that one would type.
+type demoCmd struct {
+	Dir      string `help:"Folder for the files; default: a new temporary one." placeholder:"DIR" group:"output"`
+	Progress string `help:"auto, bar, log or off." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+}
+
+// The demo's limit is low, so that one sees it being respected, and high enough
+// for it to end in some ten seconds.
+const (
+	demoBurst     = 10
+	demoPerSecond = 5
+)
+
+func (cmd *demoCmd) Run(c *console) error {
+	dir, err := cmd.makeDir()
+	if err != nil {
+		return err
+	}
+	members := filepath.Join(dir, "members.csv")
+	if err := os.WriteFile(members, samples.Members, 0o600); err != nil {
+		return writeError(members, err)
+	}
+	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
+	tenant := auth0test.New(auth0test.Config{
+		KnownOrg:  exists,
+		KnownUser: exists,
+		Latency:   auth0test.Latency{RoundTrip: auth0test.Recorded()},
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
+			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
+		}},
+	})
+	address, shut, err := serve(tenant, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer shut()
+	fmt.Fprintf(c.stderr, "a simulated tenant listens on %s; it lets %d requests through, then %d a second\n", address, demoBurst, demoPerSecond)
+
+	args := []string{"import", members, "--results", filepath.Join(dir, "results.csv"), "--failures", filepath.Join(dir, "failures.csv")}
+	fmt.Fprintf(c.stderr, "$ %s\n", commandLine(args))
+	useOnly(map[string]string{
+		"AUTH0_DOMAIN": address, "AUTH0_CLIENT_ID": "demo", "AUTH0_CLIENT_SECRET": "demo",
+		"ORGIMPORT_PROGRESS": cmd.Progress,
+	})
+	started := time.Now()
+	code := run(args, c.stdin, c.stdout, c.stderr)
+	if code != exitRows { // the sample has rows that can't get in
+		return said{code}
+	}
+	stats := tenant.Stats()
+	fmt.Fprintf(c.stderr, "\nthe tenant saw %d requests in %s, at most %d at a time, and refused %d of them for its limit\n",
+		stats.Total(), time.Since(started).Round(time.Second), stats.PeakInFlight, stats.Status(http.StatusTooManyRequests))
+	if err := checkDemo(tenant); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "every user of %s who exists is a member now; the others are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
+	return nil
+}
+
+func (cmd *demoCmd) makeDir() (string, error) {
+	if cmd.Dir == "" {
+		return os.MkdirTemp("", "orgimport-demo-")
+	}
+	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
+		return "", writeError(cmd.Dir, err)
+	}
+	return cmd.Dir, nil
+}
+
+// exists tells the ids of the sample that the tenant knows from the others.
+func exists(id string) bool { return !strings.Contains(strings.ToLower(id), "unknown") }
+
+// checkDemo compares what the tenant holds with what the sample asks for.
+func checkDemo(tenant *auth0test.Tenant) error {
+	r := csv.NewReader(bytes.NewReader(samples.Members))
+	r.FieldsPerRecord = -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		return err
+	}
+	want := map[string]map[string]bool{}
+	for _, row := range rows[1:] {
+		if len(row) < 2 || row[1] == "" || !exists(row[0]) || !exists(row[1]) {
+			continue
+		}
+		if want[row[0]] == nil {
+			want[row[0]] = map[string]bool{}
+		}
+		want[row[0]][row[1]] = true
+	}
+	for orgID, users := range want {
+		members := tenant.Members(orgID)
+		if len(members) != len(users) {
+			return fmt.Errorf("%s has %d members, not the %d of the sample", orgID, len(members), len(users))
+		}
+		for _, id := range members {
+			if !users[id] {
+				return fmt.Errorf("%s has a member %s who is not in the sample", orgID, id)
+			}
+		}
+	}
+	return nil
+}
+
+// useOnly sets the variables that orgimport heeds to these and no others, so
+// that the demo meets no tenant of the one who tries it.
+func useOnly(vars map[string]string) {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "ORGIMPORT_") || strings.HasPrefix(name, "AUTH0_") {
+			os.Unsetenv(name)
+		}
+	}
+	for name, value := range vars {
+		os.Setenv(name, value)
+	}
+}
+
+// serve serves a tenant over a socket until shut is called.
+func serve(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return "", nil, usagef("name a free address with --listen", "the simulated tenant can't listen: %w", err)
+	}
+	server := &http.Server{Handler: tenant, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends by Close
+	}()
+	return "http://" + listener.Addr().String(), func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/ratelimit"
+	"orgimport/report"
+)
+
+// importCmd is the job.
+type importCmd struct {
+	File string `arg:"" help:"CSV file with a header, or - for standard input." placeholder:"FILE"`
+
+	tenantFlags  `embed:""`
+	resultFlags  `embed:""`
+	dialectFlags `embed:""`
+	paceFlags    `embed:""`
+	stopFlags    `embed:""`
+	uiFlags      `embed:""`
+
+	BatchSize int `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+}
+
+// resultFlags say what is written, and where.
+type resultFlags struct {
+	Results  string `help:"What became of each row." default:"results.csv" placeholder:"FILE" group:"results"`
+	Failures string `help:"The rows that are not in: a valid input as it is." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Go on where the results file stands." group:"results"`
+	Lock     string `help:"Lock that keeps other runs off; default: beside the results." placeholder:"FILE" group:"results"`
+}
+
+// stopFlags say when to stop before the end.
+type stopFlags struct {
+	MaxErrors   maxErrors     `help:"Stop with exit code 4 once so many rows failed." placeholder:"N|N%" group:"stop"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
+}
+
+// Validate is called by kong when all flags are read.
+func (cmd *importCmd) Validate() error {
+	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.validateBatchSize())
+}
+
+func (cmd *importCmd) validateBatchSize() error {
+	if cmd.BatchSize < 1 || cmd.BatchSize > auth0.MaxMembers {
+		return fmt.Errorf("--batch-size must be from 1 to %d", auth0.MaxMembers)
+	}
+	return nil
+}
+
+// Run imports the file.
+func (cmd *importCmd) Run(c *console) error {
+	ctx, stop := untilSignal()
+	defer stop(nil)
+	ctx, end := withMaxDuration(ctx, cmd.MaxDuration)
+	defer end()
+
+	conn, err := cmd.connect(cmd.paceFlags)
+	if err != nil {
+		return err
+	}
+	in, err := openInput(ctx, c, cmd.File)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	table, err := importer.Open(in, cmd.dialect())
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := cmd.keepOffInput(in); err != nil {
+		return err
+	}
+	unlock, err := lock(cmd.lockPath())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	r := &importRun{console: c, quiet: cmd.Quiet, ui: newUI(c.stderr, cmd.uiFlags), stop: stop, in: in}
+	defer r.ui.Close()
+	r.guard.max = cmd.MaxErrors
+	if err := r.openResults(cmd.resultFlags, conn.base.Host, table.Kept); err != nil {
+		return err
+	}
+	r.ui.notice("tenant " + conn.base.Host)
+	r.ui.log.Info(in.name + ": " + table.String())
+
+	conn.runID = report.RunID(conn.base.Host)
+	conn.onEvent, conn.onPause = r.event, r.pause
+	client, pace := conn.class()
+	r.pace = pace
+
+	go func() { r.total.Store(in.count(cmd.dialect())) }()
+	r.summary.Started = time.Now()
+	r.ui.watch(r.progress)
+	rows := importer.Without(importer.Distinct(table.Rows()), r.before.In)
+	batches := importer.Group(rows, cmd.BatchSize)
+	for answered, err := range importer.Run(ctx, batches, client.AddMembers, conn.pace.workers()) {
+		if err != nil {
+			return r.finish(cmd.resultFlags, err)
+		}
+		r.record(answered)
+	}
+	return r.finish(cmd.resultFlags, nil)
+}
+
+func (f *resultFlags) lockPath() string {
+	if f.Lock != "" {
+		return f.Lock
+	}
+	return f.Results + ".lock"
+}
+
+// keepOffInput refuses to write into the file that is read.
+func (f *resultFlags) keepOffInput(in *input) error {
+	for flag, path := range map[string]string{"--results": f.Results, "--failures": f.Failures, "--lock": f.lockPath()} {
+		if path != "" && in.is(path) {
+			return usagef("give it another name", "%s %s is the input itself", flag, path)
+		}
+	}
+	return nil
+}
+
+// importRun is an import under way. Outcomes are recorded by one goroutine;
+// what the progress looks at is atomic.
+type importRun struct {
+	*console
+	ui   *ui
+	in   *input
+	stop context.CancelCauseFunc
+	pace *ratelimit.Transport
+
+	journal  *journal
+	before   *report.Journal
+	results  *report.Writer
+	failures *os.File
+	refused  *report.Writer // writes failures
+	summary  report.Summary
+	guard    guard
+	broken   error // a row could not be written: none after it counts
+	chokes   int   // rows that failed because the server could not be brought to answer
+
+	total, done, members, failed atomic.Int64
+	quiet                        bool
+	outage                       atomic.Pointer[time.Time] // since when; nil: none
+}
+
+// openResults opens what the run writes to, and proves that it can be written.
+func (r *importRun) openResults(f resultFlags, tenant string, kept []string) (err error) {
+	r.before = &report.Journal{}
+	_, statErr := os.Stat(f.Results)
+	resume := f.Resume && !errors.Is(statErr, fs.ErrNotExist)
+	if resume {
+		r.journal, r.before, err = resumeJournal(f.Results, tenant, kept)
+	} else {
+		r.journal, err = createJournal(f.Results)
+	}
+	if err != nil {
+		return err
+	}
+	r.results = report.NewWriter(r.journal, kept)
+	if r.journal.size == 0 {
+		if err := r.results.WriteHeader(); err != nil {
+			return err
+		}
+	}
+	r.summary.Resumed(r.before)
+	r.summary.Files = []string{f.Results}
+	r.done.Store(int64(r.before.Lines()))
+	if f.Failures == "" {
+		return nil
+	}
+	r.failures, err = os.OpenFile(f.Failures, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return writeError(f.Failures, err)
+	}
+	r.summary.Files = append(r.summary.Files, f.Failures)
+	r.refused = report.NewWriter(r.failures, kept)
+	if err := r.refused.WriteHeader(); err != nil {
+		return writeError(f.Failures, err)
+	}
+	return nil
+}
+
+// record writes what became of some rows, and only then counts them. What goes
+// wrong stops the run but not the recording: answers that are on their way
+// still come.
+func (r *importRun) record(answered []importer.Outcome) {
+	if r.broken != nil {
+		return
+	}
+	r.broken = r.write(answered)
+	if r.broken != nil {
+		r.stop(r.broken)
+		return
+	}
+	r.summary.Add(answered)
+	for _, o := range answered {
+		switch {
+		case o.Status == importer.Added:
+			r.members.Add(1)
+		case o.Status == importer.Failed || o.Status == importer.Rejected:
+			r.failed.Add(1)
+		}
+		if o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
+			r.chokes++
+		}
+	}
+	r.done.Add(int64(len(answered)))
+	if err := r.guard.add(answered); err != nil {
+		r.stop(err)
+	}
+	if err := r.journal.Room(); err != nil {
+		r.stop(err)
+	}
+}
+
+func (r *importRun) write(answered []importer.Outcome) error {
+	if err := r.results.Write(answered); err != nil {
+		return err
+	}
+	if r.refused == nil {
+		return nil
+	}
+	var refused []importer.Outcome
+	for _, o := range answered {
+		if o.Status == importer.Failed || o.Status == importer.Rejected {
+			refused = append(refused, o)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	if err := r.refused.Write(refused); err != nil {
+		return writeError(r.failures.Name(), err)
+	}
+	return nil
+}
+
+// finish closes the files, says how it ended and adds up.
+func (r *importRun) finish(f resultFlags, err error) error {
+	r.ui.Close()
+	err = errors.Join(err, r.closeFiles())
+	r.summary.Finished = time.Now()
+	r.summary.Total = int(r.total.Load())
+	state := r.pace.State()
+	r.summary.Requests, r.summary.Refused, r.summary.Waited = state.Sent, state.Refused, state.Waited
+	if err != nil {
+		r.summary.Stopped = err.Error()
+		r.summary.GoOn = r.goOn()
+	} else if r.chokes > 0 {
+		err = &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %d rows", r.chokes), "they are told as failed: try them again with --resume"}
+		r.summary.GoOn = r.goOn()
+	} else if r.summary.Failures() > 0 {
+		err = rowsError{}
+	}
+	code := r.fail(err)
+	r.summary.ExitCode = code
+	r.ui.reckon(&r.summary, r.quiet)
+	return said{code}
+}
+
+func (r *importRun) closeFiles() error {
+	err := r.journal.Close()
+	if r.failures != nil {
+		if e := errors.Join(r.failures.Sync(), r.failures.Close()); e != nil {
+			err = errors.Join(err, writeError(r.failures.Name(), e))
+		}
+	}
+	return err
+}
+
+// progress is asked for by the ui, from its own goroutine.
+func (r *importRun) progress() progress {
+	p := progress{
+		done: r.done.Load(), total: r.total.Load(),
+		members: r.members.Load(), failed: r.failed.Load(),
+		elapsed: time.Since(r.summary.Started),
+	}
+	state := r.pace.State()
+	if since := r.outage.Load(); since != nil {
+		p.waiting = fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
+	} else if !state.Waiting.Since.IsZero() && time.Since(state.Waiting.Since) > time.Second {
+		p.waiting = fmt.Sprintf("waiting %s for %s", time.Since(state.Waiting.Since).Round(time.Second), state.Waiting.Why)
+	}
+	return p
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+
+	"orgimport/importer"
+)
+
+// dialectFlags say how to read the input; what is not said is found out.
+type dialectFlags struct {
+	OrgColumn   string `help:"Header of the column with the organization; default: org_id, organization_id, org or organization." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Header of the column with the user; default: user_id, userid, user or sub." placeholder:"NAME" group:"input"`
+	Org         string `help:"The organization of all rows, for a file of users only." placeholder:"ID" group:"input"`
+	Delimiter   string `help:"auto, or one of , ; | or tab." default:"auto" placeholder:"CHAR" group:"input"`
+	Encoding    string `help:"auto, utf-8, utf-16, utf-16le, utf-16be or windows-1252." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
+	KeepColumns bool   `help:"Carry the other columns to the results." group:"input"`
+}
+
+// Validate is called by kong when all flags are read.
+func (d *dialectFlags) Validate() error {
+	if _, ok := delimiters[d.Delimiter]; !ok {
+		return errors.New(`--delimiter must be auto, "," ";" "|" or tab`)
+	}
+	if d.Org != "" && d.OrgColumn != "" {
+		return errors.New("--org and --org-column exclude each other")
+	}
+	return nil
+}
+
+var delimiters = map[string]rune{"auto": 0, ",": ',', ";": ';', "|": '|', "\t": '\t', "tab": '\t', `\t`: '\t'}
+
+func (d *dialectFlags) dialect() importer.Dialect {
+	encoding := d.Encoding
+	if encoding == "auto" {
+		encoding = ""
+	}
+	return importer.Dialect{
+		Delimiter:  delimiters[d.Delimiter],
+		Encoding:   encoding,
+		OrgColumn:  d.OrgColumn,
+		UserColumn: d.UserColumn,
+		OrgID:      d.Org,
+		Keep:       d.KeepColumns,
+	}
+}
+
+// input is the file, or the pipe, that is read.
+type input struct {
+	io.Reader
+	file *os.File // nil for a pipe
+	info fs.FileInfo
+	name string
+	read atomic.Int64 // bytes so far
+}
+
+// openInput opens a file; "-" is standard input. What can keep a reader waiting
+// for ever, a pipe or a terminal, is let go when ctx ends.
+func openInput(ctx context.Context, c *console, path string) (*input, error) {
+	if path == "-" {
+		return &input{Reader: interruptible(ctx, c.stdin), name: "standard input"}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usagef("", "can't read the input: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a folder")
+	}
+	if err != nil {
+		return nil, usagef("name a CSV file", "can't read %s: %w", path, errors.Join(err, f.Close()))
+	}
+	in := &input{Reader: f, name: path}
+	if info.Mode().IsRegular() {
+		in.file, in.info = f, info
+	} else {
+		in.Reader = interruptible(ctx, f)
+	}
+	return in, nil
+}
+
+// Read counts what is read.
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.Reader.Read(p)
+	in.read.Add(int64(n))
+	return n, err
+}
+
+// Close closes the file; a pipe is left to the end of the program.
+func (in *input) Close() error {
+	if in.file == nil {
+		return nil
+	}
+	return in.file.Close()
+}
+
+// is reports whether path leads to the very file that is read.
+func (in *input) is(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && in.info != nil && os.SameFile(info, in.info)
+}
+
+// count counts the rows of a regular file; 0 for anything else.
+func (in *input) count(d importer.Dialect) (rows int64) {
+	if in.file == nil {
+		return 0
+	}
+	f, err := os.Open(in.file.Name())
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	table, err := importer.Open(f, d)
+	if err != nil {
+		return 0
+	}
+	for _, err := range table.Rows() {
+		if err != nil {
+			return 0
+		}
+		rows++
+	}
+	return rows
+}
+
+// interruptible reads from r until ctx ends, even if r never answers.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { pr.CloseWithError(context.Cause(ctx)) })
+	return pr
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+// tenantInScript serves a simulated tenant for the rest of a script, with the
+// flags of orgimport tenant, and sets AUTH0_DOMAIN to it.
+func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
+	var cmd tenantCmd
+	parser, err := kong.New(&cmd, kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")})
+	ts.Check(err)
+	_, err = parser.Parse(append([]string{"--limits=none", "--latency=0s"}, args...))
+	ts.Check(err)
+	config, err := cmd.config()
+	ts.Check(err)
+	address, shut, err := serve(auth0test.New(config), "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(shut)
+	ts.Setenv("AUTH0_DOMAIN", address)
+}
+
+// exitsInScript runs a program that must end with an exit code:
+// exits 2 orgimport import.
+func exitsInScript(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	got := 0
+	if exit != nil {
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// statusInScript checks how many lines of a results file have which status:
+// status results.csv added=3 failed=1. No others may be there.
+func statusInScript(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	ts.Check(err)
+	got := map[string]int{}
+	for _, r := range records[1:] {
+		got[r[3]]++
+	}
+	want := map[string]int{}
+	for _, arg := range args[1:] {
+		name, n, _ := strings.Cut(arg, "=")
+		var count int
+		_, err := fmt.Sscan(n, &count)
+		ts.Check(err)
+		want[name] = count
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		ts.Fatalf("%s has %v, want %v", args[0], got, want)
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"orgimport/importer/auth0"
+	"orgimport/ratelimit"
+)
+
+// tenantFlags say which tenant, and with whose credentials. The value of a
+// secret is never a flag: it would stand in the process list and in the shell's
+// history.
+type tenantFlags struct {
+	Domain   string `help:"The tenant: acme.eu.auth0.com, or an https:// URL." env:"AUTH0_DOMAIN,ORGIMPORT_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
+	ClientID string `help:"Client ID of the machine-to-machine application." env:"AUTH0_CLIENT_ID,ORGIMPORT_CLIENT_ID" placeholder:"ID" group:"tenant"`
+	Audience string `help:"Audience of the token; default https://DOMAIN/api/v2/." env:"AUTH0_AUDIENCE,ORGIMPORT_AUDIENCE" placeholder:"URL" group:"tenant"`
+}
+
+// paceFlags say how hard the tenant may be worked.
+type paceFlags struct {
+	Rate           float64           `help:"Requests a second at most; 0: learnt from the tenant's headers." default:"0" placeholder:"N" group:"pace"`
+	Reserve        ratelimit.Reserve `help:"What is left of the tenant's limit to everyone else, a number or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
+	Workers        int               `help:"Requests in flight at most; 0: as many as latency and rate call for." default:"0" placeholder:"N" group:"pace"`
+	MaxAttempts    int               `help:"Attempts of one request." default:"8" placeholder:"N" group:"pace"`
+	RequestTimeout time.Duration     `help:"Time limit of one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
+	MaxWait        time.Duration     `help:"Longest wait for a limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
+}
+
+// Validate is called by kong when all flags are read.
+func (p *paceFlags) Validate() error {
+	switch {
+	case !(p.Rate >= 0):
+		return errors.New("--rate must be 0 or more requests a second")
+	case p.Workers < 0 || p.Workers > 256:
+		return errors.New("--workers must be from 0 to 256")
+	case p.MaxAttempts < 1:
+		return errors.New("--max-attempts must be 1 or more")
+	case p.RequestTimeout <= 0:
+		return errors.New("--request-timeout must be more than 0, such as 30s")
+	case p.MaxWait <= 0:
+		return errors.New("--max-wait must be more than 0, such as 5m")
+	}
+	return nil
+}
+
+// readyWorkers stand ready if nobody says how many. How many of them are in
+// flight is decided by the pace: rate times latency, 13 at 50 requests a second
+// and 280 ms, so this only has to be more than that.
+const readyWorkers = 32
+
+func (p *paceFlags) workers() int {
+	if p.Workers > 0 {
+		return p.Workers
+	}
+	return readyWorkers
+}
+
+// drainTime is how long what is on the wire may take after a signal.
+const drainTime = 25 * time.Second
+
+// connection is the way to a tenant: what the classes of its endpoints share.
+// Each class has a limit of its own at the tenant, and so a pace of its own.
+type connection struct {
+	base    *url.URL
+	tokens  *auth0.TokenSource
+	attempt *auth0.Attempt
+	pace    paceFlags
+	runID   string
+	onEvent func(auth0.Event)
+	onPause func(ratelimit.Pause)
+}
+
+func (t *tenantFlags) connect(pace paceFlags) (*connection, error) {
+	if t.Domain == "" {
+		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
+	}
+	base, err := auth0.ParseDomain(t.Domain)
+	if err != nil {
+		return nil, usageError(fmt.Errorf("--domain: %w", err), "")
+	}
+	credentials, err := t.credentials()
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{base: base, pace: pace}
+	c.attempt = &auth0.Attempt{Base: auth0.NewTransport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
+	c.tokens, err = credentials.Source(base, auth0.NewHTTPClient(c.attempt))
+	if err != nil {
+		return nil, usageError(err, "")
+	}
+	return c, nil
+}
+
+// class returns a client for one class of endpoints, and its pace.
+func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
+	pace := &ratelimit.Transport{
+		Base:    &auth0.Bearer{Source: c.tokens, Base: c.attempt},
+		Rate:    c.pace.Rate,
+		Reserve: c.pace.Reserve,
+		MaxWait: c.pace.MaxWait,
+		OnPause: c.onPause,
+	}
+	return &auth0.Client{
+		BaseURL:     c.base,
+		HTTP:        auth0.NewHTTPClient(pace),
+		UserAgent:   "orgimport/" + version(),
+		RunID:       c.runID,
+		MaxAttempts: c.pace.MaxAttempts,
+		MaxWait:     c.pace.MaxWait,
+		OnEvent:     c.onEvent,
+	}, pace
+}
+
+// credentials gathers what the environment holds.
+func (t *tenantFlags) credentials() (auth0.Credentials, error) {
+	c := auth0.Credentials{ClientID: t.ClientID, Audience: t.Audience}
+	c.SigningAlg = os.Getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
+	var key string
+	for name, into := range map[string]*string{
+		"AUTH0_CLIENT_SECRET":                &c.ClientSecret,
+		"AUTH0_CLIENT_ASSERTION_PRIVATE_KEY": &key,
+		"AUTH0_API_TOKEN":                    &c.Token,
+	} {
+		value, err := secret(name)
+		if err != nil {
+			return c, err
+		}
+		*into = value
+	}
+	c.PrivateKeyPEM = []byte(key)
+	if err := c.Validate(); err != nil {
+		return c, usageError(err, "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN")
+	}
+	return c, nil
+}
+
+// secret reads a secret from the variable of that name, or from the file that
+// the variable with _FILE names, without the newline at its end.
+func secret(name string) (string, error) {
+	value, path := os.Getenv(name), os.Getenv(name+"_FILE")
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", usagef("make the file readable to this user, or set "+name, "%s_FILE: %w", name, err)
+	}
+	value = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if value == "" {
+		return "", usagef("", "%s_FILE: %s is empty", name, path)
+	}
+	return value, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"orgimport/report"
+)
+
+// What people see of a run, and its rules: nothing of it goes to stdout; a log
+// line never breaks the bar; a pipe or a file gets no bar and no colours; error
+// texts are lower case, without a full stop, and a hint says what to type next.
+
+// uiFlags say how a run shows what it does.
+type uiFlags struct {
+	Quiet     bool   `help:"Say nothing but errors and the reckoning." group:"output"`
+	Progress  string `help:"auto, bar, log or off." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+	LogFormat string `help:"text or json." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
+}
+
+const (
+	redrawEvery   = 200 * time.Millisecond
+	logEvery      = 30 * time.Second
+	pauseWorthLog = 5 * time.Second
+)
+
+// ui is the terminal, or the log, of one run.
+type ui struct {
+	mu   sync.Mutex
+	out  io.Writer
+	bar  *progressbar.ProgressBar // nil if there is none
+	logs bool                     // a line of progress now and then
+	log  *slog.Logger
+	json bool
+
+	stop   chan struct{}
+	closed sync.Once
+	done   sync.WaitGroup
+}
+
+// newUI opens the ui. It says what show returns until Close: in a bar, or in a
+// log line now and then.
+func newUI(out io.Writer, flags uiFlags) *ui {
+	u := &ui{out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
+	terminal := isTerminal(out)
+	switch flags.Progress {
+	case "bar":
+		u.bar = newBar(out)
+	case "log":
+		u.logs = true
+	case "auto":
+		if terminal && !u.json && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
+			u.bar = newBar(out)
+		} else {
+			u.logs = true
+		}
+	}
+	level := slog.LevelInfo
+	if flags.Quiet {
+		u.bar, u.logs, level = nil, false, slog.LevelWarn
+	}
+	var handler slog.Handler = tint.NewTextHandler(lockedWriter{u}, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+	})
+	if u.json {
+		handler = slog.NewJSONHandler(lockedWriter{u}, &slog.HandlerOptions{Level: level})
+	}
+	u.log = slog.New(handler)
+	return u
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// newBar hides that out is a file, for a bar that knows one syncs it to disk on
+// every redraw.
+func newBar(out io.Writer) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(1,
+		progressbar.OptionSetWriter(struct{ io.Writer }{out}),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// lockedWriter writes log lines between two drawings of the bar.
+type lockedWriter struct{ *ui }
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bar != nil {
+		_ = w.bar.Clear()
+	}
+	return w.out.Write(p)
+}
+
+// watch shows the progress until Close.
+func (u *ui) watch(now func() progress) {
+	if u.bar == nil && !u.logs {
+		return
+	}
+	every := redrawEvery
+	if u.logs {
+		every = logEvery
+	}
+	u.done.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				u.show(now())
+			case <-u.stop:
+				return
+			}
+		}
+	})
+}
+
+func (u *ui) show(p progress) {
+	if u.logs {
+		u.log.Info("progress: " + p.String())
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.bar.ChangeMax64(max(p.total, p.done, 1) + 1) // a bar that is full is finished for good
+	u.bar.Describe(fit(p.short(), u.width()-30))
+	_ = u.bar.Set64(p.done)
+}
+
+// width is that of the terminal, which may change under way.
+func (u *ui) width() int {
+	if f, ok := u.out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 80
+}
+
+func fit(s string, width int) string {
+	runes := []rune(s)
+	if len(runes) <= width {
+		return s
+	}
+	return string(runes[:max(0, width-1)]) + "…"
+}
+
+// Close ends the progress and leaves a clean line.
+func (u *ui) Close() {
+	u.closed.Do(func() {
+		close(u.stop)
+		u.done.Wait()
+		if u.bar != nil {
+			_ = u.bar.Clear()
+		}
+	})
+}
+
+// progress is where a run stands.
+type progress struct {
+	done, total int64 // rows, or bytes if the rows are not known beforehand; total 0: not known
+	bytes       bool
+	members     int64
+	failed      int64
+	elapsed     time.Duration
+	waiting     string // for what, and for how long; empty: for nothing
+}
+
+func (p progress) perSecond() float64 {
+	if p.elapsed < time.Second {
+		return 0
+	}
+	return float64(p.members) / p.elapsed.Seconds()
+}
+
+// left is the time that the rest takes if it goes on as it went; 0: not known.
+func (p progress) left() time.Duration {
+	if p.done == 0 || p.total <= p.done || p.elapsed < 3*time.Second {
+		return 0
+	}
+	perUnit := p.elapsed.Seconds() / float64(p.done)
+	return time.Duration(perUnit * float64(p.total-p.done) * float64(time.Second)).Round(time.Second)
+}
+
+// short is what stands beside the bar.
+func (p progress) short() string {
+	parts := []string{fmt.Sprintf("%d members", p.members)}
+	if !p.bytes && p.total > 0 {
+		parts[0] = fmt.Sprintf("%d/%d", p.done, p.total)
+	}
+	if rate := p.perSecond(); rate > 0 {
+		parts = append(parts, fmt.Sprintf("%.1f/s", rate))
+	}
+	if p.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", p.failed))
+	}
+	if p.waiting != "" {
+		parts = append(parts, p.waiting)
+	}
+	if left := p.left(); left > 0 {
+		parts = append(parts, left.String()+" left")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// String is the line in a log.
+func (p progress) String() string {
+	s := fmt.Sprintf("%d members, %.1f a second, %d failed", p.members, p.perSecond(), p.failed)
+	if p.total > 0 && !p.bytes {
+		s = fmt.Sprintf("%d of %d rows, ", p.done, p.total) + s
+	}
+	if p.waiting != "" {
+		s += ", " + p.waiting
+	}
+	if left := p.left(); left > 0 {
+		s += ", about " + left.String() + " left"
+	}
+	return s
+}
+
+// notice says what must be said even when quiet.
+func (u *ui) notice(text string) {
+	slog.New(alwaysOn{u.log.Handler()}).Info(text)
+}
+
+// alwaysOn lets lines pass that the level of a handler would hold back.
+type alwaysOn struct{ slog.Handler }
+
+func (alwaysOn) Enabled(context.Context, slog.Level) bool { return true }
+
+// reckon says how a run ended; it is the last thing that is said.
+func (u *ui) reckon(s *report.Summary, quiet bool) {
+	text := s.String()
+	if quiet {
+		text, _, _ = strings.Cut(text, "\n")
+	}
+	if u.json {
+		u.notice(text)
+		return
+	}
+	fmt.Fprintln(u.out, text)
+}
