@@ -119,13 +119,13 @@ func xLabels(from, to float64) []string {
 	return labels
 }
 
-// number returns v as people read it: thousands apart, decimals where they
-// matter.
+// number returns v as people read it: thousands apart, decimals where it has
+// some, and powers of ten for what nobody counts.
 func number(v float64) string {
-	if v != math.Trunc(v) {
-		return strconv.FormatFloat(v, 'f', 1+max(0, -int(math.Floor(math.Log10(math.Abs(v))))), 64)
+	if v == math.Trunc(v) && v < 1e15 {
+		return count(int(v))
 	}
-	return count(int(v))
+	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
 // count returns n with its thousands apart.
@@ -139,11 +139,12 @@ func count(n int) string {
 
 // span returns a length of time as people say it.
 func span(d time.Duration) string {
-	switch {
-	case d < time.Second:
+	if d < time.Second {
 		return "less than a second"
+	}
+	switch d = d.Round(time.Second); {
 	case d < time.Minute:
-		return plural(int(d.Round(time.Second)/time.Second), "second")
+		return plural(int(d.Seconds()), "second")
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 	case d < 48*time.Hour:

@@ -14,6 +14,8 @@ type course struct {
 	tenant  string
 	rows    int // of the input, by the latest start; 0 if not known
 	stopped string
+	bucket  int     // what the tenant's bucket holds, as learnt last; 0 if not known
+	rate    float64 // requests a second it allows in the long run, likewise
 
 	requests, refused int
 	before            Event // the sample, start or stop before this one
@@ -26,6 +28,7 @@ type course struct {
 	longest   time.Duration
 	outages   int
 	outageFor time.Duration
+	down      time.Time // when the outage began that has not ended; zero if there is none
 	spans     []timeSpan
 	from, to  time.Time
 }
@@ -69,15 +72,25 @@ func readCourse(events io.Reader) (*course, error) {
 	if c.from.IsZero() {
 		return nil, nil
 	}
+	c.endOutage(c.to)
 	return c, nil
 }
 
 func (c *course) add(e Event) {
+	if e.Kind == EventStart {
+		c.endOutage(c.to) // the run before was killed in it
+	}
 	if c.from.IsZero() || e.Time.Before(c.from) {
 		c.from = e.Time
 	}
 	if e.Time.After(c.to) {
 		c.to = e.Time
+	}
+	if e.Limit > 0 {
+		c.bucket = e.Limit
+	}
+	if e.Rate > 0 {
+		c.rate = e.Rate
 	}
 	length := time.Duration(min(max(e.Seconds, 0), maxSeconds) * float64(time.Second))
 	switch e.Kind {
@@ -86,6 +99,7 @@ func (c *course) add(e Event) {
 		c.tenant, c.rows, c.stopped = cmp.Or(shorten(visible(e.Tenant)), c.tenant), e.Rows, ""
 		c.before = e
 	case EventStop:
+		c.endOutage(e.Time)
 		c.stopped = shorten(visible(e.Message))
 		c.sample(e)
 	case EventSample:
@@ -94,11 +108,25 @@ func (c *course) add(e Event) {
 		c.refused++
 	case EventPause:
 		c.pause(e, length)
+	case EventOutageBegin:
+		c.down = e.Time
 	case EventOutageEnd:
-		c.outages++
-		c.outageFor += length
-		c.mark(timeSpan{e.Time.Add(-length), e.Time})
+		if c.down.IsZero() {
+			c.down = e.Time.Add(-length)
+		}
+		c.endOutage(e.Time)
 	}
+}
+
+// endOutage counts the outage that is going on, if there is one.
+func (c *course) endOutage(at time.Time) {
+	if c.down.IsZero() {
+		return
+	}
+	c.outages++
+	c.outageFor += max(0, at.Sub(c.down))
+	c.mark(timeSpan{c.down, at})
+	c.down = time.Time{}
 }
 
 // maxSeconds is the longest time believed of an event: a year.

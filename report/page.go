@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -230,6 +231,9 @@ func (v *view) tell(d *digest, c *course) {
 	if chart := c.rateChart(); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
+	if c.rate > 0 {
+		v.Facts = append(v.Facts, fact{"The tenant's limit, as learnt", limitOf(c)})
+	}
 	if c.starts > 1 {
 		v.Facts = append(v.Facts, fact{"Runs", count(c.starts)})
 	}
@@ -237,6 +241,18 @@ func (v *view) tell(d *digest, c *course) {
 		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited, Longest: c.longest,
 		Outages: c.outages, OutageFor: c.outageFor,
 	}
+}
+
+// limitOf returns the limit of the tenant in words.
+func limitOf(c *course) string {
+	long := number(rounded(c.rate)) + " a second"
+	if c.rate < 1 {
+		long = number(rounded(60*c.rate)) + " a minute"
+	}
+	if c.bucket == 0 {
+		return long
+	}
+	return count(c.bucket) + " at once, " + long
 }
 
 // explain sets the causes with what to do about them.
@@ -291,7 +307,7 @@ func percent(n, all int) string {
 // rounded returns v with a decimal where that is of use.
 func rounded(v float64) float64 {
 	if v >= 100 {
-		return float64(int(v + 0.5))
+		return math.Round(v)
 	}
-	return float64(int(v*10+0.5)) / 10
+	return math.Round(v*10) / 10
 }

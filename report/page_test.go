@@ -189,6 +189,28 @@ func TestPageCountsOrganizations(t *testing.T) {
 	}
 }
 
+func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
+	var file bytes.Buffer
+	w := report.NewWriter(&file, nil)
+	if err := w.WriteHeader(); err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]importer.Outcome, 100_002)
+	for i := range rows {
+		rows[i] = outcome(i+2, fmt.Sprint("org_", i), "auth0|1", importer.Added)
+	}
+	rows[100_001].Row.OrgID = "org_0"
+	if err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	got := text(page(t, file.String(), ""))
+	for _, want := range []string{"More than 100,000 organizations, none with rows that are not in. Only so many are told apart here", "Largest Organization Rows org_0 2"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+}
+
 // hostile is text that would do harm on a page that does not escape it.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}</style>&<!--`
 

@@ -117,19 +117,12 @@ func (w *Writer) timestamp(t time.Time) string {
 }
 
 // encode appends one line to the buffer, which takes everything.
-func (w *Writer) encode(record []string) {
-	if err := w.csv.Write(record); err != nil && w.err == nil {
-		w.err = err
-	}
-}
+func (w *Writer) encode(record []string) { _ = w.csv.Write(record) }
 
 // flush hands the buffered lines to the file at once.
 func (w *Writer) flush() error {
 	w.csv.Flush()
 	defer w.lines.Reset()
-	if w.err != nil {
-		return w.err
-	}
 	n, err := w.w.Write(w.lines.Bytes())
 	if err == nil && n < w.lines.Len() {
 		err = io.ErrShortWrite

@@ -1,0 +1,113 @@
+package report_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// rows reads file as the input of a run.
+func rows(t *testing.T, file string) []importer.Row {
+	t.Helper()
+	table, err := importer.Open(strings.NewReader(file), importer.Dialect{Keep: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []importer.Row
+	for row, err := range table.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, row)
+	}
+	return all
+}
+
+func TestFailuresAreAnInput(t *testing.T) {
+	failed := outcome(7, "org_a", `ad|CORP\jane "jd" doe, 2`, importer.Failed)
+	failed.Row.Kept = []string{"two\nlines", "x"}
+	got := rows(t, results(t, []string{"note", "team"}, failed, outcome(8, "org_a", "", importer.Rejected)))
+	if len(got) != 2 {
+		t.Fatalf("%d rows, want 2", len(got))
+	}
+	if r := got[0]; r.Err != nil || r.OrgID != failed.Row.OrgID || r.UserID != failed.Row.UserID {
+		t.Errorf("the failed row is read as %+v", r)
+	}
+	if r := got[0]; len(r.Kept) != 2 || r.Kept[0] != "two␊lines" || r.Kept[1] != "x" {
+		t.Errorf("its kept columns are read as %q", r.Kept)
+	}
+	if got[1].Err == nil {
+		t.Errorf("the rejected row is read as %+v", got[1])
+	}
+}
+
+func TestResultsAreAnInputInWhichRowsThatAreInStay(t *testing.T) {
+	got := rows(t, results(t, nil,
+		outcome(2, "org_a", "auth0|1", importer.Added),
+		outcome(3, "org_a", "auth0|1", importer.Duplicate),
+		outcome(4, "org_a", "auth0|2", importer.Failed)))
+	want := []importer.Status{importer.AlreadyMember, importer.Duplicate, ""}
+	for i, row := range got {
+		var settled *importer.Settled
+		if errors.As(row.Err, &settled) != (want[i] != "") || settled != nil && settled.Status != want[i] {
+			t.Errorf("row %d is read as %+v", i, row)
+		}
+	}
+}
+
+// A run that is resumed leaves one line for each row, whatever became of them
+// the first time.
+func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
+	input := "org_id,user_id\norg_a,auth0|1\norg_a,auth0|2\norg_a,auth0|1\n,auth0|3\norg_b,auth0|1\n"
+	before := results(t, nil,
+		outcome(2, "org_a", "auth0|1", importer.Added),
+		outcome(3, "org_a", "auth0|2", importer.Failed),
+		outcome(4, "org_a", "auth0|1", importer.Duplicate),
+		outcome(5, "", "auth0|3", importer.Rejected)) + "6,org_b,aut"
+
+	var file strings.Builder
+	journal, err := report.Resume(strings.NewReader(before), &file, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := importer.Open(strings.NewReader(input), importer.Dialect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := report.NewWriter(&file, nil)
+	summary := &report.Summary{}
+	summary.Resumed(journal)
+	for row, err := range importer.Without(importer.Distinct(table.Rows()), journal.In) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := outcome(row.Line, row.OrgID, row.UserID, importer.Added)
+		var settled *importer.Settled
+		switch {
+		case errors.As(row.Err, &settled):
+			o = outcome(row.Line, row.OrgID, row.UserID, settled.Status)
+		case row.Err != nil:
+			o = outcome(row.Line, row.OrgID, row.UserID, importer.Rejected)
+		}
+		if err := w.Write([]importer.Outcome{o}); err != nil {
+			t.Fatal(err)
+		}
+		summary.Add([]importer.Outcome{o})
+	}
+
+	var lines []string
+	for line := range strings.Lines(file.String()) {
+		f := strings.Split(line, ",")
+		lines = append(lines, f[0]+" "+f[3])
+	}
+	want := "line status|2 added|3 added|4 duplicate|5 rejected|6 added"
+	if got := strings.Join(lines, "|"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got, _, _ := strings.Cut(summary.String(), "\n"); got != "5 rows = 3 added + 1 duplicate + 1 rejected" {
+		t.Errorf("the reckoning is %q", got)
+	}
+}

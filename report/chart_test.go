@@ -1,0 +1,153 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestNiceTopIsARoundNumberNotBelow(t *testing.T) {
+	for v, want := range map[float64]float64{
+		0: 1, -3: 1, 0.03: 0.04, 0.5: 0.5, 1: 1, 1.1: 2, 3: 4, 3.34: 4, 4.5: 5, 6: 8, 9: 10, 9795: 10_000, 979_981: 1_000_000,
+	} {
+		if got := niceTop(v); got != want {
+			t.Errorf("niceTop(%v) = %v, want %v", v, got, want)
+		}
+	}
+}
+
+func TestNumbersAreWrittenForPeople(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 7: "7", 999: "999", 1000: "1,000", 12_345_678: "12,345,678", 2.5: "2.5", 0.02: "0.02", 1e300: "1e+300",
+	} {
+		if got := number(v); got != want {
+			t.Errorf("number(%v) = %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestSpansAreWrittenForPeople(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                                 "less than a second",
+		time.Second:                       "1 second",
+		59 * time.Second:                  "59 seconds",
+		99 * time.Second:                  "1 min 39 s",
+		3*time.Hour + 5*time.Minute:       "3 h 5 min",
+		72 * time.Hour:                    "3 days",
+		59*time.Second + time.Second*9/10: "1 min 0 s",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("span(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestXLabelsAreAsShortAsTheyCanBe(t *testing.T) {
+	const noon = 1_772_366_400 // 2026-03-01 12:00:00 UTC
+	for length, want := range map[float64]string{
+		60:        "12:00:00 12:00:15 12:00:30 12:00:45 12:01:00",
+		4 * 3600:  "12:00 13:00 14:00 15:00 16:00",
+		36 * 3600: "1 Mar 12:00 1 Mar 21:00 2 Mar 06:00 2 Mar 15:00 3 Mar 00:00",
+		96 * 3600: "1 Mar 2 Mar 3 Mar 4 Mar 5 Mar",
+	} {
+		if got := strings.Join(xLabels(noon, noon+length), " "); got != want {
+			t.Errorf("%v seconds: got %s, want %s", length, got, want)
+		}
+	}
+}
+
+func TestPercentIsWholeOnlyWhereItIs(t *testing.T) {
+	for n, want := range map[int]string{1_000_000: "100 %", 999_999: "> 99.9 %", 1: "< 0.1 %", 500_000: "50.0 %"} {
+		if got := percent(n, 1_000_000); got != want {
+			t.Errorf("percent(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// However many events there are, all requests and waits are counted, and what is
+// kept for the drawing is bounded and lies in it.
+func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		c := &course{perSample: 1, waits: make(map[string]*wait)}
+		var requests, refused int
+		var waited time.Duration
+		now := start
+		for range rapid.IntRange(1, 3).Draw(rt, "runs") {
+			c.add(Event{Time: now, Kind: EventStart})
+			sent := 0
+			for range rapid.IntRange(0, 1500).Draw(rt, "samples") {
+				now = now.Add(time.Duration(1+now.Unix()%29) * time.Second)
+				sent += int(now.Unix() % 40)
+				c.add(Event{Time: now, Kind: EventSample, Requests: sent, Rate: 3.3})
+				c.add(Event{Time: now, Kind: EventPause, Seconds: 2})
+				c.add(Event{Time: now, Kind: EventRefused})
+				waited += 2 * time.Second
+				refused++
+			}
+			requests += sent
+		}
+		if c.requests != requests || c.refused != refused || c.waited != waited {
+			rt.Fatalf("%d requests, %d refused, %v waited; want %d, %d, %v", c.requests, c.refused, c.waited, requests, refused, waited)
+		}
+		kept := 0
+		for _, s := range c.samples {
+			kept += s.requests
+		}
+		if kept != requests || len(c.samples) > maxSamples || len(c.spans) > maxSpans {
+			rt.Fatalf("%d samples of %d requests, %d spans", len(c.samples), kept, len(c.spans))
+		}
+		if !slices.IsSortedFunc(c.samples, func(a, b sample) int { return a.from.Compare(b.from) }) {
+			rt.Fatal("the samples are not in order")
+		}
+	})
+}
+
+func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
+	at := func(s int) time.Time { return time.Date(2026, 3, 1, 12, 0, s, 0, time.UTC) }
+	tests := []struct {
+		name   string
+		events []Event
+		want   time.Duration
+	}{
+		{"ended", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(9), Kind: EventOutageEnd}}, 9 * time.Second},
+		{"its begin was lost", []Event{{Time: at(9), Kind: EventOutageEnd, Seconds: 4}}, 4 * time.Second},
+		{"the run gave up", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(9), Kind: EventStop}}, 9 * time.Second},
+		{"the run was killed", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(5), Kind: EventRefused}, {Time: at(50), Kind: EventStart}}, 5 * time.Second},
+		{"still going on", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(7), Kind: EventRefused}}, 7 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := &strings.Builder{}
+			events := NewEventWriter(w)
+			for _, e := range tt.events {
+				if err := events.Write(e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, err := readCourse(strings.NewReader(w.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.outages != 1 || c.outageFor != tt.want {
+				t.Errorf("%d outages, %v in all; want 1, %v", c.outages, c.outageFor, tt.want)
+			}
+		})
+	}
+}
+
+// Waits that fill their place in the drawing show there; those that are lost in
+// it do not.
+func TestBandsShowWaitsInProportion(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	c := &course{spans: []timeSpan{{at(0), at(72)}, {at(300), at(301)}, {at(500), at(504)}, {at(504), at(540)}}}
+	s := scale{from: float64(start.Unix()), to: float64(start.Unix()) + 7200} // 10 seconds a place
+	want := []band{{"0", "7"}, {"50", "4"}}
+	if got := c.bands(s); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
