@@ -14,7 +14,7 @@ import (
 // row is bad.
 func (e *Error) Reach() importer.Reach {
 	switch {
-	case temporary(e.Status):
+	case e.temporary():
 		return importer.ReachBatch
 	case e.Status < 400,
 		e.Status == http.StatusUnauthorized,
@@ -49,6 +49,16 @@ func temporary(status int) bool {
 		return true
 	}
 	return status >= 500
+}
+
+// busy finds what tells a conflict of two writes from a user who is there. What
+// the API does when two requests write to one organization is not documented.
+var busy = regexp.MustCompile(`\banother (request|operation|process|update|change|transaction)\b|concurren|` +
+	`\bin progress\b|\bbeing (changed|modified|updated|processed)\b|\btry again\b|\bbusy\b`)
+
+// temporary is as the function, and takes a conflict of two writes to pass.
+func (e *Error) temporary() bool {
+	return temporary(e.Status) || e.Status == http.StatusConflict && busy.MatchString(e.words())
 }
 
 // badHeader reports whether the token was not even recognised as one, which the
@@ -106,12 +116,13 @@ func (e *Error) unknownUser() bool {
 }
 
 // words is code and message in lower case without the ids in them, for an id may
-// be made of any words: auth0|organization-bot is a user.
+// be made of any words: auth0|organization-bot is a user. Neither is the place
+// of a user in the request, members[3], a word about members.
 func (e *Error) words() string {
 	kept := strings.Fields(strings.ToLower(e.Code + " " + e.Message))
 	words := kept[:0]
 	for _, w := range kept {
-		if !strings.Contains(w, "|") && !strings.Contains(w, "org_") {
+		if !strings.Contains(w, "|") && !strings.Contains(w, "org_") && !strings.Contains(w, "members[") {
 			words = append(words, w)
 		}
 	}

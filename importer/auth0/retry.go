@@ -32,89 +32,87 @@ func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) 
 	call.answersBefore = c.health.usable()
 	pauses := newPauses(firstPause, longestPause)
 	limitPauses := newPauses(firstLimitPause, longestLimitPause)
-	for refused := false; ; {
+	for tokenRefused := false; ; {
 		p, err := c.health.admit(ctx)
 		if err != nil {
 			return nil, err
 		}
 		a, err := c.attempt(ctx, call)
 		if err != nil {
-			var passing bool
-			if passing, err = c.unanswered(ctx, call, err); !passing {
+			passing, err := c.unanswered(ctx, call, err)
+			if err != nil {
 				p.giveBack()
 				return nil, err
 			}
-			if err = c.retry(ctx, call, p, pauses, asError(call, err)); err != nil {
+			if err := c.retry(ctx, call, p, pauses, passing); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		call.sent++
 		call.lastStatus = a.status
-
+		if a.status < 400 {
+			c.tell(c.health.answered(p)...)
+			if a.status != want {
+				return nil, a.notTheAPI(call)
+			}
+			return a, nil
+		}
+		e := a.refusal(call)
 		switch {
-		case a.status == http.StatusTooManyRequests:
-			if err := c.limited(ctx, p, limitPauses, a.refusal(call)); err != nil {
-				return nil, err
-			}
-		case temporary(a.status):
-			refused = false
-			if err := c.retry(ctx, call, p, pauses, a.refusal(call)); err != nil {
-				return nil, err
-			}
+		case e.Status == http.StatusTooManyRequests:
+			err = c.limited(ctx, p, limitPauses, e)
+		case e.temporary():
+			tokenRefused = false
+			err = c.retry(ctx, call, p, pauses, e)
 		default:
 			c.tell(c.health.answered(p)...)
-			again, err := c.settle(call, a, want, refused)
-			if !again {
-				return a, err
-			}
-			refused = true
-			call.answersBefore = c.health.usable() // its own is none of another
+			call.answersBefore = c.health.usable() // this one is none to others
+			err = c.refused(a.used, e, tokenRefused)
+			tokenRefused = true
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 }
 
-// settle decides over an answer that is not a passing failure. A token that was
-// refused is dropped, and the call is sent again with a fresh one, once.
-func (c *Client) settle(call *call, a *answer, want int, refused bool) (again bool, err error) {
+// refused decides over a refusal that does not pass by itself. If it is the token
+// that was refused, that is dropped and nil returned, for the call may succeed
+// with a fresh one; but not if again, when the fresh one was refused too.
+func (c *Client) refused(used usage, e *Error, again bool) error {
 	switch {
-	case a.status == want:
-		return false, nil
-	case a.status < 400:
-		return false, a.notTheAPI(call)
-	}
-	e := a.refusal(call)
-	if e.Status == http.StatusForbidden {
-		return false, e.credentialsError()
-	}
-	if e.Status != http.StatusUnauthorized && !e.badHeader() {
-		return false, e
-	}
-	if refused || a.used.source == nil || !a.used.source.Renew(a.used.token) {
-		return false, e.credentialsError()
+	case e.Status == http.StatusForbidden:
+		return e.credentialsError()
+	case e.Status != http.StatusUnauthorized && !e.badHeader():
+		return e
+	case again || used.source == nil || !used.source.Renew(used.token):
+		return e.credentialsError()
 	}
 	c.tell(Event{Kind: TokenRefused, Err: e})
-	return true, nil
+	return nil
 }
 
-// unanswered looks at why an attempt brought no answer, and reports whether that
-// may pass. If not, it returns the error of the call.
-func (c *Client) unanswered(ctx context.Context, call *call, err error) (passing bool, _ error) {
+// unanswered looks at why an attempt brought no answer. It returns what may pass
+// as an *Error, and anything else as the error that ends the call.
+func (c *Client) unanswered(ctx context.Context, call *call, err error) (passing *Error, _ error) {
 	if ctx.Err() != nil {
-		return false, stopped(ctx)
+		return nil, stopped(ctx)
 	}
 	if token, ok := errors.AsType[*Error](err); ok { // no token for the time being
-		return true, token
+		return token, nil
 	}
 	if final(err) {
-		return false, err
+		return nil, err
 	}
 	call.sent++
 	call.lastStatus = 0
 	if !c.health.everHeard() {
-		err = asConfigError(err)
+		if err := asConfigError(err); final(err) {
+			return nil, err
+		}
 	}
-	return !final(err), err
+	return noAnswer(call, err), nil
 }
 
 // final reports whether err says of itself that trying again is of no use: it is
@@ -127,14 +125,6 @@ func final(err error) bool {
 	}
 	var reach interface{ Reach() importer.Reach }
 	return errors.As(err, &reach)
-}
-
-// asError returns err as an *Error of the call, if it is none.
-func asError(call *call, err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	return noAnswer(call, err)
 }
 
 // retry notes a passing failure and waits until the call may be sent again. An
