@@ -66,7 +66,11 @@ func (u usage) explain(e *Error, a *answer) bool {
 	if json.Unmarshal(a.body, &env) != nil {
 		return false
 	}
-	clean := func(t text, limit int) string { return oneLine(redact(string(t), u.token), limit) }
+	secret := u.token
+	if len(secret) < leastSecret {
+		secret = ""
+	}
+	clean := func(t text, limit int) string { return oneLine(redact(string(t), secret), limit) }
 	e.Reason, e.Code, e.Message = clean(env.Error, maxCode), clean(env.Code, maxCode), clean(env.Message, maxMessage)
 	if e.Message == "" {
 		e.Message = clean(env.Description, maxMessage)
@@ -173,11 +177,17 @@ func oneLine(s string, limit int) string {
 	return s[:end] + "…"
 }
 
-// redact takes secrets out of what others wrote.
+// leastSecret is how long a token must be to be taken out of a message: shorter
+// ones are those of tests, and words.
+const leastSecret = 8
+
+// redact takes secrets out of what others wrote, as they are and as they stand in
+// a form.
 func redact(s string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "[secret]")
+			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[secret]")
 		}
 	}
 	return s
