@@ -112,19 +112,22 @@ func TestPausesGrowTo30Seconds(t *testing.T) {
 
 func TestLimitsDoNotCountAsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		s := &sender{answer: first(12, func() (*http.Response, error) { return reply(429, ""), nil })}
-		c := newClient(t, s)
-		c.MaxAttempts = 1
-		receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if receipt.Attempts != 13 {
-			t.Errorf("%d attempts in the receipt, want 13", receipt.Attempts)
-		}
-		if took := time.Since(start); took < 12*time.Second || took > 3*time.Minute {
-			t.Errorf("12 refusals took %s: at least a second each, and not much more", took)
+		for range 20 { // the pauses are drawn
+			s := &sender{answer: first(12, func() (*http.Response, error) { return reply(429, ""), nil })}
+			c := newClient(t, s)
+			c.MaxAttempts = 1
+			receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if receipt.Attempts != 13 {
+				t.Errorf("%d attempts in the receipt, want 13", receipt.Attempts)
+			}
+			for i, r := range s.requests[1:] {
+				if pause := r.at.Sub(s.requests[i].at); pause < time.Second || pause > 15*time.Second {
+					t.Errorf("pause %d is %s, want a second at least and not much more", i+1, pause)
+				}
+			}
 		}
 	})
 }
@@ -390,12 +393,48 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 	}
 }
 
+// TestOutageAfterAGoodStartFailsNobody has a request fail while another is
+// answered, and then all of them: that is no reason to blame the first.
+func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+			since := time.Since(start)
+			if since == 0 && strings.Contains(body, "good") {
+				time.Sleep(10 * time.Millisecond) // until the other has failed
+				return reply(204, ""), nil
+			}
+			if since < 4*time.Minute {
+				return reply(503, ""), nil
+			}
+			return reply(204, ""), nil
+		}}
+		c := newClient(t, s)
+		c.MaxAttempts = 3
+		var all sync.WaitGroup
+		for _, user := range []string{"good", "bad"} {
+			all.Go(func() {
+				for range 2 {
+					if receipt, err := c.AddMembers(t.Context(), batch("org_1", user)); err != nil {
+						t.Errorf("%s: %v, receipt %+v", user, err, receipt)
+					}
+					time.Sleep(200 * time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 // TestCancelledProbeHandsItsTurnOn has the caller whose turn it is called off;
 // the others must not wait for it for ever.
 func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		s := &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			if !wait(r.Context(), 5*time.Second) {
+				return nil, r.Context().Err()
+			}
 			if time.Since(start) < 100*time.Second {
 				return reply(503, ""), nil
 			}

@@ -1,0 +1,128 @@
+package auth0_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer/auth0"
+)
+
+// slow answers after a while, and the body takes as long again.
+type slow struct{ each time.Duration }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !wait(r.Context(), s.each) {
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: 204, Body: io.NopCloser(slowBody{r.Context(), s.each})}, nil
+}
+
+type slowBody struct {
+	ctx  context.Context
+	each time.Duration
+}
+
+func (b slowBody) Read([]byte) (int, error) {
+	if !wait(b.ctx, b.each) {
+		return 0, b.ctx.Err()
+	}
+	return 0, io.EOF
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func TestAttempt(t *testing.T) {
+	stop := errors.New("enough")
+	for _, test := range []struct {
+		name    string
+		each    time.Duration // header and body
+		attempt auth0.Attempt
+		stopAt  time.Duration // 0: never
+		took    time.Duration
+		want    string // the error; empty if there is none
+	}{
+		{"in time", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 20 * time.Second, ""},
+		{"no limit", time.Hour, auth0.Attempt{}, 0, 2 * time.Hour, ""},
+		{"header too late", 40 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
+		{"body too late", 20 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
+		{"stopped, and finished", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, time.Second, 20 * time.Second, ""},
+		{"stopped, and cut", 40 * time.Second, auth0.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
+		{"stopped, body cut", 14 * time.Second, auth0.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
+		{"stopped, out of time first", 40 * time.Second, auth0.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, 10 * time.Second, 30 * time.Second, "it took longer than 30s"},
+		{"stopped without grace", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, time.Second, time.Second, "cut off 0s after the stop: enough"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				if test.stopAt > 0 {
+					time.AfterFunc(test.stopAt, func() { cancel(stop) })
+				}
+				test.attempt.Base = slow{test.each}
+				req, _ := http.NewRequestWithContext(ctx, "POST", "https://acme.eu.auth0.com/", nil)
+				resp, err := test.attempt.RoundTrip(req)
+				if err == nil {
+					_, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
+				}
+				text := ""
+				if err != nil {
+					text = err.Error()
+				}
+				if text != test.want {
+					t.Errorf("error %q, want %q", text, test.want)
+				}
+				if took := time.Since(start); took != test.took {
+					t.Errorf("it took %s, want %s", took, test.took)
+				}
+				if timeout, ok := errors.AsType[net.Error](err); test.took == test.attempt.Timeout && !(ok && timeout.Timeout()) {
+					t.Errorf("%v is no timeout", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAttemptDoesNotBeginAfterTheStop(t *testing.T) {
+	s := &sender{answer: always(204, "")}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req, _ := http.NewRequestWithContext(ctx, "POST", "https://acme.eu.auth0.com/", nil)
+	if _, err := (&auth0.Attempt{Base: s, Grace: time.Minute}).RoundTrip(req); !errors.Is(err, context.Canceled) || s.count() != 0 {
+		t.Errorf("error %v, %d requests", err, s.count())
+	}
+}
+
+// TestStopFinishesWhatIsOnTheWire cancels a call whose request is with the
+// server: the answer comes through, over a real connection.
+func TestStopFinishesWhatIsOnTheWire(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		w.WriteHeader(204)
+	}))
+	defer server.Close()
+	rt := auth0.NewTransport(1)
+	defer rt.CloseIdleConnections()
+	c := newClient(t, &auth0.Attempt{Base: rt, Timeout: 10 * time.Second, Grace: 10 * time.Second})
+	c.BaseURL, _ = auth0.ParseDomain(server.URL)
+	receipt, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+	if err != nil || receipt.HTTPStatus != 204 {
+		t.Errorf("receipt %+v, error %v", receipt, err)
+	}
+}

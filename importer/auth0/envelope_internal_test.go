@@ -1,0 +1,99 @@
+package auth0
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestRefusalIsWorded(t *testing.T) {
+	for _, test := range []struct {
+		status      int
+		contentType string
+		body        string
+		want        string // code | reason | message
+	}{
+		{400, "", `{"statusCode":400,"error":"Bad Request","message":"no","errorCode":"invalid_body"}`, "invalid_body|Bad Request|no"},
+		{429, "", `{"statusCode":429,"error":"Too Many Requests"}`, "|Too Many Requests|Too Many Requests"},
+		{400, "", `{"error":"invalid_request","error_description":"no"}`, "|invalid_request|no"},
+		{400, "", `{"message":{"a":["b"]},"errorCode":7}`, `7||{"a":["b"]}`},
+		{400, "", `{"message":null}`, "||400 with JSON that gives no reason"},
+		{400, "", `{"message":" two\r\n lines\t\u001b[31m\u2028red \u202e"}`, "||two lines [31m red"},
+		{400, "", `{"message":"the token sesameopen is bad"}`, "||the token [secret] is bad"},
+		{500, "", `{}`, "||500 with JSON that gives no reason"},
+		{500, "", `[1]`, "||500 with JSON that gives no reason"},
+		{500, "", `"oops"`, "||500 with JSON that gives no reason"},
+		{502, "text/html", `<!DOCTYPE html>`, "||502 with an HTML page"},
+		{502, "text/html; charset=UTF-8", `oops`, "||502 with an HTML page"},
+		{502, "", "\n <html>", "||502 with an HTML page"},
+		{503, "", "", "||503 with an empty body"},
+		{503, "", " \n", "||503 with an empty body"},
+		{503, "text/plain", "upstream connect error", "||503 with a body that is not JSON"},
+		{503, "", `{"message":"cut`, "||503 with a body that is not JSON"},
+	} {
+		a := &answer{status: test.status, header: http.Header{"Content-Type": {test.contentType}}, body: []byte(test.body), used: usage{token: "sesameopen"}}
+		e := a.refusal(&call{})
+		if got := e.Code + "|" + e.Reason + "|" + e.Message; got != test.want {
+			t.Errorf("%s: %s, want %s", test.body, got, test.want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, test := range []struct {
+		value, date string
+		want        time.Duration
+	}{
+		{"", "", 0},
+		{"7", "", 7 * time.Second},
+		{" 7 ", "", 7 * time.Second},
+		{"0", "", 0},
+		{"-7", "", 0},
+		{"7.5", "", 0},
+		{"soon", "", 0},
+		{"99999999999999", "", (1 << 32) * time.Second},
+		{"Fri, 02 Jan 2026 03:04:15 GMT", "", 10 * time.Second},
+		{"Fri, 02 Jan 2026 03:04:00 GMT", "", 0},
+		{"Fri, 02 Jan 2026 04:04:15 GMT", "Fri, 02 Jan 2026 04:04:10 GMT", 5 * time.Second},
+	} {
+		h := http.Header{"Retry-After": {test.value}, "Date": {test.date}}
+		if got := retryAfter(h, now); got != test.want {
+			t.Errorf("%q at %q: %s, want %s", test.value, test.date, got, test.want)
+		}
+	}
+}
+
+func TestOneLineIsCutBetweenCharacters(t *testing.T) {
+	for limit := 3; limit < 12; limit++ {
+		got := oneLine("ü–ü–ü–", limit)
+		if len(got) > limit || !utf8.ValidString(got) || limit < 15 && !strings.HasSuffix(got, "…") {
+			t.Errorf("limit %d: %q", limit, got)
+		}
+	}
+}
+
+func FuzzRefusal(f *testing.F) {
+	f.Add(400, `{"statusCode":400,"error":"Bad Request","message":"no","errorCode":"invalid_body"}`)
+	f.Add(400, `{"message":["a"],"error":{},"errorCode":1e9}`)
+	f.Add(502, "<html>")
+	f.Add(404, "{\"message\":\"a\\u0000\\u2028\\ud800 sesameopen\"}")
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		a := &answer{status: status, header: http.Header{}, body: []byte(body), used: usage{token: "sesameopen"}}
+		e := a.refusal(&call{method: "POST", path: "/p"})
+		for _, s := range []string{e.Message, e.Code, e.Reason, e.Error()} {
+			if strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) || strings.Contains(s, "sesameopen") {
+				t.Errorf("%q is not fit for a line", s)
+			}
+		}
+		if e.Message == "" || len(e.Message) > maxMessage || len(e.Code) > maxCode {
+			t.Errorf("message %q, code %q", e.Message, e.Code)
+		}
+		e.Reach()
+		e.member()
+		e.unknownUser()
+	})
+}

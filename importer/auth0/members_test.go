@@ -1,0 +1,162 @@
+package auth0_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// pages answers the listing of members with one body after another.
+func pages(bodies ...string) func(int, *http.Request, string) (*http.Response, error) {
+	return func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		return reply(200, bodies[min(n, len(bodies))-1]), nil
+	}
+}
+
+func list(t *testing.T, c *auth0.Client) (ids []string, err error) {
+	for id, err := range c.Members(t.Context(), "org_1") {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func TestMembersFollowsThePages(t *testing.T) {
+	for name, bodies := range map[string][]string{
+		"next on the last page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[]}`},
+		"no next on the last page": {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}]}`},
+		"next on an empty page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[],"next":"z"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sender{answer: pages(bodies...)}
+			ids, err := list(t, newClient(t, s))
+			if err != nil || !slices.Equal(ids, []string{"a|1", "a|2", "a|3"}) {
+				t.Errorf("members %q, error %v", ids, err)
+			}
+			if s.count() != len(bodies) {
+				t.Errorf("%d requests, want %d", s.count(), len(bodies))
+			}
+			if got := s.requests[0].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations/org_1/members?fields=user_id&include_fields=true&take=100" {
+				t.Errorf("sent %s", got)
+			}
+			if query, _ := url.ParseQuery(s.requests[1].URL.RawQuery); query.Get("from") != "x+/=" || query.Get("take") != "100" {
+				t.Errorf("sent %v", query)
+			}
+		})
+	}
+}
+
+func TestMembersThatComeRoundInACircle(t *testing.T) {
+	s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		return reply(200, fmt.Sprintf(`{"members":[{"user_id":"a|%d"}],"next":"%d"}`, n, n%3)), nil
+	}}
+	ids, err := list(t, newClient(t, s))
+	if err == nil || !strings.Contains(err.Error(), "again and again") || len(ids) != 4 {
+		t.Errorf("members %q, error %v", ids, err)
+	}
+}
+
+func TestMembersEndsWhenNobodyListens(t *testing.T) {
+	s := &sender{answer: pages(`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x"}`)}
+	for range newClient(t, s).Members(t.Context(), "org_1") {
+		break
+	}
+	if s.count() != 1 {
+		t.Errorf("%d requests, want 1", s.count())
+	}
+}
+
+func TestMembersErrors(t *testing.T) {
+	for _, test := range []struct {
+		status int
+		body   string
+		reach  importer.Reach
+		want   string
+	}{
+		{404, `{"message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
+		{403, `{"message":"Insufficient scope, expected any of: read:organization_members"}`, importer.ReachRun, "Insufficient scope"},
+		{200, `<html>`, importer.ReachRun, "no answer of the Management API"},
+		{200, `[{"user_id":"a|1"}]`, importer.ReachRun, "no answer of the Management API"},
+	} {
+		_, err := list(t, newClient(t, &sender{answer: always(test.status, test.body)}))
+		if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
+			t.Errorf("%d %s: error %v", test.status, test.body, err)
+		}
+	}
+	if _, err := func() (any, error) {
+		for _, err := range newClient(t, nil).Members(t.Context(), "..") {
+			return nil, err
+		}
+		return nil, nil
+	}(); importer.ReachOf(err) != importer.ReachOrg {
+		t.Errorf("impossible id: error %v", err)
+	}
+}
+
+func TestMembersRepeatsWhatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+			switch n {
+			case 1:
+				return reply(503, ""), nil
+			case 2:
+				return reply(429, ""), nil
+			}
+			return reply(200, `{"members":[{"user_id":"a|1"}]}`), nil
+		}}
+		if ids, err := list(t, newClient(t, s)); err != nil || len(ids) != 1 {
+			t.Errorf("members %q, error %v", ids, err)
+		}
+	})
+}
+
+func TestOrganization(t *testing.T) {
+	for _, test := range []struct {
+		status int
+		body   string
+		reach  importer.Reach
+		want   string // empty: it exists
+	}{
+		{200, `{"id":"org_1","name":"one"}`, 0, ""},
+		{404, `{"message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
+		{404, `{"message":"Not Found"}`, importer.ReachOrg, "Not Found"},
+		{400, `{"message":"Path validation error: 'String is too long (51 chars), maximum 50' on property id.","errorCode":"invalid_uri"}`, importer.ReachOrg, "too long"},
+		{403, `{"message":"Insufficient scope, expected any of: read:organizations","errorCode":"insufficient_scope"}`, importer.ReachRun, "Insufficient scope"},
+		{200, `<html>`, importer.ReachRun, "no answer of the Management API"},
+		{200, `{}`, importer.ReachRun, "no answer of the Management API"},
+		{302, ``, importer.ReachRun, "redirect"},
+	} {
+		s := &sender{answer: always(test.status, test.body)}
+		err := newClient(t, s).Organization(t.Context(), "org/1")
+		if test.want == "" {
+			if err != nil {
+				t.Error(err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
+			t.Errorf("%d %s: error %v", test.status, test.body, err)
+		}
+		if r := s.requests[0]; r.Method != "GET" || r.URL.EscapedPath() != "/api/v2/organizations/org%2F1" || r.Header.Get("Content-Type") != "" {
+			t.Errorf("sent %s %s", r.Method, r.URL)
+		}
+	}
+	if err := newClient(t, nil).Organization(t.Context(), ""); importer.ReachOf(err) != importer.ReachOrg {
+		t.Errorf("empty id: error %v", err)
+	}
+}
+
+func TestOrganizationErrorIsAnError(t *testing.T) {
+	err := newClient(t, &sender{answer: always(404, "")}).Organization(t.Context(), "org_1")
+	if e, ok := errors.AsType[*auth0.Error](err); !ok || e.Status != 404 || e.Path != "/api/v2/organizations/org_1" {
+		t.Errorf("error %#v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package auth0_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer/auth0"
+)
+
+const (
+	secretSecret = "s3cret/of+the&client%"
+	secretToken  = "t0ken-of-the-tenant"
+)
+
+// shown is everything that v could end as in a log, an error or a report.
+func shown(v any) string {
+	var b strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&b, verb+"\n", v)
+	}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
+	b.Write(out.Bytes())
+	if text, err := json.Marshal(v); err == nil {
+		b.Write(text)
+	}
+	var wrapped error
+	if err, ok := v.(error); ok {
+		wrapped = errors.Unwrap(err)
+	}
+	if wrapped != nil {
+		b.WriteString(shown(wrapped))
+	}
+	return b.String()
+}
+
+func mustNotShow(t *testing.T, what string, v any, secrets ...string) {
+	t.Helper()
+	text := shown(v)
+	for _, s := range secrets {
+		for _, form := range []string{s, url.QueryEscape(s), fmt.Sprintf("%x", s), fmt.Sprintf("%v", []byte(s))} {
+			if strings.Contains(text, form) {
+				t.Errorf("%s shows a secret: %s", what, text)
+			}
+		}
+	}
+}
+
+func TestCredentialsShowNoSecret(t *testing.T) {
+	key := string(pemOf(testKey()))
+	for want, cr := range map[string]auth0.Credentials{
+		"client secret of client":   {ClientID: "client", ClientSecret: secretSecret},
+		"private key JWT of client": {ClientID: "client", PrivateKeyPEM: []byte(key)},
+		"a ready token":             {Token: secretToken},
+		"no credentials":            {},
+	} {
+		if cr.String() != want {
+			t.Errorf("%q, want %q", cr, want)
+		}
+		mustNotShow(t, want, cr, secretSecret, secretToken, key, strings.Split(key, "\n")[1])
+		mustNotShow(t, want, &cr, secretSecret, secretToken, key, strings.Split(key, "\n")[1])
+		mustNotShow(t, want, struct{ C auth0.Credentials }{cr}, secretSecret, secretToken, key)
+		if cr.Validate() == nil {
+			source := newSource(t, cr, nil)
+			mustNotShow(t, "the source of "+want, source, secretSecret, secretToken, key)
+			mustNotShow(t, "the transport with "+want, &auth0.Bearer{Source: source}, secretSecret, secretToken, key)
+			mustNotShow(t, "the client with "+want, newClient(t, &auth0.Bearer{Source: source}), secretSecret, secretToken, key)
+		}
+	}
+}
+
+// TestErrorsShowNoSecret has a tenant fail in all ways while it echoes all it was
+// sent: header, token and form.
+func TestErrorsShowNoSecret(t *testing.T) {
+	assertions := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}
+	secrets := auth0.Credentials{ClientID: "client", ClientSecret: secretSecret}
+	for _, cr := range []auth0.Credentials{secrets, assertions} {
+		for _, status := range []int{200, 302, 400, 401, 403, 404, 429, 500} {
+			for _, atTokenEndpoint := range []bool{false, true} {
+				for _, shape := range []string{`{"error":%[1]q,"error_description":%[1]q,"message":%[1]q,"errorCode":%[1]q}`, `<html>%s`, `%s`, `{"x":%q`} {
+					synctest.Test(t, func(t *testing.T) {
+						var assertion string
+						echo := func(r *http.Request, body string) *http.Response {
+							return reply(status, fmt.Sprintf(shape, r.Header.Get("Authorization")+" "+body), "Content-Type", "application/json", "Location", "https://example.com/?"+body)
+						}
+						tokenEndpoint := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
+							form, _ := url.ParseQuery(body)
+							assertion = form.Get("client_assertion")
+							if atTokenEndpoint {
+								return echo(r, body), nil
+							}
+							return token(secretToken, time.Hour), nil
+						}}
+						api := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return echo(r, body), nil }}
+						c := newClient(t, &auth0.Bearer{Source: newSource(t, cr, tokenEndpoint), Base: api})
+						c.MaxAttempts, c.MaxWait = 2, time.Minute
+						all := []string{secretSecret, secretToken}
+						c.OnEvent = func(e auth0.Event) { mustNotShow(t, "an event", e, all...) }
+						receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+						if err == nil {
+							t.Fatal("no error")
+						}
+						if assertion != "" {
+							all = append(all, assertion)
+						}
+						mustNotShow(t, "the error", err, all...)
+						mustNotShow(t, "the receipt", receipt, all...)
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestLostConnectionsShowNoSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }}
+		c := newClient(t, &auth0.Bearer{Source: newSource(t, auth0.Credentials{ClientID: "client", ClientSecret: secretSecret}, s), Base: s})
+		_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		if err == nil || !strings.Contains(err.Error(), "POST /oauth/token: no answer: unexpected EOF") {
+			t.Errorf("error %v", err)
+		}
+		mustNotShow(t, "the error", err, secretSecret)
+	})
+}
