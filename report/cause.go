@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"orgimport/importer"
@@ -53,7 +54,7 @@ type causeKey struct {
 }
 
 func (c *causes) add(o *importer.Outcome) {
-	message := shorten(visible(generalize(o.Message, o.Row.OrgID, o.Row.UserID)))
+	message := shorten(visible(generalize(o.Message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
 	key := causeKey{o.Status, o.HTTPStatus, shorten(visible(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {
@@ -110,8 +111,9 @@ func shorten(s string) string {
 const separators = " ,;\"'`()[]{}<>="
 
 // generalize takes ids and numbers out of a message, so that the messages of
-// one cause are equal. A list of ids becomes one …, however long it is.
-func generalize(message, orgID, userID string) string {
+// one cause are equal. A list of ids becomes one …, however long it is. The
+// word stay is left: all messages of a cause have the same HTTP status.
+func generalize(message, stay, orgID, userID string) string {
 	// Only an id with a separator in it can be missed by the words below.
 	for _, id := range []string{userID, orgID} {
 		if len(id) >= 4 && strings.ContainsAny(id, separators) {
@@ -129,7 +131,7 @@ func generalize(message, orgID, userID string) string {
 		gap, rest := message[:start], message[start:]
 		word := rest[:wordEnd(rest)]
 		message = rest[len(word):]
-		isID := word != "" && (word == orgID || word == userID || isVariable(word))
+		isID := word != "" && word != stay && (word == orgID || word == userID || isVariable(word))
 		switch {
 		case !isID:
 			out.WriteString(gap)

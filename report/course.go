@@ -177,7 +177,7 @@ func (c *course) pause(e Event, length time.Duration) {
 	c.waited += length
 	c.longest = max(c.longest, length)
 	c.mark(timeSpan{e.Time, e.Time.Add(length)})
-	reason := cmp.Or(shorten(visible(generalize(e.Message, "", ""))), "no reason given")
+	reason := cmp.Or(shorten(visible(generalize(e.Message, "", "", ""))), "no reason given")
 	if len(c.waits) == maxWaits && c.waits[reason] == nil {
 		reason = "other reasons"
 	}

@@ -103,7 +103,7 @@ func (j *Journal) take(l line, ours string) (stays bool, err error) {
 		return false, nil
 	}
 	correlationID := l.fields[columnCorrelation]
-	if print, ok := fingerprintOf(correlationID); ok && print != ours {
+	if theirs, ok := fingerprintOf(correlationID); ok && theirs != ours {
 		return false, &OtherTenantError{Line: l.number, CorrelationID: strings.Clone(correlationID)}
 	}
 	status := importer.Status(l.fields[columnStatus])

@@ -187,6 +187,9 @@ func (v *view) reckon(d *digest, notAttempted int) {
 	case notIn == 0:
 		v.Title = count(notAttempted) + " of " + pluralCount(v.Rows, "row") + " still to be attempted"
 		v.Lead = "All the others are in. Go on with --resume."
+	case notIn == v.Rows && notIn > 1:
+		v.Title = "None of " + pluralCount(v.Rows, "row") + " is in"
+		v.Lead = "Below is why, and what to do about each cause."
 	default:
 		v.Title = count(notIn) + " of " + pluralCount(v.Rows, "row") + " " + verb(notIn, "is", "are") + " not in"
 		v.Lead = "Below is why, and what to do about each cause."

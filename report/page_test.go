@@ -69,6 +69,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"header alone", header + "\n", "", []string{"No rows"}},
 		{"all in", results(t, nil, added), "", []string{"Every row is in", "1 row, and nothing is left to do", "added 1 100 %"}},
 		{"one not in", results(t, nil, added, failed), "", []string{"1 of 2 rows is not in", "added 1 50.0 %", "failed 1 50.0 %"}},
+		{"none in", results(t, nil, failed, failed), "", []string{"None of 2 rows is in", "failed 2 100 %"}},
 		{"stopped", results(t, nil, added), start(10), []string{"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "of acme.eu.auth0.com"}},
 		{"stopped with failures", results(t, nil, added, failed), start(10), []string{"1 of 10 rows is not in", "8 more were not attempted"}},
 		{"damaged", results(t, nil, added) + "x\n2,org", "", []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},

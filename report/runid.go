@@ -33,12 +33,12 @@ func fingerprint(tenant string) string {
 // if the id does not have our form.
 func fingerprintOf(correlationID string) (string, bool) {
 	rest, ours := strings.CutPrefix(correlationID, runPrefix)
-	print, run, dashed := strings.Cut(rest, "-")
-	if !ours || !dashed || run == "" || len(print) != fingerprintLength {
+	theirs, run, dashed := strings.Cut(rest, "-")
+	if !ours || !dashed || run == "" || len(theirs) != fingerprintLength {
 		return "", false
 	}
-	if strings.Trim(print, "0123456789abcdef") != "" {
+	if strings.Trim(theirs, "0123456789abcdef") != "" {
 		return "", false
 	}
-	return print, true
+	return theirs, true
 }

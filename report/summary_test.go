@@ -167,6 +167,8 @@ func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
 		{"index", []string{"on property members[3]", "on property members[0]"}, []string{"on property members[…]"}},
 		{"organization", []string{"no organization org_abc", "no organization org_def"}, []string{"no organization …"}},
 		{"names with digits stay", []string{"not from Auth0", "not in UTF-8"}, []string{"not from Auth0", "not in UTF-8"}},
+		{"HTTP status", []string{"400 after 3 attempts", "400 after 4 attempts"}, []string{"400 after … attempts"}},
+		{"learnt of another row", []string{"no such organization", "no such organization (told from line 3)"}, []string{"no such organization"}},
 		{"no message", []string{"", ""}, []string{""}},
 	}
 	for _, tt := range tests {
@@ -210,5 +212,15 @@ func TestSummaryWritesNothingThatSteersATerminal(t *testing.T) {
 	s.Add([]importer.Outcome{o})
 	if text := s.String(); strings.ContainsAny(text, "\x1b") || !strings.Contains(text, "bad␛␊row") {
 		t.Errorf("got %q", text)
+	}
+}
+
+func BenchmarkSummary(b *testing.B) {
+	var s report.Summary
+	rows := []importer.Outcome{outcome(2, "org_P0M5j2B0FfwQioEe", "auth0|6410784d38b3e02b77fdd65f", importer.Failed)}
+	rows[0].Message = "The user auth0|6410784d38b3e02b77fdd65f does not exist."
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Add(rows)
 	}
 }
