@@ -2,31 +2,51 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"orgimport/importer/auth0"
 	"orgimport/ratelimit"
 )
 
+// relations tells what happens between a command and its tenant. What the
+// progress looks at is atomic.
+type relations struct {
+	log    *slog.Logger
+	outage atomic.Pointer[time.Time] // since when; nil: none
+}
+
 // event tells what happened between the run and the tenant.
-func (r *importRun) event(e auth0.Event) {
+func (r *relations) event(e auth0.Event) {
 	switch e.Kind {
 	case auth0.FirstFailure:
-		r.ui.log.Warn(fmt.Sprintf("a request failed and is sent again: %v", e.Err))
+		r.log.Warn(fmt.Sprintf("a request failed and is sent again: %v", e.Err))
 	case auth0.OutageBegan:
 		r.outage.Store(&e.Since)
-		r.ui.log.Warn(fmt.Sprintf("the tenant does not answer: all requests wait, one at a time is tried: %v", e.Err))
+		r.log.Warn(fmt.Sprintf("the tenant does not answer: all requests wait, one at a time is tried: %v", e.Err))
 	case auth0.OutageEnded:
 		r.outage.Store(nil)
-		r.ui.log.Info(fmt.Sprintf("the tenant answers again after %s", e.Time.Sub(e.Since).Round(time.Second)))
+		r.log.Info(fmt.Sprintf("the tenant answers again after %s", e.Time.Sub(e.Since).Round(time.Second)))
 	case auth0.TokenRefused:
-		r.ui.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", e.Err))
+		r.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", e.Err))
 	}
 }
 
 // pause tells of waits that are long enough to wonder about.
-func (r *importRun) pause(p ratelimit.Pause) {
+func (r *relations) pause(p ratelimit.Pause) {
 	if wait := p.Until.Sub(p.Since); !p.Ended && wait >= pauseWorthLog {
-		r.ui.log.Info(fmt.Sprintf("waiting %s for %s", wait.Round(time.Second), p.Why))
+		r.log.Info(fmt.Sprintf("waiting %s for %s", wait.Round(time.Second), p.Why))
 	}
+}
+
+// waiting is what is waited for now, and for how long; empty: for nothing.
+func (r *relations) waiting(pace *ratelimit.Transport) string {
+	if since := r.outage.Load(); since != nil {
+		return fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
+	}
+	if head := pace.State().Waiting; !head.Since.IsZero() && time.Since(head.Since) > time.Second {
+		return fmt.Sprintf("waiting %s for %s", time.Since(head.Since).Round(time.Second), head.Why)
+	}
+	return ""
 }

@@ -89,6 +89,7 @@ func (cmd *importCmd) Run(c *console) error {
 
 	r := &importRun{console: c, quiet: cmd.Quiet, ui: newUI(c.stderr, cmd.uiFlags), stop: stop, in: in}
 	defer r.ui.Close()
+	r.relations.log = r.ui.log
 	r.guard.max = cmd.MaxErrors
 	if err := r.openResults(cmd.resultFlags, conn.base.Host, table.Kept); err != nil {
 		return err
@@ -136,6 +137,7 @@ func (f *resultFlags) keepOffInput(in *input) error {
 // what the progress looks at is atomic.
 type importRun struct {
 	*console
+	relations
 	ui   *ui
 	in   *input
 	stop context.CancelCauseFunc
@@ -153,7 +155,6 @@ type importRun struct {
 
 	total, done, members, failed atomic.Int64
 	quiet                        bool
-	outage                       atomic.Pointer[time.Time] // since when; nil: none
 }
 
 // openResults opens what the run writes to, and proves that it can be written.
@@ -283,16 +284,10 @@ func (r *importRun) closeFiles() error {
 
 // progress is asked for by the ui, from its own goroutine.
 func (r *importRun) progress() progress {
-	p := progress{
+	return progress{
 		done: r.done.Load(), total: r.total.Load(),
 		members: r.members.Load(), failed: r.failed.Load(),
 		elapsed: time.Since(r.summary.Started),
+		waiting: r.waiting(r.pace),
 	}
-	state := r.pace.State()
-	if since := r.outage.Load(); since != nil {
-		p.waiting = fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
-	} else if !state.Waiting.Since.IsZero() && time.Since(state.Waiting.Since) > time.Second {
-		p.waiting = fmt.Sprintf("waiting %s for %s", time.Since(state.Waiting.Since).Round(time.Second), state.Waiting.Why)
-	}
-	return p
 }
