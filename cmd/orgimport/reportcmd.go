@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"orgimport/report"
+)
+
+// reportCmd makes a page of a results file.
+type reportCmd struct {
+	File   string `arg:"" name:"results" help:"Results file of a run, or - for standard input." placeholder:"RESULTS"`
+	Output string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
+	Events string `help:"What the run wrote with --events: the page then tells of limits, waits and outages too." placeholder:"FILE" group:"input"`
+}
+
+// Help is what orgimport report --help says beside the flags.
+func (reportCmd) Help() string {
+	return `The page is one HTML file that needs no other: it opens from a mail, without the network. It says how the run went, what failed, and what to do about each cause.`
+}
+
+// Run makes the page.
+func (cmd *reportCmd) Run(c *console) error {
+	ctx, stop := untilSignal()
+	defer stop(nil)
+	results, err := openInput(ctx, c, cmd.File)
+	if err != nil {
+		return err
+	}
+	defer results.Close()
+	var events io.Reader
+	if cmd.Events != "" {
+		in, err := openInput(ctx, c, cmd.Events)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		if in.is(cmd.Output) {
+			return usagef("give it another name", "--output %s is the file of events itself", cmd.Output)
+		}
+		events = in
+	}
+	page := report.Page{Results: results.name, Version: version(), Made: time.Now()}
+	write := func(w io.Writer) error { return report.WritePage(w, results, events, page) }
+	if cmd.Output == "-" {
+		return resultsError(results.name, write(c.stdout))
+	}
+	if results.is(cmd.Output) {
+		return usagef("give it another name", "--output %s is the results file itself", cmd.Output)
+	}
+	if err := replaceFile(cmd.Output, write); err != nil {
+		return resultsError(results.name, err)
+	}
+	_, err = fmt.Fprintln(c.stdout, cmd.Output)
+	return err
+}
+
+// resultsError says of a results file that it is none, or not one of this
+// tenant. Other errors it returns as they are.
+func resultsError(name string, err error) error {
+	var header *report.HeaderError
+	var tenants *report.OtherTenantError
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &header):
+		return usagef("name the file that orgimport import wrote as its --results", "%s: %w", name, err)
+	case errors.As(err, &tenants):
+		return usagef("", "%s: %w", name, err)
+	case errors.As(err, &file):
+		return &exitError{exitStopped, err, "see that the files can be read, and that there is room to write"}
+	}
+	return err
+}
