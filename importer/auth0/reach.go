@@ -14,7 +14,7 @@ import (
 // row is bad.
 func (e *Error) Reach() importer.Reach {
 	switch {
-	case e.temporary():
+	case temporary(e.Status):
 		return importer.ReachBatch
 	case e.Status < 400,
 		e.Status == http.StatusUnauthorized,
@@ -31,6 +31,9 @@ func (e *Error) Reach() importer.Reach {
 
 // Is reports whether the refusal of a single row means that the user is a member
 // already ([importer.ErrMember]) or does not exist ([importer.ErrUnknownUser]).
+// A 409 is taken for the former whatever its words, unless they are of a limit.
+// It may also mean that another write to the organization was under way, which
+// is why the importer asks again while none of its own is.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case importer.ErrMember:
@@ -49,16 +52,6 @@ func temporary(status int) bool {
 		return true
 	}
 	return status >= 500
-}
-
-// busy finds what tells a conflict of two writes from a user who is there. What
-// the API does when two requests write to one organization is not documented.
-var busy = regexp.MustCompile(`\banother (request|operation|process|update|change|transaction)\b|concurren|` +
-	`\bin progress\b|\bbeing (changed|modified|updated|processed)\b|\btry again\b|\bbusy\b`)
-
-// temporary is as the function, and takes a conflict of two writes to pass.
-func (e *Error) temporary() bool {
-	return temporary(e.Status) || e.Status == http.StatusConflict && busy.MatchString(e.words())
 }
 
 // badHeader reports whether the token was not even recognised as one, which the

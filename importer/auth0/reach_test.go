@@ -53,8 +53,6 @@ func TestReach(t *testing.T) {
 		{0, "", "no answer: connection refused", batch},
 		{408, "", "", batch},
 		{425, "", "", batch},
-		{409, "", "The organization is being changed by another request.", batch},
-		{409, "concurrent_modification", "Please try again", batch},
 		{429, "too_many_requests", "Global limit has been reached", batch},
 		{500, "", "", batch},
 		{503, "", "no organization service", batch},
@@ -85,7 +83,7 @@ func TestIs(t *testing.T) {
 		{409, "entity_limit_reached", "Conflict", nil},
 		{409, "", "No more roles can be assigned to this organization member.", nil},
 		{409, "", "Too many members", nil},
-		{409, "", "The organization is being changed by another request.", nil},
+		{409, "", "The organization is being changed by another request.", member},
 		{409, "", "auth0|speed-limit is there", member},
 
 		{404, "inexistent_user", "The user does not exist.", unknown},

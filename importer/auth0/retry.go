@@ -62,7 +62,7 @@ func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) 
 		switch {
 		case e.Status == http.StatusTooManyRequests:
 			err = c.limited(ctx, p, limitPauses, e)
-		case e.temporary():
+		case temporary(e.Status):
 			tokenRefused = false
 			err = c.retry(ctx, call, p, pauses, e)
 		default:
