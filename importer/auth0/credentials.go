@@ -56,9 +56,9 @@ func validToken(token string) error {
 }
 
 // Source returns where the tokens for the tenant at base come from. It fetches
-// them with hc, which must not be the client that carries the tokens, and
-// should bound the time of a request without a [Attempt.Grace]: a token that
-// nobody waits for any more is worth nothing. Redirects are not followed.
+// them with hc, which must not be the client that carries the tokens but may
+// have the same [Attempt]. Its Grace is not used: a token that nobody waits for
+// any more is worth nothing. Redirects are not followed.
 func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, error) {
 	if err := cr.Validate(); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		secret:   cr.ClientSecret,
 		tokenURL: base.String() + tokenPath,
 		audience: cmp.Or(cr.Audience, base.String()+"/api/v2/"),
-		client:   &http.Client{Transport: wholeAnswers{cmp.Or(hc.Transport, http.DefaultTransport)}, CheckRedirect: NewHTTPClient(nil).CheckRedirect, Timeout: hc.Timeout},
+		client:   tokenClient(hc),
 	}
 	if len(cr.PrivateKeyPEM) > 0 {
 		a, err := newAsserter(cr, base.String()+"/")
@@ -81,6 +81,18 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		f.assert = a.assertion
 	}
 	return &TokenSource{base: base, fetch: f.fetch}, nil
+}
+
+// tokenClient returns a client that sends as hc does, but reads answers whole,
+// follows no redirects and lets go at once when it is called off.
+func tokenClient(hc *http.Client) *http.Client {
+	rt := hc.Transport
+	if a, ok := rt.(*Attempt); ok {
+		rt = &Attempt{Base: a.Base, Timeout: a.Timeout}
+	}
+	c := NewHTTPClient(wholeAnswers{cmp.Or(rt, http.DefaultTransport)})
+	c.Timeout = hc.Timeout
+	return c
 }
 
 // String names the kind of the credentials and the client, and no secret.

@@ -284,6 +284,21 @@ func TestFetchOutlivesTheCallerThatBeganIt(t *testing.T) {
 	})
 }
 
+func TestFetchEndsAtOnceWhenItIsCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		source := newSource(t, secretCredentials, &auth0.Attempt{Base: slow{time.Hour}, Timeout: time.Minute, Grace: 25 * time.Second})
+		if _, err := source.Token(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("it took %s, want 1s", took)
+		}
+	})
+}
+
 // tenant is a transport that hands out tokens and takes members from those who
 // have the newest.
 type tenant struct {
