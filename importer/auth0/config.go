@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 )
 
 // asConfigError returns err as a *ConfigError if, met before anything was ever
@@ -25,7 +26,7 @@ func asConfigError(err error) error {
 	if untrusted || unverified {
 		return &ConfigError{Err: err, Hint: "if a proxy of your network inspects TLS, add its root certificate to those this machine trusts (SSL_CERT_FILE)"}
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return &ConfigError{Err: err, Hint: "the server does not speak TLS at this port; check the domain and the port"}
 	}
 	return err
