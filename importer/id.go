@@ -44,7 +44,7 @@ func checkOrgID(id string) error {
 	if id == "." || id == ".." {
 		return fmt.Errorf("is %q, which no path can hold", id)
 	}
-	if strings.ContainsFunc(id, unicode.IsSpace) {
+	if !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace) {
 		return errors.New("holds white space")
 	}
 	return checkText(id, maxOrgID)
@@ -69,10 +69,11 @@ func checkText(id string, longest int) error {
 	return nil
 }
 
-// isPlain reports whether id is of printable ASCII alone, as nearly all are.
+// isPlain reports whether id is of the visible characters of ASCII alone, as
+// nearly all are.
 func isPlain(id string) bool {
 	for i := range len(id) {
-		if id[i] < ' ' || id[i] > '~' {
+		if id[i] <= ' ' || id[i] > '~' {
 			return false
 		}
 	}

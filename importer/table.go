@@ -35,7 +35,8 @@ type Table struct {
 
 // record is what gocsv makes of a line.
 type record struct {
-	Row
+	OrgID  string `csv:"org_id"`
+	UserID string `csv:"user_id"`
 	Status string `csv:"status"`
 }
 
@@ -147,6 +148,7 @@ func (t *Table) readHeader(d Dialect) error {
 	}
 	r := csv.NewReader(t.lines)
 	r.Comma = t.delimiter
+	r.ReuseRecord = true
 	r.TrimLeadingSpace = trimsSpace(t.delimiter) // before a quote it is common
 
 	records, err := gocsv.NewUnmarshaller(r, &record{})
@@ -269,10 +271,10 @@ func (t *Table) unreadable(err error) error {
 	}
 	if t.compression != "" {
 		e.text = "the " + t.compression + " data is damaged"
-		e.hint = "get the file again"
+		e.hint = hintAgain
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			e.text = "the " + t.compression + " data ends too early"
-			e.hint = "the file is cut off: get it again"
+			e.hint = "the file is cut off: " + hintAgain
 		}
 	}
 	if last := t.lines.start - 1; last > 0 {

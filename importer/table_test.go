@@ -312,9 +312,8 @@ func utf16be(s string) string {
 
 func gzipped(s string) string {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, err := io.WriteString(w, s)
-	return b.String() + closed(w, err, &b)
+	packed(gzip.NewWriter(&b), s)
+	return b.String()
 }
 
 func zstandard(s string) string {
@@ -323,15 +322,13 @@ func zstandard(s string) string {
 	if err != nil {
 		panic(err)
 	}
-	_, err = io.WriteString(w, s)
-	return b.String() + closed(w, err, &b)
+	packed(w, s)
+	return b.String()
 }
 
-// closed returns what closing w puts into b.
-func closed(w io.Closer, err error, b *bytes.Buffer) string {
-	written := b.Len()
+func packed(w io.WriteCloser, s string) {
+	_, err := io.WriteString(w, s)
 	if err := errors.Join(err, w.Close()); err != nil {
 		panic(err)
 	}
-	return string(b.Bytes()[written:])
 }

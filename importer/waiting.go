@@ -1,0 +1,118 @@
+package importer
+
+import (
+	"iter"
+	"strings"
+)
+
+// waiting holds the rows whose batch is not full yet. In the worst case these
+// are all rows of the input, each of another organization, so that what counts
+// is how little is kept of each and how little is allocated for it.
+//
+// The rows of all organizations lie in one list of pages, those of one
+// organization linked from the last to the first. A place that becomes free is
+// used again.
+type waiting struct {
+	orgs         map[string]*waitingOrg
+	oldest, last *waitingOrg // in the order of first appearance
+
+	pages []*waitingPage
+	used  int32 // places in pages that were ever used
+	free  int32 // the last place that became free plus 1; 0 if there is none
+}
+
+// waitingOrg is an organization that was seen, with the one copy of its id that
+// all its rows share.
+type waitingOrg struct {
+	id    string
+	next  *waitingOrg // that was seen
+	row   int32       // place of its last row
+	count int32
+}
+
+// waitingRow is what is left to know of a row that has no Err and whose
+// organization is known.
+type waitingRow struct {
+	userID string
+	kept   []string
+	line   uint32
+	before int32 // place of the row before it
+}
+
+const waitingPageSize = 1024
+
+type waitingPage [waitingPageSize]waitingRow
+
+// add puts the row to the others of its organization, and returns them as a
+// batch if there are size of them now.
+func (w *waiting) add(row Row, size int) (b Batch, full bool) {
+	org, ok := w.orgs[row.OrgID]
+	if !ok {
+		org = w.newOrg(row.OrgID)
+	}
+	place := w.newPlace()
+	*w.at(place) = waitingRow{userID: row.UserID, kept: row.Kept, line: uint32(row.Line), before: org.row}
+	org.row = place
+	org.count++
+	if int(org.count) < size {
+		return Batch{}, false
+	}
+	return w.take(org), true
+}
+
+func (w *waiting) newOrg(id string) *waitingOrg {
+	org := &waitingOrg{id: strings.Clone(id)}
+	if w.oldest == nil {
+		w.orgs = make(map[string]*waitingOrg)
+		w.oldest = org
+	} else {
+		w.last.next = org
+	}
+	w.last = org
+	w.orgs[org.id] = org
+	return org
+}
+
+func (w *waiting) at(place int32) *waitingRow {
+	return &w.pages[place/waitingPageSize][place%waitingPageSize]
+}
+
+func (w *waiting) newPlace() int32 {
+	if w.free > 0 {
+		place := w.free - 1
+		w.free = w.at(place).before
+		return place
+	}
+	if int(w.used) == len(w.pages)*waitingPageSize {
+		w.pages = append(w.pages, new(waitingPage))
+	}
+	w.used++
+	return w.used - 1
+}
+
+// take returns the rows of org as a batch and frees their places.
+func (w *waiting) take(org *waitingOrg) Batch {
+	b := Batch{OrgID: org.id, Rows: make([]Row, org.count)}
+	place := org.row
+	for n := len(b.Rows) - 1; n >= 0; n-- {
+		r := w.at(place)
+		b.Rows[n] = Row{OrgID: org.id, UserID: r.userID, Line: int(r.line), Kept: r.kept}
+		before := r.before
+		*r = waitingRow{before: w.free}
+		w.free = place + 1
+		place = before
+	}
+	org.count = 0
+	return b
+}
+
+// rest returns what waits, each organization's rows as one batch.
+func (w *waiting) rest() iter.Seq[Batch] {
+	return func(yield func(Batch) bool) {
+		for org := w.oldest; org != nil; org = org.next {
+			if org.count > 0 && !yield(w.take(org)) {
+				return
+			}
+		}
+	}
+}
