@@ -54,7 +54,9 @@ type causeKey struct {
 }
 
 func (c *causes) add(o *importer.Outcome) {
-	message := shorten(visible(generalize(o.Message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
+	// A row that was told from the refusal of another has the same cause.
+	message, _, _ := strings.Cut(o.Message, " (told from line ")
+	message = shorten(visible(generalize(message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
 	key := causeKey{o.Status, o.HTTPStatus, shorten(visible(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -52,6 +54,17 @@ func (c *counts) add(s importer.Status, n int) {
 		c.failed += n
 	case importer.Rejected:
 		c.rejected += n
+	}
+}
+
+// byStatus yields the statuses in the order in which people read them.
+func (c counts) byStatus() iter.Seq2[importer.Status, int] {
+	return func(yield func(importer.Status, int) bool) {
+		_ = yield(importer.Added, c.added) &&
+			yield(importer.AlreadyMember, c.alreadyMember) &&
+			yield(importer.Duplicate, c.duplicate) &&
+			yield(importer.Failed, c.failed) &&
+			yield(importer.Rejected, c.rejected)
 	}
 }
 
@@ -111,6 +124,17 @@ func (s *Summary) reckon() reckoning {
 	return r
 }
 
+// Rows returns how many rows have which status. The rows that were not attempted
+// are "not_attempted".
+func (s *Summary) Rows() map[string]int {
+	r := s.reckon()
+	rows := map[string]int{"not_attempted": r.notAttempted}
+	for status, n := range r.byStatus() {
+		rows[string(status)] = n
+	}
+	return rows
+}
+
 // String returns the reckoning as people read it, in several lines, without a
 // line break at the end. Its first line adds up:
 //
@@ -143,25 +167,20 @@ func (s *Summary) String() string {
 
 func (r reckoning) String() string {
 	var terms []string
-	for _, t := range []struct {
-		n    int
-		name string
-	}{
-		{r.added, string(importer.Added)},
-		{r.alreadyMember, string(importer.AlreadyMember)},
-		{r.duplicate, string(importer.Duplicate)},
-		{r.failed, string(importer.Failed)},
-		{r.rejected, string(importer.Rejected)},
-		{r.notAttempted, "not attempted"},
-	} {
-		if t.n > 0 {
-			terms = append(terms, fmt.Sprintf("%d %s", t.n, t.name))
+	add := func(n int, name string) {
+		if n > 0 {
+			terms = append(terms, fmt.Sprintf("%d %s", n, name))
 		}
 	}
+	for status, n := range r.byStatus() {
+		add(n, string(status))
+	}
+	add(r.notAttempted, "not attempted")
 	if len(terms) == 0 {
 		return "0 rows"
 	}
-	return plural(r.rows, "row") + " = " + strings.Join(terms, " + ")
+	// Scripts read this line, so it is "1 rows" too.
+	return fmt.Sprintf("%d rows = %s", r.rows, strings.Join(terms, " + "))
 }
 
 func (s *Summary) traffic() string {
@@ -213,6 +232,9 @@ func (c Cause) String() string {
 	message := c.Message
 	if message == "" {
 		message = "no reason given"
+	}
+	if c.Rows == 1 {
+		return fmt.Sprintf("1 %s%s: %s (line %d)", c.Status, answer, cmp.Or(c.Examples[0].Message, message), c.Examples[0].Line)
 	}
 	return fmt.Sprintf("%d %s%s: %s (such as line %d)", c.Rows, c.Status, answer, message, c.Examples[0].Line)
 }

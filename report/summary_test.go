@@ -44,7 +44,7 @@ func TestSummaryAddsUp(t *testing.T) {
 		want string
 	}{
 		{"nothing", func(*testing.T, *report.Summary) {}, "0 rows"},
-		{"one row", func(_ *testing.T, s *report.Summary) { add(s, 1, importer.Added) }, "1 row = 1 added"},
+		{"one row", func(_ *testing.T, s *report.Summary) { add(s, 1, importer.Added) }, "1 rows = 1 added"},
 		{"every status", func(_ *testing.T, s *report.Summary) {
 			add(s, 9950, importer.Added)
 			add(s, 20, importer.Duplicate)
@@ -123,7 +123,7 @@ func TestSummaryTellsHowTheRunWent(t *testing.T) {
 	want := `301 rows = 300 added + 1 failed
 1003 requests in 5m0s, 2 answered 429, 4m12s waited for the limit, 1.0 members a second
 errors:
-  1 failed 400 invalid_body: no such user (such as line 63)
+  1 failed 400 invalid_body: no such user (line 63)
 written: results.csv, failures.csv
 go on with: orgimport import --resume members.csv`
 	if got := s.String(); got != want {
