@@ -62,6 +62,7 @@ func (e signalError) Error() string {
 // goes with it, if there is one to give.
 func verdict(err error) (code int, hint string) {
 	var (
+		over        said
 		exit        *exitError
 		signal      signalError
 		input       *importer.InputError
@@ -73,6 +74,8 @@ func verdict(err error) (code int, hint string) {
 	switch {
 	case err == nil:
 		return exitDone, ""
+	case errors.As(err, &over):
+		return over.code, ""
 	case errors.As(err, &exit):
 		return exit.code, exit.hint
 	case errors.As(err, &rowsError{}):
@@ -95,11 +98,8 @@ func verdict(err error) (code int, hint string) {
 
 // fail says what went wrong and what to do about it, and returns the exit code.
 func (c *console) fail(err error) int {
-	if all := (said{}); errors.As(err, &all) {
-		return all.code
-	}
 	code, hint := verdict(err)
-	if err == nil || code == exitRows {
+	if err == nil || errors.As(err, &said{}) || errors.As(err, &rowsError{}) {
 		return code
 	}
 	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", err)

@@ -25,6 +25,7 @@ type importCmd struct {
 	paceFlags    `embed:""`
 	stopFlags    `embed:""`
 	uiFlags      `embed:""`
+	watchFlags   `embed:""`
 
 	BatchSize int `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
 }
@@ -45,7 +46,7 @@ type stopFlags struct {
 
 // Validate is called by kong when all flags are read.
 func (cmd *importCmd) Validate() error {
-	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.validateBatchSize())
+	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.watchFlags.Validate(), cmd.validateBatchSize())
 }
 
 func (cmd *importCmd) validateBatchSize() error {
@@ -55,10 +56,29 @@ func (cmd *importCmd) validateBatchSize() error {
 	return nil
 }
 
-// Run imports the file.
+// Run imports the file, and tells whoever watches how it went.
 func (cmd *importCmd) Run(c *console) error {
+	r := &importRun{console: c, cmd: cmd, ui: newUI(c.stderr, cmd.uiFlags)}
+	r.relations.log = r.ui.log
+	r.guard.max = cmd.MaxErrors
+	r.summary.Started = time.Now()
+	err := r.run()
+	r.ui.Close()
+	if code, _ := verdict(err); !r.reckoned && code != exitLocked { // the run that holds the lock tells of itself
+		r.summary.ExitCode, r.summary.Stopped, r.summary.Finished = code, err.Error(), time.Now()
+		cmd.tell(&r.summary, cmd.Domain, cmd.Results, func(s string) { r.ui.log.Warn(s) })
+	}
+	return err
+}
+
+// run opens everything, cheapest first: nothing is sent or written before the
+// input is known to be readable, and nothing is sent before the results are
+// known to be writable.
+func (r *importRun) run() error {
+	cmd := r.cmd
 	ctx, stop := untilSignal()
 	defer stop(nil)
+	r.stop = stop
 	ctx, end := withMaxDuration(ctx, cmd.MaxDuration)
 	defer end()
 
@@ -66,19 +86,19 @@ func (cmd *importCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	in, err := openInput(ctx, c, cmd.File)
+	r.in, err = openInput(ctx, r.console, cmd.File)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	table, err := importer.Open(in, cmd.dialect())
+	defer r.in.Close()
+	table, err := importer.Open(r.in, cmd.dialect())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if err := cmd.keepOffInput(in); err != nil {
+	if err := cmd.keepOffInput(r.in); err != nil {
 		return err
 	}
 	unlock, err := lock(cmd.lockPath())
@@ -86,34 +106,40 @@ func (cmd *importCmd) Run(c *console) error {
 		return err
 	}
 	defer unlock()
-
-	r := &importRun{console: c, quiet: cmd.Quiet, ui: newUI(c.stderr, cmd.uiFlags), stop: stop, in: in}
-	defer r.ui.Close()
-	r.relations.log = r.ui.log
-	r.guard.max = cmd.MaxErrors
-	if err := r.openResults(cmd.resultFlags, conn.base.Host, table.Kept); err != nil {
+	if err := r.openResults(conn.base.Host, table.Kept); err != nil {
 		return err
 	}
 	r.ui.notice("tenant " + conn.base.Host)
-	r.ui.log.Info(in.name + ": " + table.String())
+	r.ui.log.Info(r.in.name + ": " + table.String())
+	return r.send(ctx, conn, table)
+}
 
+// send is the program.
+func (r *importRun) send(ctx context.Context, conn *connection, table *importer.Table) error {
 	conn.runID = report.RunID(conn.base.Host)
 	conn.onEvent, conn.onPause = r.event, r.pause
 	client, pace := conn.class()
 	r.pace = pace
+	defer r.watch(conn.base.Host)()
 
-	go func() { r.total.Store(in.count(cmd.dialect())) }()
-	r.summary.Started = time.Now()
-	r.ui.watch(r.progress)
 	rows := importer.Without(importer.Distinct(table.Rows()), r.before.In)
-	batches := importer.Group(rows, cmd.BatchSize)
+	batches := importer.Group(rows, r.cmd.BatchSize)
 	for answered, err := range importer.Run(ctx, batches, client.AddMembers, conn.pace.workers()) {
 		if err != nil {
-			return r.finish(cmd.resultFlags, err)
+			return r.finish(err)
 		}
 		r.record(answered)
 	}
-	return r.finish(cmd.resultFlags, nil)
+	return r.finish(nil)
+}
+
+// watch shows and notes where the run stands until the returned function is
+// called.
+func (r *importRun) watch(tenant string) (end func()) {
+	go func() { r.total.Store(r.in.count(r.cmd.dialect())) }()
+	go r.cmd.ping("start", func(s string) { r.ui.log.Warn(s) })
+	r.ui.watch(r.progress)
+	return r.diary.keep(r, tenant)
 }
 
 func (f *resultFlags) lockPath() string {
@@ -138,6 +164,7 @@ func (f *resultFlags) keepOffInput(in *input) error {
 type importRun struct {
 	*console
 	relations
+	cmd  *importCmd
 	ui   *ui
 	in   *input
 	stop context.CancelCauseFunc
@@ -152,13 +179,14 @@ type importRun struct {
 	guard    guard
 	broken   error // a row could not be written: none after it counts
 	chokes   int   // rows that failed because the server could not be brought to answer
+	reckoned bool  // the run has ended and said so
 
 	total, done, members, failed atomic.Int64
-	quiet                        bool
 }
 
 // openResults opens what the run writes to, and proves that it can be written.
-func (r *importRun) openResults(f resultFlags, tenant string, kept []string) (err error) {
+func (r *importRun) openResults(tenant string, kept []string) (err error) {
+	f := r.cmd.resultFlags
 	r.before = &report.Journal{}
 	_, statErr := os.Stat(f.Results)
 	resume := f.Resume && !errors.Is(statErr, fs.ErrNotExist)
@@ -179,6 +207,9 @@ func (r *importRun) openResults(f resultFlags, tenant string, kept []string) (er
 	r.summary.Resumed(r.before)
 	r.summary.Files = []string{f.Results}
 	r.done.Store(int64(r.before.Lines()))
+	if err := r.diary.open(r.cmd.Events, resume); err != nil {
+		return err
+	}
 	if f.Failures == "" {
 		return nil
 	}
@@ -250,7 +281,7 @@ func (r *importRun) write(answered []importer.Outcome) error {
 }
 
 // finish closes the files, says how it ended and adds up.
-func (r *importRun) finish(f resultFlags, err error) error {
+func (r *importRun) finish(err error) error {
 	r.ui.Close()
 	err = errors.Join(err, r.closeFiles())
 	r.summary.Finished = time.Now()
@@ -266,10 +297,13 @@ func (r *importRun) finish(f resultFlags, err error) error {
 	} else if r.summary.Failures() > 0 {
 		err = rowsError{}
 	}
-	code := r.fail(err)
-	r.summary.ExitCode = code
-	r.ui.reckon(&r.summary, r.quiet)
-	return said{code}
+	r.summary.ExitCode, _ = verdict(err)
+	r.reckoned = true
+	r.diary.stop(r)
+	r.cmd.tell(&r.summary, r.cmd.Domain, r.cmd.Results, func(s string) { r.ui.log.Warn(s) })
+	r.fail(err)
+	r.ui.reckon(&r.summary, r.cmd.Quiet)
+	return said{r.summary.ExitCode}
 }
 
 func (r *importRun) closeFiles() error {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"orgimport/report"
+)
+
+// watchFlags say how machines get to know how a run went. None of them can fail
+// a run: what can't be told is warned of.
+type watchFlags struct {
+	Summary string `help:"Write the reckoning as JSON." placeholder:"FILE" group:"watch"`
+	Metrics string `help:"Write the reckoning for Prometheus' textfile collector." placeholder:"FILE" group:"watch"`
+	Ping    string `help:"Get URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
+	Events  string `help:"Write what happened under way, for orgimport report." placeholder:"FILE" group:"watch"`
+}
+
+// Validate is called by kong when all flags are read.
+func (w *watchFlags) Validate() error {
+	if w.Ping == "" {
+		return nil
+	}
+	// The address is not repeated: for many services it is a secret.
+	if u, err := url.Parse(w.Ping); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("--ping must be an http:// or https:// URL")
+	}
+	return nil
+}
+
+// tell writes the summary and the metrics, and pings the exit code.
+func (w *watchFlags) tell(s *report.Summary, tenant, results string, warn func(string)) {
+	if w.Summary != "" {
+		err := replaceFile(w.Summary, func(out io.Writer) error {
+			e := json.NewEncoder(out)
+			e.SetIndent("", "  ")
+			return e.Encode(s)
+		})
+		if err != nil {
+			warn(fmt.Sprintf("can't write the summary: %v", err))
+		}
+	}
+	if w.Metrics != "" {
+		if err := writeMetrics(w.Metrics, s, tenant, results); err != nil {
+			warn(fmt.Sprintf("can't write the metrics: %v", err))
+		}
+	}
+	w.ping(fmt.Sprint(s.ExitCode), warn)
+}
+
+// pingTimeout bounds how long a run waits for whoever it pings.
+const pingTimeout = 10 * time.Second
+
+// ping tells a service such as healthchecks.io how it goes.
+func (w *watchFlags) ping(what string, warn func(string)) {
+	if w.Ping == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	defer cancel()
+	if err := get(ctx, w.Ping, what); err != nil {
+		warn(fmt.Sprintf("the ping of %s failed: %v", what, err))
+	}
+}
+
+// get asks for a path below address. Its errors do not name the address.
+func get(ctx context.Context, address, path string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return errors.New("not a URL")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath(path).String(), nil)
+	if err != nil {
+		return errors.New("not a URL")
+	}
+	req.Header.Set("User-Agent", "orgimport/"+version())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var inside *url.Error
+		if errors.As(err, &inside) {
+			err = inside.Err
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
