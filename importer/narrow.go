@@ -62,7 +62,7 @@ func newSender(op Op) *sender {
 // returns an error too, the run is over and the rows that are missing among the
 // outcomes have not been decided.
 func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
-	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, endTurn: func() {}}
+	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, endTurn: func() {}, outcomes: make([]Outcome, 0, len(b.Rows))}
 	rows := make([]pending, 0, len(b.Rows))
 	for _, r := range b.Rows {
 		if r.Err != nil {

@@ -70,11 +70,11 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		clientID: cr.ClientID,
 		secret:   cr.ClientSecret,
 		tokenURL: base.String() + tokenPath,
-		audience: cmp.Or(cr.Audience, base.String()+"/api/v2/"),
+		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
 		client:   tokenClient(hc),
 	}
 	if len(cr.PrivateKeyPEM) > 0 {
-		a, err := newAsserter(cr, base.String()+"/")
+		a, err := newAsserter(cr, "https://"+base.Host+"/")
 		if err != nil {
 			return nil, err
 		}

@@ -71,9 +71,20 @@ func (e *Error) speaksOfOrganization() bool {
 		return true // the id of the organization is all that the path varies in
 	}
 	words := e.words()
-	return strings.Contains(words, "organization") &&
-		!strings.Contains(words, "user") && !strings.Contains(words, "member")
+	if strings.Contains(words, "user") || strings.Contains(words, "member") {
+		return false
+	}
+	return e.Status == http.StatusNotFound && strings.Contains(words, "organization") ||
+		missingOrg.MatchString(words)
 }
+
+// missingOrg finds sentences that say that there is no such organization. A 404
+// that speaks of an organization at all says as much; a 400 may speak of one for
+// any reason, and to take it for missing would fail rows that were never asked
+// about.
+var missingOrg = regexp.MustCompile(`\b(no|unknown|invalid|inexistent|non-?existent|such) organi[sz]ation` +
+	`|organi[sz]ation\b.*\b(not|cannot be|can't be|doesn't) (exist|be found|found)` +
+	`|organi[sz]ation (is|was) (unknown|invalid)`)
 
 // quota finds what tells a limit that was reached from a user who is there.
 var quota = regexp.MustCompile(`quota|limit|exceed|maximum|too many|no more|cannot add more`)

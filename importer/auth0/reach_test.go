@@ -23,6 +23,7 @@ func TestReach(t *testing.T) {
 		{404, "", "No organization found by that id or name", org},
 		{404, "", "No organization found by that id.", org},
 		{400, "", "The organization does not exist.", org},
+		{400, "invalid_body", "The body is not valid for this organization", row},
 		{404, "inexistent_organization", "Not found", org},
 		{400, "invalid_uri", "Path validation error: 'String is too long (51 chars), maximum 50' on property id (Organization identifier).", org},
 		{400, "", "Path validation error: 'String is too long (51 chars), maximum 50' on property id.", org},
