@@ -283,6 +283,15 @@ func (t *Table) unreadable(err error) error {
 	return e
 }
 
+// Columns returns the names of the columns with the organization and the user,
+// as they stand in the header. orgID is empty if Dialect gave every row one.
+func (t *Table) Columns() (orgID, userID string) {
+	if t.orgID == "" {
+		orgID = t.columns.names[t.columns.org]
+	}
+	return orgID, t.columns.names[t.columns.user]
+}
+
 // String says in one line how the file is read.
 func (t *Table) String() string {
 	var found []string
