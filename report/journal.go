@@ -41,6 +41,17 @@ func (e *OtherTenantError) Error() string {
 		"go on with its tenant, or name another results file", e.Line, e.CorrelationID)
 }
 
+// check returns an *[OtherTenantError] unless a whole line was written against
+// the tenant with that fingerprint, or says nothing of it. An empty one is any
+// tenant's.
+func (l *line) check(ours string) error {
+	correlationID := l.fields[columnCorrelation]
+	if theirs, ok := fingerprintOf(correlationID); ok && ours != "" && theirs != ours {
+		return &OtherTenantError{Line: l.number, CorrelationID: strings.Clone(correlationID)}
+	}
+	return nil
+}
+
 // Resume reads the results file that an earlier run left in r and writes to w
 // what of it stays: the header and the lines of rows that are in, byte for
 // byte. Lines of failed, rejected and duplicate rows are dropped, for the next
@@ -49,8 +60,8 @@ func (e *OtherTenantError) Error() string {
 // stays.
 //
 // It returns a *[HeaderError] if r is not a results file and an
-// *[OtherTenantError] if it is one of another tenant. After any error, what is
-// in w is of no use.
+// *[OtherTenantError] if it is one of another tenant; an empty tenant is any.
+// After any error, what is in w is of no use.
 //
 // Memory is some 50 bytes for each row that is in.
 func Resume(r io.Reader, w io.Writer, tenant string) (*Journal, error) {
@@ -102,9 +113,8 @@ func (j *Journal) take(l line, ours string) (stays bool, err error) {
 		j.Damaged++
 		return false, nil
 	}
-	correlationID := l.fields[columnCorrelation]
-	if theirs, ok := fingerprintOf(correlationID); ok && theirs != ours {
-		return false, &OtherTenantError{Line: l.number, CorrelationID: strings.Clone(correlationID)}
+	if err := l.check(ours); err != nil {
+		return false, err
 	}
 	status := importer.Status(l.fields[columnStatus])
 	if !status.In() || !j.keep(l.fields[columnOrg], l.fields[columnUser], status, l.number) {

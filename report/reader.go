@@ -16,6 +16,10 @@ import (
 type Reader struct {
 	Kept []string // names of the kept columns
 
+	// Tenant, if set, is the only one whose results are read: a line that was
+	// written against another ends the range with an *[OtherTenantError].
+	Tenant string
+
 	// What the file holds beside whole lines, known when it has been read.
 	Damaged int
 	Torn    bool
@@ -40,6 +44,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 // error ends it: the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 	return func(yield func(importer.Outcome, error) bool) {
+		ours := fingerprint(r.Tenant)
 		for r.scanner != nil {
 			l, err := r.scanner.next()
 			switch {
@@ -52,8 +57,14 @@ func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 				r.Torn = true
 			case l.state == lineDamaged:
 				r.Damaged++
-			case !yield(outcomeOf(l.fields), nil):
-				return
+			default:
+				if err := l.check(ours); err != nil {
+					yield(importer.Outcome{}, err)
+					return
+				}
+				if !yield(outcomeOf(l.fields), nil) {
+					return
+				}
 			}
 		}
 	}

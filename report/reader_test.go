@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -49,6 +50,29 @@ func TestReaderStopsWhereItsRangeDoes(t *testing.T) {
 	for o := range r.Outcomes() {
 		if o.Row.Line != 3 {
 			t.Errorf("goes on with line %d, want 3", o.Row.Line)
+		}
+	}
+}
+
+func TestReaderEndsAtALineOfAnotherTenant(t *testing.T) {
+	foreign := outcome(3, "org_a", "auth0|2", importer.Failed)
+	foreign.CorrelationID = report.RunID("other.eu.auth0.com") + "-1"
+	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added), foreign, outcome(4, "org_a", "auth0|3", importer.Added))
+	for name, want := range map[string]int{"": 3, tenant: 1, "other.eu.auth0.com": 3} {
+		r, err := report.NewReader(strings.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Tenant = name
+		n := 0
+		for _, err = range r.Outcomes() {
+			if err == nil {
+				n++
+			}
+		}
+		other := new(report.OtherTenantError)
+		if n != want || errors.As(err, &other) != (want == 1) || want == 1 && other.Line != 3 {
+			t.Errorf("%q: %d lines, then %v", name, n, err)
 		}
 	}
 }

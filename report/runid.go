@@ -23,8 +23,11 @@ func RunID(tenant string) string {
 	return runPrefix + fingerprint(tenant) + "-" + strings.ToLower(rand.Text()[:runRandomLength])
 }
 
-// fingerprint tells tenants apart without naming them.
+// fingerprint tells tenants apart without naming them. That of none is empty.
 func fingerprint(tenant string) string {
+	if tenant == "" {
+		return ""
+	}
 	sum := sha256.Sum256([]byte(strings.ToLower(tenant)))
 	return hex.EncodeToString(sum[:])[:fingerprintLength]
 }
