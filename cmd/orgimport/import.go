@@ -27,7 +27,8 @@ type importCmd struct {
 	uiFlags      `embed:""`
 	watchFlags   `embed:""`
 
-	BatchSize int `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+	BatchSize int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+	DryRun    bool `help:"Send nothing; say what would be done, as orgimport plan does."`
 }
 
 // resultFlags say what is written, and where.
@@ -46,11 +47,11 @@ type stopFlags struct {
 
 // Validate is called by kong when all flags are read.
 func (cmd *importCmd) Validate() error {
-	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.watchFlags.Validate(), cmd.validateBatchSize())
+	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.watchFlags.Validate(), validBatchSize(cmd.BatchSize))
 }
 
-func (cmd *importCmd) validateBatchSize() error {
-	if cmd.BatchSize < 1 || cmd.BatchSize > auth0.MaxMembers {
+func validBatchSize(n int) error {
+	if n < 1 || n > auth0.MaxMembers {
 		return fmt.Errorf("--batch-size must be from 1 to %d", auth0.MaxMembers)
 	}
 	return nil
@@ -58,6 +59,9 @@ func (cmd *importCmd) validateBatchSize() error {
 
 // Run imports the file, and tells whoever watches how it went.
 func (cmd *importCmd) Run(c *console) error {
+	if cmd.DryRun {
+		return cmd.plan().Run(c)
+	}
 	r := &importRun{console: c, cmd: cmd, ui: newUI(c.stderr, cmd.uiFlags)}
 	r.relations.log = r.ui.log
 	r.guard.max = cmd.MaxErrors

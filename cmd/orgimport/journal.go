@@ -166,9 +166,13 @@ func (j *journal) Close() error {
 
 // writeError says that a file can't be written, which ends the run.
 func writeError(path string, err error) error {
+	return cantWrite(path, err, "see to it that there is room and that the folder can be written, then go on with --resume")
+}
+
+func cantWrite(path string, err error, hint string) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err
 	}
-	return &exitError{exitStopped, fmt.Errorf("can't write %s: %w", path, err), "see to it that there is room and that the folder can be written, then go on with --resume"}
+	return &exitError{exitStopped, fmt.Errorf("can't write %s: %w", path, err), hint}
 }

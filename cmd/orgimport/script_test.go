@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +17,13 @@ import (
 )
 
 // tenantInScript serves a simulated tenant for the rest of a script, with the
-// flags of orgimport tenant, and sets AUTH0_DOMAIN to it.
+// flags of orgimport tenant, and sets AUTH0_DOMAIN to it. After them may come
+// what its tokens are good for: scope read:organizations.
 func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
+	var scopes []string
+	if i := slices.Index(args, "scope"); i >= 0 {
+		args, scopes = args[:i], args[i+1:]
+	}
 	var cmd tenantCmd
 	parser, err := kong.New(&cmd, kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")})
 	ts.Check(err)
@@ -25,6 +31,9 @@ func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	config, err := cmd.config()
 	ts.Check(err)
+	if scopes != nil {
+		config.Applications = []auth0test.Application{{ClientID: "client", Secret: "s3cret", Scopes: scopes}}
+	}
 	address, shut, err := serve(auth0test.New(config), "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(shut)

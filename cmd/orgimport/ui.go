@@ -181,6 +181,7 @@ type progress struct {
 	failed      int64
 	elapsed     time.Duration
 	waiting     string // for what, and for how long; empty: for nothing
+	words       string // what is said in the place of members and failures; empty: those
 }
 
 func (p progress) perSecond() float64 {
@@ -205,6 +206,9 @@ func (p progress) short() string {
 	if !p.bytes && p.total > 0 {
 		parts[0] = fmt.Sprintf("%d/%d", p.done, p.total)
 	}
+	if p.words != "" {
+		parts[0] = p.words
+	}
 	if rate := p.perSecond(); rate > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f/s", rate))
 	}
@@ -223,7 +227,9 @@ func (p progress) short() string {
 // String is the line in a log.
 func (p progress) String() string {
 	s := fmt.Sprintf("%d members, %.1f a second, %d failed", p.members, p.perSecond(), p.failed)
-	if p.total > 0 && !p.bytes {
+	if p.words != "" {
+		s = p.words
+	} else if p.total > 0 && !p.bytes {
 		s = fmt.Sprintf("%d of %d rows, ", p.done, p.total) + s
 	}
 	if p.waiting != "" {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"orgimport/importer"
+)
+
+// plan is what orgimport plan prints. Its JSON is promised to scripts: names
+// stay, and new ones may come.
+type plan struct {
+	Input   string  `json:"input"`
+	Dialect string  `json:"dialect"`
+	Columns columns `json:"columns"`
+
+	importer.Plan
+	BatchSize int `json:"batch_size"`
+	Requests  int `json:"requests"` // at least
+
+	Estimates []estimate `json:"estimates"`
+	AtRate    *atRate    `json:"at_rate,omitempty"`
+	Rejects   []reject   `json:"rejects"`
+	Check     *finding   `json:"check,omitempty"`
+
+	failures string // file with all of the rejects; empty: none
+}
+
+// columns are names in the header.
+type columns struct {
+	OrgID  string   `json:"org_id"` // empty: every row has the one of --org
+	UserID string   `json:"user_id"`
+	Kept   []string `json:"kept"`
+}
+
+// estimate is how long it takes at least at the limits of a plan of Auth0's.
+type estimate struct {
+	Plan    string `json:"plan"`
+	Limit   string `json:"limit"` // what counts in the long run
+	Seconds int    `json:"seconds"`
+}
+
+// atRate is how long it takes at least at --rate.
+type atRate struct {
+	Rate    float64 `json:"rate"`
+	Seconds int     `json:"seconds"`
+}
+
+// reject is a row that would be rejected.
+type reject struct {
+	Line   int    `json:"line"`
+	OrgID  string `json:"org_id"`
+	UserID string `json:"user_id"`
+	Reason string `json:"reason"`
+}
+
+func newPlan(p *planner, table *importer.Table, found importer.Plan) *plan {
+	doc := &plan{
+		Input: p.in.name, Dialect: table.String(), Columns: columns{Kept: append([]string{}, table.Kept...)},
+		Plan: found, BatchSize: p.BatchSize, Requests: found.Batches,
+		Rejects: []reject{}, failures: p.Failures,
+	}
+	doc.Columns.OrgID, doc.Columns.UserID = table.Columns()
+	for _, plan := range publishedPlans() {
+		limits := plan.adding()
+		doc.Estimates = append(doc.Estimates, estimate{plan.name, sustained(limits), int(duration(doc.Requests, limits).Seconds())})
+	}
+	if p.Rate > 0 {
+		doc.AtRate = &atRate{p.Rate, int(durationAt(doc.Requests, p.Rate).Seconds())}
+	}
+	for _, row := range found.Rejects {
+		doc.Rejects = append(doc.Rejects, reject{row.Line, row.OrgID, row.UserID, row.Err.Error()})
+	}
+	return doc
+}
+
+func (p *plan) printJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(p)
+}
+
+// print prints the plan for people.
+func (p *plan) print(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "%s: %s\n", p.Input, p.Dialect)
+	if len(p.Columns.Kept) > 0 {
+		fmt.Fprintf(out, "carried to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
+	}
+	fmt.Fprintln(out, p.reckoning())
+	fmt.Fprintf(out, "%d organizations, %d batches of up to %d users: %d requests at least\n", p.Organizations, p.Batches, p.BatchSize, p.Requests)
+	p.printTimes(out)
+	p.printLargest(out)
+	p.printRejects(out)
+	return out.Flush()
+}
+
+// reckoning adds up.
+func (p *plan) reckoning() string {
+	var terms []string
+	for _, t := range []struct {
+		n    int
+		name string
+	}{
+		{p.Sendable, "to send"}, {p.Settled, "in already"}, {p.Duplicates, "duplicate"}, {p.Rejected, "rejected"},
+	} {
+		if t.n > 0 {
+			terms = append(terms, fmt.Sprintf("%d %s", t.n, t.name))
+		}
+	}
+	if len(terms) == 0 {
+		return "0 rows"
+	}
+	return fmt.Sprintf("%d rows = %s", p.Rows, strings.Join(terms, " + "))
+}
+
+func (p *plan) printTimes(w io.Writer) {
+	if p.Requests == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\ntime it takes at least at the limits that Auth0 publishes, if nobody else uses the tenant:")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range p.Estimates {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, wholeSeconds(e.Seconds), e.Limit)
+	}
+	if p.AtRate != nil {
+		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, wholeSeconds(p.AtRate.Seconds))
+	}
+	_ = t.Flush() // into w, which is asked for its error at the end
+}
+
+func wholeSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+func (p *plan) printLargest(w io.Writer) {
+	if len(p.Largest) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nlargest organizations:")
+	printOrgs(w, p.Largest)
+}
+
+func printOrgs(w io.Writer, orgs []importer.OrgRows) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, o := range orgs {
+		fmt.Fprintf(t, "  %s\t%d rows\n", printable(o.OrgID), o.Rows)
+	}
+	_ = t.Flush()
+}
+
+// printable keeps what a file holds from steering the terminal.
+func printable(id string) string {
+	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(id)
+	}
+	return id
+}
+
+func (p *plan) printRejects(w io.Writer) {
+	if p.Rejected == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nrows that would be rejected:")
+	for _, r := range p.Rejects {
+		fmt.Fprintf(w, "  line %d: %s\n", r.Line, printable(r.Reason))
+	}
+	switch more := p.Rejected - len(p.Rejects); {
+	case p.failures != "":
+		fmt.Fprintf(w, "all of them are in %s\n", p.failures)
+	case more > 0:
+		fmt.Fprintf(w, "  and %d more: --failures FILE writes all of them\n", more)
+	}
+}
