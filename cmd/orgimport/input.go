@@ -64,7 +64,10 @@ func openInput(ctx context.Context, c *console, path string) (*input, error) {
 	if path == "-" {
 		return &input{Reader: interruptible(ctx, c.stdin), name: "standard input"}, nil
 	}
-	f, err := os.Open(path)
+	f, err := openFile(ctx, path)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, usagef("", "can't read the input: %w", err)
 	}
@@ -82,6 +85,26 @@ func openInput(ctx context.Context, c *console, path string) (*input, error) {
 		in.Reader = interruptible(ctx, f)
 	}
 	return in, nil
+}
+
+// openFile opens a file, unless ctx ends first: a pipe with a name opens when
+// its other end does, which may be never.
+func openFile(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // Read counts what is read.
