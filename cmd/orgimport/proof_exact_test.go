@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+// TestEveryRowIsToldOnceAndEveryGoodOneIsIn is the job as it should go: a
+// large, shuffled file with bad rows of every kind in it.
+func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{
+		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(0, 2*time.Millisecond)},
+	})
+	in := newProofInput(mixed(1, proofLines(2970, 40), 10, 5, 5, 10))
+	if len(in.want) != 3000 {
+		t.Fatalf("the input has %d rows", len(in.want))
+	}
+	p := newProgram(t, tenant, in.csv)
+	p.complete(in, p.run(exitRows, "--failures", "failures.csv"))
+
+	// Nothing can do with fewer requests than there are batches. What is more
+	// than that is the search for the unknown users. TestCostOfBadRows holds
+	// that for one of them in a batch it is 6 requests at most after the first,
+	// for two 10, and for any number 14: never more than 6 for each.
+	requests := tenant.writes()
+	if most := in.batches + 6*in.bad; requests < in.batches || requests > most {
+		t.Errorf("%d requests, want %d to %d", requests, in.batches, most)
+	}
+	if n := tenant.Stats().TokensIssued; n != 1 {
+		t.Errorf("%d tokens were fetched", n)
+	}
+	if info, err := os.Stat(p.path("results.csv")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the results have the mode %v: %v", info.Mode(), err)
+	}
+}

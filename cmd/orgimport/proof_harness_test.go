@@ -1,0 +1,490 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0/auth0test"
+)
+
+// The tests in proof_*_test.go hold the program to what it promises of every
+// row: one line, and a member if the row is good, whatever happened on the way.
+// They run the program as people do, as a process of its own against a
+// simulated tenant over a socket; where time matters they run its parts on a
+// fake clock. They look at the tenant's own books, never at what the client
+// believes.
+//
+// PROOF=full go test -run 'TestKilled|TestStorm' ./cmd/orgimport makes those
+// two as long as they are meant to be, some minutes together.
+func proofInFull() bool { return os.Getenv("PROOF") == "full" }
+
+// proofTenant is a simulated tenant over a socket that remembers the tokens it
+// gave out, so that they can be looked for where they must not be.
+type proofTenant struct {
+	*auth0test.Tenant
+	address string
+
+	mu     sync.Mutex
+	tokens []string
+}
+
+// newProofTenant serves a tenant until the end of the test. It knows whom
+// [exists] says there is, and its limit is far away, but told, so that nobody
+// has to be careful.
+func newProofTenant(t *testing.T, cfg auth0test.Config) *proofTenant {
+	t.Helper()
+	cfg.KnownOrg, cfg.KnownUser = exists, exists
+	if cfg.Limits.Endpoints == nil {
+		cfg.Limits = proofLimit(auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})
+	}
+	p := &proofTenant{Tenant: auth0test.New(cfg)}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	p.address = server.URL
+	return p
+}
+
+func proofLimit(limit auth0test.Limit) auth0test.Limits {
+	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
+		auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
+	}}
+}
+
+func (p *proofTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/oauth/token" {
+		w = &tokenTap{w, p}
+	}
+	p.Tenant.ServeHTTP(w, r)
+}
+
+// writes returns how many requests to add members there were.
+func (p *proofTenant) writes() int {
+	n := 0
+	for _, k := range p.Stats().Requests[auth0test.WriteMembers] {
+		n += k
+	}
+	return n
+}
+
+func (p *proofTenant) issued() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.tokens)
+}
+
+// tokenTap remembers the tokens that pass through it.
+type tokenTap struct {
+	http.ResponseWriter
+	tenant *proofTenant
+}
+
+func (tap *tokenTap) Write(p []byte) (int, error) {
+	var body struct {
+		AccessToken string `json:"access_token"`
+	}
+	if json.Unmarshal(p, &body) == nil && body.AccessToken != "" {
+		tap.tenant.mu.Lock()
+		tap.tenant.tokens = append(tap.tenant.tokens, body.AccessToken)
+		tap.tenant.mu.Unlock()
+	}
+	return tap.ResponseWriter.Write(p)
+}
+
+func (tap *tokenTap) Unwrap() http.ResponseWriter { return tap.ResponseWriter }
+
+// program runs orgimport in a folder of its own.
+type program struct {
+	t      *testing.T
+	dir    string
+	tenant *proofTenant
+	secret string
+	env    []string // beside the credentials
+}
+
+// newProgram puts the input into the folder. At the end of the test it makes
+// sure that no file there holds the secret or a token.
+func newProgram(t *testing.T, tenant *proofTenant, input []byte) *program {
+	t.Helper()
+	p := &program{t: t, dir: t.TempDir(), tenant: tenant, secret: fmt.Sprintf("s3cret-%016x", rand.Uint64())}
+	p.write("members.csv", input)
+	t.Cleanup(func() {
+		for _, name := range p.files() {
+			p.holdsNoSecret(name, p.read(name))
+		}
+	})
+	return p
+}
+
+func (p *program) path(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *program) write(name string, content []byte) {
+	p.t.Helper()
+	if err := os.WriteFile(p.path(name), content, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *program) read(name string) string {
+	p.t.Helper()
+	content, err := os.ReadFile(p.path(name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(content)
+}
+
+func (p *program) files() []string {
+	p.t.Helper()
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func (p *program) holdsNoSecret(where, text string) {
+	p.t.Helper()
+	for _, secret := range append(p.tenant.issued(), p.secret) {
+		if strings.Contains(text, secret) {
+			p.t.Errorf("%s holds the secret or a token", where)
+		}
+	}
+}
+
+// ended is a run that has come to its end.
+type ended struct {
+	code           int // -1: killed
+	stdout, stderr string
+	took           time.Duration
+}
+
+// running is a run under way.
+type running struct {
+	*exec.Cmd
+	program        *program
+	stdout, stderr bytes.Buffer
+	began          time.Time
+}
+
+// start starts orgimport import members.csv with more arguments.
+func (p *program) start(args ...string) *running {
+	p.t.Helper()
+	return p.begin(p.command(append([]string{"import", "members.csv"}, args...)...))
+}
+
+func (p *program) command(args ...string) *running {
+	r := &running{Cmd: exec.Command("orgimport", args...), program: p}
+	r.Dir = p.dir
+	r.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + os.TempDir(),
+		"AUTH0_DOMAIN=" + p.tenant.address, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=" + p.secret,
+	}, p.env...)
+	r.Stdout, r.Stderr = &r.stdout, &r.stderr
+	return r
+}
+
+func (p *program) begin(r *running) *running {
+	p.t.Helper()
+	r.began = time.Now()
+	if err := r.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// end waits for the run. One that does not end is killed, and fails the test.
+func (r *running) end() ended {
+	r.program.t.Helper()
+	most := time.Minute
+	if proofInFull() {
+		most *= 5
+	}
+	tooLong := time.AfterFunc(most, func() {
+		r.program.t.Error("the program does not end")
+		_ = r.Process.Kill()
+	})
+	defer tooLong.Stop()
+	err := r.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.program.t.Fatal(err)
+	}
+	e := ended{code: r.ProcessState.ExitCode(), stdout: r.stdout.String(), stderr: r.stderr.String(), took: time.Since(r.began)}
+	r.program.holdsNoSecret("stdout", e.stdout)
+	r.program.holdsNoSecret("stderr", e.stderr)
+	if e.stdout != "" {
+		r.program.t.Errorf("stdout has %q, which nobody asked for", e.stdout)
+	}
+	return e
+}
+
+// run runs orgimport import members.csv to its end, which must have the exit
+// code want.
+func (p *program) run(want int, args ...string) ended {
+	p.t.Helper()
+	e := p.start(args...).end()
+	if e.code != want {
+		p.t.Fatalf("exit code %d, want %d:\n%s", e.code, want, e.stderr)
+	}
+	return e
+}
+
+// says fails the test unless stderr has the text.
+func (e ended) says(t *testing.T, text string) {
+	t.Helper()
+	if !strings.Contains(e.stderr, text) {
+		t.Errorf("stderr does not say %q:\n%s", text, e.stderr)
+	}
+}
+
+// proofInput is an input and what must become of it.
+type proofInput struct {
+	csv     []byte
+	want    map[int]importer.Status // by line
+	members map[string][]string     // by organization, ascending
+	batches int                     // that carry all rows worth sending
+	bad     int                     // of these rows, those that are refused
+}
+
+const proofHeader = "org_id,user_id\n"
+
+// newProofInput says what must become of the given lines. One that a server
+// would be given has two fields and no quotes.
+func newProofInput(lines []string) *proofInput {
+	in := &proofInput{want: map[int]importer.Status{}, members: map[string][]string{}}
+	seen, rows := map[string]bool{}, map[string]int{}
+	for i, line := range lines {
+		orgID, userID, whole := strings.Cut(line, ",")
+		status := importer.Added
+		switch {
+		case !whole || orgID == "" || userID == "" || strings.ContainsAny(line, "\"\x01"):
+			status = importer.Rejected
+		case seen[line]:
+			status = importer.Duplicate
+		case !exists(orgID) || !exists(userID):
+			status = importer.Failed
+		}
+		if status == importer.Added || status == importer.Failed {
+			seen[line] = true
+			rows[orgID]++
+		}
+		switch status {
+		case importer.Added:
+			in.members[orgID] = append(in.members[orgID], userID)
+		case importer.Failed:
+			in.bad++
+		}
+		in.want[i+2] = status
+	}
+	for _, n := range rows {
+		in.batches += (n + 9) / 10
+	}
+	for _, users := range in.members {
+		slices.Sort(users)
+	}
+	in.csv = []byte(proofHeader + strings.Join(lines, "\n") + "\n")
+	return in
+}
+
+// proofLines returns n good lines over so many organizations, in the order of
+// the organizations.
+func proofLines(n, orgs int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("org_%016d,auth0|%024x", i%orgs, i)
+	}
+	return lines
+}
+
+// mixed puts bad lines among good ones: users and an organization that do not
+// exist, lines that are broken, and repeated ones.
+func mixed(seed uint64, good []string, unknownUsers, unknownOrg, broken, repeated int) []string {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	lines := slices.Clone(good)
+	for i := range unknownUsers {
+		orgID, _, _ := strings.Cut(good[rng.IntN(len(good))], ",")
+		lines = append(lines, fmt.Sprintf("%s,auth0|unknown%d", orgID, i))
+	}
+	for i := range unknownOrg {
+		lines = append(lines, fmt.Sprintf("org_unknown,auth0|stray%d", i))
+	}
+	ways := []string{"org_0000000000000000,", ",auth0|nowhere", "lonely", "org_0000000000000000,auth0|bell\x01"}
+	for i := range broken {
+		lines = append(lines, ways[i%len(ways)])
+	}
+	for range repeated {
+		lines = append(lines, good[rng.IntN(len(good))])
+	}
+	rng.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	return lines
+}
+
+// proofResults is a results file as anybody's CSV reader sees it.
+type proofResults struct {
+	status map[int]importer.Status // by line of the input
+	counts map[importer.Status]int
+}
+
+// readProofResults reads a results file in which every line is whole, and no
+// row of the input has two.
+func readProofResults(content string) (*proofResults, error) {
+	records, err := csv.NewReader(strings.NewReader(content)).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if n := strings.Count(content, "\n"); n != len(records) {
+		return nil, fmt.Errorf("%d records on %d lines", len(records), n)
+	}
+	if len(records) == 0 || strings.Join(records[0], ",") != "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp" {
+		return nil, errors.New("the header is not that of a results file")
+	}
+	r := &proofResults{status: map[int]importer.Status{}, counts: map[importer.Status]int{}}
+	for _, record := range records[1:] {
+		line, err := strconv.Atoi(record[0])
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := r.status[line]; twice {
+			return nil, fmt.Errorf("line %d is told twice", line)
+		}
+		status := importer.Status(record[3])
+		r.status[line] = status
+		r.counts[status]++
+	}
+	return r, nil
+}
+
+// checkResults compares a results file with what must become of the input. A
+// run that ended early may have left lines out.
+func (in *proofInput) checkResults(content string, complete bool) error {
+	got, err := readProofResults(content)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for line, status := range got.status {
+		if in.want[line] != status {
+			wrong = append(wrong, fmt.Errorf("line %d is told as %s, not as %s", line, status, in.want[line]))
+		}
+	}
+	if complete && len(got.status) != len(in.want) {
+		wrong = append(wrong, fmt.Errorf("%d lines for %d rows", len(got.status), len(in.want)))
+	}
+	return errors.Join(wrong...)
+}
+
+// checkMembers compares what the tenant holds with the good pairs.
+func (in *proofInput) checkMembers(tenant *auth0test.Tenant) error {
+	var wrong []error
+	for orgID, users := range in.members {
+		if got := tenant.Members(orgID); !slices.Equal(got, users) {
+			wrong = append(wrong, fmt.Errorf("%s has %d members, not the %d good ones", orgID, len(got), len(users)))
+		}
+	}
+	if got := tenant.Members("org_unknown"); len(got) > 0 {
+		wrong = append(wrong, errors.New("an unknown organization has members"))
+	}
+	return errors.Join(wrong...)
+}
+
+var (
+	reckoningLine = regexp.MustCompile(`(?m)^(?:\{.*"msg":")?(\d+) rows?(?: = (.*))?$`)
+	reckoningTerm = regexp.MustCompile(`^(\d+) (.+)$`)
+)
+
+// readReckoning returns the terms of the reckoning, which must add up.
+func readReckoning(text string) (map[string]int, error) {
+	match := reckoningLine.FindStringSubmatch(text)
+	if match == nil {
+		return nil, fmt.Errorf("there is no reckoning in:\n%s", text)
+	}
+	terms, sum := map[string]int{}, 0
+	if match[2] != "" {
+		for term := range strings.SplitSeq(match[2], " + ") {
+			m := reckoningTerm.FindStringSubmatch(term)
+			if m == nil {
+				return nil, fmt.Errorf("%q is no term of a reckoning", term)
+			}
+			n, _ := strconv.Atoi(m[1])
+			terms[m[2]] = n
+			sum += n
+		}
+	}
+	if rows, _ := strconv.Atoi(match[1]); rows != sum {
+		return nil, fmt.Errorf("the reckoning does not add up: %s", match[0])
+	}
+	return terms, nil
+}
+
+// checkReckoning compares the last words of a run with its results. Rows that
+// were not attempted have no line.
+func checkReckoning(text, results string) error {
+	terms, err := readReckoning(text)
+	if err != nil {
+		return err
+	}
+	got, err := readProofResults(results)
+	if err != nil {
+		return err
+	}
+	delete(terms, "not attempted")
+	for status, n := range got.counts {
+		if terms[string(status)] != n {
+			return fmt.Errorf("the results have %d %s, the reckoning has %d", n, status, terms[string(status)])
+		}
+		delete(terms, string(status))
+	}
+	if len(terms) > 0 {
+		return fmt.Errorf("the reckoning has %v, the results have not", terms)
+	}
+	return nil
+}
+
+// complete checks all there is to check of a run that has come to the end of
+// its input, with 0 or 1.
+func (p *program) complete(in *proofInput, e ended) {
+	p.t.Helper()
+	results := p.read("results.csv")
+	err := errors.Join(
+		in.checkResults(results, true),
+		in.checkMembers(p.tenant.Tenant),
+		checkReckoning(e.stderr, results))
+	if err != nil {
+		p.t.Errorf("%v\nstderr:\n%s", err, e.stderr)
+	}
+}
+
+// partly checks what a run left that ended early and said so: the reckoning
+// adds up, no line is wrong, and there is a command to go on with.
+func (p *program) partly(in *proofInput, e ended) {
+	p.t.Helper()
+	results := p.read("results.csv")
+	err := errors.Join(in.checkResults(results, false), checkReckoning(e.stderr, results))
+	if err != nil {
+		p.t.Errorf("%v\nstderr:\n%s", err, e.stderr)
+	}
+	e.says(p.t, "go on with: orgimport import ")
+}

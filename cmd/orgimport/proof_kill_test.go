@@ -1,0 +1,260 @@
+package main
+
+import (
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+// TestKilledRunsLoseNothing kills the program without warning at random
+// moments, its start included, and goes on until it ends by itself. PROOF=full
+// kills it 200 times.
+func TestKilledRunsLoseNothing(t *testing.T) {
+	t.Parallel()
+	kills := 8
+	if proofInFull() {
+		kills = 200
+	}
+	for round := uint64(0); kills > 0; round++ {
+		kills -= killUntilDone(t, round, kills)
+	}
+}
+
+// killUntilDone imports one file, killing the program at most so often, and
+// returns how often it did.
+func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	tenant := newProofTenant(t, auth0test.Config{
+		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
+		Limits:  proofLimit(auth0test.Limit{Size: 40, Per: 120, Interval: time.Second}),
+		Seed:    seed,
+	})
+	in := newProofInput(mixed(seed, proofLines(900, 30), 3, 2, 3, 4))
+	p := newProgram(t, tenant, in.csv)
+	for {
+		run := p.start("--resume")
+		if kills < most {
+			// Some 60 ms go into the start, and a second or so into the rest.
+			killed := time.AfterFunc(time.Duration(rng.Int64N(int64(600*time.Millisecond))), func() { _ = run.Process.Kill() })
+			e := run.end()
+			killed.Stop()
+			if e.code == -1 {
+				kills++
+				continue
+			}
+		} else {
+			run.end()
+		}
+		if code := run.ProcessState.ExitCode(); code != exitRows {
+			t.Fatalf("after %d kills: exit code %d:\n%s", kills, code, run.stderr.String())
+		}
+		p.complete(in, ended{stderr: run.stderr.String()})
+		t.Logf("%d kills, %d requests for %d batches", kills, tenant.writes(), in.batches)
+		return kills
+	}
+}
+
+// TestSignalStopsARunWhereverItStands sends the signal of a container's
+// runtime, and that of a keyboard, to runs that wait for something that does
+// not come.
+func TestSignalStopsARunWhereverItStands(t *testing.T) {
+	t.Parallel()
+	const prompt = 3 * time.Second // on a busy machine; it is some milliseconds
+	for name, test := range map[string]struct {
+		signal  syscall.Signal
+		tenant  auth0test.Config
+		stuck   func(*proofTenant) bool
+		args    []string
+		stdin   string // an input that has no end
+		within  time.Duration
+		noLines bool // the run ends before there are results
+	}{
+		"at work": {
+			signal: syscall.SIGTERM,
+			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
+			within: prompt,
+		},
+		"at work, from the keyboard": {
+			signal: syscall.SIGINT,
+			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
+			within: prompt,
+		},
+		"a pipe that stays open": {
+			signal: syscall.SIGTERM,
+			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
+			stdin:  proofHeader + strings.Join(proofLines(295, 1), "\n") + "\n",
+			within: prompt,
+		},
+		"a pipe that stays empty": {
+			signal:  syscall.SIGTERM,
+			stuck:   func(*proofTenant) bool { return true },
+			stdin:   proofHeader + strings.Repeat("\n", 1<<20), // more than a pipe holds: when it is written, it is read
+			within:  prompt,
+			noLines: true,
+		},
+		"a limit that lets one through an hour": {
+			signal: syscall.SIGTERM,
+			tenant: auth0test.Config{Limits: proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour})},
+			stuck:  func(p *proofTenant) bool { return p.writes() >= 1 },
+			args:   []string{"--max-wait", "2h"},
+			within: prompt,
+		},
+		"a server that is down": {
+			signal: syscall.SIGINT,
+			tenant: auth0test.Config{Outages: []auth0test.Outage{{Until: time.Hour}}},
+			stuck:  func(p *proofTenant) bool { return p.Stats().Total() >= 3 },
+			within: prompt,
+		},
+		"a server that never answers": {
+			signal: syscall.SIGTERM,
+			tenant: hanging(auth0test.WriteMembers),
+			stuck:  func(p *proofTenant) bool { return p.Stats().TokensIssued == 1 && p.Stats().InFlight == 1 },
+			args:   []string{"--request-timeout", "2s"},
+			within: 2*time.Second + prompt,
+		},
+		"a token that never comes": {
+			signal: syscall.SIGTERM,
+			tenant: hanging(auth0test.Tokens),
+			stuck:  func(p *proofTenant) bool { return p.Stats().InFlight >= 1 },
+			within: prompt,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tenant := newProofTenant(t, test.tenant)
+			in := newProofInput(proofLines(3000, 10))
+			p := newProgram(t, tenant, in.csv)
+			run := p.command(append([]string{"import", "members.csv"}, test.args...)...)
+			if test.stdin == "" {
+				p.begin(run)
+			} else {
+				in = newProofInput(proofLines(295, 1))
+				run = p.command("import", "-")
+				stays := openPipe(t, run)
+				defer stays.Close()
+				p.begin(run)
+				if _, err := io.WriteString(stays, test.stdin); err != nil {
+					t.Fatal(err)
+				}
+			}
+			waitUntil(t, run, func() bool { return test.stuck(tenant) })
+			e := run.signal(test.signal)
+			if e.code != exitSignal+int(test.signal) {
+				t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+			}
+			if e.took > test.within {
+				t.Errorf("it went on for %s after the signal", e.took)
+			}
+			if !test.noLines {
+				p.partly(in, e)
+			}
+		})
+	}
+}
+
+// TestStoppedRunFinishesWhatIsOnTheWire: whoever the tenant has added by the
+// end of a stopped run has a line.
+func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second)}})
+	in := newProofInput(proofLines(500, 10))
+	p := newProgram(t, tenant, in.csv)
+	run := p.start()
+	waitUntil(t, run, func() bool { return tenant.Stats().InFlight > 5 && tenant.writes() > 1 })
+	e := run.signal(syscall.SIGTERM)
+	p.partly(in, e)
+	added := 0
+	for orgID := range in.members {
+		added += len(tenant.Members(orgID))
+	}
+	if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != added {
+		t.Errorf("the tenant added %d, the reckoning has %v: %v", added, terms, err)
+	}
+	p.complete(in, p.run(exitDone, "--resume"))
+}
+
+// TestSecondSignalEndsAtOnce even if a request is on the wire.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, hanging(auth0test.WriteMembers))
+	p := newProgram(t, tenant, newProofInput(proofLines(100, 1)).csv)
+	run := p.start()
+	waitUntil(t, run, func() bool { return tenant.Stats().TokensIssued == 1 && tenant.Stats().InFlight == 1 })
+	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	time.AfterFunc(500*time.Millisecond, func() {
+		defer close(ended)
+		_ = run.Process.Signal(syscall.SIGINT)
+	})
+	e := run.end()
+	select {
+	case <-ended:
+	default:
+		t.Error("it did not wait for the request on the wire")
+	}
+	if e.code != exitSignal+int(syscall.SIGINT) || e.took > 5*time.Second {
+		t.Errorf("exit code %d after %s", e.code, e.took)
+	}
+}
+
+// TestSignalStopsARunThatWaitsForAPipeToOpen: no one has opened the other end.
+func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{})
+	p := newProgram(t, tenant, nil)
+	if err := syscall.Mkfifo(p.path("pipe.csv"), 0o600); err != nil {
+		t.Skip("no pipes with a name here: ", err)
+	}
+	run := p.begin(p.command("import", "pipe.csv"))
+	started := time.Now()
+	waitUntil(t, run, func() bool { return time.Since(started) > time.Second }) // a start takes a tenth of that
+	if e := run.signal(syscall.SIGTERM); e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
+		t.Errorf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
+	}
+}
+
+// hanging is a tenant that never answers requests of a class.
+func hanging(class auth0test.Class) auth0test.Config {
+	return auth0test.Config{Chances: []auth0test.Chance{{Probability: 1, Class: class, Fault: auth0test.Fault{Hang: true}}}}
+}
+
+// signal sends a signal and waits for the end; the time counts from then.
+func (r *running) signal(s os.Signal) ended {
+	r.program.t.Helper()
+	if err := r.Process.Signal(s); err != nil {
+		r.program.t.Fatal(err)
+	}
+	r.began = time.Now()
+	return r.end()
+}
+
+// waitUntil waits for something to come about while a program runs.
+func waitUntil(t *testing.T, run *running, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = run.Process.Kill()
+			t.Fatalf("it does not come about:\n%s", run.end().stderr)
+		}
+	}
+}
+
+func openPipe(t *testing.T, run *running) io.WriteCloser {
+	t.Helper()
+	w, err := run.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
