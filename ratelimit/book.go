@@ -24,18 +24,19 @@ func (b *book) left(now time.Time, ticket int, flow float64) float64 {
 	return min(float64(b.remaining-(ticket-b.ticket))+flow*now.Sub(b.at).Seconds(), float64(b.limit))
 }
 
-// pace is how fast credit is used: as fast as it comes back, and what there is
-// above that over the time to the reset.
+// pace is how fast credit is used: within a second, but no faster than it comes
+// back; and what is beyond that by the reset, where there may be a new window.
 func (b *book) pace(l law, now time.Time, credit float64) float64 {
 	spread := clamp(b.reset.Sub(now), l.spreadMin, l.spreadMax).Seconds()
-	return max(min(b.refill, credit/l.share)+max(1, credit)/spread, l.surplusShare*float64(b.limit)/spread)
+	credit = max(1, credit)
+	return max(min(b.refill, credit/l.settle.Seconds())+credit/spread, l.tail*float64(b.limit)/spread)
 }
 
 // learn follows the level: its slope is what comes back.
 func (b *book) learn(l law, sentAt time.Time, level float64, reset time.Time, in time.Duration) {
 	edge := !b.edge.IsZero() && !sentAt.Before(b.edge.Add(-l.edgeSlack))
 	if dt := sentAt.Sub(b.sentAt); !b.sentAt.IsZero() && !edge && dt > 0 {
-		over := clamp(seconds(l.smoothOver/max(b.refill, 1e-3)), l.smoothMin, l.smoothing)
+		over := clamp(seconds(l.smoothCount/max(b.refill, 0.001)), l.smoothMin, l.smoothMax)
 		b.refill += (level - b.level - b.refill*dt.Seconds()) / max(dt, over).Seconds()
 		b.refill = max(0, b.refill)
 	}
@@ -43,7 +44,7 @@ func (b *book) learn(l law, sentAt time.Time, level float64, reset time.Time, in
 	if edge {
 		b.edge = time.Time{}
 	}
-	if in > l.farReset {
+	if in > l.edgeFar {
 		b.edge = reset
 	}
 }

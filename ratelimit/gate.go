@@ -43,7 +43,7 @@ func newGate(l law, reserve Reserve, ceiling float64) *gate {
 	return &gate{
 		law: l, reserve: reserve, ceiling: ceiling,
 		spacing: rate.NewLimiter(1, 2),
-		between: l.firstLook,
+		between: l.lookMin,
 		trust:   1,
 	}
 }
@@ -73,32 +73,43 @@ func (g *gate) next(now time.Time) decision {
 	if d := g.hold.Sub(now); d > 0 {
 		return decision{d, byServer, true}
 	}
-	if due := g.left.Add(g.answerTime); g.sent > 0 && g.inFlight == g.sent && now.Before(due) {
-		return decision{due.Sub(now), byFirst, false}
-	}
-	g.pace = g.blindStart * math.Pow(g.blindGrowth, now.Sub(g.start(now)).Seconds())
-	if g.shown != nil {
-		tight, credit := g.tightest(now)
-		if d := g.dry(now, tight, credit); d > 0 {
-			return decision{d, byLimit, g.inFlight == 0}
+	if g.shown == nil {
+		if due := g.left.Add(g.answerTime); g.sent > 0 && g.inFlight == g.sent && now.Before(due) {
+			return decision{due.Sub(now), byFirst, false}
 		}
-		g.looking = credit < 1
-		g.pace = math.Inf(1)
-		for _, b := range g.books {
-			g.pace = min(g.pace, b.pace(g.law, now, g.credit(now, b)))
-		}
+		blind := g.blindStart * math.Pow(g.blindGrowth, now.Sub(g.start(now)).Seconds())
+		return g.turn(now, min(blind, fastest))
 	}
-	g.pace = g.hidden.slow(g.law, g.pace, now)
+	tight, credit := g.tightest(now)
+	if d := g.dry(now, tight, credit); d > 0 {
+		g.pace = g.flow(tight)
+		return decision{d, byLimit, g.inFlight == 0}
+	}
+	g.looking = credit < 1
+	pace := fastest
+	for _, b := range g.books {
+		pace = min(pace, b.pace(g.law, now, g.credit(now, b)))
+	}
+	return g.turn(now, pace)
+}
+
+// fastest is a pace above all others.
+const fastest = 1e9
+
+// turn spaces the requests out at a pace.
+func (g *gate) turn(now time.Time, pace float64) decision {
+	pace = g.hidden.slow(g.law, pace, now)
 	why := byPace
-	if g.ceiling > 0 && g.ceiling < g.pace {
-		g.pace, why = g.ceiling, byCeiling
+	if g.ceiling > 0 && g.ceiling < pace {
+		pace, why = g.ceiling, byCeiling
 	}
-	g.spacing.SetLimitAt(now, rate.Limit(g.pace))
+	g.pace = pace
+	g.spacing.SetLimitAt(now, rate.Limit(pace))
 	if g.spacing.AllowN(now, 1) {
 		return decision{}
 	}
 	lacking := 1 - g.spacing.TokensAt(now)
-	return decision{max(time.Microsecond, seconds(lacking/g.pace)), why, g.inFlight == 0}
+	return decision{max(time.Microsecond, seconds(lacking/pace)), why, g.inFlight == 0}
 }
 
 // tightest returns the limit that leaves the least credit.
@@ -168,7 +179,7 @@ func (g *gate) dry(now time.Time, b *book, credit float64) time.Duration {
 // before; this is tried once.
 func (g *gate) lookAt(b *book) time.Time {
 	in := b.reset.Sub(b.shownAt)
-	if b.vain || b.remaining == 0 || in <= g.farReset {
+	if b.vain || b.remaining == 0 || in <= g.lookFar {
 		return b.reset
 	}
 	lacking := float64(1 + g.keep(b) + g.sent - b.ticket - b.remaining)
@@ -203,7 +214,7 @@ func (g *gate) arrive(now time.Time, ticket int, sentAt time.Time, a answer) {
 		g.refused++
 		g.untaken++
 		if !a.shows || a.remaining > 0 {
-			g.hold = later(g.hold, now.Add(g.surprisePause))
+			g.hold = later(g.hold, now.Add(g.hitPause))
 			g.hidden.hit(g.law, now, g.served, g.first)
 			return
 		}
@@ -235,10 +246,10 @@ func (g *gate) observe(now time.Time, ticket int, sentAt time.Time, a answer) {
 	})
 	switch {
 	case g.credit(now, g.shown) >= 1:
-		g.between = g.firstLook
+		g.between = g.lookMin
 	case g.looking:
 		g.shown.vain = true
-		g.between = min(2*g.between, g.lastLook)
+		g.between = min(2*g.between, g.lookMax)
 	}
 	g.looking = false
 }

@@ -22,7 +22,7 @@ type hit struct {
 }
 
 func (h *hidden) hit(l law, now time.Time, served int, first time.Time) {
-	if n := len(h.hits); n > 0 && now.Sub(h.hits[n-1].at) < l.sameHit {
+	if n := len(h.hits); n > 0 && now.Sub(h.hits[n-1].at) < l.hitSame {
 		h.hits = h.hits[:n-1]
 	}
 	h.hits = append(h.hits, hit{now, served})
@@ -38,7 +38,7 @@ func (h *hidden) hit(l law, now time.Time, served int, first time.Time) {
 		h.over = clamp(2*span, 10*time.Second, longest)
 		return
 	}
-	h.pace = max(0.1, float64(served)/now.Sub(first).Seconds()/2)
+	h.pace = float64(max(1, served)) / max(1, now.Sub(first).Seconds()) / 2
 	h.over = 10 * time.Second
 }
 

@@ -2,67 +2,73 @@ package ratelimit
 
 import "time"
 
-// law holds the numbers of the gate, so that the benchmark can show what each
-// of them is good for.
+// law holds the numbers of the gate. Beside each stands what it is for; the
+// benchmark shows what happens without it.
 type law struct {
-	smoothOver float64
-	smoothMin  time.Duration
-	smoothing  time.Duration // the slope of the level is smoothed over it
+	// The slope of the level is smoothed over the time in which smoothCount
+	// requests come back, within these bounds. Less, and the rounding of
+	// Remaining looks like refill; more, and others are seen too late.
+	smoothCount          float64
+	smoothMin, smoothMax time.Duration
 
-	spreadMin, spreadMax time.Duration // a surplus is spread over the time to the reset, within these
-	surplusShare         float64       // of the limit: the least surplus that is spread, so that it ends
+	settle time.Duration // credit is used within it, up to the refill
 
-	share   float64 // of the refill that is used without a surplus
-	unseen  float64 // a limit that is not shown has this times the refill that was learnt
-	rim     float64 // of the smaller limit: a level kept of a larger one that can be seen
-	wrongBy float64 // permissions: such a limit was wrong if it had less than the one shown by more
+	spreadMin, spreadMax time.Duration // surplus is spread over the time to the reset, within these
+	tail                 float64       // of the limit: the least surplus to spread, so that it comes to an end
 
 	dripShare float64       // of the limit: the most that is kept where keeping is free
-	dripTime  time.Duration // of refill: the most that is kept there
-	dripRoom  time.Duration // of refill: room that is left above, or the bucket overflows
-	flight    time.Duration // both of them where nothing is reserved: an answer's age
+	dripTime  time.Duration // of refill: the same
+	dripRoom  time.Duration // of refill: room above what is kept, or the bucket overflows
+	flight    time.Duration // of refill: both of them where nothing is reserved; the age of an answer
 
-	answerTime time.Duration // an answer that takes longer is not waited for
+	unseen  float64 // a limit that is not shown has so many times the refill that was learnt
+	wrongBy float64 // permissions: if it has so many more than it was believed to have, it is forgotten
+	rim     float64 // of a smaller limit: what is kept of a larger one has to be less, or is never shown
 
-	firstLook, lastLook time.Duration // pauses between requests that are sent to see
-	farReset            time.Duration // a reset further off may be a window's end
-	edgeSlack           time.Duration // a window may start so much early
-	farthest            time.Duration // a reset further off is not believed
+	answerTime time.Duration // answers are waited for so long, then the next request goes
 
-	trustCut, trustGrowth float64 // in the inflow: on a refusal, with each answer
+	lookMin, lookMax time.Duration // pauses between requests that are sent to see, doubling
+	lookFar          time.Duration // before a reset that is further off, one is tried
+	edgeFar          time.Duration // a reset further off may be the end of a window
+	edgeSlack        time.Duration // which may come so much early
+	farthest         time.Duration // a reset further off is not believed
 
-	blindStart, blindGrowth float64 // requests a second before any header, growth a second
+	trustCut, trustGrowth float64 // trust in the refill: times, on a refusal; plus, on any other answer
 
-	surprisePause time.Duration // after a refusal that no header announced
-	sameHit       time.Duration // within it, refusals are one surprise
-	hitMemory     time.Duration // how long surprises are remembered
-	hitSlack      float64       // share of the measured pace to start from
-	hitProbe      float64       // share by which it has risen when it is tried out
-	hitRequests   float64       // requests between two trials
+	blindStart, blindGrowth float64 // requests a second before a limit is shown; times, each second
+
+	hitPause    time.Duration // everybody waits after a refusal that no header announced
+	hitSame     time.Duration // refusals so close together are one
+	hitMemory   time.Duration // they are remembered so long
+	hitSlack    float64       // share of the pace measured between them that is used at first
+	hitProbe    float64       // share that has been added when a refusal is due again
+	hitRequests float64       // requests after which it is, if the pace is slow
 }
 
 func defaultLaw() law {
 	return law{
-		smoothing:  3 * time.Second,
-		smoothOver: 8,
-		smoothMin:  1500 * time.Millisecond,
+		smoothCount: 8,
+		smoothMin:   1500 * time.Millisecond, smoothMax: 3 * time.Second,
+
+		settle: time.Second,
 
 		spreadMin: time.Second, spreadMax: 10 * time.Second,
-		surplusShare: 0.05,
-		share:        1,
-		unseen:       1.05,
-		wrongBy:      2,
-		rim:          0.7,
+		tail: 0.1,
 
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
 		dripRoom:  1500 * time.Millisecond,
 		flight:    250 * time.Millisecond,
 
+		unseen:  1.05,
+		wrongBy: 2,
+		rim:     0.7,
+
 		answerTime: 3 * time.Second,
 
-		firstLook: 200 * time.Millisecond, lastLook: 10 * time.Second,
-		farReset:  3 * time.Second,
+		lookMin: 200 * time.Millisecond, lookMax: 10 * time.Second,
+		lookFar:   3 * time.Second,
+		edgeFar:   3 * time.Second,
 		edgeSlack: 500 * time.Millisecond,
 		farthest:  time.Minute,
 
@@ -70,17 +76,20 @@ func defaultLaw() law {
 
 		blindStart: 4, blindGrowth: 1.15,
 
-		surprisePause: time.Second,
-		sameHit:       1500 * time.Millisecond,
-		hitMemory:     3 * time.Minute,
-		hitSlack:      0.97,
-		hitProbe:      0.06,
-		hitRequests:   300,
+		hitPause:    time.Second,
+		hitSame:     1500 * time.Millisecond,
+		hitMemory:   3 * time.Minute,
+		hitSlack:    0.97,
+		hitProbe:    0.06,
+		hitRequests: 300,
 	}
 }
 
+// never is longer than any wait, and far from overflowing.
+const never = 1e9
+
 func seconds(s float64) time.Duration {
-	return time.Duration(min(s, 1e9) * float64(time.Second))
+	return time.Duration(min(s, never) * float64(time.Second))
 }
 
 func clamp(d, low, high time.Duration) time.Duration { return max(low, min(d, high)) }

@@ -84,6 +84,3 @@ func (g *gate) why(now time.Time, d decision) string {
 	}
 	return fmt.Sprintf("the tenant's limit (%s)", left)
 }
-
-// Permanent reports that to send the request again would not help.
-func (e *WaitError) Permanent() bool { return true }

@@ -1,0 +1,40 @@
+package ratelimit_test
+
+import (
+	"flag"
+	"io"
+	"testing"
+
+	"orgimport/ratelimit"
+)
+
+func TestParseReserve(t *testing.T) {
+	for text, want := range map[string]string{
+		"10%": "10%", "5": "5", "0": "0", "0%": "0", "12.5%": "12.5%", "90%": "90%", "7 %": "7%",
+	} {
+		if r, err := ratelimit.ParseReserve(text); err != nil || r.String() != want {
+			t.Errorf("ParseReserve(%q) = %v, %v, want %s", text, r, err, want)
+		}
+	}
+	for _, text := range []string{"", "%", "91%", "-1", "-5%", "NaN%", "ten", "1.5", "5%%"} {
+		if r, err := ratelimit.ParseReserve(text); err == nil {
+			t.Errorf("ParseReserve(%q) = %v, want an error", text, r)
+		}
+	}
+}
+
+func TestReserveIsAFlag(t *testing.T) {
+	var r ratelimit.Reserve
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.TextVar(&r, "reserve", mustReserve("10%"), "")
+	if r.String() != "10%" {
+		t.Errorf("default %v", r)
+	}
+	if err := flags.Parse([]string{"-reserve", "25%"}); err != nil || r.String() != "25%" {
+		t.Errorf("parsed %v, %v", r, err)
+	}
+	if err := flags.Parse([]string{"-reserve", "lots"}); err == nil {
+		t.Error("a reserve of lots was taken")
+	}
+}

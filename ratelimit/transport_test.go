@@ -1,0 +1,267 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"orgimport/ratelimit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// answering is a base that answers the n-th request, counted from 1, after
+// 100 ms.
+type answering struct {
+	answer func(n int) *http.Response
+	times  chan time.Time
+	n      atomic.Int64
+}
+
+func newAnswering(answer func(n int) *http.Response) *answering {
+	return &answering{answer: answer, times: make(chan time.Time, 1000)}
+}
+
+func (a *answering) RoundTrip(req *http.Request) (*http.Response, error) {
+	n := int(a.n.Add(1))
+	a.times <- time.Now()
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	return a.answer(n), nil
+}
+
+func status(code int, headers ...string) *http.Response {
+	resp := &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody}
+	for i := 0; i < len(headers); i += 2 {
+		resp.Header.Set(headers[i], headers[i+1])
+	}
+	return resp
+}
+
+func left(remaining int, reset time.Duration) *http.Response {
+	return status(204, "X-RateLimit-Limit", "20", "X-RateLimit-Remaining", strconv.Itoa(remaining),
+		"X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(reset).Unix(), 10))
+}
+
+// body notes that it was closed.
+type body struct {
+	io.Reader
+	closed atomic.Bool
+}
+
+func (b *body) Close() error { b.closed.Store(true); return nil }
+
+func request(ctx context.Context) (*http.Request, *body) {
+	b := &body{Reader: strings.NewReader("members")}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://tenant.test/", b)
+	if err != nil {
+		panic(err)
+	}
+	return req, b
+}
+
+func TestRetryAfterHoldsEverybody(t *testing.T) {
+	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				base := newAnswering(func(n int) *http.Response {
+					if n == 1 {
+						return status(code, "Retry-After", "30")
+					}
+					return left(19, time.Second)
+				})
+				rt := &ratelimit.Transport{Base: base}
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 4 {
+					wg.Go(func() { post(t.Context(), rt) })
+				}
+				wg.Wait()
+				close(base.times)
+				<-base.times
+				for at := range base.times {
+					if waited := at.Sub(start); waited < 30*time.Second || waited > 36*time.Second {
+						t.Errorf("a request left after %v, want 30 to 36 s", waited)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWaitEndsWithTheContextAndClosesTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return status(429, "Retry-After", "600") })
+		rt := &ratelimit.Transport{Base: base}
+		post(t.Context(), rt)
+		stopped := errors.New("stopped")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var wg sync.WaitGroup
+		for range 3 { // one at the head of the queue, two behind it
+			wg.Go(func() {
+				req, body := request(ctx)
+				if _, err := rt.RoundTrip(req); !errors.Is(err, stopped) {
+					t.Errorf("error %v, want the cause of the context", err)
+				}
+				if !body.closed.Load() {
+					t.Error("the body was not closed")
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		if got := rt.State().Waiting.Why; !strings.Contains(got, "Retry-After") {
+			t.Errorf("waiting for %q", got)
+		}
+		cancel(stopped)
+		wg.Wait()
+		if n := base.n.Load(); n != 1 {
+			t.Errorf("%d requests sent, want 1", n)
+		}
+		if s := rt.State(); s.Waited != time.Minute || !s.Waiting.Since.IsZero() {
+			t.Errorf("waited %v, waiting since %v", s.Waited, s.Waiting.Since)
+		}
+	})
+}
+
+func TestCancelledRequestIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		req, body := request(ctx)
+		if _, err := (&ratelimit.Transport{Base: base}).RoundTrip(req); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		if base.n.Load() != 0 || !body.closed.Load() {
+			t.Errorf("%d requests sent, body closed: %v", base.n.Load(), body.closed.Load())
+		}
+	})
+}
+
+func TestKnownWaitBeyondTheLongestEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return status(429, "Retry-After", "3600") })
+		rt := &ratelimit.Transport{Base: base, MaxWait: 5 * time.Minute}
+		post(t.Context(), rt)
+		start := time.Now()
+		req, body := request(t.Context())
+		_, err := rt.RoundTrip(req)
+		var tooLong *ratelimit.WaitError
+		if !errors.As(err, &tooLong) || tooLong.Wait < 59*time.Minute {
+			t.Fatalf("error %v, want a wait of an hour", err)
+		}
+		if !strings.Contains(err.Error(), "Retry-After") || !strings.Contains(err.Error(), "1h0m0s") {
+			t.Errorf("error %q does not say what was waited for and how long", err)
+		}
+		if time.Since(start) != 0 || !body.closed.Load() || base.n.Load() != 1 {
+			t.Errorf("ended after %v, body closed: %v, %d sent", time.Since(start), body.closed.Load(), base.n.Load())
+		}
+	})
+}
+
+func TestWaitThatBecomesTooLongEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response {
+			return status(429, "X-RateLimit-Limit", "20", "X-RateLimit-Remaining", "0",
+				"X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10))
+		})
+		rt := &ratelimit.Transport{Base: base, MaxWait: 5 * time.Minute}
+		start := time.Now()
+		var err error
+		for err == nil {
+			_, err = post(t.Context(), rt)
+		}
+		var tooLong *ratelimit.WaitError
+		if !errors.As(err, &tooLong) {
+			t.Fatalf("error %v, want a *WaitError", err)
+		}
+		if !strings.Contains(err.Error(), "0 of 20 left") {
+			t.Errorf("error %q does not name the limit", err)
+		}
+		if took := time.Since(start); took < 3*time.Minute || took > 6*time.Minute {
+			t.Errorf("gave up after %v, want about 5 minutes", took)
+		}
+	})
+}
+
+func TestPauseIsToldWhenItBeginsAndEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(n int) *http.Response {
+			if n == 1 {
+				return status(429, "Retry-After", "10")
+			}
+			return left(19, time.Second)
+		})
+		var pauses []ratelimit.Pause
+		rt := &ratelimit.Transport{Base: base}
+		rt.OnPause = func(p ratelimit.Pause) {
+			rt.State() // must not be locked out
+			pauses = append(pauses, p)
+		}
+		start := time.Now()
+		for range 3 {
+			post(t.Context(), rt)
+		}
+		if len(pauses) != 2 || pauses[0].Ended || !pauses[1].Ended {
+			t.Fatalf("told of %+v, want a beginning and an end", pauses)
+		}
+		if wait := pauses[0].Until.Sub(pauses[0].Since); wait != 10*time.Second || pauses[0].Why == "" {
+			t.Errorf("a pause of %v for %q, want 10 s", wait, pauses[0].Why)
+		}
+		if waited := rt.State().Waited; waited < 10*time.Second || waited > 11*time.Second {
+			t.Errorf("waited %v of %v", waited, time.Since(start))
+		}
+	})
+}
+
+func TestCeilingHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
+		rt := &ratelimit.Transport{Base: base, Rate: 2}
+		start := time.Now()
+		if _, err := run(t.Context(), 100, 16, ours(rt)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 49*time.Second || took > 51*time.Second {
+			t.Errorf("100 requests at 2 a second took %v", took)
+		}
+		if s := rt.State(); s.Allowed != 2 || s.Sent != 100 || s.InFlight != 0 || s.Limit != 20 || s.Remaining != 19 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+func TestFailedRequestIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := errors.New("connection reset")
+		rt := &ratelimit.Transport{Base: failing{failed}}
+		for range 5 {
+			if _, err := post(t.Context(), rt); !errors.Is(err, failed) {
+				t.Fatalf("error %v", err)
+			}
+		}
+		if s := rt.State(); s.Sent != 5 || s.InFlight != 0 {
+			t.Errorf("%d sent, %d in flight, want 5 and 0", s.Sent, s.InFlight)
+		}
+	})
+}
+
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
