@@ -146,11 +146,8 @@ func (s *Summary) String() string {
 		lines = append(lines, fmt.Sprintf("%s of the journal no longer %s in the input",
 			plural(r.gone, "line"), verb(r.gone, "stands", "stand")))
 	}
-	if s.Stopped != "" {
-		lines = append(lines, "stopped: "+visible(s.Stopped))
-		if s.Total == 0 {
-			lines = append(lines, "the rows after the stop were not attempted and are not counted")
-		}
+	if s.Stopped != "" && s.Total == 0 {
+		lines = append(lines, "the rows after the stop were not attempted and are not counted")
 	}
 	if s.Requests > 0 {
 		lines = append(lines, s.traffic())

@@ -322,10 +322,17 @@ func (r *importRun) closeFiles() error {
 
 // progress is asked for by the ui, from its own goroutine.
 func (r *importRun) progress() progress {
-	return progress{
-		done: r.done.Load(), total: r.total.Load(),
+	p := progress{
+		done: r.done.Load(), total: r.total.Load(), before: int64(r.before.Lines()),
 		members: r.members.Load(), failed: r.failed.Load(),
 		elapsed: time.Since(r.summary.Started),
 		waiting: r.waiting(r.pace),
 	}
+	if p.total == 0 {
+		p.bytes, p.total, p.done, p.before = true, r.in.size(), r.in.read.Load(), 0
+	}
+	if s := r.pace.State(); s.Sent > 0 && !p.bytes {
+		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)
+	}
+	return p
 }

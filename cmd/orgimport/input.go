@@ -122,6 +122,14 @@ func (in *input) Close() error {
 	return in.file.Close()
 }
 
+// size is how many bytes there are to read; 0 if that is not known.
+func (in *input) size() int64 {
+	if in.file == nil {
+		return 0
+	}
+	return in.info.Size()
+}
+
 // is reports whether path leads to the very file that is read.
 func (in *input) is(path string) bool {
 	info, err := os.Stat(path)

@@ -38,7 +38,8 @@ const (
 type ui struct {
 	mu   sync.Mutex
 	out  io.Writer
-	bar  *progressbar.ProgressBar // nil if there is none
+	draw bool                     // a bar
+	bar  *progressbar.ProgressBar // nil until it is drawn for the first time
 	logs bool                     // a line of progress now and then
 	log  *slog.Logger
 	json bool
@@ -55,19 +56,19 @@ func newUI(out io.Writer, flags uiFlags) *ui {
 	terminal := isTerminal(out)
 	switch flags.Progress {
 	case "bar":
-		u.bar = newBar(out)
+		u.draw = true
 	case "log":
 		u.logs = true
 	case "auto":
 		if terminal && !u.json && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
-			u.bar = newBar(out)
+			u.draw = true
 		} else {
 			u.logs = true
 		}
 	}
 	level := slog.LevelInfo
 	if flags.Quiet {
-		u.bar, u.logs, level = nil, false, slog.LevelWarn
+		u.draw, u.logs, level = false, false, slog.LevelWarn
 	}
 	var handler slog.Handler = tint.NewTextHandler(lockedWriter{u}, &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
@@ -84,16 +85,22 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// newBar hides that out is a file, for a bar that knows one syncs it to disk on
-// every redraw.
-func newBar(out io.Writer) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(1,
+// newBar returns a bar, or a spinner where nothing is known of the end. It hides
+// that out is a file, for a bar that knows one syncs it to disk on every redraw.
+func newBar(out io.Writer, total int64) *progressbar.ProgressBar {
+	most := int64(1)
+	if total == 0 {
+		most = -1
+	}
+	return progressbar.NewOptions64(most,
 		progressbar.OptionSetWriter(struct{ io.Writer }{out}),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSpinnerType(14),
+		progressbar.OptionSetSpinnerChangeInterval(0), // drawn when told, by one goroutine
 	)
 }
 
@@ -111,7 +118,7 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 
 // watch shows the progress until Close.
 func (u *ui) watch(now func() progress) {
-	if u.bar == nil && !u.logs {
+	if !u.draw && !u.logs {
 		return
 	}
 	every := redrawEvery
@@ -139,8 +146,15 @@ func (u *ui) show(p progress) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.bar.ChangeMax64(max(p.total, p.done, 1) + 1) // a bar that is full is finished for good
+	if u.bar == nil {
+		u.bar = newBar(u.out, p.total)
+	}
 	u.bar.Describe(fit(p.short(), u.width()-30))
+	if p.total == 0 {
+		_ = u.bar.Add(1)
+		return
+	}
+	u.bar.ChangeMax64(max(p.total, p.done) + 1) // a bar that is full is finished for good
 	_ = u.bar.Set64(p.done)
 }
 
@@ -177,6 +191,8 @@ func (u *ui) Close() {
 type progress struct {
 	done, total int64 // rows, or bytes if the rows are not known beforehand; total 0: not known
 	bytes       bool
+	before      int64   // of done: what was done before this run
+	learnt      float64 // rows a second that the tenant's limit allows; 0: not known
 	members     int64
 	failed      int64
 	elapsed     time.Duration
@@ -191,13 +207,18 @@ func (p progress) perSecond() float64 {
 	return float64(p.members) / p.elapsed.Seconds()
 }
 
-// left is the time that the rest takes if it goes on as it went; 0: not known.
+// left is the time that the rest takes: at the rate that was learnt of the
+// tenant, which a burst at the start says nothing about, or else if it goes on
+// as it went; 0: not known.
 func (p progress) left() time.Duration {
-	if p.done == 0 || p.total <= p.done || p.elapsed < 3*time.Second {
+	if p.done <= p.before || p.total <= p.done || p.elapsed < 3*time.Second {
 		return 0
 	}
-	perUnit := p.elapsed.Seconds() / float64(p.done)
-	return time.Duration(perUnit * float64(p.total-p.done) * float64(time.Second)).Round(time.Second)
+	perSecond := float64(p.done-p.before) / p.elapsed.Seconds()
+	if p.learnt > 0 {
+		perSecond = min(perSecond, p.learnt)
+	}
+	return time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second)).Round(time.Second)
 }
 
 // short is what stands beside the bar.
