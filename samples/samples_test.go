@@ -1,0 +1,259 @@
+package samples_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+const members = "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\norg_a,auth0|2\n"
+
+// TestCommandsOfSamplesRun runs every command line of the samples: against a
+// simulated tenant, and twice, for what runs every night must go on with what
+// it left.
+func TestCommandsOfSamplesRun(t *testing.T) {
+	bin := build(t)
+	server := httptest.NewServer(auth0test.New(auth0test.Config{}))
+	t.Cleanup(server.Close)
+	found := map[string]int{}
+	for file, args := range commands(t) {
+		found[file]++
+		t.Run(file+" "+args[0], func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "members.csv"), members)
+			if args[0] == "tenant" {
+				args = append(args, "--listen=127.0.0.1:0", "--for=1ms") // of a repeated flag the last counts
+			}
+			for range 2 {
+				cmd := exec.Command(bin, args...)
+				cmd.Dir = dir
+				cmd.Env = []string{"AUTH0_DOMAIN=" + server.URL, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret"}
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("orgimport %s: %v\n%s", strings.Join(args, " "), err, out)
+				}
+			}
+			if args[0] == "import" {
+				checkResults(t, dir)
+			}
+		})
+	}
+	want := map[string]int{
+		"crontab": 1, "systemd/orgimport.service": 1, "compose.yaml": 3,
+		"kubernetes/job.yaml": 1, "kubernetes/cronjob.yaml": 1,
+	}
+	if !maps.Equal(found, want) {
+		t.Errorf("command lines by file: %v, want %v", found, want)
+	}
+}
+
+// commands returns the arguments of each call of orgimport in the samples, by
+// file.
+func commands(t *testing.T) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+			var lines [][]string
+			switch {
+			case err != nil:
+				return err
+			case d.Name() == "crontab":
+				_, args := runCrontab(t, 0)
+				lines = [][]string{args}
+			case filepath.Ext(path) == ".service":
+				lines = argsInUnit(t, path)
+			case filepath.Ext(path) == ".yaml":
+				lines = argsInManifest(t, path)
+			}
+			for _, args := range lines {
+				if !yield(filepath.ToSlash(path), args) {
+					return fs.SkipAll
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkResults wants one results file with a line for each member.
+func checkResults(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%q are left, not members.csv and the results: %v", files, err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(content, []byte("\n")); lines != 4 {
+			t.Errorf("%s has %d lines, want 4:\n%s", file, lines, content)
+		}
+	}
+}
+
+// TestCronMailsOnlyTrouble runs the line as cron does and looks at what it
+// would send.
+func TestCronMailsOnlyTrouble(t *testing.T) {
+	for _, code := range []int{0, 1, 2, 3, 4, 5, 6, 10, 130, 143} {
+		mail, _ := runCrontab(t, code)
+		if quiet := code == 0 || code == 6; quiet && mail != "" {
+			t.Errorf("exit code %d sends mail: %q", code, mail)
+		} else if want := fmt.Sprintf("the reckoning\nexit code %d\n", code); !quiet && mail != want {
+			t.Errorf("exit code %d sends %q, want %q", code, mail, want)
+		}
+	}
+}
+
+// runCrontab gives the line of the crontab to the shell, with a program in
+// place of orgimport that ends with code. It returns what is printed, and the
+// arguments that the program got.
+func runCrontab(t *testing.T, code int) (output string, args []string) {
+	t.Helper()
+	bin, home := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(bin, "orgimport"), fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$@\" >args\necho the reckoning >&2\nexit %d\n", code))
+	if err := os.Chmod(filepath.Join(bin, "orgimport"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", strings.ReplaceAll(crontabCommand(t), "/var/lib/orgimport", home))
+	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(home, "args"))
+	if err != nil {
+		t.Fatalf("the crontab does not run orgimport in its folder: %v\n%s", err, out)
+	}
+	return string(out), strings.Split(strings.TrimSpace(string(got)), "\n")
+}
+
+// crontabCommand is what cron hands to the shell: what stands behind the five
+// fields of the time and the user, up to a % that has no backslash.
+func crontabCommand(t *testing.T) string {
+	t.Helper()
+	var commands []string
+	for line := range strings.Lines(read(t, "crontab")) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0][0] == '#' || strings.Contains(fields[0], "=") {
+			continue
+		}
+		if len(fields) < 7 {
+			t.Fatalf("crontab: %q is neither a variable nor a job", line)
+		}
+		command := line
+		for _, field := range fields[:6] {
+			command = strings.TrimSpace(strings.TrimPrefix(command, field))
+		}
+		if strings.Contains(strings.ReplaceAll(command, `\%`, ""), "%") {
+			t.Fatalf("crontab: cron cuts %q at the %%", command)
+		}
+		commands = append(commands, strings.ReplaceAll(command, `\%`, "%"))
+	}
+	if len(commands) != 1 {
+		t.Fatalf("crontab has %d jobs, want 1", len(commands))
+	}
+	return commands[0]
+}
+
+// argsInUnit returns the arguments that a systemd unit starts orgimport with.
+func argsInUnit(t *testing.T, name string) (lines [][]string) {
+	t.Helper()
+	for line := range strings.Lines(read(t, name)) {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart="); ok {
+			words := strings.Fields(command)
+			if words[0] != "/usr/local/bin/orgimport" {
+				t.Fatalf("%s starts %s, not orgimport", name, words[0])
+			}
+			lines = append(lines, words[1:])
+		}
+	}
+	return lines
+}
+
+// argsInManifest returns the arguments of every container in a YAML file whose
+// image is orgimport: args in Kubernetes, command in Compose.
+func argsInManifest(t *testing.T, name string) (lines [][]string) {
+	t.Helper()
+	for d := yaml.NewDecoder(strings.NewReader(read(t, name))); ; {
+		var document any
+		err := d.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return lines
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		lines = append(lines, argsIn(document)...)
+	}
+}
+
+func argsIn(node any) (lines [][]string) {
+	switch node := node.(type) {
+	case []any:
+		for _, child := range node {
+			lines = append(lines, argsIn(child)...)
+		}
+	case map[string]any:
+		image, _ := node["image"].(string)
+		for key, child := range node {
+			words, isList := child.([]any)
+			if strings.Contains(image, "orgimport") && isList && (key == "args" || key == "command") {
+				lines = append(lines, texts(words))
+			} else {
+				lines = append(lines, argsIn(child)...)
+			}
+		}
+	}
+	return lines
+}
+
+func texts(words []any) []string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = fmt.Sprint(word)
+	}
+	return all
+}
+
+// build builds orgimport, unless the build cache has it.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "orgimport")
+	if out, err := exec.Command("go", "build", "-o", bin, "orgimport/cmd/orgimport").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
