@@ -34,7 +34,7 @@ type waitingOrg struct {
 // organization is known.
 type waitingRow struct {
 	userID string
-	kept   []string
+	kept   *[]string // nil if nothing is kept
 	line   uint32
 	before int32 // place of the row before it
 }
@@ -51,7 +51,11 @@ func (w *waiting) add(row Row, size int) (b Batch, full bool) {
 		org = w.newOrg(row.OrgID)
 	}
 	place := w.newPlace()
-	*w.at(place) = waitingRow{userID: row.UserID, kept: row.Kept, line: uint32(row.Line), before: org.row}
+	waits := w.at(place)
+	*waits = waitingRow{userID: row.UserID, line: uint32(row.Line), before: org.row}
+	if kept := row.Kept; kept != nil {
+		waits.kept = &kept
+	}
 	org.row = place
 	org.count++
 	if int(org.count) < size {
@@ -96,7 +100,10 @@ func (w *waiting) take(org *waitingOrg) Batch {
 	place := org.row
 	for n := len(b.Rows) - 1; n >= 0; n-- {
 		r := w.at(place)
-		b.Rows[n] = Row{OrgID: org.id, UserID: r.userID, Line: int(r.line), Kept: r.kept}
+		b.Rows[n] = Row{OrgID: org.id, UserID: r.userID, Line: int(r.line)}
+		if r.kept != nil {
+			b.Rows[n].Kept = *r.kept
+		}
 		before := r.before
 		*r = waitingRow{before: w.free}
 		w.free = place + 1
