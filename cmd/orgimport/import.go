@@ -45,6 +45,17 @@ type stopFlags struct {
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
 }
 
+// Help is what orgimport import --help says beside the flags.
+func (importCmd) Help() string {
+	return `orgimport import members.csv --failures failures.csv
+
+orgimport import members.csv --failures failures.csv --resume
+
+zcat members.csv.gz | orgimport import - --results results.csv
+
+Every flag has a twin in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help exit-codes, orgimport help environment and orgimport help results.`
+}
+
 // Validate is called by kong when all flags are read.
 func (cmd *importCmd) Validate() error {
 	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), cmd.watchFlags.Validate(), validBatchSize(cmd.BatchSize))

@@ -28,6 +28,9 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run the whole job against a simulated tenant on this machine."`
 	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with one's own CSV."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print a script for the completion of a shell."`
+	Help       helpCmd       `cmd:"" help:"Tell of exit codes, the environment, or the results."`
 }
 
 // console is where a command reads from and writes to. stdout carries only
@@ -50,7 +53,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		kong.Exit(func(code int) { exited = code }),
 		kong.DefaultEnvars("ORGIMPORT"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100}),
-		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }),
+		kong.ValueFormatter(helpOf),
 		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
 		kong.Bind(c),
 	)
@@ -72,6 +75,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return c.fail(err)
 	}
 	return c.fail(ctx.Run())
+}
+
+// helpOf is the help of a flag. The variables that are its twins are not named:
+// the rule for them is said once.
+func helpOf(v *kong.Value) string {
+	if v.Default == "" || v.Default == "0" || v.Default == "auto" || v.IsBool() {
+		return v.Help
+	}
+	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
 }
 
 // unsetEmpty makes a variable that is set to nothing count as not set, as
