@@ -192,6 +192,11 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 		{"a character that was lost", "org_a,J\uFFFDrgen\n", []string{
 			"2 org_a J\uFFFDrgen: the user's id holds U+FFFD, the mark of a character that was lost in a conversion",
 		}},
+		{"files joined", "org_a,u1\n\uFEFForg_id,user_id\norg_a,user_id\n", []string{
+			"2 org_a u1",
+			"3 \uFEFForg_id user_id: the header again, as where files were joined",
+			"4 org_a user_id",
+		}},
 		{"ids of other forms", "acme,42\nORG,jo@example.com\n組織,会員\n", []string{"2 acme 42", "3 ORG jo@example.com", "4 組織 会員"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

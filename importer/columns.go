@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -144,6 +145,25 @@ func (c *columns) width() int {
 		n--
 	}
 	return n
+}
+
+// tags names the columns for gocsv: those it is to find by the tags of record,
+// all others by their place, so that no two have the same name.
+func (c *columns) tags(header []string) []string {
+	tags := make([]string, len(header))
+	for i := range tags {
+		switch i {
+		case c.org:
+			tags[i] = "org_id"
+		case c.user:
+			tags[i] = "user_id"
+		case c.status:
+			tags[i] = "status"
+		default:
+			tags[i] = strconv.Itoa(i)
+		}
+	}
+	return tags
 }
 
 // columnOf is the thing in the column that a flag names.

@@ -1,6 +1,10 @@
 package importer
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // InputError says why a file can't be read, or not any further. Every error of
 // [Open] is one, and every error of the range of [Table.Rows].
@@ -30,3 +34,25 @@ func (e *InputError) Error() string {
 func (e *InputError) Hint() string { return e.hint }
 
 func (e *InputError) Unwrap() error { return e.err }
+
+// unreadable is the error of a file whose end can't be reached.
+func (t *Table) unreadable(err error) error {
+	e := &InputError{
+		Line: t.lines.start,
+		text: "the file can't be read any further",
+		hint: "see that the file can be read to its end",
+		err:  err,
+	}
+	if t.compression != "" {
+		e.text = "the " + t.compression + " data is damaged"
+		e.hint = hintAgain
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			e.text = "the " + t.compression + " data ends too early"
+			e.hint = "the file is cut off: " + hintAgain
+		}
+	}
+	if last := t.lines.start - 1; last > 0 {
+		e.text += fmt.Sprintf(", after line %d", last)
+	}
+	return e
+}

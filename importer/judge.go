@@ -30,6 +30,9 @@ func (t *Table) judge(row Row, status string) Row {
 		t.lines.retreat()
 		return t.reject(errors.New("the quotes make an id of several lines"))
 	}
+	if t.isHeader(row) {
+		return rejected(row, errors.New("the header again, as where files were joined"))
+	}
 	if t.orgID != "" {
 		if row.OrgID != "" && row.OrgID != t.orgID {
 			return rejected(row, fmt.Errorf("the row is of organization %q, --org says %q", row.OrgID, t.orgID))
@@ -41,6 +44,11 @@ func (t *Table) judge(row Row, status string) Row {
 	}
 	row.Err = settled(strings.TrimSpace(status))
 	return row
+}
+
+func (t *Table) isHeader(row Row) bool {
+	c := &t.columns
+	return cleanName(row.UserID) == c.names[c.user] && (c.org < 0 || cleanName(row.OrgID) == c.names[c.org])
 }
 
 // rejected returns the row with err. Its ids become valid UTF-8, for they are

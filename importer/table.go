@@ -1,15 +1,11 @@
 package importer
 
 import (
-	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gocarina/gocsv"
 )
@@ -82,117 +78,6 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	return t, nil
 }
 
-// openText goes from the bytes of a file to UTF-8 with lines that end in LF or
-// CRLF.
-func (t *Table) openText(r io.Reader, d Dialect) (io.Reader, error) {
-	raw := bufio.NewReader(&sticky{r: r})
-	data, compression, err := decompress(raw)
-	if err != nil {
-		return nil, err
-	}
-	t.compression = compression
-	head, _ := data.Peek(sniffSize) // an error comes again when it is read
-	if err := foreign(head); err != nil {
-		return nil, err
-	}
-	text, encoding := decode(data, d.Encoding)
-	t.encoding = encoding
-	head, _ = text.Peek(sniffSize)
-	if err := foreignText(head); err != nil {
-		return nil, err
-	}
-	if endsInCR(head) {
-		return &carriageReturns{r: text}, nil
-	}
-	return text, nil
-}
-
-// openHeader reads the header and sets everything up for the rows.
-func (t *Table) openHeader(d Dialect) error {
-	t.delimiter = d.Delimiter
-	found := t.lines.advance()
-	if sep, ok := t.sepLine(found); ok {
-		if t.delimiter == 0 {
-			t.delimiter = sep
-		}
-		found = t.lines.advance()
-	}
-	if !found {
-		if err := t.lines.broken(); err != nil {
-			return t.unreadable(err)
-		}
-		return &InputError{text: "the file is empty", hint: "it needs a header, such as org_id,user_id"}
-	}
-	if t.delimiter == 0 {
-		t.delimiter = sniffDelimiter(t.lines.window(), d)
-	}
-	t.lines.comma = t.delimiter
-	err := t.readHeader(d)
-	var input *InputError
-	if errors.As(err, &input) {
-		input.Line = t.lines.start
-	}
-	return err
-}
-
-func (t *Table) sepLine(found bool) (rune, bool) {
-	if !found {
-		return 0, false
-	}
-	return sepLine(t.lines.firstLine())
-}
-
-func (t *Table) readHeader(d Dialect) error {
-	if t.lines.long {
-		return &InputError{text: "the header is longer than 1 MiB", hint: "is this a CSV file?"}
-	}
-	r := csv.NewReader(t.lines)
-	r.Comma = t.delimiter
-	r.ReuseRecord = true
-	r.TrimLeadingSpace = trimsSpace(t.delimiter) // before a quote it is common
-
-	records, err := gocsv.NewUnmarshaller(r, &record{})
-	if err != nil {
-		if broken := t.lines.broken(); broken != nil {
-			return t.unreadable(broken)
-		}
-		return &InputError{text: "the header can't be read: " + quoteError(err).Error(), hint: "mend the quotes in the header"}
-	}
-	for _, name := range records.Headers {
-		if !utf8.ValidString(name) {
-			return &InputError{
-				text: "the header is not UTF-8",
-				hint: "save the file in UTF-8, or say what it is in, such as --encoding windows-1252",
-			}
-		}
-	}
-	if t.columns, err = findColumns(records.Headers, d); err != nil {
-		return err
-	}
-	t.Kept = t.columns.at(t.columns.kept)
-	t.records = records
-	return records.RenormalizeHeaders(t.columns.tags)
-}
-
-// tags names the columns for gocsv: those it is to find by the tags of record,
-// all others by their place, so that no two have the same name.
-func (c *columns) tags(header []string) []string {
-	tags := make([]string, len(header))
-	for i := range tags {
-		switch i {
-		case c.org:
-			tags[i] = "org_id"
-		case c.user:
-			tags[i] = "user_id"
-		case c.status:
-			tags[i] = "status"
-		default:
-			tags[i] = strconv.Itoa(i)
-		}
-	}
-	return tags
-}
-
 // Rows returns the rows of the file, which can be ranged over once. A row that
 // can't be read, or that no tenant could hold, comes with Err and with as much
 // of its ids as could be read, and the rows after it come all the same. Blank
@@ -259,28 +144,6 @@ func (t *Table) unmarshal() (*record, map[string]string, error) {
 		return nil, nil, err
 	}
 	return rec.(*record), nil, nil
-}
-
-// unreadable is the error of a file whose end can't be reached.
-func (t *Table) unreadable(err error) error {
-	e := &InputError{
-		Line: t.lines.start,
-		text: "the file can't be read any further",
-		hint: "see that the file can be read to its end",
-		err:  err,
-	}
-	if t.compression != "" {
-		e.text = "the " + t.compression + " data is damaged"
-		e.hint = hintAgain
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			e.text = "the " + t.compression + " data ends too early"
-			e.hint = "the file is cut off: " + hintAgain
-		}
-	}
-	if last := t.lines.start - 1; last > 0 {
-		e.text += fmt.Sprintf(", after line %d", last)
-	}
-	return e
 }
 
 // Columns returns the names of the columns with the organization and the user,
