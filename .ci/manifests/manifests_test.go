@@ -1,0 +1,307 @@
+// Package manifests holds the samples against the formats they are written in:
+// Kubernetes' own types, Compose's own loader and schema, systemd's own
+// verifier, a parser of cron schedules. It is a module by itself, so that whoever
+// builds or tests orgimport needs none of them.
+package manifests
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/robfig/cron/v3"
+	batch "k8s.io/api/batch/v1"
+	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+const samples = "../../samples/"
+
+// drain is what an import that is stopped takes at most.
+const drain = 25 * time.Second
+
+// kubernetes is what the manifests describe.
+type kubernetes struct {
+	config  core.ConfigMap
+	claim   core.PersistentVolumeClaim
+	files   core.Pod
+	job     batch.Job
+	cronJob batch.CronJob
+}
+
+// load reads the manifests, and fails on a field that does not exist.
+func load(t *testing.T) (k kubernetes) {
+	t.Helper()
+	into := map[string][]any{
+		"setup.yaml":   {&k.config, &k.claim},
+		"files.yaml":   {&k.files},
+		"job.yaml":     {&k.job},
+		"cronjob.yaml": {&k.cronJob},
+	}
+	paths, err := filepath.Glob(samples + "kubernetes/*")
+	if err != nil || len(paths) != len(into) {
+		t.Fatalf("there are %q, not %d files: %v", paths, len(into), err)
+	}
+	for _, path := range paths {
+		documents := strings.Split(read(t, path), "\n---\n")
+		objects := into[filepath.Base(path)]
+		if len(documents) != len(objects) {
+			t.Fatalf("%s has %d documents, want %d", path, len(documents), len(objects))
+		}
+		for i, document := range documents {
+			if err := yaml.UnmarshalStrict([]byte(document), objects[i]); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	return k
+}
+
+func (k kubernetes) jobs() map[string]batch.JobSpec {
+	return map[string]batch.JobSpec{"job": k.job.Spec, "cronjob": k.cronJob.Spec.JobTemplate.Spec}
+}
+
+func TestKindsAreWhatTheirFilesSay(t *testing.T) {
+	k := load(t)
+	for want, got := range map[string]string{
+		"v1 ConfigMap":             k.config.APIVersion + " " + k.config.Kind,
+		"v1 PersistentVolumeClaim": k.claim.APIVersion + " " + k.claim.Kind,
+		"v1 Pod":                   k.files.APIVersion + " " + k.files.Kind,
+		"batch/v1 Job":             k.job.APIVersion + " " + k.job.Kind,
+		"batch/v1 CronJob":         k.cronJob.APIVersion + " " + k.cronJob.Kind,
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestJobsRetryWhatIsWorthIt goes through the exit codes that orgimport has.
+func TestJobsRetryWhatIsWorthIt(t *testing.T) {
+	want := map[int32]batch.PodFailurePolicyAction{
+		1: "FailJob", 2: "FailJob", 3: "FailJob", 4: "FailJob",
+		5: "Count", 6: "Count", 10: "Count", 143: "Count",
+	}
+	for name, job := range load(t).jobs() {
+		got := map[int32]batch.PodFailurePolicyAction{}
+		for _, rule := range job.PodFailurePolicy.Rules {
+			if rule.OnExitCodes == nil {
+				continue
+			}
+			if *rule.OnExitCodes.ContainerName != job.Template.Spec.Containers[0].Name || rule.OnExitCodes.Operator != batch.PodFailurePolicyOnExitCodesOpIn {
+				t.Errorf("%s: a rule looks at %+v", name, rule.OnExitCodes)
+			}
+			for _, code := range rule.OnExitCodes.Values {
+				if _, first := got[code]; !first {
+					got[code] = rule.Action
+				}
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s takes exit codes as %v, want %v", name, got, want)
+		}
+		if !slices.Contains(job.Template.Spec.Containers[0].Args, "--resume") {
+			t.Errorf("%s: a retry does not go on with the results", name)
+		}
+		if job.Template.Spec.RestartPolicy != core.RestartPolicyNever {
+			t.Errorf("%s: a podFailurePolicy needs restartPolicy Never", name)
+		}
+	}
+}
+
+func TestNightsDoNotOverlap(t *testing.T) {
+	if got := load(t).cronJob.Spec.ConcurrencyPolicy; got != batch.ForbidConcurrent {
+		t.Errorf("concurrencyPolicy is %q", got)
+	}
+}
+
+func TestJobAndCronJobRunTheSamePod(t *testing.T) {
+	k := load(t)
+	if job, cronJob := k.job.Spec, k.cronJob.Spec.JobTemplate.Spec; !reflect.DeepEqual(job.Template, cronJob.Template) ||
+		!reflect.DeepEqual(job.PodFailurePolicy, cronJob.PodFailurePolicy) {
+		t.Error("what is changed in one belongs into the other too")
+	}
+}
+
+// TestPodsHaveWhatTheyNameAndNoMore looks at what the API server would not: that
+// names lead somewhere, and that nothing may do more than it must.
+func TestPodsHaveWhatTheyNameAndNoMore(t *testing.T) {
+	k := load(t)
+	pods := map[string]core.PodSpec{"files": k.files.Spec}
+	for name, job := range k.jobs() {
+		pods[name] = job.Template.Spec
+		if grace := time.Duration(*job.Template.Spec.TerminationGracePeriodSeconds) * time.Second; grace <= drain {
+			t.Errorf("%s is killed %s after SIGTERM", name, grace)
+		}
+		if got := job.Template.Spec.Containers[0].EnvFrom[0].ConfigMapRef.Name; got != k.config.Name {
+			t.Errorf("%s: no config map %s", name, got)
+		}
+		checkSecret(t, name, job.Template.Spec)
+	}
+	for name, pod := range pods {
+		if *pod.AutomountServiceAccountToken || !*pod.SecurityContext.RunAsNonRoot || pod.SecurityContext.RunAsUser == nil {
+			t.Errorf("%s has rights it does not need", name)
+		}
+		container := pod.Containers[0]
+		if s := container.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
+			!slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) {
+			t.Errorf("%s: its container has rights it does not need", name)
+		}
+		if len(container.Resources.Requests) != 2 || container.Resources.Limits.Memory().IsZero() {
+			t.Errorf("%s: resources are %+v", name, container.Resources)
+		}
+		if len(container.VolumeMounts) != len(pod.Volumes) {
+			t.Errorf("%s: %d of %d volumes are mounted", name, len(container.VolumeMounts), len(pod.Volumes))
+		}
+		for _, mount := range container.VolumeMounts {
+			if !slices.ContainsFunc(pod.Volumes, func(v core.Volume) bool { return v.Name == mount.Name }) {
+				t.Errorf("%s: no volume %s", name, mount.Name)
+			}
+		}
+		if got := pod.Volumes[0].PersistentVolumeClaim.ClaimName; got != k.claim.Name {
+			t.Errorf("%s: no claim %s", name, got)
+		}
+	}
+}
+
+// checkSecret follows the variable to a key of the secret that setup.yaml tells
+// how to make.
+func checkSecret(t *testing.T, name string, pod core.PodSpec) {
+	t.Helper()
+	mount, volume := pod.Containers[0].VolumeMounts[1], pod.Volumes[1]
+	if want := (core.EnvVar{Name: "AUTH0_CLIENT_SECRET_FILE", Value: mount.MountPath + "/client-secret"}); pod.Containers[0].Env[0] != want {
+		t.Errorf("%s: variable %+v, want %+v", name, pod.Containers[0].Env[0], want)
+	}
+	if create := "kubectl create secret generic " + volume.Secret.SecretName + " --from-file=client-secret\n"; !strings.Contains(read(t, samples+"kubernetes/setup.yaml"), create) {
+		t.Errorf("%s: setup.yaml does not say %q", name, create)
+	}
+	if *volume.Secret.DefaultMode != 0o440 {
+		t.Errorf("%s: the secret has mode %o", name, *volume.Secret.DefaultMode)
+	}
+}
+
+func TestNightlyJobsRunOnceADay(t *testing.T) {
+	crontab := ""
+	for line := range strings.Lines(read(t, samples+"crontab")) {
+		if fields := strings.Fields(line); len(fields) > 6 && fields[0] != "#" {
+			crontab = strings.Join(fields[:5], " ")
+		}
+	}
+	spec := load(t).cronJob.Spec
+	if _, err := time.LoadLocation(*spec.TimeZone); err != nil {
+		t.Error(err)
+	}
+	for name, schedule := range map[string]string{"crontab": crontab, "cronjob": spec.Schedule} {
+		parsed, err := cron.ParseStandard(schedule)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		first := parsed.Next(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+		if second := parsed.Next(first); second.Sub(first) != 24*time.Hour {
+			t.Errorf("%s runs at %s, then at %s", name, first, second)
+		}
+	}
+}
+
+func TestComposeFile(t *testing.T) {
+	options, err := cli.NewProjectOptions([]string{samples + "compose.yaml"}, cli.WithProfiles([]string{"*"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, service := range project.Services {
+		if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s has rights it does not need", name)
+		}
+		if service.Command[0] != "import" {
+			continue
+		}
+		if service.StopGracePeriod == nil || time.Duration(*service.StopGracePeriod) <= drain {
+			t.Errorf("%s is killed after %v", name, service.StopGracePeriod)
+		}
+		if !slices.Contains(service.Command, "--resume") {
+			t.Errorf("%s does not go on with its results", name)
+		}
+	}
+	// Plain HTTP goes to a loopback address only.
+	if rehearsal := project.Services["rehearsal"]; rehearsal.NetworkMode != types.ServicePrefix+"tenant" {
+		t.Errorf("the rehearsal does not share the loopback of the tenant: %q", rehearsal.NetworkMode)
+	}
+	if got := project.Services["import"].Environment["AUTH0_CLIENT_SECRET_FILE"]; *got != "/run/secrets/"+project.Services["import"].Secrets[0].Source {
+		t.Errorf("the secret is looked for in %s", *got)
+	}
+}
+
+// TestUnits has systemd look at the units, with a program in place of orgimport
+// that every machine has.
+func TestUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("there is no systemd here to ask")
+	}
+	dir := t.TempDir()
+	args := []string{"verify", "--man=no", "--recursive-errors=one"}
+	for _, name := range []string{"orgimport.service", "orgimport.timer"} {
+		unit := strings.ReplaceAll(read(t, samples+"systemd/"+name), "/usr/local/bin/orgimport", "/bin/true")
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(unit), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, path)
+	}
+	out, err := exec.Command("systemd-analyze", args...).CombinedOutput()
+	if err != nil || len(out) > 0 { // a word that it does not know is a warning only
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestServiceTakesExitCodesForWhatTheyAre reads what the verifier has no opinion
+// on.
+func TestServiceTakesExitCodesForWhatTheyAre(t *testing.T) {
+	service := read(t, samples+"systemd/orgimport.service")
+	for directive, want := range map[string]string{
+		"SuccessExitStatus": "6 143", "RestartForceExitStatus": "5", "User": "orgimport",
+	} {
+		if got := directiveOf(t, service, directive); got != want {
+			t.Errorf("%s=%s, want %s", directive, got, want)
+		}
+	}
+	if stop, err := time.ParseDuration(directiveOf(t, service, "TimeoutStopSec")); err != nil || stop <= drain {
+		t.Errorf("it is killed %s after SIGTERM: %v", stop, err)
+	}
+}
+
+// directiveOf returns the value of a directive that stands in a unit once.
+func directiveOf(t *testing.T, unit, name string) (value string) {
+	t.Helper()
+	found := 0
+	for line := range strings.Lines(unit) {
+		if v, ok := strings.CutPrefix(line, name+"="); ok {
+			value, found = strings.TrimSpace(v), found+1
+		}
+	}
+	if found != 1 {
+		t.Fatalf("%s stands in the unit %d times", name, found)
+	}
+	return value
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
