@@ -26,7 +26,8 @@ type gate struct {
 	pace     float64 // requests a second that may leave now
 	spacing  *rate.Limiter
 
-	hold time.Time // until when the server told everybody to wait
+	hold   time.Time // until when everybody waits
+	heldBy cause     // byServer or byHit
 
 	newest  int           // ticket of the newest answer that showed a limit
 	shown   *book         // that limit; nil before one was shown
@@ -54,6 +55,7 @@ type cause int
 const (
 	none     cause = iota
 	byServer       // a Retry-After
+	byHit          // a refusal that no header announced
 	byLimit        // nothing left above the reserve
 	byFirst        // nothing is known before the first answer
 	byPace         // its turn has not come
@@ -65,30 +67,32 @@ const (
 type decision struct {
 	wait  time.Duration // 0: it may leave, and has to
 	cause cause
-	known bool // that it has to wait so long, whatever the answers say that are under way
+	known bool  // that it has to wait so long, whatever the answers say that are under way
+	limit *book // which limit it waits for, if that is the cause
 }
 
 // next decides over the request at the head of the queue.
 func (g *gate) next(now time.Time) decision {
 	if d := g.hold.Sub(now); d > 0 {
-		return decision{d, byServer, true}
+		return decision{wait: d, cause: g.heldBy, known: true}
 	}
 	if g.shown == nil {
 		if due := g.left.Add(g.answerTime); g.sent > 0 && g.inFlight == g.sent && now.Before(due) {
-			return decision{due.Sub(now), byFirst, false}
+			return decision{wait: due.Sub(now), cause: byFirst}
 		}
 		blind := g.blindStart * math.Pow(g.blindGrowth, now.Sub(g.start(now)).Seconds())
 		return g.turn(now, min(blind, fastest))
 	}
-	tight, credit := g.tightest(now)
-	if d := g.dry(now, tight, credit); d > 0 {
-		g.pace = g.flow(tight)
-		return decision{d, byLimit, g.inFlight == 0}
+	if d := g.dry(now); d.wait > 0 {
+		g.pace = g.flow(d.limit)
+		return d
 	}
-	g.looking = credit < 1
+	g.looking = false
 	pace := fastest
 	for _, b := range g.books {
-		pace = min(pace, b.pace(g.law, now, g.credit(now, b)))
+		credit := g.credit(now, b)
+		g.looking = g.looking || credit < 1
+		pace = min(pace, b.pace(g.law, now, credit))
 	}
 	return g.turn(now, pace)
 }
@@ -109,18 +113,7 @@ func (g *gate) turn(now time.Time, pace float64) decision {
 		return decision{}
 	}
 	lacking := 1 - g.spacing.TokensAt(now)
-	return decision{max(time.Microsecond, seconds(lacking/pace)), why, g.inFlight == 0}
-}
-
-// tightest returns the limit that leaves the least credit.
-func (g *gate) tightest(now time.Time) (tight *book, least float64) {
-	least = math.Inf(1)
-	for _, b := range g.books {
-		if credit := g.credit(now, b); credit < least {
-			tight, least = b, credit
-		}
-	}
-	return tight, least
+	return decision{wait: max(time.Microsecond, seconds(lacking/pace)), cause: why, known: g.inFlight == 0}
 }
 
 // credit is how many requests a limit still allows.
@@ -157,9 +150,21 @@ func (g *gate) keep(b *book) int {
 	return keep
 }
 
-// dry returns how long to wait for credit, 0 if there is some, or if it is time
-// to send one request to see.
-func (g *gate) dry(now time.Time, b *book, credit float64) time.Duration {
+// dry returns the longest wait for credit of any limit. There is none if all
+// have some, or if it is time to send one request to see.
+func (g *gate) dry(now time.Time) decision {
+	d := decision{cause: byLimit, known: g.inFlight == 0}
+	for _, b := range g.books {
+		if wait := g.wait(now, b); wait > d.wait {
+			d.wait, d.limit = wait, b
+		}
+	}
+	return d
+}
+
+// wait returns how long to wait for credit of one limit.
+func (g *gate) wait(now time.Time, b *book) time.Duration {
+	credit := g.credit(now, b)
 	if credit >= 1 {
 		return 0
 	}
@@ -207,14 +212,14 @@ func (g *gate) start(now time.Time) time.Time {
 func (g *gate) arrive(now time.Time, ticket int, sentAt time.Time, a answer) {
 	g.inFlight--
 	if a.retryAfter > 0 && (a.status == 429 || a.status == 503) {
-		g.hold = later(g.hold, now.Add(a.retryAfter))
+		g.holdFor(now, a.retryAfter, byServer)
 	}
 	switch {
 	case a.status == 429:
 		g.refused++
 		g.untaken++
 		if !a.shows || a.remaining > 0 {
-			g.hold = later(g.hold, now.Add(g.hitPause))
+			g.holdFor(now, g.hitPause, byHit)
 			g.hidden.hit(g.law, now, g.served, g.first)
 			return
 		}
@@ -227,6 +232,12 @@ func (g *gate) arrive(now time.Time, ticket int, sentAt time.Time, a answer) {
 	}
 	if a.shows && ticket > g.newest {
 		g.observe(now, ticket, sentAt, a)
+	}
+}
+
+func (g *gate) holdFor(now time.Time, d time.Duration, by cause) {
+	if until := now.Add(d); until.After(g.hold) {
+		g.hold, g.heldBy = until, by
 	}
 }
 

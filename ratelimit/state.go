@@ -38,7 +38,7 @@ func (t *Transport) State() State {
 	}
 	if h := t.head; !h.since.IsZero() {
 		s.Waited += now.Sub(h.since)
-		s.Waiting = Waiting{Since: h.since, Why: g.why(now, decision{max(0, h.until.Sub(now)), h.why.cause, h.why.known})}
+		s.Waiting = Waiting{Since: h.since, Why: g.why(h.until, h.why)}
 		if h.why.known {
 			s.Waiting.Until = h.until
 		}

@@ -70,8 +70,8 @@ func (t *Transport) init() {
 // for the gate. Only the head asks the gate, so that no request holds a place
 // that was given before the last answer came.
 func (t *Transport) admit(ctx context.Context) (pass, error) {
-	t.enqueue()
-	defer t.dequeue()
+	t.queue(1)
+	defer t.queue(-1)
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
@@ -79,6 +79,7 @@ func (t *Transport) admit(ctx context.Context) (pass, error) {
 		return pass{}, context.Cause(ctx)
 	}
 	since := time.Now()
+	defer t.leaveHead(since)
 	var pause Pause
 	defer func() { t.endPause(pause) }()
 	for {
@@ -104,23 +105,22 @@ func (t *Transport) sleep(ctx context.Context, wait time.Duration) {
 	}
 }
 
-func (t *Transport) enqueue() {
+func (t *Transport) queue(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.queued++
+	t.queued += n
+	if t.queued == 0 && t.gate.inFlight == 0 {
+		t.head.blocked = time.Time{} // nobody is left who has waited
+	}
 }
 
-func (t *Transport) dequeue() {
+func (t *Transport) leaveHead(since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.head.since.IsZero() {
-		t.waited += time.Since(t.head.since)
+		t.waited += time.Since(since)
 	}
-	t.queued--
 	t.head.since = time.Time{}
-	if t.queued == 0 && t.gate.inFlight == 0 {
-		t.head.blocked = time.Time{}
-	}
 }
 
 // ask asks the gate for the request at the head. It returns a pass, or how long
@@ -138,7 +138,7 @@ func (t *Transport) ask(now, since time.Time) (pass, time.Duration, error) {
 	}
 	rest := t.head.blocked.Add(t.MaxWait).Sub(now)
 	if rest <= 0 || rest < d.wait && d.known {
-		return pass{}, 0, &WaitError{Wait: now.Sub(t.head.blocked) + d.wait, MaxWait: t.MaxWait, Why: t.gate.why(now, d)}
+		return pass{}, 0, &WaitError{Wait: now.Sub(t.head.blocked) + d.wait, MaxWait: t.MaxWait, Why: t.gate.why(now.Add(d.wait), d)}
 	}
 	return pass{}, min(d.wait, rest), nil
 }

@@ -64,17 +64,21 @@ func (t *Transport) endPause(p Pause) {
 }
 
 // why puts a decision into words.
-func (g *gate) why(now time.Time, d decision) string {
-	at := now.Add(d.wait).Format(time.TimeOnly)
+func (g *gate) why(until time.Time, d decision) string {
+	at := until.Format(time.TimeOnly)
 	switch {
 	case d.cause == byServer:
 		return fmt.Sprintf("the server, which asks to wait until %s (Retry-After)", at)
+	case d.cause == byHit:
+		return "a limit that the server does not show"
+	case d.cause == byFirst:
+		return "the first answer"
 	case d.cause == byCeiling:
 		return fmt.Sprintf("the ceiling of %.3g requests a second", g.ceiling)
-	case d.cause == byPace || g.shown == nil:
+	case d.cause == byPace:
 		return fmt.Sprintf("the next turn at %.3g requests a second", g.pace)
 	}
-	b, _ := g.tightest(now)
+	b := d.limit
 	left := fmt.Sprintf("%d of %d left", b.remaining, b.limit)
 	if keep := min(g.keep(b), b.remaining); keep > 0 {
 		left += fmt.Sprintf(", %d of them kept for others", keep)
