@@ -41,13 +41,15 @@ func checkIDs(orgID, userID string) error {
 // checkOrgID is stricter than checkText, because the id becomes a segment of a
 // path, where "." and ".." name others.
 func checkOrgID(id string) error {
-	if id == "." || id == ".." {
+	switch err := checkText(id, maxOrgID); {
+	case id == "." || id == "..":
 		return fmt.Errorf("is %q, which no path can hold", id)
-	}
-	if !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace) {
+	case err != nil:
+		return err
+	case !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace):
 		return errors.New("holds white space")
 	}
-	return checkText(id, maxOrgID)
+	return nil
 }
 
 func checkText(id string, longest int) error {

@@ -46,9 +46,15 @@ func (t *Table) judge(row Row, status string) Row {
 	return row
 }
 
+// isHeader reports whether the row repeats the header, perhaps behind a byte
+// order mark.
 func (t *Table) isHeader(row Row) bool {
-	c := &t.columns
-	return cleanName(row.UserID) == c.names[c.user] && (c.org < 0 || cleanName(row.OrgID) == c.names[c.org])
+	user := t.columns.names[t.columns.user]
+	if !strings.HasSuffix(row.UserID, user) { // soon told of nearly every row
+		return false
+	}
+	org := at(t.columns.names, t.columns.org)
+	return cleanName(row.UserID) == user && cleanName(row.OrgID) == org
 }
 
 // rejected returns the row with err. Its ids become valid UTF-8, for they are
