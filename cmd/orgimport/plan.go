@@ -140,7 +140,10 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := settled(importer.Distinct(p.counted(ctx, table.Rows())), done.In)
+	rows := importer.Distinct(p.counted(ctx, table.Rows()))
+	if p.Resume {
+		rows = settled(rows, done.In)
+	}
 	if p.check != nil {
 		rows = p.check.tally(rows)
 	}
@@ -156,10 +159,10 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	return newPlan(p, table, found), nil
 }
 
-// before reads what an earlier run has finished.
+// before reads what an earlier run has finished, which is asked for by Resume.
 func (p *planner) before() (*report.Journal, error) {
 	if !p.Resume {
-		return &report.Journal{}, nil
+		return nil, nil
 	}
 	f, err := os.Open(p.Results)
 	if errors.Is(err, fs.ErrNotExist) { // as import has it: it would simply start
