@@ -18,11 +18,8 @@ import (
 	"orgimport/report"
 )
 
-// The scopes that orgimport uses.
-const (
-	scopeAdd         = "create:organization_members"
-	scopeReadMembers = "read:organization_members"
-)
+// scopeAdd is what an import takes.
+const scopeAdd = "create:organization_members"
 
 // scopesReadOrganization are those of which any lets an organization be read.
 func scopesReadOrganization() []string {

@@ -24,6 +24,7 @@ func main() {
 type cli struct {
 	Import  importCmd  `cmd:"" help:"Add the users of a CSV file to organizations."`
 	Plan    planCmd    `cmd:"" help:"Say what an import would do, and how long it would take."`
+	Verify  verifyCmd  `cmd:"" help:"Read the members back, and say of every row that is in whether it is."`
 	Report  reportCmd  `cmd:"" help:"Make a page for people of a results file."`
 	Demo    demoCmd    `cmd:"" help:"Run the whole job against a simulated tenant on this machine."`
 	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with one's own CSV."`

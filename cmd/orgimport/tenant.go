@@ -28,6 +28,7 @@ type tenantCmd struct {
 	Partly      bool   `help:"Add the others of such a batch all the same." group:"behaviour"`
 	Readd       string `help:"What a batch with a member gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"behaviour"`
 
+	Lag           time.Duration `help:"How long the list of members lags behind." placeholder:"DURATION" group:"behaviour"`
 	TokenLifetime time.Duration `help:"How long a token is good." default:"24h" placeholder:"DURATION" group:"behaviour"`
 
 	Fail      float64       `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
@@ -101,6 +102,7 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 			Partial:     cmd.Partly,
 			Naming:      map[string]auth0test.Naming{"all": auth0test.NameAll, "first": auth0test.NameFirst, "index": auth0test.NameIndex}[cmd.Name],
 			Readd:       map[string]int{"409": 409}[cmd.Readd],
+			AddDelay:    cmd.Lag,
 		},
 		Chances: []auth0test.Chance{
 			{Probability: cmd.Fail, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},

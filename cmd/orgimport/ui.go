@@ -272,12 +272,17 @@ type alwaysOn struct{ slog.Handler }
 
 func (alwaysOn) Enabled(context.Context, slog.Level) bool { return true }
 
-// reckon says how a run ended; it is the last thing that is said.
+// reckon says how an import ended.
 func (u *ui) reckon(s *report.Summary, quiet bool) {
 	text := s.String()
 	if quiet {
 		text, _, _ = strings.Cut(text, "\n")
 	}
+	u.closing(text)
+}
+
+// closing is the last thing that is said.
+func (u *ui) closing(text string) {
 	if u.json {
 		u.notice(text)
 		return
