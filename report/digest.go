@@ -66,7 +66,7 @@ func readDigest(results io.Reader) (*digest, error) {
 }
 
 func (d *digest) add(o *importer.Outcome) {
-	d.counts.add(o.Status, 1)
+	d.counts.add(o.Status)
 	notIn := o.Status == importer.Failed || o.Status == importer.Rejected
 	d.organize(o.Row.OrgID, notIn)
 	if o.HTTPStatus != 0 {

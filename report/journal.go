@@ -121,7 +121,7 @@ func (j *Journal) take(l line, ours string) (stays bool, err error) {
 		j.Dropped++
 		return false, nil
 	}
-	j.kept.add(status, 1)
+	j.kept.add(status)
 	return true, nil
 }
 
@@ -149,9 +149,9 @@ func (j *Journal) In(orgID, userID string) bool {
 	}
 	switch {
 	case j.added.Len() > 0 && j.added.Has(orgID, userID):
-		j.found.add(importer.Added, 1)
+		j.found.add(importer.Added)
 	case j.members.Len() > 0 && j.members.Has(orgID, userID):
-		j.found.add(importer.AlreadyMember, 1)
+		j.found.add(importer.AlreadyMember)
 	default:
 		return false
 	}

@@ -83,7 +83,7 @@ func newScanner(r io.Reader) (*scanner, error) {
 	s.csv.ReuseRecord = true
 	raw, whole, err := s.physical()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -142,9 +142,9 @@ func (s *scanner) next() (line, error) {
 func (s *scanner) physical() (raw []byte, whole bool, err error) {
 	s.number++
 	raw, err = s.in.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		s.long = append(s.long[:0], raw...)
-		for err == bufio.ErrBufferFull {
+		for errors.Is(err, bufio.ErrBufferFull) {
 			raw, err = s.in.ReadSlice('\n')
 			s.long = append(s.long, raw[:min(len(raw), maxLine-len(s.long))]...)
 		}
@@ -155,7 +155,7 @@ func (s *scanner) physical() (raw []byte, whole bool, err error) {
 		return raw, true, nil
 	case err == io.EOF && len(raw) > 0:
 		return raw, false, nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, false, io.EOF
 	}
 	return nil, false, fmt.Errorf("read results, line %d: %w", s.number, err)

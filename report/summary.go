@@ -42,18 +42,18 @@ type counts struct {
 	added, alreadyMember, duplicate, failed, rejected int
 }
 
-func (c *counts) add(s importer.Status, n int) {
+func (c *counts) add(s importer.Status) {
 	switch s {
 	case importer.Added:
-		c.added += n
+		c.added++
 	case importer.AlreadyMember:
-		c.alreadyMember += n
+		c.alreadyMember++
 	case importer.Duplicate:
-		c.duplicate += n
+		c.duplicate++
 	case importer.Failed:
-		c.failed += n
+		c.failed++
 	case importer.Rejected:
-		c.rejected += n
+		c.rejected++
 	}
 }
 
@@ -76,7 +76,7 @@ func (c *counts) sum() int {
 func (s *Summary) Add(outcomes []importer.Outcome) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		s.outcomes.add(o.Status, 1)
+		s.outcomes.add(o.Status)
 		if o.Status == importer.Failed || o.Status == importer.Rejected {
 			s.causes.add(o)
 		}

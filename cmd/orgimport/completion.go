@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -25,9 +26,11 @@ fish: orgimport completion fish > ~/.config/fish/completions/orgimport.fish`
 
 // Run prints the script.
 func (cmd *completionCmd) Run(c *console, ctx *kong.Context) error {
+	var script bytes.Buffer
 	write := map[string]func(io.Writer, *kong.Node){"bash": completeBash, "zsh": completeZsh, "fish": completeFish}[cmd.Shell]
-	write(c.stdout, ctx.Model.Node)
-	return nil
+	write(&script, ctx.Model.Node)
+	_, err := script.WriteTo(c.stdout)
+	return err
 }
 
 func completeBash(w io.Writer, app *kong.Node) {

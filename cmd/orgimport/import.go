@@ -254,10 +254,10 @@ func (r *importRun) record(answered []importer.Outcome) {
 	}
 	r.summary.Add(answered)
 	for _, o := range answered {
-		switch {
-		case o.Status == importer.Added:
+		switch o.Status {
+		case importer.Added:
 			r.members.Add(1)
-		case o.Status == importer.Failed || o.Status == importer.Rejected:
+		case importer.Failed, importer.Rejected:
 			r.failed.Add(1)
 		}
 		if o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
@@ -303,13 +303,14 @@ func (r *importRun) finish(err error) error {
 	r.summary.Total = int(r.total.Load())
 	state := r.pace.State()
 	r.summary.Requests, r.summary.Refused, r.summary.Waited = state.Sent, state.Refused, state.Waited
-	if err != nil {
+	switch {
+	case err != nil:
 		r.summary.Stopped = err.Error()
 		r.summary.GoOn = r.goOn()
-	} else if r.chokes > 0 {
+	case r.chokes > 0:
 		err = &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %d rows", r.chokes), "they are told as failed: try them again with --resume"}
 		r.summary.GoOn = r.goOn()
-	} else if r.summary.Failures() > 0 {
+	case r.summary.Failures() > 0:
 		err = rowsError{}
 	}
 	r.summary.ExitCode, _ = verdict(err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/gofrs/flock"
 )
@@ -20,9 +19,4 @@ func lock(path string) (unlock func(), err error) {
 		return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "it is still at work: wait for it to end, or give this run its own --results"}
 	}
 	return func() { _ = l.Unlock() }, nil
-}
-
-// lockPath is where the lock stands if nobody says otherwise.
-func lockPath(results string) string {
-	return strings.TrimSuffix(results, "/") + ".lock"
 }

@@ -70,13 +70,13 @@ func newUI(out io.Writer, flags uiFlags) *ui {
 	if flags.Quiet {
 		u.draw, u.logs, level = false, false, slog.LevelWarn
 	}
-	var handler slog.Handler = tint.NewTextHandler(lockedWriter{u}, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
-	})
 	if u.json {
-		handler = slog.NewJSONHandler(lockedWriter{u}, &slog.HandlerOptions{Level: level})
+		u.log = slog.New(slog.NewJSONHandler(lockedWriter{u}, &slog.HandlerOptions{Level: level}))
+		return u
 	}
-	u.log = slog.New(handler)
+	u.log = slog.New(tint.NewTextHandler(lockedWriter{u}, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+	}))
 	return u
 }
 

@@ -60,7 +60,7 @@ func (c *Client) attempt(ctx context.Context, call *call) (*answer, error) {
 	if err != nil {
 		return nil, &ConfigError{Err: err, Hint: "check the domain"}
 	}
-	resp, err := c.HTTP.Do(req)
+	resp, err := c.HTTP.Do(req) //nolint:bodyclose // drain closes it
 	if err != nil {
 		return nil, withoutURL(err)
 	}
