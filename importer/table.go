@@ -81,7 +81,8 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 // Rows returns the rows of the file, which can be ranged over once. A row that
 // can't be read, or that no tenant could hold, comes with Err and with as much
 // of its ids as could be read, and the rows after it come all the same. Blank
-// lines are no rows.
+// lines are no rows, and empty values behind the last column are no fault:
+// spreadsheets write both.
 //
 // The range ends with an *[InputError] if the file becomes unreadable.
 func (t *Table) Rows() iter.Seq2[Row, error] {
