@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// row returns a row with the ids that stand in a record. The record's values
+// row returns a row with the ids that stand in a record, or with the
+// organization that every row has. The record's values
 // share their memory: in a file with other columns the ids are copied, so that
 // a row that waits does not hold on to all of them.
 func (t *Table) row(orgID, userID string) Row {
@@ -18,6 +19,9 @@ func (t *Table) row(orgID, userID string) Row {
 	if len(t.columns.names) > 2 && len(t.columns.kept) == 0 {
 		row.OrgID = strings.Clone(row.OrgID)
 		row.UserID = strings.Clone(row.UserID)
+	}
+	if row.OrgID == "" {
+		row.OrgID = t.orgID
 	}
 	return row
 }
@@ -33,11 +37,8 @@ func (t *Table) judge(row Row, status string) Row {
 	if t.isHeader(row) {
 		return rejected(row, errors.New("the header again, as where files were joined"))
 	}
-	if t.orgID != "" {
-		if row.OrgID != "" && row.OrgID != t.orgID {
-			return rejected(row, fmt.Errorf("the row is of organization %q, --org says %q", row.OrgID, t.orgID))
-		}
-		row.OrgID = t.orgID
+	if t.orgID != "" && row.OrgID != t.orgID {
+		return rejected(row, fmt.Errorf("the row is of organization %q, --org says %q", row.OrgID, t.orgID))
 	}
 	if err := checkIDs(row.OrgID, row.UserID); err != nil {
 		return rejected(row, err)
@@ -53,8 +54,8 @@ func (t *Table) isHeader(row Row) bool {
 	if !strings.HasSuffix(row.UserID, user) { // soon told of nearly every row
 		return false
 	}
-	org := at(t.columns.names, t.columns.org)
-	return cleanName(row.UserID) == user && cleanName(row.OrgID) == org
+	org := t.columns.org
+	return cleanName(row.UserID) == user && (org < 0 || cleanName(row.OrgID) == t.columns.names[org])
 }
 
 // rejected returns the row with err. Its ids become valid UTF-8, for they are

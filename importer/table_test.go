@@ -164,6 +164,16 @@ func TestTableReadsDialects(t *testing.T) {
 			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
 		},
 		{
+			name: "users only, some of them broken", data: "user_id\nauth0|1,x\n\"auth0|2\nuser_id\nauth0|3\n", dialect: importer.Dialect{OrgID: "org_x"},
+			rows: []string{
+				"2 org_x auth0|1: 2 fields, the header has 1",
+				"3 org_x auth0|2: a quoted value that is not closed, or goes on after its closing quote",
+				"4 org_x user_id: the header again, as where files were joined",
+				"5 org_x auth0|3",
+			},
+			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
+		},
+		{
 			name: "one organization, and a column that disagrees", data: "org_id,user_id\norg_x,auth0|1\norg_b,auth0|2\n,auth0|3\n",
 			dialect: importer.Dialect{OrgID: "org_x"},
 			rows: []string{
