@@ -79,6 +79,7 @@ type planner struct {
 	check *check // nil: the tenant is not asked
 	in    *input
 	rows  atomic.Int64 // read so far
+	since time.Time
 }
 
 func (p *planner) run(ctx context.Context) error {
@@ -132,6 +133,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	}
 	ui := newUI(p.stderr, p.uiFlags)
 	defer ui.Close()
+	p.since = time.Now()
 	ui.watch(p.progress)
 	table, err := importer.Open(p.in, p.dialect())
 	if ctx.Err() != nil {
@@ -249,7 +251,7 @@ func rejection(row importer.Row) importer.Outcome {
 
 // progress is asked for by the ui, from its own goroutine.
 func (p *planner) progress() progress {
-	now := progress{done: p.in.read.Load(), bytes: true, words: fmt.Sprintf("%d rows", p.rows.Load())}
+	now := progress{done: p.in.read.Load(), bytes: true, elapsed: time.Since(p.since), words: fmt.Sprintf("%d rows", p.rows.Load())}
 	if p.in.info != nil {
 		now.total = p.in.info.Size()
 	}

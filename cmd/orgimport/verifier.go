@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ type verifier struct {
 	relations
 	members func(ctx context.Context, orgID string) iter.Seq2[string, error]
 	settle  time.Duration // how long the list of members may lag behind
+	workers int           // organizations asked for at a time, at most
 	rolls   *rolls
 
 	// For the progress: organizations that were asked for, lines that were found.
@@ -51,35 +53,74 @@ func (v *verifier) run(ctx context.Context) error {
 	return nil
 }
 
-// look reads the members of each organization, and returns those that are worth
-// another look.
+// look asks for each organization, several at a time, and returns those that are
+// worth another look.
 func (v *verifier) look(ctx context.Context, all []*roll) (again []*roll, err error) {
-	for _, r := range all {
-		before := len(r.missing)
-		err := r.call(v.members(ctx, r.orgID))
-		v.there.Add(int64(before - len(r.missing)))
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if r.state == unasked {
-			v.asked.Add(1)
-		}
-		switch reach := importer.ReachOf(err); {
-		case err == nil:
-			r.state, r.why = read, nil
-			if len(r.missing) > 0 {
-				again = append(again, r)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan *roll)
+	var askers sync.WaitGroup
+	for range min(v.workers, len(all)) {
+		askers.Go(func() {
+			for r := range work {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := v.ask(ctx, r); err != nil {
+					cancel(err)
+				}
 			}
-		case reach == importer.ReachOrg:
-			r.state, r.why = read, err
-		case reach == importer.ReachBatch: // no answer for the time being
-			r.state, r.why = unread, err
+		})
+	}
+	for _, r := range all {
+		select {
+		case work <- r:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(work)
+	askers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, r := range all {
+		if r.pending() {
 			again = append(again, r)
-		default:
-			return nil, err
 		}
 	}
 	return again, nil
+}
+
+// ask reads the members of one organization. An error means that nothing else
+// can be read either.
+func (v *verifier) ask(ctx context.Context, r *roll) error {
+	before := len(r.missing)
+	err := r.call(v.members(ctx, r.orgID))
+	v.there.Add(int64(before - len(r.missing)))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if r.state == unasked {
+		v.asked.Add(1)
+	}
+	switch reach := importer.ReachOf(err); {
+	case err == nil:
+		r.state, r.why = read, nil
+	case reach == importer.ReachOrg:
+		r.state, r.why = read, err
+	case reach == importer.ReachBatch: // no answer for the time being
+		r.state, r.why = unread, err
+	default:
+		return err
+	}
+	return nil
+}
+
+// pending reports whether another look may find more.
+func (r *roll) pending() bool {
+	return r.state == unread || r.state == read && r.why == nil && len(r.missing) > 0
 }
 
 func countMissing(all []*roll) (n int) {

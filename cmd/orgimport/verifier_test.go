@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ func listing(err error, ids ...string) iter.Seq2[string, error] {
 }
 
 func newVerifier(rs *rolls, settle time.Duration, members func(ctx context.Context, orgID string) iter.Seq2[string, error]) *verifier {
-	return &verifier{relations: relations{log: slog.New(slog.DiscardHandler)}, settle: settle, rolls: rs, members: members}
+	return &verifier{relations: relations{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, rolls: rs, members: members}
 }
 
 func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
@@ -153,6 +154,59 @@ func TestVerifierStopsAtOnce(t *testing.T) {
 		}
 		if took := time.Since(start); took != 20*time.Second {
 			t.Errorf("stopped after %s", took)
+		}
+	})
+}
+
+func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		rs := &rolls{}
+		for i := range 30 {
+			rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1", Line: i + 2}})
+		}
+		v := newVerifier(rs, 0, func(_ context.Context, orgID string) iter.Seq2[string, error] {
+			time.Sleep(time.Second)
+			if orgID == "org_7" {
+				return listing(nil)
+			}
+			return listing(nil, "u1")
+		})
+		if err := v.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("it took %s, want 10 times the time of one answer", took)
+		}
+		if got, want := v.reckon().String(), "30 lines = 29 there + 1 missing"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if v.asked.Load() != 30 || v.there.Load() != 29 {
+			t.Errorf("the progress has %d organizations and %d lines", v.asked.Load(), v.there.Load())
+		}
+	})
+}
+
+func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := &rolls{}
+		for i := range 30 {
+			rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1"}})
+		}
+		var asked atomic.Int64
+		v := newVerifier(rs, time.Minute, func(context.Context, string) iter.Seq2[string, error] {
+			asked.Add(1)
+			time.Sleep(time.Second)
+			return listing(errRun)
+		})
+		if err := v.run(t.Context()); !errors.Is(err, errRun) {
+			t.Errorf("got %v", err)
+		}
+		if n := asked.Load(); n > 3 {
+			t.Errorf("asked %d times, which is more than there are askers", n)
+		}
+		if got, want := v.reckon().String(), "30 lines = 0 there + 30 not checked"; got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 		return err
 	}
 	ui.notice("tenant " + conn.base.Host)
-	v := &verifier{relations: relations{log: ui.log}, settle: cmd.Settle, rolls: rolls}
+	v := &verifier{relations: relations{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
 	conn.runID = report.RunID(conn.base.Host)
 	conn.onEvent, conn.onPause = v.event, v.pause
 	client, pace := conn.class()
