@@ -102,6 +102,10 @@ func (c *console) fail(err error) int {
 	if err == nil || errors.As(err, &said{}) || errors.As(err, &rowsError{}) {
 		return code
 	}
+	if c.errors != nil {
+		c.errors.Error(err.Error(), "hint", hint, "exit_code", code)
+		return code
+	}
 	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", err)
 	if hint != "" {
 		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", hint)

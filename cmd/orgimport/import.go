@@ -75,6 +75,9 @@ func (cmd *importCmd) Run(c *console) error {
 	}
 	r := &importRun{console: c, cmd: cmd, ui: newUI(c.stderr, cmd.uiFlags)}
 	r.relations.log = r.ui.log
+	if r.ui.json {
+		c.errors = r.ui.log
+	}
 	r.guard.max = cmd.MaxErrors
 	r.summary.Started = time.Now()
 	err := r.run()

@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -39,7 +40,8 @@ type cli struct {
 type console struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	args           []string // as typed, for the command to go on with
+	args           []string     // as typed, for the command to go on with
+	errors         *slog.Logger // where errors go if the log is for machines; otherwise nil
 }
 
 // run is the program with its edges handed in, so that tests call it too.
