@@ -1,4 +1,4 @@
-package samples_test
+package main
 
 import (
 	"bytes"
@@ -20,28 +20,34 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-const members = "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\norg_a,auth0|2\n"
+// samplesDir has the files to start from, for cron, systemd, Compose and
+// Kubernetes. They are tested here, beside the flags that they use.
+const samplesDir = "../../samples"
+
+const sampleRows = "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\norg_a,auth0|2\n"
 
 // TestCommandsOfSamplesRun runs every command line of the samples: against a
 // simulated tenant, and twice, for what runs every night must go on with what
 // it left.
 func TestCommandsOfSamplesRun(t *testing.T) {
-	bin := build(t)
 	server := httptest.NewServer(auth0test.New(auth0test.Config{}))
 	t.Cleanup(server.Close)
 	found := map[string]int{}
-	for file, args := range commands(t) {
+	for file, args := range commandsOfSamples(t) {
 		found[file]++
 		t.Run(file+" "+args[0], func(t *testing.T) {
 			dir := t.TempDir()
-			write(t, filepath.Join(dir, "members.csv"), members)
+			writeFile(t, filepath.Join(dir, "members.csv"), sampleRows)
 			if args[0] == "tenant" {
 				args = append(args, "--listen=127.0.0.1:0", "--for=1ms") // of a repeated flag the last counts
 			}
 			for range 2 {
-				cmd := exec.Command(bin, args...)
+				cmd := exec.Command("orgimport", args...) // TestMain puts it into PATH
 				cmd.Dir = dir
-				cmd.Env = []string{"AUTH0_DOMAIN=" + server.URL, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret"}
+				cmd.Env = []string{
+					"AUTH0_DOMAIN=" + server.URL, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret",
+					"GORACE=atexit_sleep_ms=0", // else the race detector sleeps a second at each program's end
+				}
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("orgimport %s: %v\n%s", strings.Join(args, " "), err, out)
 				}
@@ -60,11 +66,11 @@ func TestCommandsOfSamplesRun(t *testing.T) {
 	}
 }
 
-// commands returns the arguments of each call of orgimport in the samples, by
-// file.
-func commands(t *testing.T) iter.Seq2[string, []string] {
+// commandsOfSamples returns the arguments of each call of orgimport in the
+// samples, by file.
+func commandsOfSamples(t *testing.T) iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
-		err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		err := fs.WalkDir(os.DirFS(samplesDir), ".", func(path string, d fs.DirEntry, err error) error {
 			var lines [][]string
 			switch {
 			case err != nil:
@@ -78,7 +84,7 @@ func commands(t *testing.T) iter.Seq2[string, []string] {
 				lines = argsInManifest(t, path)
 			}
 			for _, args := range lines {
-				if !yield(filepath.ToSlash(path), args) {
+				if !yield(path, args) {
 					return fs.SkipAll
 				}
 			}
@@ -127,7 +133,7 @@ func TestCronMailsOnlyTrouble(t *testing.T) {
 func runCrontab(t *testing.T, code int) (output string, args []string) {
 	t.Helper()
 	bin, home := t.TempDir(), t.TempDir()
-	write(t, filepath.Join(bin, "orgimport"), fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$@\" >args\necho the reckoning >&2\nexit %d\n", code))
+	writeFile(t, filepath.Join(bin, "orgimport"), fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$@\" >args\necho the reckoning >&2\nexit %d\n", code))
 	if err := os.Chmod(filepath.Join(bin, "orgimport"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +155,7 @@ func runCrontab(t *testing.T, code int) (output string, args []string) {
 func crontabCommand(t *testing.T) string {
 	t.Helper()
 	var commands []string
-	for line := range strings.Lines(read(t, "crontab")) {
+	for line := range strings.Lines(readSample(t, "crontab")) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || fields[0][0] == '#' || strings.Contains(fields[0], "=") {
 			continue
@@ -175,7 +181,7 @@ func crontabCommand(t *testing.T) string {
 // argsInUnit returns the arguments that a systemd unit starts orgimport with.
 func argsInUnit(t *testing.T, name string) (lines [][]string) {
 	t.Helper()
-	for line := range strings.Lines(read(t, name)) {
+	for line := range strings.Lines(readSample(t, name)) {
 		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart="); ok {
 			words := strings.Fields(command)
 			if words[0] != "/usr/local/bin/orgimport" {
@@ -191,7 +197,7 @@ func argsInUnit(t *testing.T, name string) (lines [][]string) {
 // image is orgimport: args in Kubernetes, command in Compose.
 func argsInManifest(t *testing.T, name string) (lines [][]string) {
 	t.Helper()
-	for d := yaml.NewDecoder(strings.NewReader(read(t, name))); ; {
+	for d := yaml.NewDecoder(strings.NewReader(readSample(t, name))); ; {
 		var document any
 		err := d.Decode(&document)
 		if errors.Is(err, io.EOF) {
@@ -232,26 +238,16 @@ func texts(words []any) []string {
 	return all
 }
 
-// build builds orgimport, unless the build cache has it.
-func build(t *testing.T) string {
+func readSample(t *testing.T, name string) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "orgimport")
-	if out, err := exec.Command("go", "build", "-o", bin, "orgimport/cmd/orgimport").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return bin
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	content, err := os.ReadFile(name)
+	content, err := os.ReadFile(filepath.Join(samplesDir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(content)
 }
 
-func write(t *testing.T, name, content string) {
+func writeFile(t *testing.T, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
