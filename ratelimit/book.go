@@ -24,12 +24,14 @@ func (b *book) left(now time.Time, ticket int, flow float64) float64 {
 	return min(float64(b.remaining-(ticket-b.ticket))+flow*now.Sub(b.at).Seconds(), float64(b.limit))
 }
 
-// pace is how fast credit is used: within a second, but no faster than it comes
-// back; and what is beyond that by the reset, where there may be a new window.
+// pace is how fast credit is used: as fast as it comes back, but for the last of
+// it, which all who share the limit see alike; and what is beyond that by the
+// reset, where there may be a new window.
 func (b *book) pace(l law, now time.Time, credit float64) float64 {
-	spread := clamp(b.reset.Sub(now), l.spreadMin, l.spreadMax).Seconds()
 	credit = max(1, credit)
-	return max(min(b.refill, credit/l.settle.Seconds())+credit/spread, l.tail*float64(b.limit)/spread)
+	spread := clamp(b.reset.Sub(now), l.spreadMin, l.spreadMax).Seconds()
+	flow := min(b.refill, credit*max(1/l.settle.Seconds(), b.refill/l.settleCount))
+	return max(flow+credit/spread, l.tail*float64(b.limit)/spread-b.refill)
 }
 
 // learn follows the level: its slope is what comes back.

@@ -27,10 +27,11 @@
 // busy it falls and we yield; when they rest it rises and we follow. A jump
 // when a far reset is due is a new window and not refill.
 //
-// Pace. Credit is used within a second, but no faster than it comes back; what
-// is beyond that is spread over the time to the reset, 1 to 10 s. So several
-// importers on one tenant come to use equal parts, for they all see the same
-// credit; nothing leaves in bursts; and a window is used gently.
+// Pace. Credit is used within a second, or half of one where much comes back,
+// but no faster than it comes back; what is beyond that is spread over the time
+// to the reset, 1 to 10 s. So several importers on one tenant come to use equal
+// parts, for they all see the same credit; nothing leaves in bursts; and a
+// window is used gently.
 //
 // Reserve. Where permissions drip back it costs next to nothing to leave many
 // of them in the bucket, because the bucket fills as fast at one level as at

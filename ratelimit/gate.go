@@ -133,14 +133,13 @@ func (g *gate) flow(b *book) float64 {
 
 // keep is how much of a limit is left to others.
 func (g *gate) keep(b *book) int {
-	level, room := g.dripTime, g.dripRoom
+	level := g.dripTime
 	if g.reserve.isZero() {
-		level, room = g.flight, g.flight
+		level = g.flight
 	}
-	limit := float64(b.limit)
 	keep := g.reserve.of(b.limit)
 	if b.limit >= 10 {
-		keep = max(keep, int(min(g.dripShare*limit, b.refill*level.Seconds(), limit-b.refill*room.Seconds())))
+		keep = max(keep, int(min(g.dripShare*float64(b.limit), b.refill*level.Seconds())))
 	}
 	for _, o := range g.books {
 		if o.limit < b.limit && keep <= 2*o.limit {

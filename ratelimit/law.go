@@ -11,15 +11,17 @@ type law struct {
 	smoothCount          float64
 	smoothMin, smoothMax time.Duration
 
-	settle time.Duration // credit is used within it, up to the refill
+	// Credit is used within settle, up to the refill, and faster where more than
+	// settleCount requests come back in that time, or a small bucket overflows.
+	settle      time.Duration
+	settleCount float64
 
 	spreadMin, spreadMax time.Duration // surplus is spread over the time to the reset, within these
 	tail                 float64       // of the limit: the least surplus to spread, so that it comes to an end
 
 	dripShare float64       // of the limit: the most that is kept where keeping is free
 	dripTime  time.Duration // of refill: the same
-	dripRoom  time.Duration // of refill: room above what is kept, or the bucket overflows
-	flight    time.Duration // of refill: both of them where nothing is reserved; the age of an answer
+	flight    time.Duration // of refill: the same where nothing is reserved; the age of an answer
 
 	unseen  float64 // a limit that is not shown has so many times the refill that was learnt
 	wrongBy float64 // permissions: if it has so many more than it was believed to have, it is forgotten
@@ -50,14 +52,14 @@ func defaultLaw() law {
 		smoothCount: 8,
 		smoothMin:   1500 * time.Millisecond, smoothMax: 3 * time.Second,
 
-		settle: time.Second,
+		settle:      time.Second,
+		settleCount: 8,
 
 		spreadMin: time.Second, spreadMax: 10 * time.Second,
 		tail: 0.1,
 
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
-		dripRoom:  1500 * time.Millisecond,
 		flight:    250 * time.Millisecond,
 
 		unseen:  1.05,
