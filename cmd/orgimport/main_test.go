@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"go/build"
 	"os"
 	"path/filepath"
@@ -12,6 +13,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests here wait for a process that waits for a server.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"orgimport": main})
 }
 

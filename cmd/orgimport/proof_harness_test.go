@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -87,6 +88,30 @@ func (p *proofTenant) issued() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.tokens)
+}
+
+// newEcho serves a tenant that gives out tokens, to all but the client called
+// echo, and answers everything else with a refusal that holds what was sent.
+func newEcho(t *testing.T, tenant *proofTenant) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		sent := fmt.Sprintf("you sent %s with %s", body, r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path != "/oauth/token":
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]any{"statusCode": 400, "error": "Bad Request", "message": sent, "errorCode": r.Header.Get("Authorization")})
+		case strings.Contains(string(body), "client_id=echo"):
+			w.WriteHeader(http.StatusUnauthorized)
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": "access_denied", "error_description": sent})
+		default:
+			tenant.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // tokenTap remembers the tokens that pass through it.
@@ -284,7 +309,7 @@ func newProofInput(lines []string) *proofInput {
 			status = importer.Rejected
 		case seen[line]:
 			status = importer.Duplicate
-		case !exists(orgID) || !exists(userID):
+		case !exists(orgID) || !exists(userID) || !strings.Contains(userID, "|"):
 			status = importer.Failed
 		}
 		if status == importer.Added || status == importer.Failed {

@@ -165,7 +165,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 // end of a stopped run has a line.
 func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second)}})
+	tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(400 * time.Millisecond)}})
 	in := newProofInput(proofLines(500, 10))
 	p := newProgram(t, tenant, in.csv)
 	run := p.start()

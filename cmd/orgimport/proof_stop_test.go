@@ -1,0 +1,341 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0/auth0test"
+)
+
+// slowly is a tenant that leaves time to look at a run.
+func slowly() auth0test.Config {
+	return auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(50 * time.Millisecond)}}
+}
+
+// TestSecondRunIsLockedOut and leaves everything as it is.
+func TestSecondRunIsLockedOut(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{
+		Limits: proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}),
+	})
+	in := newProofInput(proofLines(300, 3))
+	p := newProgram(t, tenant, in.csv)
+	first := p.start("--max-wait", "2h")
+	waitUntil(t, first, func() bool {
+		return tenant.writes() == 1 && strings.Contains(p.read("results.csv"), "added")
+	})
+	before, requests := p.read("results.csv"), tenant.Stats().Total()
+
+	other := newProofTenant(t, auth0test.Config{})
+	second := &program{t: t, dir: p.dir, tenant: other, secret: p.secret}
+	for _, args := range [][]string{nil, {"--resume"}, {"--failures", "results.csv"}} {
+		e := second.run(exitLocked, args...)
+		e.says(t, "another run holds the lock")
+	}
+	if p.read("results.csv") != before || other.Stats().Total() != 0 || tenant.Stats().Total() != requests {
+		t.Error("the second run left traces")
+	}
+	first.signal(syscall.SIGTERM)
+}
+
+// TestGuardStopsARunThatIsAimedWrong after a hundred answers.
+func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for i := range 150 {
+		lines = append(lines, fmt.Sprintf("org_%d,auth0|unknown%d", i%5, i))
+	}
+	in := newProofInput(lines)
+	tenant := newProofTenant(t, auth0test.Config{})
+	p := newProgram(t, tenant, in.csv)
+	e := p.run(exitErrors, "--batch-size", "1") // no time is lost to find out who is to blame
+	p.partly(in, e)
+	e.says(t, "first 100 rows")
+	terms, err := readReckoning(e.stderr)
+	if n := terms["failed"]; err != nil || n < guardRows || n == len(lines) {
+		t.Errorf("%d rows failed before it stopped: %v", n, err)
+	}
+}
+
+// TestSwappedColumnsAreRecognised by their looks, before anything is sent.
+func TestSwappedColumnsAreRecognised(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for i := range 150 {
+		lines = append(lines, fmt.Sprintf("auth0|unknown%d,org_%016d", i, i%5))
+	}
+	tenant := newProofTenant(t, auth0test.Config{})
+	p := newProgram(t, tenant, newProofInput(lines).csv)
+	e := p.run(exitUsage)
+	e.says(t, "swapped")
+	e.says(t, "--org-column")
+	if n := tenant.Stats().Total(); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// TestGuardRecognisesSwappedColumns that have the names of organizations, not
+// their ids, by nothing but refusals and the look of the users.
+func TestGuardRecognisesSwappedColumns(t *testing.T) {
+	var g guard
+	for i := range guardRows {
+		err := g.add([]importer.Outcome{{
+			Row:     importer.Row{OrgID: fmt.Sprintf("auth0|%d", i), UserID: "acme"},
+			Status:  importer.Failed,
+			Receipt: importer.Receipt{HTTPStatus: 400, Attempts: 1},
+		}})
+		if (err != nil) != (i == guardRows-1) {
+			t.Fatalf("after %d rows: %v", i+1, err)
+		}
+		if code, hint := verdict(err); err != nil && (code != exitErrors || !strings.Contains(hint, "--org-column")) {
+			t.Errorf("exit code %d, hint %q", code, hint)
+		}
+	}
+}
+
+// TestMaxErrorsStopsARun at a number of failed rows, and at a share.
+func TestMaxErrorsStopsARun(t *testing.T) {
+	t.Parallel()
+	in := newProofInput(mixed(5, proofLines(480, 10), 20, 0, 0, 0))
+	for most, want := range map[string]struct{ code, least, atMost int }{
+		"5":    {exitErrors, 5, 17},
+		"2%":   {exitErrors, 2, 19},
+		"1000": {exitRows, 20, 20},
+		"50%":  {exitRows, 20, 20},
+	} {
+		t.Run(most, func(t *testing.T) {
+			t.Parallel()
+			tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(2 * time.Millisecond)}})
+			p := newProgram(t, tenant, in.csv)
+			e := p.run(want.code, "--max-errors", most, "--workers", "4")
+			terms, err := readReckoning(e.stderr)
+			if n := terms["failed"]; err != nil || n < want.least || n > want.atMost {
+				t.Errorf("%d rows failed before it stopped: %v", n, err)
+			}
+			if want.code != exitRows {
+				p.partly(in, e)
+				e = p.run(exitRows, "--resume")
+			}
+			p.complete(in, e)
+		})
+	}
+}
+
+// TestMaxDurationStopsCleanly, and the rest is done by the next run.
+func TestMaxDurationStopsCleanly(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, slowly())
+	in := newProofInput(mixed(6, proofLines(1500, 30), 2, 1, 2, 5))
+	p := newProgram(t, tenant, in.csv)
+	e := p.run(exitDuration, "--max-duration", "300ms")
+	p.partly(in, e)
+	e.says(t, "--max-duration is reached")
+	p.complete(in, p.run(exitRows, "--resume"))
+}
+
+// TestRefusedCredentialsStopARun before anything else is asked.
+func TestRefusedCredentialsStopARun(t *testing.T) {
+	t.Parallel()
+	in := newProofInput(proofLines(400, 10))
+	for name, app := range map[string]auth0test.Application{
+		"a wrong secret":             {ClientID: "client", Secret: "another"},
+		"an unknown client":          {ClientID: "another", Secret: "another"},
+		"no grant for the API":       {ClientID: "client", NoGrant: true},
+		"no client credentials":      {ClientID: "client", NoClientCredentials: true},
+		"a token that may only read": {ClientID: "client", Scopes: []string{"read:organization_members"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := slowly()
+			config.Applications = []auth0test.Application{app}
+			right := app.Secret == ""
+			if right {
+				config.Applications[0].Secret = "right"
+			}
+			tenant := newProofTenant(t, config)
+			p := newProgram(t, tenant, in.csv)
+			if right {
+				p.secret = "right"
+			}
+			e := p.run(exitStopped)
+			e.says(t, "hint: ")
+			p.partly(in, e)
+			stats := tenant.Stats()
+			requests := 0
+			for _, n := range stats.Requests[auth0test.Tokens] {
+				requests += n
+			}
+			// Whoever asks shares the answer; another may have its turn before the
+			// run has stopped.
+			if requests > 3 {
+				t.Errorf("%d requests for a token", requests)
+			}
+			if tenant.writes() > readyWorkers {
+				t.Errorf("%d requests although nothing is permitted", tenant.writes())
+			}
+		})
+	}
+}
+
+// TestRevokedTokenIsHealedByOneFreshOne, even if a whole run meets it at once.
+func TestRevokedTokenIsHealedByOneFreshOne(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, slowly())
+	in := newProofInput(proofLines(1500, 30))
+	p := newProgram(t, tenant, in.csv)
+	run := p.start()
+	waitUntil(t, run, func() bool { return tenant.writes() > 30 })
+	tenant.RevokeTokens()
+	e := run.end()
+	if e.code != exitDone {
+		t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+	}
+	p.complete(in, e)
+	if n := tenant.Stats().TokensIssued; n != 2 {
+		t.Errorf("%d tokens were fetched", n)
+	}
+}
+
+// TestPermissionTakenInMidRunStopsIt, and when it is given back the rest is
+// done.
+func TestPermissionTakenInMidRunStopsIt(t *testing.T) {
+	t.Parallel()
+	config := slowly()
+	config.Fault = func(r *http.Request, n int) auth0test.Fault {
+		if strings.HasSuffix(r.URL.Path, "/members") && n > 20 && n <= 30 {
+			return auth0test.Fault{Status: http.StatusForbidden}
+		}
+		return auth0test.Fault{}
+	}
+	tenant := newProofTenant(t, config)
+	in := newProofInput(proofLines(1500, 30))
+	p := newProgram(t, tenant, in.csv)
+	for code := -1; code != exitDone; {
+		e := p.start("--resume").end()
+		if code = e.code; code == exitStopped {
+			p.partly(in, e)
+			e.says(t, "403")
+		} else if code == exitDone {
+			p.complete(in, e)
+		} else {
+			t.Fatalf("exit code %d:\n%s", code, e.stderr)
+		}
+	}
+}
+
+// TestOutageThatLastsEndsTheRunForNow with the code that says: try again.
+func TestOutageThatLastsEndsTheRunForNow(t *testing.T) {
+	t.Parallel()
+	config := slowly()
+	config.Outages = []auth0test.Outage{{From: 500 * time.Millisecond, Until: 2500 * time.Millisecond, Class: auth0test.WriteMembers}}
+	tenant := newProofTenant(t, config)
+	in := newProofInput(mixed(7, proofLines(900, 30), 2, 1, 2, 5))
+	p := newProgram(t, tenant, in.csv)
+	e := p.run(exitTemporary, "--max-wait", "1s", "--rate", "40")
+	p.partly(in, e)
+	e.says(t, "gave up")
+	p.complete(in, p.run(exitRows, "--resume"))
+}
+
+// TestLimitThatLetsNothingThroughEndsTheRunForNow, too.
+func TestLimitThatLetsNothingThroughEndsTheRunForNow(t *testing.T) {
+	t.Parallel()
+	for name, show := range map[string]auth0test.Show{"told by headers": auth0test.ShowLowest, "not told": auth0test.ShowNone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limits := proofLimit(auth0test.Limit{Size: 5, Per: 1, Interval: time.Hour})
+			limits.Show = show
+			tenant := newProofTenant(t, auth0test.Config{Limits: limits})
+			in := newProofInput(proofLines(300, 3))
+			p := newProgram(t, tenant, in.csv)
+			p.partly(in, p.run(exitTemporary, "--max-wait", "1s"))
+		})
+	}
+}
+
+// TestResumeRefusesWhatIsNotItsOwn: another tenant's results, and other files.
+func TestResumeRefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	in := newProofInput(proofLines(100, 5))
+	first := newProgram(t, newProofTenant(t, auth0test.Config{}), in.csv)
+	first.complete(in, first.run(exitDone))
+
+	for name, content := range map[string]string{
+		"another tenant's": first.read("results.csv"),
+		"the input":        string(in.csv),
+		"a letter":         "Dear all,\nthis is no table.\n",
+		"binary":           "\x7fELF\x00\x00\n\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := newProofTenant(t, auth0test.Config{})
+			p := newProgram(t, other, in.csv)
+			p.write("results.csv", []byte(content))
+			for _, args := range [][]string{nil, {"--resume"}} {
+				p.run(exitUsage, args...).says(t, "results.csv")
+			}
+			if p.read("results.csv") != content || other.Stats().Total() != 0 {
+				t.Error("the file, or the tenant, was touched")
+			}
+			if got := p.files(); len(got) > 3 { // the input, the file, the lock
+				t.Errorf("there are %v", got)
+			}
+		})
+	}
+}
+
+// TestInputMayChangeBetweenRuns: what is new is done, what is gone is said,
+// what has moved is known again.
+func TestInputMayChangeBetweenRuns(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{})
+	before := proofLines(200, 7)
+	in := newProofInput(before)
+	p := newProgram(t, tenant, in.csv)
+	p.complete(in, p.run(exitDone))
+
+	lines := mixed(8, proofLines(260, 7)[20:], 2, 0, 1, 3) // 20 are gone, 60 new, all have moved
+	changed := newProofInput(lines)
+	p.write("members.csv", changed.csv)
+	writes := tenant.writes()
+	e := p.run(exitRows, "--resume")
+	e.says(t, "20 lines of the journal no longer stand in the input")
+	terms, err := readReckoning(e.stderr)
+	if err != nil || terms["added"] != 240 || terms["failed"] != 2 || terms["rejected"] != 1 || terms["duplicate"] != 3 {
+		t.Errorf("the reckoning is %v: %v", terms, err)
+	}
+	all := newProofInput(proofLines(260, 7))
+	if err := all.checkMembers(tenant.Tenant); err != nil {
+		t.Error(err)
+	}
+	if n := tenant.writes() - writes; n > 7*2+6*2 {
+		t.Errorf("%d requests for 62 rows", n)
+	}
+}
+
+// TestServerThatTellsSecretsIsNotQuoted: an answer may hold what was sent.
+func TestServerThatTellsSecretsIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{})
+	p := newProgram(t, tenant, newProofInput(proofLines(4, 2)).csv)
+	echo := newEcho(t, tenant)
+	p.env = []string{"AUTH0_DOMAIN=" + echo}
+	p.run(exitRows, "--failures", "failures.csv") // the check is that of every program
+	if got := p.read("results.csv"); !strings.Contains(got, "you sent") {
+		t.Errorf("the answers did not get through:\n%s", got)
+	}
+	if len(tenant.issued()) == 0 {
+		t.Error("no token was issued")
+	}
+	p.env = append(p.env, "AUTH0_CLIENT_ID=echo")
+	if err := os.Remove(p.path("results.csv")); err != nil {
+		t.Fatal(err)
+	}
+	p.run(exitStopped).says(t, "you sent")
+}
