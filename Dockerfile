@@ -2,12 +2,12 @@
 #
 #   docker build -t orgimport .
 #   docker run --rm orgimport version
-#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" --read-only \
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" --read-only --stop-timeout 40 \
 #     -e AUTH0_DOMAIN -e AUTH0_CLIENT_ID -e AUTH0_CLIENT_SECRET \
 #     orgimport import members.csv --resume
 #
-# docker stop kills after 10 s. An import that is stopped lets the requests on
-# the wire finish, which may take 25 s: docker stop --time 40.
+# docker stop kills after 10 s unless told otherwise. An import that is stopped
+# lets the requests on the wire finish, which may take 25 s.
 
 FROM docker.io/library/golang:1.26 AS build
 WORKDIR /src
