@@ -73,11 +73,8 @@ func (cmd *importCmd) Run(c *console) error {
 	if cmd.DryRun {
 		return cmd.plan().Run(c)
 	}
-	r := &importRun{console: c, cmd: cmd, ui: newUI(c.stderr, cmd.uiFlags)}
+	r := &importRun{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags)}
 	r.relations.log = r.ui.log
-	if r.ui.json {
-		c.errors = r.ui.log
-	}
 	r.guard.max = cmd.MaxErrors
 	r.summary.Started = time.Now()
 	err := r.run()

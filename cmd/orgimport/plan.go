@@ -54,7 +54,8 @@ func (cmd *planCmd) Validate() error {
 func (cmd *planCmd) Run(c *console) error {
 	ctx, stop := untilSignal()
 	defer stop(nil)
-	p := planner{console: c, planCmd: cmd}
+	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
+	defer p.ui.Close()
 	if cmd.Check {
 		var err error
 		if p.check, err = openCheck(ctx, c, cmd); err != nil {
@@ -76,6 +77,7 @@ func (cmd *importCmd) plan() *planCmd {
 type planner struct {
 	*console
 	*planCmd
+	ui    *ui
 	check *check // nil: the tenant is not asked
 	in    *input
 	rows  atomic.Int64 // read so far
@@ -131,10 +133,9 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if p.Failures != "" && p.in.is(p.Failures) {
 		return nil, usagef("give it another name", "--failures %s is the input itself", p.Failures)
 	}
-	ui := newUI(p.stderr, p.uiFlags)
-	defer ui.Close()
 	p.since = time.Now()
-	ui.watch(p.progress)
+	p.ui.watch(p.progress)
+	defer p.ui.Close()
 	table, err := importer.Open(p.in, p.dialect())
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

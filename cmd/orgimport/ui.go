@@ -80,6 +80,15 @@ func newUI(out io.Writer, flags uiFlags) *ui {
 	return u
 }
 
+// openUI opens the ui of a command. If its log is for machines, so are the errors.
+func (c *console) openUI(flags uiFlags) *ui {
+	u := newUI(c.stderr, flags)
+	if u.json {
+		c.errors = u.log
+	}
+	return u
+}
+
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -44,12 +44,12 @@ func (cmd *verifyCmd) Validate() error {
 func (cmd *verifyCmd) Run(c *console) error {
 	ctx, stop := untilSignal()
 	defer stop(nil)
+	ui := c.openUI(cmd.uiFlags)
+	defer ui.Close()
 	conn, err := cmd.connect(cmd.paceFlags)
 	if err != nil {
 		return err
 	}
-	ui := newUI(c.stderr, cmd.uiFlags)
-	defer ui.Close()
 	rolls, err := readRolls(ctx, c, cmd.File, conn.base.Host, ui)
 	if err != nil {
 		return err
