@@ -29,12 +29,13 @@ type gate struct {
 	hold   time.Time // until when everybody waits
 	heldBy cause     // byServer or byHit
 
-	newest  int           // ticket of the newest answer that showed a limit
-	shown   *book         // that limit; nil before one was shown
-	books   []*book       // what is known of each limit that was shown
-	trust   float64       // in the inflow that was learnt, 0 to 1
-	looking bool          // the last request left without credit, to see
-	between time.Duration // two such looks
+	newest   int           // ticket of the newest answer that showed a limit
+	shown    *book         // that limit; nil before one was shown
+	smallest int           // limit that was shown
+	books    []*book       // what is known of each limit that was shown
+	trust    float64       // in the inflow that was learnt, 0 to 1
+	looking  bool          // the last request left without credit, to see
+	between  time.Duration // two such looks
 
 	clock  clock
 	hidden hidden
@@ -43,9 +44,10 @@ type gate struct {
 func newGate(l law, reserve Reserve, ceiling float64) *gate {
 	return &gate{
 		law: l, reserve: reserve, ceiling: ceiling,
-		spacing: rate.NewLimiter(1, 2),
-		between: l.lookMin,
-		trust:   1,
+		spacing:  rate.NewLimiter(1, 2),
+		between:  l.lookMin,
+		trust:    1,
+		smallest: math.MaxInt32,
 	}
 }
 
@@ -141,10 +143,8 @@ func (g *gate) keep(b *book) int {
 	if b.limit >= 10 {
 		keep = max(keep, int(min(g.dripShare*float64(b.limit), b.refill*level.Seconds())))
 	}
-	for _, o := range g.books {
-		if o.limit < b.limit && keep <= 2*o.limit {
-			keep = min(keep, int(g.rim*float64(o.limit)))
-		}
+	if g.smallest < b.limit && keep <= 2*g.smallest {
+		keep = min(keep, int(g.rim*float64(g.smallest)))
 	}
 	return keep
 }
@@ -247,6 +247,7 @@ func (g *gate) observe(now time.Time, ticket int, sentAt time.Time, a answer) {
 	reset := clamp(g.clock.local(a.reset).Sub(now), 0, g.farthest)
 	at := sentAt.Add(now.Sub(sentAt) / 2)
 	g.newest = ticket
+	g.smallest = min(g.smallest, a.limit)
 	g.shown = g.book(a.limit)
 	g.shown.learn(g.law, sentAt, float64(a.remaining+ticket-g.untaken), now.Add(reset), reset)
 	g.shown.remaining, g.shown.ticket, g.shown.at = a.remaining, ticket, at
