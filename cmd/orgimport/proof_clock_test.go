@@ -364,7 +364,7 @@ func drawStory(rt *rapid.T) *story {
 	}
 	for range small(4, "stops") {
 		s.stops = append(s.stops, ms(30_000, "stop"))
-		s.torn = append(s.torn, small(300, "torn")-150) // half of them lose nothing
+		s.torn = append(s.torn, rapid.SampledFrom([]int{0, 0, 1, 2, 60, 150, 400}).Draw(rt, "torn"))
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -170,6 +171,15 @@ func (p *program) read(name string) string {
 	p.t.Helper()
 	content, err := os.ReadFile(p.path(name))
 	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(content)
+}
+
+// results returns the results so far, if there are any.
+func (p *program) results() string {
+	content, err := os.ReadFile(p.path("results.csv"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		p.t.Fatal(err)
 	}
 	return string(content)

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -180,6 +181,32 @@ func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 		t.Errorf("the tenant added %d, the reckoning has %v: %v", added, terms, err)
 	}
 	p.complete(in, p.run(exitDone, "--resume"))
+}
+
+// TestFirstSignalDoesNotCutARunThatStopsByItself: what is on the wire when
+// --max-errors stops it is finished all the same.
+func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
+	t.Parallel()
+	tenant := newProofTenant(t, auth0test.Config{
+		Fault: func(r *http.Request, n int) auth0test.Fault {
+			if n > 1 && strings.Contains(r.URL.Path, "org_slow") { // the first is waited for
+				return auth0test.Fault{Delay: 2 * time.Second}
+			}
+			return auth0test.Fault{}
+		},
+	})
+	in := newProofInput([]string{"org_slow1,auth0|1", "org_slow2,auth0|2", "org_quick,auth0|unknown"})
+	p := newProgram(t, tenant, in.csv)
+	run := p.start("--max-errors", "1", "--workers", "2")
+	waitUntil(t, run, func() bool { return strings.Contains(p.results(), ",failed,") })
+	e := run.signal(syscall.SIGINT)
+	if e.code != exitErrors || e.took < 500*time.Millisecond {
+		t.Fatalf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
+	}
+	p.partly(in, e)
+	if n := strings.Count(p.results(), ",added,"); n != 2 {
+		t.Errorf("the answer that was on its way is lost: %d are added", n)
+	}
 }
 
 // TestSecondSignalEndsAtOnce even if a request is on the wire.

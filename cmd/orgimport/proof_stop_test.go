@@ -28,7 +28,7 @@ func TestSecondRunIsLockedOut(t *testing.T) {
 	p := newProgram(t, tenant, in.csv)
 	first := p.start("--max-wait", "2h")
 	waitUntil(t, first, func() bool {
-		return tenant.writes() == 1 && strings.Contains(p.read("results.csv"), "added")
+		return tenant.writes() == 1 && strings.Contains(p.results(), ",added,")
 	})
 	before, requests := p.read("results.csv"), tenant.Stats().Total()
 
