@@ -240,7 +240,9 @@ func TestAblation(t *testing.T) {
 	}
 }
 
-// TestRealClock needs half a minute: timers are late on a real clock.
+// TestRealClock needs 40 s: timers are late on a real clock. What is lost is
+// what is kept above the reserve (4 of 20, which is 1.2 s), the first round trip,
+// and the credit that is in use; a second more in a job of any length.
 func TestRealClock(t *testing.T) {
 	if !*full {
 		t.Skip("the real clock runs with -full")
@@ -261,7 +263,7 @@ func TestRealClock(t *testing.T) {
 			fmt.Sscanf(s.reserve, "%f%%", &share)
 			lost := took - s.optimum(float64(s.n), srv.start, nil, share/100)
 			t.Logf("%v, %v more than the optimum, %d refused", took, lost, srv.refused)
-			if lost > 2*time.Second || srv.refused > 0 {
+			if lost > 2250*time.Millisecond || srv.refused > 0 {
 				t.Errorf("lost %v, %d refused", lost, srv.refused)
 			}
 		})

@@ -27,7 +27,7 @@
 // busy it falls and we yield; when they rest it rises and we follow. A jump
 // when a far reset is due is a new window and not refill.
 //
-// Pace. Credit is used within 0.7 s, or half a second where much comes back,
+// Pace. Credit is used within 0.8 s, or half a second where much comes back,
 // but no faster than it comes back; what is beyond that is spread over the time
 // to the reset, 1 to 10 s. So several importers on one tenant come to use equal
 // parts, for they all see the same credit; nothing leaves in bursts; and a

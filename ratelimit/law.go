@@ -52,7 +52,7 @@ func defaultLaw() law {
 		smoothCount: 8,
 		smoothMin:   1500 * time.Millisecond, smoothMax: 3 * time.Second,
 
-		settle:      700 * time.Millisecond,
+		settle:      800 * time.Millisecond,
 		settleCount: 8,
 
 		spreadMin: time.Second, spreadMax: 10 * time.Second,
