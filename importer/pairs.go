@@ -23,14 +23,11 @@ type Pairs struct {
 	buf   []byte
 }
 
+// pairSlot is flat, for a struct of the hash in it would be padded.
 type pairSlot struct {
-	pairHash
-	line uint32 // plus 1; 0 if the slot is empty
-}
-
-type pairHash struct {
-	low  uint64
+	low  uint64 // the hash
 	high uint32
+	line uint32 // plus 1; 0 if the slot is empty
 }
 
 // Add puts a pair into the set. If it is there already, Add returns the line it
@@ -39,12 +36,13 @@ func (p *Pairs) Add(orgID, userID string, line int) (earlier int, found bool) {
 	if 4*p.len >= 3*len(p.slots) {
 		p.grow()
 	}
-	h := p.hash(orgID, userID)
-	s := p.find(h)
+	pair := p.hash(orgID, userID)
+	s := p.find(pair)
 	if s.line != 0 {
 		return int(s.line) - 1, true
 	}
-	*s = pairSlot{h, uint32(line) + 1}
+	pair.line = uint32(line) + 1
+	*s = pair
 	p.len++
 	return 0, false
 }
@@ -59,10 +57,10 @@ func (p *Pairs) Len() int { return p.len }
 
 // find returns the slot of the pair with this hash, or the empty one where it
 // belongs. One slot of four is empty at least.
-func (p *Pairs) find(h pairHash) *pairSlot {
+func (p *Pairs) find(pair pairSlot) *pairSlot {
 	mask := uint64(len(p.slots) - 1)
-	for i := h.low & mask; ; i = (i + 1) & mask {
-		if s := &p.slots[i]; s.line == 0 || s.pairHash == h {
+	for i := pair.low & mask; ; i = (i + 1) & mask {
+		if s := &p.slots[i]; s.line == 0 || s.low == pair.low && s.high == pair.high {
 			return s
 		}
 	}
@@ -76,17 +74,17 @@ func (p *Pairs) grow() {
 	p.slots = make([]pairSlot, max(64, 2*len(old)))
 	for _, s := range old {
 		if s.line != 0 {
-			*p.find(s.pairHash) = s
+			*p.find(s) = s
 		}
 	}
 }
 
 // hash hides both ids in one value. The length in front keeps ("ab", "c") and
 // ("a", "bc") apart.
-func (p *Pairs) hash(orgID, userID string) pairHash {
+func (p *Pairs) hash(orgID, userID string) pairSlot {
 	p.buf = binary.AppendUvarint(p.buf[:0], uint64(len(orgID)))
 	p.buf = append(append(p.buf, orgID...), userID...)
-	return pairHash{
+	return pairSlot{
 		low:  maphash.Bytes(p.seeds[0], p.buf),
 		high: uint32(maphash.Bytes(p.seeds[1], p.buf)),
 	}
