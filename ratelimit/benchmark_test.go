@@ -62,7 +62,8 @@ func (s scenario) play(t *testing.T, seed uint64, client makeSend) result {
 		}
 		srv := newServer(s.world, seed)
 		stopped := make(chan struct{})
-		go srv.compete(times, stopped)
+		var rival sync.WaitGroup
+		rival.Go(func() { srv.compete(times, stopped) })
 		var (
 			wg   sync.WaitGroup
 			mu   sync.Mutex
@@ -82,6 +83,7 @@ func (s scenario) play(t *testing.T, seed uint64, client makeSend) result {
 		}
 		wg.Wait()
 		close(stopped)
+		rival.Wait()
 		r.took, r.apart = slices.Max(ends), slices.Max(ends)-slices.Min(ends)
 		r.sent, r.refused, r.least = srv.sent, srv.refused, srv.least
 		if srv.rivals > 0 {
@@ -242,7 +244,7 @@ func TestAblation(t *testing.T) {
 
 // TestRealClock needs 40 s: timers are late on a real clock. What is lost is
 // what is kept above the reserve (4 of 20, which is 1.2 s), the first round trip,
-// and the credit that is in use; a second more in a job of any length.
+// and the credit that is in use: the same in a job of any length.
 func TestRealClock(t *testing.T) {
 	if !*full {
 		t.Skip("the real clock runs with -full")
