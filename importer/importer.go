@@ -144,9 +144,14 @@ func ReachOf(err error) Reach {
 	return ReachRun
 }
 
-// What an error of an [Op] may be, asked with errors.Is, where a batch of one
-// row was refused.
+// What an error of an [Op] may be, asked with errors.Is.
 var (
+	// ErrConflict: the batch conflicts with what is there, or with another
+	// request for the same organization that is under way.
+	ErrConflict = errors.New("conflict")
+
+	// The others are asked about where a batch of one row was refused.
+
 	// ErrMember: the user has been a member already.
 	ErrMember = errors.New("already a member")
 	// ErrUnknownUser: the tenant has no such user, so that no other

@@ -134,7 +134,7 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 		return false, nil
 	}
 	receipt, err := n.send(rows)
-	if errors.Is(err, ErrMember) && !n.alone {
+	if errors.Is(err, ErrConflict) && !n.alone {
 		n.endTurn = n.turns.alone(n.orgID)
 		n.alone = true
 		if len(rows) == 1 {

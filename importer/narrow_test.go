@@ -53,7 +53,9 @@ type refusalErr struct {
 func (e *refusalErr) Error() string           { return e.text }
 func (e *refusalErr) Reach() Reach            { return e.reach }
 func (e *refusalErr) Blame([]string) []string { return e.names }
-func (e *refusalErr) Is(target error) bool    { return target == e.is }
+func (e *refusalErr) Is(target error) bool {
+	return target == e.is || target == ErrConflict && e.is == ErrMember
+}
 
 func batchOf(orgID string, n int) Batch {
 	b := Batch{OrgID: orgID}

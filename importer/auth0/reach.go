@@ -29,13 +29,13 @@ func (e *Error) Reach() importer.Reach {
 	return importer.ReachRow
 }
 
-// Is reports whether the refusal of a single row means that the user is a member
-// already ([importer.ErrMember]) or does not exist ([importer.ErrUnknownUser]).
-// A 409 is taken for the former whatever its words, unless they are of a limit.
-// It may also mean that another write to the organization was under way, which
-// is why the importer asks again while none of its own is.
+// Is reports whether the refusal is a conflict ([importer.ErrConflict]), and
+// whether that of a single row means that the user is a member already
+// ([importer.ErrMember]) or does not exist ([importer.ErrUnknownUser]).
 func (e *Error) Is(target error) bool {
 	switch target {
+	case importer.ErrConflict:
+		return e.Status == http.StatusConflict
 	case importer.ErrMember:
 		return e.Reach() == importer.ReachRow && e.member()
 	case importer.ErrUnknownUser:
@@ -74,28 +74,33 @@ func (e *Error) speaksOfOrganization() bool {
 	if strings.Contains(words, "user") || strings.Contains(words, "member") {
 		return false
 	}
-	return e.Status == http.StatusNotFound && strings.Contains(words, "organization") ||
-		missingOrg.MatchString(words)
+	return missingOrg.MatchString(words)
 }
 
-// missingOrg finds sentences that say that there is no such organization. A 404
-// that speaks of an organization at all says as much; a 400 may speak of one for
-// any reason, and to take it for missing would fail rows that were never asked
-// about.
-var missingOrg = regexp.MustCompile(`\b(no|unknown|invalid|inexistent|non-?existent|such) organi[sz]ation` +
+// missingOrg finds sentences that say that there is no such organization. Others
+// may speak of one for any reason, and to take it for missing would fail rows
+// that were never asked about.
+var missingOrg = regexp.MustCompile(`\b(no|unknown|invalid|inexistent|non-?existent|such)[ _]organi[sz]ation` +
 	`|organi[sz]ation\b.*\b(not|cannot be|can't be|doesn't) (exist|be found|found)` +
+	`|organi[sz]ation_not_found` +
 	`|organi[sz]ation (is|was) (unknown|invalid)`)
 
 // quota finds what tells a limit that was reached from a user who is there.
 var quota = regexp.MustCompile(`quota|limit|exceed|maximum|too many|no more|cannot add more`)
 
+// there finds what says that a user is there, in a conflict. It is not known how
+// the API words that one, if it has it at all.
+var there = regexp.MustCompile(`already|duplicate|exists|is there|\bmember`)
+
 func (e *Error) member() bool {
 	words := e.words()
-	if quota.MatchString(words) {
+	switch {
+	case quota.MatchString(words):
 		return false
+	case e.Status == http.StatusConflict:
+		return words == "" || words == "conflict" || there.MatchString(words)
 	}
-	return e.Status == http.StatusConflict ||
-		strings.Contains(words, "already a member") || strings.Contains(words, "already member")
+	return strings.Contains(words, "already a member") || strings.Contains(words, "already member")
 }
 
 var (
