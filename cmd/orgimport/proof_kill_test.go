@@ -235,22 +235,6 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestSignalStopsARunThatWaitsForAPipeToOpen: no one has opened the other end.
-func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{})
-	p := newProgram(t, tenant, nil)
-	if err := syscall.Mkfifo(p.path("pipe.csv"), 0o600); err != nil {
-		t.Skip("no pipes with a name here: ", err)
-	}
-	run := p.begin(p.command("import", "pipe.csv"))
-	started := time.Now()
-	waitUntil(t, run, func() bool { return time.Since(started) > time.Second }) // a start takes a tenth of that
-	if e := run.signal(syscall.SIGTERM); e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
-		t.Errorf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
-	}
-}
-
 // hanging is a tenant that never answers requests of a class.
 func hanging(class auth0test.Class) auth0test.Config {
 	return auth0test.Config{Chances: []auth0test.Chance{{Probability: 1, Class: class, Fault: auth0test.Fault{Hang: true}}}}
