@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"testing"
 	"time"
@@ -20,7 +21,16 @@ func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
 		t.Fatalf("the input has %d rows", len(in.want))
 	}
 	p := newProgram(t, tenant, in.csv)
-	p.complete(in, p.run(exitRows, "--failures", "failures.csv"))
+	p.complete(in, p.run(exitRows, "--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom"))
+	for _, name := range []string{"failures.csv", "summary.json", "metrics.prom"} { // which hold no secret, as no file may
+		if p.read(name) == "" {
+			t.Errorf("%s is empty", name)
+		}
+	}
+	var told map[string]any
+	if err := json.Unmarshal([]byte(p.read("summary.json")), &told); err != nil || told["rows"] != 3000.0 || told["failed"] != float64(in.bad) {
+		t.Errorf("the summary has %v rows and %v failed: %v", told["rows"], told["failed"], err)
+	}
 
 	// Nothing can do with fewer requests than there are batches. What is more
 	// than that is the search for the unknown users. TestCostOfBadRows holds
