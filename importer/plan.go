@@ -45,7 +45,7 @@ const (
 // order. The error is that of the range.
 func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, error) {
 	var p Plan
-	perOrg := make(map[string]int32)
+	perOrg := make(map[string]*int32)
 	for row, err := range rows {
 		if err != nil {
 			return Plan{}, err
@@ -66,7 +66,7 @@ func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, err
 	}
 	p.Organizations = len(perOrg)
 	for _, n := range perOrg {
-		p.Batches += (int(n) + size - 1) / size
+		p.Batches += (int(*n) + size - 1) / size
 	}
 	p.Largest = largest(perOrg, planLargest)
 	return p, nil
@@ -74,12 +74,13 @@ func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, err
 
 // count adds one to the organization's rows. The id is copied when it is first
 // seen, so that the record it came in is not kept with it.
-func count(perOrg map[string]int32, orgID string) {
+func count(perOrg map[string]*int32, orgID string) {
 	n, ok := perOrg[orgID]
 	if !ok {
-		orgID = strings.Clone(orgID)
+		n = new(int32)
+		perOrg[strings.Clone(orgID)] = n
 	}
-	perOrg[orgID] = n + 1
+	*n++
 }
 
 func (p *Plan) reject(row Row, rejected func(Row)) {
@@ -94,10 +95,10 @@ func (p *Plan) reject(row Row, rejected func(Row)) {
 
 // largest returns the n organizations with the most rows, the largest first,
 // those of one size by id.
-func largest(perOrg map[string]int32, n int) []OrgRows {
+func largest(perOrg map[string]*int32, n int) []OrgRows {
 	top := make([]OrgRows, 0, n+1)
 	for id, rows := range perOrg {
-		o := OrgRows{id, int(rows)}
+		o := OrgRows{id, int(*rows)}
 		if len(top) == n && byRows(top[n-1], o) < 0 {
 			continue
 		}
