@@ -66,16 +66,16 @@ func (t *Transport) endPause(p Pause) {
 // why puts a decision into words.
 func (g *gate) why(until time.Time, d decision) string {
 	at := until.Format(time.TimeOnly)
-	switch {
-	case d.cause == byServer:
+	switch d.cause {
+	case byServer:
 		return fmt.Sprintf("the server, which asks to wait until %s (Retry-After)", at)
-	case d.cause == byHit:
+	case byHit:
 		return "a limit that the server does not show"
-	case d.cause == byFirst:
+	case byFirst:
 		return "the first answer"
-	case d.cause == byCeiling:
+	case byCeiling:
 		return fmt.Sprintf("the ceiling of %.3g requests a second", g.ceiling)
-	case d.cause == byPace:
+	case byPace:
 		return fmt.Sprintf("the next turn at %.3g requests a second", g.pace)
 	}
 	b := d.limit
