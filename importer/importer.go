@@ -101,6 +101,9 @@ type Receipt struct {
 type Outcome struct {
 	Row    Row
 	Status Status
+	// Passing says of a failed row that the server did not refuse it, but
+	// could not be brought to answer: it may well get in later.
+	Passing bool
 	Receipt
 }
 

@@ -155,6 +155,7 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 	case reach == ReachBatch:
 		for _, r := range rows {
 			n.decide(r, Failed, receipt)
+			n.outcomes[len(n.outcomes)-1].Passing = true
 		}
 	case reach == ReachOrg:
 		n.mu.Lock()

@@ -221,6 +221,11 @@ func TestNothingIsNarrowedWhenNoRowIsToBlame(t *testing.T) {
 		srv := &refusing{members: map[string]bool{}}
 		srv.answer = func(string, []string) error { return &refusalErr{text: "no", reach: test.reach} }
 		outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+		for _, o := range outcomes {
+			if !o.Passing {
+				t.Errorf("reach %d: %+v is not said to be passing", test.reach, o)
+			}
+		}
 		if srv.requests != 1 || len(outcomes) != test.outcomes || (err != nil) != test.broken {
 			t.Errorf("reach %d: %d requests, %d outcomes, error %v", test.reach, srv.requests, len(outcomes), err)
 		}

@@ -133,7 +133,7 @@ func (t *Transport) ask(now, since time.Time) (pass, time.Duration, error) {
 		return pass{t.gate.depart(now), now}, 0, nil
 	}
 	t.head.wait(now, since, d)
-	if t.MaxWait == 0 {
+	if t.MaxWait == 0 || d.cause == byCeiling { // a ceiling was asked for: it is no limit
 		return pass{}, d.wait, nil
 	}
 	rest := t.head.blocked.Add(t.MaxWait).Sub(now)

@@ -166,6 +166,9 @@ func TestKnownWaitBeyondTheLongestEndsAtOnce(t *testing.T) {
 		if !errors.As(err, &tooLong) || tooLong.Wait < 59*time.Minute {
 			t.Fatalf("error %v, want a wait of an hour", err)
 		}
+		if !tooLong.Permanent() {
+			t.Error("whoever gets the error is told to try again")
+		}
 		if !strings.Contains(err.Error(), "Retry-After") || !strings.Contains(err.Error(), "1h0m0s") {
 			t.Errorf("error %q does not say what was waited for and how long", err)
 		}
@@ -196,6 +199,18 @@ func TestWaitThatBecomesTooLongEnds(t *testing.T) {
 		}
 		if took := time.Since(start); took < 3*time.Minute || took > 6*time.Minute {
 			t.Errorf("gave up after %v, want about 5 minutes", took)
+		}
+	})
+}
+
+func TestCeilingIsNoReasonToGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
+		rt := &ratelimit.Transport{Base: base, Rate: 0.01, MaxWait: time.Minute}
+		for range 5 {
+			if _, err := post(t.Context(), rt); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

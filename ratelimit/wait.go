@@ -26,6 +26,9 @@ func (e *WaitError) Error() string {
 		e.Why, e.Wait.Round(time.Second), e.MaxWait)
 }
 
+// Permanent reports that nothing is gained by sending the request again.
+func (e *WaitError) Permanent() bool { return true }
+
 // noted is the shortest wait that people are told of.
 const noted = time.Second
 

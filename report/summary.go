@@ -107,10 +107,9 @@ type reckoning struct {
 func (s *Summary) reckon() reckoning {
 	r := reckoning{counts: s.outcomes}
 	if j := s.journal; j != nil {
-		before := j.found
-		if s.Stopped != "" {
-			before = j.kept
-		} else {
+		before := j.kept
+		if s.Stopped == "" { // otherwise the journal may still be asked
+			before = j.found
 			r.gone = j.Gone()
 		}
 		r.added += before.added

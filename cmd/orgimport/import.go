@@ -260,7 +260,7 @@ func (r *importRun) record(answered []importer.Outcome) {
 		case importer.Failed, importer.Rejected:
 			r.failed.Add(1)
 		}
-		if o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
+		if o.Passing {
 			r.chokes++
 		}
 	}

@@ -75,7 +75,7 @@ func (r *rehearsal) run(ctx context.Context) (code int, reckoning string, err er
 		}
 		summary.Add(answered)
 		for _, o := range answered {
-			unanswered = unanswered || o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500)
+			unanswered = unanswered || o.Passing
 		}
 	}
 	switch {

@@ -100,6 +100,7 @@ func (c *Client) unanswered(ctx context.Context, call *call, err error) (passing
 		return nil, stopped(ctx)
 	}
 	if token, ok := errors.AsType[*Error](err); ok { // no token for the time being
+		call.lastStatus = 0
 		return token, nil
 	}
 	if final(err) {
