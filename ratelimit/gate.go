@@ -64,6 +64,9 @@ const (
 	byCeiling
 )
 
+// isLimit reports whether it is a limit that is waited for, and not only a turn.
+func (c cause) isLimit() bool { return c == byServer || c == byHit || c == byLimit }
+
 // decision says whether a request may leave, and if not, when to ask again at
 // the latest. An answer is a reason to ask again, too.
 type decision struct {

@@ -20,10 +20,6 @@ type answer struct {
 	retryAfter time.Duration // 0 if there is none
 }
 
-// took reports whether the server did what it was asked, or at least looked at
-// it: the way is open.
-func (a answer) took() bool { return a.status != 0 && a.status != 429 && a.status < 500 }
-
 // longestRetryAfter is the longest Retry-After that is believed; it keeps sums
 // of times in range.
 const longestRetryAfter = 24 * time.Hour

@@ -133,7 +133,7 @@ func (t *Transport) ask(now, since time.Time) (pass, time.Duration, error) {
 		return pass{t.gate.depart(now), now}, 0, nil
 	}
 	t.head.wait(now, since, d)
-	if t.MaxWait == 0 || d.cause == byCeiling { // a ceiling was asked for: it is no limit
+	if t.MaxWait == 0 || !d.cause.isLimit() {
 		return pass{}, d.wait, nil
 	}
 	rest := t.head.blocked.Add(t.MaxWait).Sub(now)
@@ -152,7 +152,7 @@ func (t *Transport) heed(p pass, resp *http.Response) {
 	}
 	t.mu.Lock()
 	t.gate.arrive(now, p.ticket, p.at, a)
-	if a.took() {
+	if a.status != 429 { // whatever went wrong, it was not the limit
 		t.head.blocked = time.Time{}
 	}
 	t.mu.Unlock()

@@ -35,13 +35,13 @@ const noted = time.Second
 // head is the wait of the request at the head of the queue.
 type head struct {
 	since   time.Time // when this request came to the head; zero if none waits
-	blocked time.Time // since when the heads have waited and nothing was served
+	blocked time.Time // since when the heads have waited for a limit; zero if the last answer was no 429
 	why     decision
 	until   time.Time
 }
 
 func (h *head) wait(now, since time.Time, d decision) {
-	if h.blocked.IsZero() {
+	if h.blocked.IsZero() && d.cause.isLimit() {
 		h.blocked = now
 	}
 	h.since, h.why, h.until = since, d, now.Add(d.wait)
