@@ -33,8 +33,8 @@ func FuzzSplit(f *testing.F) {
 	f.Add("\"a\r\nb\";\"c;d\"; \r\n", ';')
 	f.Add("a\t\t\"b \"\t ", '\t')
 	f.Fuzz(func(t *testing.T, record string, comma rune) {
-		if !validDelimiter(comma) {
-			t.Skip()
+		if !validDelimiter(comma) || strings.TrimLeft(record, "\r\n") != record {
+			t.Skip() // a blank line is no record, and encoding/csv passes over it
 		}
 		r := csv.NewReader(strings.NewReader(record))
 		r.Comma = comma
