@@ -68,7 +68,7 @@ func adviceCases() []adviceCase {
 		{says("invalid_body", "payload validation", "format user-id", "malformed"), advice{"The ids were refused for their form",
 			"It is not known which forms Auth0 takes here. A user id has the provider, a | and the rest, such as auth0|5f7c8ec7c33c6c004bbafe82; look for cut ids, spaces, or an e-mail address in its place."}},
 		{temporary, advice{"The server failed on these rows",
-			"It is not known whether they are in. To add a member twice is harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."}},
+			"It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."}},
 		{answered(404), advice{"Something was not found",
 			"The message does not say whether it is the user or the organization. Look both up in the tenant's dashboard."}},
 		{answered(409), advice{"A conflict",
