@@ -13,7 +13,7 @@ func lock(path string) (unlock func(), err error) {
 	l := flock.New(path, flock.SetPermissions(0o600))
 	locked, err := l.TryLock()
 	if err != nil {
-		return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "name another place for it with --lock"}
+		return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or see that it can be written; --lock names another place"}
 	}
 	if !locked {
 		return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "it is still at work: wait for it to end, or give this run its own --results"}

@@ -73,7 +73,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err != nil {
 		var parse *kong.ParseError
 		if errors.As(err, &parse) {
-			err = usageError(err, "see orgimport "+strings.TrimSpace(parse.Context.Command()+" --help"))
+			command, _, _ := strings.Cut(parse.Context.Command(), " ") // without its arguments
+			err = usageError(err, "see orgimport "+strings.TrimSpace(command+" --help"))
 		}
 		return c.fail(err)
 	}
