@@ -15,7 +15,6 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
-	"orgimport/report"
 )
 
 // scopeAdd is what an import takes.
@@ -101,12 +100,10 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 		f.Skipped = "the token lacks the scope " + wanted[0]
 		return f, nil
 	}
-	ui := newUI(k.stderr, k.ui)
+	ui := k.openUI(k.ui)
 	defer ui.Close()
 	k.log = ui.log
-	k.conn.runID = report.RunID(k.conn.base.Host)
-	k.conn.onEvent, k.conn.onPause = k.event, k.pause
-	client, pace := k.conn.class()
+	client, pace := k.conn.class(&k.relations)
 	ui.log.Info(k.announce())
 	started := time.Now()
 	ui.watch(func() progress {

@@ -131,9 +131,7 @@ func (r *importRun) run() error {
 
 // send is the program.
 func (r *importRun) send(ctx context.Context, conn *connection, table *importer.Table) error {
-	conn.runID = report.RunID(conn.base.Host)
-	conn.onEvent, conn.onPause = r.event, r.pause
-	client, pace := conn.class()
+	client, pace := conn.class(&r.relations)
 	r.pace = pace
 	defer r.watch(conn.base.Host)()
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,10 +100,10 @@ func (r *rehearsal) client(base *url.URL) (*auth0.Client, error) {
 		return nil, err
 	}
 	connection := &connection{
-		base: base, tokens: tokens, attempt: attempt, runID: report.RunID(base.Host),
+		base: base, tokens: tokens, attempt: attempt,
 		pace: paceFlags{Reserve: reserve, MaxAttempts: 8, RequestTimeout: r.timeout, MaxWait: 5 * time.Minute},
 	}
-	client, _ := connection.class()
+	client, _ := connection.class(&relations{log: slog.New(slog.DiscardHandler)})
 	return client, nil
 }
 

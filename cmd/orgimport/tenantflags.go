@@ -10,6 +10,7 @@ import (
 
 	"orgimport/importer/auth0"
 	"orgimport/ratelimit"
+	"orgimport/report"
 )
 
 // tenantFlags say which tenant, and with whose credentials. The value of a
@@ -70,9 +71,6 @@ type connection struct {
 	tokens  *auth0.TokenSource
 	attempt *auth0.Attempt
 	pace    paceFlags
-	runID   string
-	onEvent func(auth0.Event)
-	onPause func(ratelimit.Pause)
 }
 
 func (t *tenantFlags) connect(pace paceFlags) (*connection, error) {
@@ -96,23 +94,24 @@ func (t *tenantFlags) connect(pace paceFlags) (*connection, error) {
 	return c, nil
 }
 
-// class returns a client for one class of endpoints, and its pace.
-func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
+// class returns a client for one class of endpoints, and its pace. What happens
+// between them and the tenant goes to tell.
+func (c *connection) class(tell *relations) (*auth0.Client, *ratelimit.Transport) {
 	pace := &ratelimit.Transport{
 		Base:    &auth0.Bearer{Source: c.tokens, Base: c.attempt},
 		Rate:    c.pace.Rate,
 		Reserve: c.pace.Reserve,
 		MaxWait: c.pace.MaxWait,
-		OnPause: c.onPause,
+		OnPause: tell.pause,
 	}
 	return &auth0.Client{
 		BaseURL:     c.base,
 		HTTP:        auth0.NewHTTPClient(pace),
 		UserAgent:   "orgimport/" + version(),
-		RunID:       c.runID,
+		RunID:       report.RunID(c.base.Host),
 		MaxAttempts: c.pace.MaxAttempts,
 		MaxWait:     c.pace.MaxWait,
-		OnEvent:     c.onEvent,
+		OnEvent:     tell.event,
 	}, pace
 }
 

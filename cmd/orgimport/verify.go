@@ -56,9 +56,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	}
 	ui.notice("tenant " + conn.base.Host)
 	v := &verifier{relations: relations{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
-	conn.runID = report.RunID(conn.base.Host)
-	conn.onEvent, conn.onPause = v.event, v.pause
-	client, pace := conn.class()
+	client, pace := conn.class(&v.relations)
 	v.members = client.Members
 	started := time.Now()
 	ui.watch(func() progress {
