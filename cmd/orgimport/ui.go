@@ -190,8 +190,11 @@ func (u *ui) Close() {
 	u.closed.Do(func() {
 		close(u.stop)
 		u.done.Wait()
+		u.mu.Lock()
+		defer u.mu.Unlock()
 		if u.bar != nil {
 			_ = u.bar.Clear()
+			u.bar = nil // what is logged from now on breaks nothing
 		}
 	})
 }
