@@ -14,8 +14,9 @@ type diary struct {
 	file   *os.File
 	events *report.EventWriter
 
-	mu      sync.Mutex
-	refused int // 429s told so far
+	refused  int // 429s told so far
+	end      chan struct{}
+	sampling sync.WaitGroup
 }
 
 func (d *diary) open(path string, goOn bool) (err error) {
@@ -53,37 +54,28 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 	return 15 * time.Second
 }
 
-// keep notes the start and then samples until the returned function is called.
-func (d *diary) keep(r *importRun, tenant string) (end func()) {
+// start notes the start, and then samples until stop.
+func (d *diary) start(r *importRun, tenant string) {
 	if d.events == nil {
-		return func() {}
+		return
 	}
 	d.write(report.Event{Kind: report.EventStart, Tenant: tenant})
-	stop := make(chan struct{})
-	var done sync.WaitGroup
-	done.Go(func() {
+	d.end = make(chan struct{})
+	d.sampling.Go(func() {
 		for {
 			select {
 			case <-time.After(sampleEvery(time.Since(r.summary.Started))):
 				d.sample(r)
-			case <-stop:
+			case <-d.end:
 				return
 			}
 		}
 	})
-	return func() {
-		close(stop)
-		done.Wait()
-	}
 }
 
 func (d *diary) sample(r *importRun) {
 	state := r.pace.State()
-	d.mu.Lock()
-	refused := state.Refused - d.refused
-	d.refused = state.Refused
-	d.mu.Unlock()
-	for range refused {
+	for ; d.refused < state.Refused; d.refused++ {
 		d.write(report.Event{Kind: report.EventRefused, Limit: state.Limit})
 	}
 	d.write(report.Event{
@@ -97,12 +89,14 @@ func (d *diary) stop(r *importRun) {
 	if d.events == nil {
 		return
 	}
+	close(d.end)
+	d.sampling.Wait()
 	d.sample(r)
 	d.write(report.Event{
 		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()),
 		ExitCode: r.summary.ExitCode, Message: r.summary.Stopped,
 	})
 	if err := d.file.Close(); err != nil {
-		r.ui.log.Warn("can't write the events: " + err.Error())
+		r.warn("can't write the events: " + err.Error())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,7 @@ func (cmd *importCmd) Run(c *console) error {
 	r.ui.Close()
 	if code, _ := verdict(err); !r.reckoned && code != exitLocked { // the run that holds the lock tells of itself
 		r.summary.ExitCode, r.summary.Stopped, r.summary.Finished = code, err.Error(), time.Now()
-		cmd.tell(&r.summary, cmd.Domain, cmd.Results, func(s string) { r.ui.log.Warn(s) })
+		cmd.tell(&r.summary, cmd.Domain, cmd.Results, r.warn)
 	}
 	return err
 }
@@ -133,7 +134,7 @@ func (r *importRun) run() error {
 func (r *importRun) send(ctx context.Context, conn *connection, table *importer.Table) error {
 	client, pace := conn.class(&r.relations)
 	r.pace = pace
-	defer r.watch(conn.base.Host)()
+	r.watch(conn.base.Host)
 
 	rows := importer.Without(importer.Distinct(table.Rows()), r.before.In)
 	batches := importer.Group(rows, r.cmd.BatchSize)
@@ -146,14 +147,16 @@ func (r *importRun) send(ctx context.Context, conn *connection, table *importer.
 	return r.finish(nil)
 }
 
-// watch shows and notes where the run stands until the returned function is
-// called.
-func (r *importRun) watch(tenant string) (end func()) {
+// watch shows and notes where the run stands until finish.
+func (r *importRun) watch(tenant string) {
 	go func() { r.total.Store(r.in.count(r.cmd.dialect())) }()
-	go r.cmd.ping("start", func(s string) { r.ui.log.Warn(s) })
+	r.pinged.Go(func() { r.cmd.ping("start", r.warn) })
 	r.ui.watch(r.progress)
-	return r.diary.keep(r, tenant)
+	r.diary.start(r, tenant)
 }
+
+// warn says what went wrong beside the run.
+func (r *importRun) warn(text string) { r.ui.log.Warn(text) }
 
 func (f *resultFlags) lockPath() string {
 	if f.Lock != "" {
@@ -193,6 +196,7 @@ type importRun struct {
 	broken   error // a row could not be written: none after it counts
 	chokes   int   // rows that failed because the server could not be brought to answer
 	reckoned bool  // the run has ended and said so
+	pinged   sync.WaitGroup
 
 	total, done, members, failed atomic.Int64
 }
@@ -314,7 +318,8 @@ func (r *importRun) finish(err error) error {
 	r.summary.ExitCode, _ = verdict(err)
 	r.reckoned = true
 	r.diary.stop(r)
-	r.cmd.tell(&r.summary, r.cmd.Domain, r.cmd.Results, func(s string) { r.ui.log.Warn(s) })
+	r.pinged.Wait() // the start is told before the end, and nothing after the reckoning
+	r.cmd.tell(&r.summary, r.cmd.Domain, r.cmd.Results, r.warn)
 	r.fail(err)
 	r.ui.reckon(&r.summary, r.cmd.Quiet)
 	return said{r.summary.ExitCode}
