@@ -7,9 +7,9 @@ import (
 )
 
 // row returns a row with the ids that stand in a record, or with the
-// organization that every row has. The record's values
-// share their memory: in a file with other columns the ids are copied, so that
-// a row that waits does not hold on to all of them.
+// organization that every row has. The record's values share their memory: in a
+// file with other columns the ids are copied, so that a row that waits does not
+// hold on to all of them.
 func (t *Table) row(orgID, userID string) Row {
 	row := Row{
 		OrgID:  strings.TrimSpace(orgID),

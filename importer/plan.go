@@ -99,16 +99,18 @@ func largest(perOrg map[string]*int32, n int) []OrgRows {
 	top := make([]OrgRows, 0, n+1)
 	for id, rows := range perOrg {
 		o := OrgRows{id, int(*rows)}
-		if len(top) == n && byRows(top[n-1], o) < 0 {
+		if len(top) == n && ByRows(top[n-1], o) < 0 {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(top, o, byRows)
+		i, _ := slices.BinarySearchFunc(top, o, ByRows)
 		top = slices.Insert(top, i, o)
 		top = top[:min(len(top), n)]
 	}
 	return top
 }
 
-func byRows(a, b OrgRows) int {
+// ByRows is the order of organizations with the largest first, and those of one
+// size by id, for slices.SortFunc.
+func ByRows(a, b OrgRows) int {
 	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
 }

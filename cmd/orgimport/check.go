@@ -146,12 +146,7 @@ func (k *check) largestFirst() []importer.OrgRows {
 	for id, rows := range k.rows {
 		orgs = append(orgs, importer.OrgRows{OrgID: id, Rows: rows})
 	}
-	slices.SortFunc(orgs, func(a, b importer.OrgRows) int {
-		if a.Rows != b.Rows {
-			return b.Rows - a.Rows
-		}
-		return strings.Compare(a.OrgID, b.OrgID)
-	})
+	slices.SortFunc(orgs, importer.ByRows)
 	return orgs
 }
 
