@@ -70,6 +70,7 @@ func verdict(err error) (code int, hint string) {
 		config      *auth0.ConfigError
 		gaveUp      *auth0.GaveUpError
 		limit       *ratelimit.WaitError
+		refusal     *auth0.Error
 	)
 	switch {
 	case err == nil:
@@ -92,6 +93,8 @@ func verdict(err error) (code int, hint string) {
 		return exitStopped, credentials.Hint
 	case errors.As(err, &gaveUp), errors.As(err, &limit):
 		return exitTemporary, ""
+	case errors.As(err, &refusal) && refusal.Reach() == importer.ReachRun:
+		return exitUsage, "" // it is not the Management API that answers at this address
 	}
 	return exitStopped, ""
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/ratelimit"
+)
+
+func TestVerdict(t *testing.T) {
+	unavailable := &auth0.Error{Status: 503, Message: "503 with an empty body"}
+	for _, test := range []struct {
+		name string
+		err  error
+		code int
+		hint string
+	}{
+		{"every row is in", nil, exitDone, ""},
+		{"some rows are not", rowsError{}, exitRows, ""},
+		{"a usage error", usageError(errors.New("no tenant is given"), "name it"), exitUsage, "name it"},
+		{"an input that can't be read", &importer.InputError{}, exitUsage, ""},
+		{"no such host", &auth0.ConfigError{Err: errors.New("no such host"), Hint: "check the domain"}, exitUsage, "check the domain"},
+		{"a login page", &auth0.Error{Status: 200, Message: "200 with an HTML page"}, exitUsage, ""},
+		{"a redirect", &auth0.Error{Status: 302, Message: "302 with a redirect"}, exitUsage, ""},
+		{"not this API", &auth0.Error{Status: 405, Message: "405 with an HTML page"}, exitUsage, ""},
+		{"refused credentials", &auth0.CredentialsError{Status: 401, Hint: "check the secret"}, exitStopped, "check the secret"},
+		{"a full disk", writeError("results.csv", syscall.ENOSPC), exitStopped, "see to it that there is room and that the folder can be written, then go on with --resume"},
+		{"the guard", &exitError{exitErrors, errors.New("all failed"), "look"}, exitErrors, "look"},
+		{"an outage", &auth0.GaveUpError{What: "no answer", Err: unavailable}, exitTemporary, ""},
+		{"an outage that began with a login page", &auth0.GaveUpError{Err: &auth0.Error{Status: 200}}, exitTemporary, ""},
+		{"a limit", &ratelimit.WaitError{}, exitTemporary, ""},
+		{"the time", fmt.Errorf("stopped: %w", errMaxDuration), exitDuration, ""},
+		{"SIGINT", signalError{syscall.SIGINT}, 130, ""},
+		{"SIGTERM", fmt.Errorf("stopped: %w", signalError{syscall.SIGTERM}), 143, ""},
+		{"SIGTERM, and then a full disk", errors.Join(signalError{syscall.SIGTERM}, writeError("results.csv", syscall.ENOSPC)), exitStopped, "see to it that there is room and that the folder can be written, then go on with --resume"},
+		{"anything else", errors.New("broken pipe"), exitStopped, ""},
+	} {
+		code, hint := verdict(test.err)
+		if code != test.code || hint != test.hint {
+			t.Errorf("%s: exit code %d, hint %q; want %d, %q", test.name, code, hint, test.code, test.hint)
+		}
+	}
+}
