@@ -219,14 +219,14 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	second := make(chan struct{})
 	time.AfterFunc(500*time.Millisecond, func() {
-		defer close(ended)
+		close(second) // before it is sent: the program may be gone right after
 		_ = run.Process.Signal(syscall.SIGINT)
 	})
 	e := run.end()
 	select {
-	case <-ended:
+	case <-second:
 	default:
 		t.Error("it did not wait for the request on the wire")
 	}
