@@ -69,7 +69,7 @@ func TestGroupLosesNothingAndSendsAsLittleAsCanBe(t *testing.T) {
 		}
 		var distinct []importer.Row
 		sendable := map[string]int{}
-		for row := range importer.Distinct(rowsOf(rows...)) {
+		for row := range importer.Distinct(rowsOf(rows...), importer.PairKey) {
 			distinct = append(distinct, row)
 			if row.Err == nil {
 				sendable[row.OrgID]++

@@ -143,7 +143,7 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 	}
 	if err == nil {
 		for _, r := range rows {
-			n.decide(r, Added, receipt)
+			n.decide(r, n.op.Done, receipt)
 		}
 		return true, nil
 	}
@@ -178,7 +178,7 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 	if !n.alone {
 		defer n.turns.beside(n.orgID)()
 	}
-	receipt, err := n.op(n.ctx, n.batch(rows))
+	receipt, err := n.op.Send(n.ctx, n.batch(rows))
 	for i := range rows {
 		rows[i].attempts += receipt.Attempts
 	}

@@ -25,7 +25,9 @@ type refusing struct {
 	bad      func(orgID, id string) bool
 }
 
-func (s *refusing) op(_ context.Context, b Batch) (Receipt, error) {
+func (s *refusing) op() Op { return Op{Done: Added, Send: s.send} }
+
+func (s *refusing) send(_ context.Context, b Batch) (Receipt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
@@ -137,7 +139,7 @@ func TestCostOfBadRows(t *testing.T) {
 					}
 					return &refusalErr{text: "no", reach: ReachRow, names: test.naming(here)}
 				}
-				outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+				outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -166,7 +168,7 @@ func TestCostOfBadRows(t *testing.T) {
 func TestUnknownOrganizationCostsOneRefusal(t *testing.T) {
 	srv := &refusing{members: map[string]bool{}}
 	srv.answer = func(string, []string) error { return &refusalErr{text: "no organization", reach: ReachOrg} }
-	s := newSender(srv.op)
+	s := newSender(srv.op())
 	for range 100 {
 		outcomes, err := s.settle(t.Context(), batchOf("org_gone", 10))
 		if err != nil || len(outcomes) != 10 {
@@ -191,7 +193,7 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 		}
 		return nil
 	}
-	s := newSender(srv.op)
+	s := newSender(srv.op())
 	if _, err := s.settle(t.Context(), batchOf("org_a", 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +222,7 @@ func TestNothingIsNarrowedWhenNoRowIsToBlame(t *testing.T) {
 	}{{ReachBatch, 10, false}, {ReachRun, 0, true}} {
 		srv := &refusing{members: map[string]bool{}}
 		srv.answer = func(string, []string) error { return &refusalErr{text: "no", reach: test.reach} }
-		outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+		outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
 		for _, o := range outcomes {
 			if !o.Passing {
 				t.Errorf("reach %d: %+v is not said to be passing", test.reach, o)
@@ -240,7 +242,7 @@ func TestServerWithASmallerCapTakesEveryRow(t *testing.T) {
 		}
 		return nil
 	}
-	outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
 	if err != nil || len(outcomes) != 10 || len(srv.members) != 10 {
 		t.Errorf("%d outcomes, %d members, %v; want 10, 10, nil", len(outcomes), len(srv.members), err)
 	}
@@ -257,7 +259,7 @@ func TestRowsDecidedBeforeTheRunBreaksAreTold(t *testing.T) {
 		}
 		return &refusalErr{text: "token refused", reach: ReachRun}
 	}
-	outcomes, err := newSender(srv.op).settle(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
 	if err == nil || len(outcomes) != 5 {
 		t.Errorf("%d outcomes, error %v; want the 5 rows of the first half and an error", len(outcomes), err)
 	}
@@ -324,7 +326,7 @@ func TestGoodRowsGetIn(t *testing.T) {
 			}
 			return e
 		}
-		s := newSender(srv.op)
+		s := newSender(srv.op())
 		for _, b := range batches {
 			outcomes, err := s.settle(context.Background(), b)
 			if err != nil || len(outcomes) != len(b.Rows) {
@@ -376,7 +378,7 @@ func TestConflictOfTwoBatchesIsNotTakenForMembership(t *testing.T) {
 				}
 			}
 		}
-		all, err := collect(Run(t.Context(), in, op, 4))
+		all, err := collect(Run(t.Context(), in, Op{Done: Added, Send: op}, 4))
 		if err != nil {
 			t.Fatal(err)
 		}

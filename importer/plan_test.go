@@ -28,7 +28,7 @@ func TestSurveyCountsWhatAnImportWouldDo(t *testing.T) {
 	}
 
 	var called []importer.Row
-	plan, err := importer.Survey(importer.Distinct(rowsOf(rows...)), 10, func(r importer.Row) { called = append(called, r) })
+	plan, err := importer.Survey(importer.Distinct(rowsOf(rows...), importer.PairKey), 10, func(r importer.Row) { called = append(called, r) })
 	if err != nil {
 		t.Fatal(err)
 	}

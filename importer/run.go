@@ -26,53 +26,20 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 	return func(yield func([]Outcome, error) bool) {
 		ctx, stop := context.WithCancelCause(ctx)
 		defer stop(nil)
-
 		work := make(chan Batch)
 		go func() {
 			defer close(work)
-			for b, err := range batches {
-				if err != nil {
-					stop(err)
-					return
-				}
-				select {
-				case work <- b:
-				case <-ctx.Done():
-					return
-				}
+			if err := feed(ctx, work, batches); err != nil {
+				stop(err)
 			}
 		}()
-
-		var (
-			workers sync.WaitGroup
-			out     = make(chan []Outcome)
-			gone    = make(chan struct{}) // closed when nobody listens any more
-			s       = newSender(op)
-		)
+		out := make(chan []Outcome)
+		var workers sync.WaitGroup
+		s := newSender(op)
 		for range n {
 			workers.Go(func() {
-				for {
-					select {
-					case b, ok := <-work:
-						if !ok {
-							return
-						}
-						outcomes, err := s.settle(ctx, b)
-						if len(outcomes) > 0 {
-							// Not given up for ctx: an answer that came
-							// must reach the results.
-							select {
-							case out <- outcomes:
-							case <-gone:
-							}
-						}
-						if err != nil {
-							stop(err)
-							return
-						}
-					case <-ctx.Done():
-						return
-					}
+				if err := s.work(ctx, work, out); err != nil {
+					stop(err)
 				}
 			})
 		}
@@ -80,17 +47,53 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 			workers.Wait()
 			close(out)
 		}()
-
-		for outcomes := range out {
-			if !yield(outcomes, nil) {
+		listening := true
+		for outcomes := range out { // to the end, so that no worker is left behind
+			if listening && !yield(outcomes, nil) {
+				listening = false
 				stop(errors.New("nobody reads the outcomes"))
-				close(gone)
-				workers.Wait()
-				return
 			}
 		}
-		if ctx.Err() != nil {
+		if listening && ctx.Err() != nil {
 			yield(nil, context.Cause(ctx))
+		}
+	}
+}
+
+// feed hands out the batches until they end, or ctx does. It returns the error
+// of the input.
+func feed(ctx context.Context, work chan<- Batch, batches iter.Seq2[Batch, error]) error {
+	for b, err := range batches {
+		if err != nil {
+			return err
+		}
+		select {
+		case work <- b:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// work settles batches until there are no more, or ctx ends, or a batch breaks
+// the run. An answer that came is handed on even then.
+func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outcome) error {
+	for {
+		select {
+		case b, ok := <-work:
+			if !ok {
+				return nil
+			}
+			outcomes, err := s.settle(ctx, b)
+			if len(outcomes) > 0 {
+				out <- outcomes
+			}
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }
@@ -99,8 +102,12 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 func unsent(r Row) Outcome {
 	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
 	var settled *Settled
-	if errors.As(r.Err, &settled) {
+	var coded interface{ Code() string }
+	switch {
+	case errors.As(r.Err, &settled):
 		o.Status = settled.Status
+	case errors.As(r.Err, &coded):
+		o.Code = coded.Code()
 	}
 	return o
 }

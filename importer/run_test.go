@@ -38,10 +38,10 @@ func collect(outcomes iter.Seq2[[]Outcome, error]) (all []Outcome, last error) {
 }
 
 func slowly(d time.Duration) Op {
-	return func(ctx context.Context, b Batch) (Receipt, error) {
+	return Op{Done: Added, Send: func(ctx context.Context, b Batch) (Receipt, error) {
 		time.Sleep(d)
 		return Receipt{HTTPStatus: 204, Attempts: 1}, nil
-	}
+	}}
 }
 
 func TestRunKeepsNWorkersBusy(t *testing.T) {
@@ -73,7 +73,7 @@ func TestRunSaysWhatRowsThatAreNotSentCameTo(t *testing.T) {
 		t.Error("a row that can't be sent was sent")
 		return Receipt{}, nil
 	}
-	all, err := collect(Run(t.Context(), in, op, 1))
+	all, err := collect(Run(t.Context(), in, Op{Send: op}, 1))
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -102,7 +102,7 @@ func TestRefusedCredentialsEndTheRunAtOnce(t *testing.T) {
 		requests.Add(1)
 		return Receipt{}, refused
 	}
-	all, err := collect(Run(t.Context(), batches(1000, nil), op, 4))
+	all, err := collect(Run(t.Context(), batches(1000, nil), Op{Send: op}, 4))
 	if !errors.Is(err, refused) || len(all) != 0 {
 		t.Errorf("%d outcomes, error %v", len(all), err)
 	}

@@ -30,13 +30,31 @@ type waitingOrg struct {
 	count int32
 }
 
-// waitingRow is what is left to know of a row that has no Err and whose
-// organization is known.
+// waitingRow is a row that waits. Most rows are nothing but their ids and a line;
+// any other is kept whole.
 type waitingRow struct {
 	userID string
-	kept   *[]string // nil if nothing is kept
 	line   uint32
 	before int32 // place of the row before it
+	whole  *Row  // nil if the ids and the line are all there is
+}
+
+func newWaitingRow(row Row, before int32) waitingRow {
+	if row.Keys == nil && row.Args == nil && row.Kept == nil && row.Err == nil {
+		return waitingRow{userID: row.UserID, line: uint32(row.Line), before: before}
+	}
+	whole := row
+	return waitingRow{before: before, whole: &whole}
+}
+
+// row returns the row as it came, with the one copy of its organization's id.
+func (r *waitingRow) row(orgID string) Row {
+	if r.whole == nil {
+		return Row{OrgID: orgID, UserID: r.userID, Line: int(r.line)}
+	}
+	row := *r.whole
+	row.OrgID = orgID
+	return row
 }
 
 const waitingPageSize = 1024
@@ -51,11 +69,7 @@ func (w *waiting) add(row Row, size int) (b Batch, full bool) {
 		org = w.newOrg(row.OrgID)
 	}
 	place := w.newPlace()
-	waits := w.at(place)
-	*waits = waitingRow{userID: row.UserID, line: uint32(row.Line), before: org.row}
-	if kept := row.Kept; kept != nil {
-		waits.kept = &kept
-	}
+	*w.at(place) = newWaitingRow(row, org.row)
 	org.row = place
 	org.count++
 	if int(org.count) < size {
@@ -100,10 +114,7 @@ func (w *waiting) take(org *waitingOrg) Batch {
 	place := org.row
 	for n := len(b.Rows) - 1; n >= 0; n-- {
 		r := w.at(place)
-		b.Rows[n] = Row{OrgID: org.id, UserID: r.userID, Line: int(r.line)}
-		if r.kept != nil {
-			b.Rows[n].Kept = *r.kept
-		}
+		b.Rows[n] = r.row(org.id)
 		before := r.before
 		*r = waitingRow{before: w.free}
 		w.free = place + 1

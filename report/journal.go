@@ -25,7 +25,7 @@ type Journal struct {
 	Damaged int  // lines that were no lines of a results file
 	Torn    bool // the last line had no end
 
-	added, members importer.Pairs
+	added, members importer.Set
 	kept           counts // lines by status
 	found          counts // of them asked for
 }
@@ -117,7 +117,7 @@ func (j *Journal) take(l line, ours string) (stays bool, err error) {
 		return false, err
 	}
 	status := importer.Status(l.fields[columnStatus])
-	if !status.In() || !j.keep(l.fields[columnOrg], l.fields[columnUser], status, l.number) {
+	if !status.Settled() || !j.keep(l.fields[columnOrg], l.fields[columnUser], status, l.number) {
 		j.Dropped++
 		return false, nil
 	}
@@ -131,10 +131,11 @@ func (j *Journal) keep(orgID, userID string, status importer.Status, line int) b
 	if status == importer.AlreadyMember {
 		pairs, other = other, pairs
 	}
-	if other.Len() > 0 && other.Has(orgID, userID) {
+	key := importer.PairKey(importer.Row{OrgID: orgID, UserID: userID})
+	if other.Has(key) {
 		return false
 	}
-	_, found := pairs.Add(orgID, userID, line)
+	_, found := pairs.Add(key, line)
 	return !found
 }
 
@@ -143,14 +144,15 @@ func (j *Journal) keep(orgID, userID string, status importer.Status, line int) b
 //
 // An id with control characters is never found. A results file has pictures of
 // them, which could be another id.
-func (j *Journal) In(orgID, userID string) bool {
-	if !isVisible(orgID) || !isVisible(userID) {
+func (j *Journal) In(r importer.Row) bool {
+	if !isVisible(r.OrgID) || !isVisible(r.UserID) {
 		return false
 	}
+	key := importer.PairKey(r)
 	switch {
-	case j.added.Len() > 0 && j.added.Has(orgID, userID):
+	case j.added.Has(key):
 		j.found.add(importer.Added)
-	case j.members.Len() > 0 && j.members.Has(orgID, userID):
+	case j.members.Has(key):
 		j.found.add(importer.AlreadyMember)
 	default:
 		return false

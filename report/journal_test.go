@@ -190,7 +190,7 @@ func TestJournalTellsTheLinesThatAreGone(t *testing.T) {
 		{"org_aa", "uth0|3"}:  false,
 		{"org_a", "auth0|1 "}: false,
 	} {
-		if got := j.In(pair[0], pair[1]); got != want {
+		if got := j.In(importer.Row{OrgID: pair[0], UserID: pair[1]}); got != want {
 			t.Errorf("%q is in: %v, want %v", pair, got, want)
 		}
 	}
@@ -201,10 +201,10 @@ func TestJournalTellsTheLinesThatAreGone(t *testing.T) {
 
 func TestJournalTakesNoPictureForAnID(t *testing.T) {
 	j, _ := resume(t, results(t, nil, outcome(2, "org_a", "auth0|\n", importer.Added)))
-	if j.In("org_a", "auth0|\n") {
+	if j.In(importer.Row{OrgID: "org_a", UserID: "auth0|\n"}) {
 		t.Error("an id with a line feed is found by its picture")
 	}
-	if !j.In("org_a", "auth0|␊") {
+	if !j.In(importer.Row{OrgID: "org_a", UserID: "auth0|␊"}) {
 		t.Error("the id as it stands in the file is not found")
 	}
 }
@@ -263,7 +263,7 @@ func anyOutcome(kept int) *rapid.Generator[importer.Outcome] {
 			importer.Added, importer.AlreadyMember, importer.Duplicate, importer.Failed, importer.Rejected,
 		}).Draw(t, "status")
 		id := anyText()
-		if status.In() {
+		if status.Settled() {
 			id = sentID()
 		}
 		o := importer.Outcome{Status: status}
@@ -311,7 +311,7 @@ func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 		start := headerEnd
 		for i, o := range outcomes {
 			pair := [2]string{o.Row.OrgID, o.Row.UserID}
-			if ends[i] <= cut && o.Status.In() && !seen[pair] {
+			if ends[i] <= cut && o.Status.Settled() && !seen[pair] {
 				want += file.String()[start:ends[i]]
 				seen[pair] = true
 			}
@@ -327,10 +327,10 @@ func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 			rt.Fatalf("cut at %d of %q:\nkept %q\nwant %q", cut, file.String(), got.String(), want)
 		}
 		for _, o := range outcomes {
-			if !o.Status.In() {
+			if !o.Status.Settled() {
 				continue
 			}
-			if pair := [2]string{o.Row.OrgID, o.Row.UserID}; j.In(pair[0], pair[1]) != seen[pair] {
+			if pair := [2]string{o.Row.OrgID, o.Row.UserID}; j.In(importer.Row{OrgID: pair[0], UserID: pair[1]}) != seen[pair] {
 				rt.Fatalf("%q is in: %v", pair, !seen[pair])
 			}
 		}

@@ -34,7 +34,7 @@ func TestSummaryAddsUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range ask {
-			j.In("org_j", fmt.Sprint("auth0|", i))
+			j.In(importer.Row{OrgID: "org_j", UserID: fmt.Sprint("auth0|", i)})
 		}
 		return j
 	}

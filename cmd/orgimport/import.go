@@ -136,9 +136,10 @@ func (r *importRun) send(ctx context.Context, conn *connection, table *importer.
 	r.pace = pace
 	r.watch(conn.base.Host)
 
-	rows := importer.Without(importer.Distinct(table.Rows()), r.before.In)
+	op := client.Import()
+	rows := importer.Skip(importer.Distinct(table.Rows(), op.KeyOf), r.before.In)
 	batches := importer.Group(rows, r.cmd.BatchSize)
-	for answered, err := range importer.Run(ctx, batches, client.AddMembers, conn.pace.workers()) {
+	for answered, err := range importer.Run(ctx, batches, op, conn.pace.workers()) {
 		if err != nil {
 			return r.finish(err)
 		}

@@ -100,9 +100,9 @@ func passThrough(b *testing.B, in io.Reader) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	batches := importer.Group(importer.Distinct(table.Rows()), auth0.MaxMembers)
+	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers)
 	rows := 0
-	for answered, err := range importer.Run(b.Context(), batches, taken, readyWorkers) {
+	for answered, err := range importer.Run(b.Context(), batches, importer.Op{Done: importer.Added, Send: taken}, readyWorkers) {
 		if err := errors.Join(err, results.Write(answered)); err != nil {
 			b.Fatal(err)
 		}

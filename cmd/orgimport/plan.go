@@ -143,7 +143,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := importer.Distinct(p.counted(ctx, table.Rows()))
+	rows := importer.Distinct(p.counted(ctx, table.Rows()), importer.PairKey)
 	if p.Resume {
 		rows = settled(rows, done.In)
 	}
@@ -208,10 +208,10 @@ func (p *planner) counted(ctx context.Context, rows iter.Seq2[importer.Row, erro
 
 // settled marks the rows whose pair is in already, which an import would leave
 // out.
-func settled(rows iter.Seq2[importer.Row, error], in func(orgID, userID string) bool) iter.Seq2[importer.Row, error] {
+func settled(rows iter.Seq2[importer.Row, error], in func(importer.Row) bool) iter.Seq2[importer.Row, error] {
 	return func(yield func(importer.Row, error) bool) {
 		for row, err := range rows {
-			if err == nil && row.Err == nil && in(row.OrgID, row.UserID) {
+			if err == nil && row.Err == nil && in(row) {
 				row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
 			}
 			if !yield(row, err) {

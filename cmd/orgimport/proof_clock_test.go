@@ -63,9 +63,9 @@ func (r *rehearsal) run(ctx context.Context) (code int, reckoning string, err er
 
 	summary := report.Summary{Total: len(r.in.want), Started: time.Now()}
 	summary.Resumed(before)
-	batches := importer.Group(importer.Without(importer.Distinct(table.Rows()), before.In), auth0.MaxMembers)
+	batches := importer.Group(importer.Skip(importer.Distinct(table.Rows(), importer.PairKey), before.In), auth0.MaxMembers)
 	unanswered := false
-	for answered, err := range importer.Run(ctx, batches, client.AddMembers, 8) {
+	for answered, err := range importer.Run(ctx, batches, client.Import(), 8) {
 		if err != nil {
 			code, _ = verdict(err)
 			summary.Stopped = err.Error()

@@ -38,7 +38,7 @@ type rolls struct {
 
 // add notes a line of the results if it says that its row is in.
 func (rs *rolls) add(o importer.Outcome) {
-	if !o.Status.In() {
+	if !o.Status.Settled() {
 		return
 	}
 	r := rs.byOrg[o.Row.OrgID]

@@ -9,15 +9,20 @@ import (
 	"orgimport/importer"
 )
 
-// AddMembers makes the users of b members of its organization with one POST
-// /api/v2/organizations/{id}/members, sent again for as long as it fails in a
-// passing way. It is an [importer.Op]. Adding a user twice adds them once, so a
-// request whose answer was lost is safe to repeat.
+// Import returns the operation that makes users members of organizations, with
+// POST /api/v2/organizations/{id}/members, sent again for as long as it fails in
+// a passing way. Adding a user twice adds them once, so a request whose answer
+// was lost is safe to repeat.
 //
-// The error is an [*Error] with the reach of the refusal, a [*CredentialsError],
-// a [*ConfigError] or a [*GaveUpError], or wraps the cause of ctx. The receipt
-// is filled in as far as things went, whatever the error.
-func (c *Client) AddMembers(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+// The errors of its Send are an [*Error] with the reach of the refusal, a
+// [*CredentialsError], a [*ConfigError] or a [*GaveUpError], or wrap the cause
+// of the context. The receipt is filled in as far as things went, whatever the
+// error.
+func (c *Client) Import() importer.Op {
+	return importer.Op{Name: "import", Prefix: "oi", Size: MaxMembers, Done: importer.Added, Send: c.addMembers}
+}
+
+func (c *Client) addMembers(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 	body, err := json.Marshal(struct {
 		Members []string `json:"members"`
 	}{b.UserIDs()})

@@ -15,7 +15,7 @@ import (
 
 func TestAddMembersSendsWhatTheDocumentsSay(t *testing.T) {
 	s := &sender{answer: always(204, "")}
-	receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a", "waad|ü&b"))
+	receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a", "waad|ü&b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestOrganizationIDsAreEscaped(t *testing.T) {
 		}))
 		c := newClient(t, http.DefaultTransport)
 		c.BaseURL, _ = url.Parse(server.URL)
-		if _, err := c.AddMembers(t.Context(), batch(id, "auth0|a")); err != nil {
+		if _, err := c.Import().Send(t.Context(), batch(id, "auth0|a")); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 		server.Close()
@@ -75,7 +75,7 @@ func TestOrganizationIDsAreEscaped(t *testing.T) {
 func TestAnOrganizationIDThatNoPathCanHoldIsNotSent(t *testing.T) {
 	for _, id := range []string{"", ".", ".."} {
 		s := &sender{answer: always(204, "")}
-		receipt, err := newClient(t, s).AddMembers(t.Context(), batch(id, "auth0|a"))
+		receipt, err := newClient(t, s).Import().Send(t.Context(), batch(id, "auth0|a"))
 		if err == nil || importer.ReachOf(err) != importer.ReachOrg {
 			t.Errorf("%q: error %v, want one that reaches the organization", id, err)
 		}
@@ -91,7 +91,7 @@ func TestCorrelationIDsAreUniqueAndShort(t *testing.T) {
 	c.RunID = strings.Repeat("x", 100)
 	seen := map[string]bool{}
 	for range 12 {
-		receipt, _ := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		receipt, _ := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		seen[receipt.CorrelationID] = true
 		if len(receipt.CorrelationID) != 64 {
 			t.Errorf("%q has %d characters, want 64", receipt.CorrelationID, len(receipt.CorrelationID))
@@ -114,7 +114,7 @@ func TestWhatOnlyLooksLikeSuccessEndsTheRun(t *testing.T) {
 		{reply(304, ""), "304 with a redirect is no answer"},
 	} {
 		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply, nil }}
-		receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || importer.ReachOf(err) != importer.ReachRun || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%d: error %v, want %q, reaching the run", test.reply.StatusCode, err, test.want)
 		}
@@ -129,7 +129,7 @@ func TestWhatOnlyLooksLikeSuccessEndsTheRun(t *testing.T) {
 
 func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 	s := &sender{answer: always(404, `{"statusCode":404,"error":"Not Found","message":"The user does\n not exist.","errorCode":"inexistent_user"}`)}
-	receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+	receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 	e, ok := errors.AsType[*auth0.Error](err)
 	if !ok {
 		t.Fatalf("error %v is no *Error", err)
@@ -159,7 +159,7 @@ func TestConnectionsAreReusedAfterRefusals(t *testing.T) {
 	c := newClient(t, rt)
 	c.BaseURL, _ = url.Parse(server.URL)
 	for range 3 {
-		if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err == nil {
+		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err == nil {
 			t.Fatal("no error")
 		}
 	}

@@ -121,7 +121,7 @@ func TestStopFinishesWhatIsOnTheWire(t *testing.T) {
 	defer rt.CloseIdleConnections()
 	c := newClient(t, &auth0.Attempt{Base: rt, Timeout: 10 * time.Second, Grace: 10 * time.Second})
 	c.BaseURL, _ = auth0.ParseDomain(server.URL)
-	receipt, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+	receipt, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
 	if err != nil || receipt.HTTPStatus != 204 {
 		t.Errorf("receipt %+v, error %v", receipt, err)
 	}

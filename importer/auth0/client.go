@@ -6,7 +6,7 @@
 //		BaseURL: base,
 //		HTTP:    auth0.NewHTTPClient(&auth0.Bearer{Source: source, Base: &auth0.Attempt{…}}),
 //	}
-//	outcomes := importer.Run(ctx, batches, client.AddMembers, workers)
+//	outcomes := importer.Run(ctx, batches, client.Import(), workers)
 //
 // The client decides whether a request is sent again; when it may leave is the
 // business of the transport it is given. The transports go in this order: what

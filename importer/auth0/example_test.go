@@ -14,7 +14,7 @@ import (
 
 // A batch with a user who does not exist is refused. The error says that it is
 // only about a row, and about which.
-func ExampleClient_AddMembers() {
+func ExampleClient_Import() {
 	tenant := auth0test.New(auth0test.Config{
 		KnownUser:    func(id string) bool { return id != "auth0|nobody" },
 		Undocumented: auth0test.Undocumented{Naming: auth0test.NameAll},
@@ -38,7 +38,7 @@ func ExampleClient_AddMembers() {
 	}
 
 	batch := importer.Batch{OrgID: "org_1234567890abcdef", Rows: []importer.Row{{UserID: "auth0|ann"}, {UserID: "auth0|nobody"}}}
-	receipt, err := client.AddMembers(context.Background(), batch)
+	receipt, err := client.Import().Send(context.Background(), batch)
 	fmt.Println(receipt.HTTPStatus, receipt.CorrelationID)
 	fmt.Println(err)
 	fmt.Println(importer.ReachOf(err) == importer.ReachRow, errors.Is(err, importer.ErrUnknownUser), importer.Blame(err, batch.UserIDs()))

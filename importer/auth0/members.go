@@ -19,7 +19,7 @@ const pageSize = 100
 // end at 1,000 members as pages by number have. Right after a member was added
 // the API may not show it yet ("subject to eventual consistency").
 //
-// An error ends the sequence. It is one of those of [Client.AddMembers].
+// An error ends the sequence. It is one of those of [Client.Import].
 func (c *Client) Members(ctx context.Context, orgID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		path, err := organizationPath(orgID, "members")

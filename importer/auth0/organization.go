@@ -14,7 +14,7 @@ import (
 // Organization reports whether the tenant has an organization with this id, with
 // GET /api/v2/organizations/{id}. It returns nil if there is one, and an
 // [*Error] with [importer.ReachOrg] if there is none. The other errors are those
-// of [Client.AddMembers]; a [*CredentialsError] may mean only that the token
+// of [Client.Import]; a [*CredentialsError] may mean only that the token
 // lacks read:organizations, which adding members does not take.
 func (c *Client) Organization(ctx context.Context, orgID string) error {
 	path, err := organizationPath(orgID)

@@ -51,7 +51,7 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sender{answer: first(2, answer)}
-				receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+				receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -80,7 +80,7 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			s := &sender{answer: first(1, func() (*http.Response, error) { return reply(status, "", "Retry-After", "40"), nil })}
-			if _, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); took != 40*time.Second {
@@ -95,7 +95,7 @@ func TestPausesGrowTo30Seconds(t *testing.T) {
 		s := &sender{answer: first(14, func() (*http.Response, error) { return reply(503, ""), nil })}
 		c := newClient(t, s)
 		c.MaxWait = time.Hour
-		if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 			t.Fatal(err)
 		}
 		for i, r := range s.requests[1:] {
@@ -116,7 +116,7 @@ func TestLimitsDoNotCountAsAttempts(t *testing.T) {
 			s := &sender{answer: first(12, func() (*http.Response, error) { return reply(429, ""), nil })}
 			c := newClient(t, s)
 			c.MaxAttempts = 1
-			receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+			receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestNothingButLimitsForTooLong(t *testing.T) {
 				s := &sender{answer: always(429, `{"message":"Global limit has been reached"}`, headers...)}
 				c := newClient(t, s)
 				c.MaxWait = time.Minute
-				_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				gaveUp, ok := errors.AsType[*auth0.GaveUpError](err)
 				if !ok || importer.ReachOf(err) != importer.ReachRun || !strings.Contains(err.Error(), "rate limit") {
 					t.Fatalf("error %v, want a GaveUpError for the rate limit", err)
@@ -170,7 +170,7 @@ func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
 		c := newClient(t, s)
 		c.MaxWait = time.Minute
 		for range 5 {
-			if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -208,7 +208,7 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range callers {
 			all.Go(func() {
-				if _, err := c.AddMembers(t.Context(), batch("org_1", fmt.Sprint(i))); err != nil {
+				if _, err := c.Import().Send(t.Context(), batch("org_1", fmt.Sprint(i))); err != nil {
 					t.Errorf("caller %d: %v", i, err)
 				}
 			})
@@ -249,7 +249,7 @@ func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
 				var all sync.WaitGroup
 				for i := range ends {
 					all.Go(func() {
-						_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+						_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 						if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok || importer.ReachOf(err) != importer.ReachRun {
 							t.Errorf("caller %d: %v, want a GaveUpError", i, err)
 						}
@@ -266,7 +266,7 @@ func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
 						t.Errorf("caller %d ended after %s, want %s", i, end.Sub(start), want.Sub(start))
 					}
 				}
-				if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
+				if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
 					t.Errorf("a later call: %v", err)
 				}
 			})
@@ -291,7 +291,7 @@ func TestServerThatChokesOnABatch(t *testing.T) {
 				c.MaxAttempts = 5
 				var all sync.WaitGroup
 				all.Go(func() {
-					receipt, err := c.AddMembers(t.Context(), batch("org_1", "poison"))
+					receipt, err := c.Import().Send(t.Context(), batch("org_1", "poison"))
 					if _, ok := errors.AsType[*auth0.Error](err); !ok || importer.ReachOf(err) != importer.ReachBatch {
 						t.Errorf("error %v, want an *Error that reaches the batch", err)
 					}
@@ -301,13 +301,13 @@ func TestServerThatChokesOnABatch(t *testing.T) {
 				})
 				all.Go(func() {
 					for range others {
-						if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+						if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 							t.Error(err)
 						}
 					}
 				})
 				all.Wait()
-				if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+				if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 					t.Errorf("after it: %v", err)
 				}
 			})
@@ -320,7 +320,7 @@ func TestNothingIsAnsweredInAllAttempts(t *testing.T) {
 		s := &sender{answer: always(503, "")}
 		c := newClient(t, s)
 		c.MaxAttempts = 2
-		receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok {
 			t.Fatalf("error %v, want a GaveUpError", err)
 		}
@@ -341,7 +341,7 @@ func TestLoneCallerIsPatientInAnOutage(t *testing.T) {
 		}}
 		c := newClient(t, s)
 		for range 3 {
-			if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -374,7 +374,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 				}
 				for range callers {
 					all.Go(func() {
-						_, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+						_, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
 						if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) {
 							t.Errorf("error %v, want one that is the cause and context.Canceled", err)
 						}
@@ -385,7 +385,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 					t.Errorf("it took %s, want 20 s", took)
 				}
 				sent := s.count()
-				if _, err := c.AddMembers(ctx, batch("org_1", "auth0|a")); !errors.Is(err, reason) || s.count() != sent {
+				if _, err := c.Import().Send(ctx, batch("org_1", "auth0|a")); !errors.Is(err, reason) || s.count() != sent {
 					t.Errorf("a later call: %v, %d requests more", err, s.count()-sent)
 				}
 			})
@@ -415,7 +415,7 @@ func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 		for _, user := range []string{"good", "bad"} {
 			all.Go(func() {
 				for range 2 {
-					if receipt, err := c.AddMembers(t.Context(), batch("org_1", user)); err != nil {
+					if receipt, err := c.Import().Send(t.Context(), batch("org_1", user)); err != nil {
 						t.Errorf("%s: %v, receipt %+v", user, err, receipt)
 					}
 					time.Sleep(200 * time.Millisecond)
@@ -450,7 +450,7 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 				defer cancel()
 			}
 			all.Go(func() {
-				_, err := c.AddMembers(ctx, batch("org_1", "auth0|a"))
+				_, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
 				if i < 5 != errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("caller %d: %v", i, err)
 				}
@@ -463,7 +463,7 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 func TestErrorsOfTheTransportPassThrough(t *testing.T) {
 	for _, want := range []error{permanentError{}, reachError{}} {
 		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, fmt.Errorf("waiting: %w", want) }}
-		receipt, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if !errors.Is(err, want) || s.count() != 1 {
 			t.Errorf("error %v after %d requests, want %v after 1", err, s.count(), want)
 		}
@@ -492,7 +492,7 @@ func TestTenantThatIsNotThereIsAConfigurationError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, lost }}
-			_, err := newClient(t, s).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+			_, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 			e, ok := errors.AsType[*auth0.ConfigError](err)
 			if !ok || e.Hint == "" || importer.ReachOf(err) != importer.ReachRun || s.count() != 1 {
 				t.Errorf("error %v after %d requests, want a ConfigError with a hint after 1", err, s.count())
@@ -508,7 +508,7 @@ func TestTenantThatIsNotThereIsAConfigurationError(t *testing.T) {
 				}}
 				c := newClient(t, s)
 				for range 2 {
-					if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+					if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 						t.Error(err)
 					}
 				}

@@ -107,7 +107,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 						c.MaxAttempts, c.MaxWait = 2, time.Minute
 						all := []string{secretSecret, secretToken}
 						c.OnEvent = func(e auth0.Event) { mustNotShow(t, "an event", e, all...) }
-						receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+						receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 						if err == nil {
 							t.Fatal("no error")
 						}
@@ -127,7 +127,7 @@ func TestLostConnectionsShowNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, auth0.Credentials{ClientID: "client", ClientSecret: secretSecret}, s), Base: s})
-		_, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || !strings.Contains(err.Error(), "POST /oauth/token: no answer: unexpected EOF") {
 			t.Errorf("error %v", err)
 		}

@@ -41,7 +41,7 @@ func run(ctx context.Context, c *auth0.Client, users ...string) (map[string]impo
 			}
 		}
 	}
-	for answered, err := range importer.Run(ctx, batches, c.AddMembers, 4) {
+	for answered, err := range importer.Run(ctx, batches, c.Import(), 4) {
 		if err != nil {
 			return outcomes, err
 		}
@@ -147,7 +147,7 @@ func TestOnlyTheUnknownFail(t *testing.T) {
 							members := tenant.Members(org)
 							for _, u := range users {
 								o := outcomes[u]
-								if in := slices.Contains(members, u); o.Status.In() != in || in == strings.HasSuffix(u, "7") {
+								if in := slices.Contains(members, u); o.Status.Settled() != in || in == strings.HasSuffix(u, "7") {
 									t.Errorf("%s: %s %q, a member: %v", u, o.Status, o.Message, in)
 								}
 							}
@@ -163,7 +163,7 @@ func TestOrganizationThatDoesNotExist(t *testing.T) {
 	for _, answer := range []auth0test.UnknownOrg{auth0test.NoSuchOrganization, auth0test.BadOrganization} {
 		tenant := auth0test.New(auth0test.Config{KnownOrg: func(string) bool { return false }, Undocumented: auth0test.Undocumented{UnknownOrg: answer}})
 		c := stack(t, tenant)
-		_, err := c.AddMembers(t.Context(), batch(org, "auth0|a", "auth0|b"))
+		_, err := c.Import().Send(t.Context(), batch(org, "auth0|a", "auth0|b"))
 		if importer.ReachOf(err) != importer.ReachOrg {
 			t.Errorf("%v, want an error that reaches the organization", err)
 		}
@@ -176,7 +176,7 @@ func TestOrganizationThatDoesNotExist(t *testing.T) {
 func TestQuotaIsNoMembership(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{Undocumented: auth0test.Undocumented{MemberQuota: 1}})
 	tenant.AddMembers(org, "auth0|a")
-	_, err := stack(t, tenant).AddMembers(t.Context(), batch(org, "auth0|b"))
+	_, err := stack(t, tenant).Import().Send(t.Context(), batch(org, "auth0|b"))
 	if importer.ReachOf(err) != importer.ReachRow || errors.Is(err, importer.ErrMember) {
 		t.Errorf("%v, want the refusal of a row", err)
 	}

@@ -338,7 +338,7 @@ func TestRefusedTokenIsRenewedOnceForAll(t *testing.T) {
 			var all sync.WaitGroup
 			for range 16 {
 				all.Go(func() {
-					receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+					receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 					if err != nil {
 						t.Error(err)
 					}
@@ -387,7 +387,7 @@ func TestOwnAnswersAreNoneToOthers(t *testing.T) {
 		}}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)}), Base: s})
 		c.MaxAttempts = 2
-		if _, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
+		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
 			t.Errorf("error %v, want a GaveUpError", err)
 		}
 	})
@@ -412,7 +412,7 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := &sender{answer: always(test.status, test.body)}
 			c := newClient(t, &auth0.Bearer{Source: newSource(t, test.cr, &sender{answer: tokens(time.Hour)}), Base: s})
-			receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+			receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 			e, ok := errors.AsType[*auth0.CredentialsError](err)
 			if !ok || importer.ReachOf(err) != importer.ReachRun {
 				t.Fatalf("error %v, want a CredentialsError", err)
@@ -452,7 +452,7 @@ func TestTokenEndpointThatRefuses(t *testing.T) {
 		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply() }}
 		api := &sender{answer: always(204, "")}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, s), Base: api})
-		receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+		receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != importer.ReachRun {
 			t.Errorf("error %v, want %q, reaching the run", err, test.want)
 		}
@@ -485,7 +485,7 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 				}}
 				api := &sender{answer: always(204, "")}
 				c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, s), Base: api})
-				receipt, err := c.AddMembers(t.Context(), batch("org_1", "auth0|a"))
+				receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if err != nil || receipt.Attempts != 1 {
 					t.Errorf("receipt %+v, error %v", receipt, err)
 				}

@@ -44,7 +44,7 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 	rt := auth0.NewTransport(1)
 	rt.TLSClientConfig.RootCAs = x509.NewCertPool()
 	rt.TLSClientConfig.RootCAs.AddCert(server.Certificate())
-	if _, err := clientOf(t, rt, server.URL).AddMembers(t.Context(), batch("org_1", "auth0|a")); err != nil {
+	if _, err := clientOf(t, rt, server.URL).Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
 		t.Fatal(err)
 	}
 	if *proto != "HTTP/2.0" {
@@ -54,7 +54,7 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 
 func TestTransportTrustsNoStranger(t *testing.T) {
 	server, proto := tlsServer(t, nil)
-	_, err := clientOf(t, auth0.NewTransport(1), server.URL).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+	_, err := clientOf(t, auth0.NewTransport(1), server.URL).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 	if e, ok := errors.AsType[*auth0.ConfigError](err); !ok || !strings.Contains(e.Hint, "root certificate") || *proto != "" {
 		t.Errorf("error %v, want a ConfigError", err)
 	}
@@ -75,7 +75,7 @@ func TestServerWithoutTLSIsAConfigurationError(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	url := strings.Replace(server.URL, "http://", "https://", 1)
-	_, err := clientOf(t, auth0.NewTransport(1), url).AddMembers(t.Context(), batch("org_1", "auth0|a"))
+	_, err := clientOf(t, auth0.NewTransport(1), url).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 	if e, ok := errors.AsType[*auth0.ConfigError](err); !ok || !strings.Contains(e.Hint, "does not speak TLS") {
 		t.Errorf("error %v, want a ConfigError", err)
 	}

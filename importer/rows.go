@@ -1,0 +1,67 @@
+package importer
+
+import (
+	"fmt"
+	"iter"
+)
+
+// Distinct marks every row whose key stands on an earlier line as [Settled], a
+// [Duplicate] that names that line. Rows with Err pass untouched and do not
+// count as an occurrence: what is never sent can't stand for another row.
+//
+// It keeps a [Set] of the keys of the whole input.
+func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		var seen Set
+		for row, err := range rows {
+			if err == nil && row.Err == nil {
+				if line, found := seen.Add(key(row), row.Line); found {
+					row.Err = &Settled{Duplicate, fmt.Sprintf("same pair as line %d", line)}
+				}
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// Skip drops the rows that are done already, such as those an earlier run has
+// finished. Rows with Err are never dropped: they have an outcome of their own,
+// whatever became of their pair.
+func Skip(rows iter.Seq2[Row, error], done func(Row) bool) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for row, err := range rows {
+			if err == nil && row.Err == nil && done(row) {
+				continue
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// Last moves the rows for which late returns true behind all others, such as
+// those that an earlier run failed to add, so that they keep no new row
+// waiting. It holds those rows in memory. Rows with Err stay where they are, and
+// an error ends the range without the rows that were held.
+func Last(rows iter.Seq2[Row, error], late func(Row) bool) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		var held []Row
+		for row, err := range rows {
+			if err == nil && row.Err == nil && late(row) {
+				held = append(held, row)
+				continue
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+		for _, row := range held {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}

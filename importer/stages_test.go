@@ -1,0 +1,142 @@
+package importer_test
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+
+	"orgimport/importer"
+)
+
+var errBad = errors.New("bad")
+
+func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
+	in := []importer.Row{
+		{OrgID: "org_a", UserID: "u1", Line: 2},
+		{OrgID: "org_b", UserID: "u1", Line: 3},
+		{OrgID: "org_a", UserID: "u2", Line: 4, Err: errBad},
+		{OrgID: "org_a", UserID: "u1", Line: 5},
+		{OrgID: "org_a", UserID: "u2", Line: 6},
+		{OrgID: "org_a", UserID: "u1", Line: 7},
+		{OrgID: "org_a", UserID: "u1", Line: 8, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
+	}
+	want := []string{
+		"2 org_a u1",
+		"3 org_b u1",
+		"4 org_a u2: bad",
+		"5 org_a u1 duplicate: same pair as line 2",
+		"6 org_a u2",
+		"7 org_a u1 duplicate: same pair as line 2",
+		"8 org_a u1 already_member: m",
+	}
+	if got := shown(importer.Distinct(rowsOf(in...), importer.PairKey)); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestDistinctAsksTheOperationWhatIsTheSame(t *testing.T) {
+	op := importer.Op{Key: func(r importer.Row) string { return importer.PairKey(r) + r.Args[0] }}
+	rows := rowsOf(
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2, Args: []string{"admin"}},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 3, Args: []string{"viewer"}},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 4, Args: []string{"admin"}},
+	)
+	want := []string{"2 org_a u1", "3 org_a u1", "4 org_a u1 duplicate: same pair as line 2"}
+	if got := shown(importer.Distinct(rows, op.KeyOf)); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestDistinctPassesErrorsOn(t *testing.T) {
+	got := shown(importer.Distinct(broken(errBad, importer.Row{OrgID: "org_a", UserID: "u1", Line: 2}), importer.PairKey))
+	if want := []string{"2 org_a u1", "error: bad"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDistinctCanBeRangedOverAgain(t *testing.T) {
+	rows := importer.Distinct(rowsOf(importer.Row{OrgID: "org_a", UserID: "u1", Line: 2}), importer.PairKey)
+	if first, second := shown(rows), shown(rows); !slices.Equal(first, second) {
+		t.Errorf("first %q, then %q", first, second)
+	}
+}
+
+// rowsToPass are two rows of one pair with and without Err, another pair, and an
+// error at the end.
+func rowsToPass() (all func(func(importer.Row, error) bool), firstPair func(importer.Row) bool) {
+	return broken(errBad,
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 3, Err: errBad},
+		importer.Row{OrgID: "org_a", UserID: "u2", Line: 4},
+		importer.Row{OrgID: "org_b", UserID: "u1", Line: 5},
+	), func(r importer.Row) bool { return r.OrgID == "org_a" && r.UserID == "u1" }
+}
+
+func TestSkipDropsOnlySendableRowsThatAreDone(t *testing.T) {
+	rows, firstPair := rowsToPass()
+	want := []string{"3 org_a u1: bad", "4 org_a u2", "5 org_b u1", "error: bad"}
+	if got := shown(importer.Skip(rows, firstPair)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLastMovesSendableRowsBehindTheOthers(t *testing.T) {
+	rows, firstPair := rowsToPass()
+	late := shown(importer.Last(rows, firstPair))
+	if want := []string{"3 org_a u1: bad", "4 org_a u2", "5 org_b u1", "error: bad"}; !slices.Equal(late, want) {
+		t.Errorf("a broken input: got %q, want %q", late, want)
+	}
+	whole := rowsOf(
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2},
+		importer.Row{OrgID: "org_b", UserID: "u1", Line: 3},
+	)
+	if got, want := shown(importer.Last(whole, firstPair)), []string{"3 org_b u1", "2 org_a u1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Every field of a row, those to come too, passes each stage.
+func TestStagesPassRowsWhole(t *testing.T) {
+	fields := reflect.TypeFor[importer.Row]()
+	for i := range fields.NumField() {
+		row := importer.Row{OrgID: "org_a", UserID: "u1", Line: 7}
+		switch f := reflect.ValueOf(&row).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("org_b")
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		case reflect.Int:
+			f.SetInt(8)
+		case reflect.Interface:
+			row.Err = errBad
+		default:
+			t.Fatalf("Row.%s is of a kind that this test does not fill", fields.Field(i).Name)
+		}
+		never := func(importer.Row) bool { return false }
+		rows := importer.Last(importer.Skip(importer.Distinct(rowsOf(row), importer.PairKey), never), never)
+		for b, err := range importer.Group(rows, 10) {
+			if err != nil || len(b.Rows) != 1 || !reflect.DeepEqual(b.Rows[0], row) {
+				t.Errorf("with %s: got %+v, %v\nwant %+v", fields.Field(i).Name, b.Rows, err, row)
+			}
+		}
+	}
+}
+
+func TestStatusesAreKnownOnceEach(t *testing.T) {
+	seen := map[importer.Status]bool{}
+	for _, s := range importer.Statuses() {
+		if seen[s.Status] || s.Meaning == "" || s.Settled && s.Failure {
+			t.Errorf("status %+v", s)
+		}
+		seen[s.Status] = true
+		if !s.Status.Known() || s.Status.Settled() != s.Settled || s.Status.Failure() != s.Failure {
+			t.Errorf("%s: the methods say something else than the table", s.Status)
+		}
+	}
+	if s := importer.Status("gone"); s.Known() || s.Settled() || s.Failure() {
+		t.Error("a status that is not in the table counts as known")
+	}
+}

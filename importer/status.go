@@ -1,0 +1,71 @@
+package importer
+
+import "slices"
+
+// Status is what became of a row, spelt as in the results file.
+type Status string
+
+// The statuses a row can end with. A row that was never attempted has none.
+const (
+	Added           Status = "added"
+	Removed         Status = "removed"
+	Assigned        Status = "assigned"
+	Invited         Status = "invited"
+	AlreadyMember   Status = "already_member"
+	AlreadyAssigned Status = "already_assigned"
+	AlreadyInvited  Status = "already_invited"
+	Duplicate       Status = "duplicate"
+	Failed          Status = "failed"
+	Rejected        Status = "rejected"
+	Sending         Status = "sending"
+)
+
+// StatusInfo is what there is to know of a status. Whatever depends on statuses
+// ranges over [Statuses], so that a new one is a new line there.
+type StatusInfo struct {
+	Status  Status
+	Meaning string // in a few words
+
+	// Settled: nothing is left to do for the row. A duplicate is not settled by
+	// its own line: what counts is the line it repeats.
+	Settled bool
+	// Failure: the row is not done, and its line says why.
+	Failure bool
+}
+
+// statuses is in the order in which people read them.
+var statuses = []StatusInfo{
+	{Added, "the server took the request that the row was in", true, false},
+	{Removed, "the server took the request that the row was in", true, false},
+	{Assigned, "the server took the request for the row", true, false},
+	{Invited, "the server took the request for the row", true, false},
+	{AlreadyMember, "known to have been a member before", true, false},
+	{AlreadyAssigned, "known to have had the roles before", true, false},
+	{AlreadyInvited, "an invitation to the address was pending", true, false},
+	{Duplicate, "the same row stands on an earlier line", false, false},
+	{Failed, "the server refused the row", false, true},
+	{Rejected, "never sent: the row is unusable, or names nobody the tenant knows", false, true},
+	{Sending, "a request was under way when the run ended", false, true},
+}
+
+// Statuses returns the table of all statuses, in the order in which people read
+// them.
+func Statuses() []StatusInfo { return slices.Clone(statuses) }
+
+// Known reports whether s is a status that a row can end with.
+func (s Status) Known() bool { return s.info() != nil }
+
+// Settled reports whether nothing is left to do for a row with this status.
+func (s Status) Settled() bool { i := s.info(); return i != nil && i.Settled }
+
+// Failure reports whether a row with this status is not done.
+func (s Status) Failure() bool { i := s.info(); return i != nil && i.Failure }
+
+func (s Status) info() *StatusInfo {
+	for i := range statuses {
+		if statuses[i].Status == s {
+			return &statuses[i]
+		}
+	}
+	return nil
+}
