@@ -3,7 +3,6 @@ package importer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -44,18 +43,12 @@ type sender struct {
 	turns *turns
 
 	mu    sync.Mutex
-	orgs  map[string]refusal // organizations that take nobody
-	users map[string]refusal // users that do not exist
-}
-
-// refusal is the answer that decided over more rows than it was given for.
-type refusal struct {
-	Receipt
-	line int // of the row it was given for
+	orgs  map[string]Receipt // of the refusals of organizations that take nobody
+	users map[string]Receipt // of the refusals of users that do not exist
 }
 
 func newSender(op Op) *sender {
-	return &sender{op: op, turns: newTurns(), orgs: map[string]refusal{}, users: map[string]refusal{}}
+	return &sender{op: op, turns: newTurns(), orgs: map[string]Receipt{}, users: map[string]Receipt{}}
 }
 
 // settle sends a batch and returns the outcome of each of its rows. If it
@@ -159,7 +152,7 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 		}
 	case reach == ReachOrg:
 		n.mu.Lock()
-		n.orgs[n.orgID] = refusal{receipt, rows[0].Line}
+		n.orgs[n.orgID] = receipt
 		n.mu.Unlock()
 		for _, r := range rows {
 			n.decide(r, Failed, receipt)
@@ -186,7 +179,8 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 }
 
 // withoutHopeless decides those rows of which an earlier refusal says that they
-// can't succeed, and returns the others.
+// can't succeed, and returns the others. The outcome of such a row has the
+// answer and the correlation id of that refusal, and no attempts.
 func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -203,8 +197,7 @@ func (n *narrowing) withoutHopeless(rows []pending) []pending {
 			hopeful = append(hopeful, r)
 			continue
 		}
-		f.Message = fmt.Sprintf("%s (told from line %d)", f.Message, f.line)
-		n.decide(r, Failed, f.Receipt)
+		n.decide(r, Failed, f)
 	}
 	return hopeful
 }
@@ -278,11 +271,14 @@ func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 		n.decide(r, AlreadyMember, receipt)
 		return
 	}
-	if errors.Is(err, ErrUnknownUser) {
-		n.mu.Lock()
-		n.users[r.UserID] = refusal{receipt, r.Line}
-		n.mu.Unlock()
+	n.mu.Lock()
+	switch {
+	case errors.Is(err, ErrUnknownUser):
+		n.users[r.UserID] = receipt
+	case errors.Is(err, ErrOrgFull):
+		n.orgs[n.orgID] = receipt
 	}
+	n.mu.Unlock()
 	n.decide(r, Failed, receipt)
 }
 

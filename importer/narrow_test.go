@@ -194,9 +194,11 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 		return nil
 	}
 	s := newSender(srv.op())
-	if _, err := s.settle(t.Context(), batchOf("org_a", 10)); err != nil {
+	first, err := s.settle(t.Context(), batchOf("org_a", 10))
+	if err != nil {
 		t.Fatal(err)
 	}
+	refused := first[slices.IndexFunc(first, func(o Outcome) bool { return o.Status == Failed })].CorrelationID
 	srv.requests = 0
 	outcomes, err := s.settle(t.Context(), batchOf("org_b", 10))
 	if err != nil {
@@ -208,9 +210,46 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 	for _, o := range outcomes {
 		if bad := o.Row.UserID == "auth0|3"; bad != (o.Status == Failed) {
 			t.Errorf("outcome %+v", o)
-		} else if bad && (o.Attempts != 0 || !strings.Contains(o.Message, "told from line 5")) {
+		} else if bad && (o.Attempts != 0 || o.CorrelationID != refused || o.Message == "") {
 			t.Errorf("the row that was not sent says %+v", o.Receipt)
 		}
+	}
+}
+
+func TestFullOrganizationTakesThoseWhoFitAndNoFurtherRequests(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}}
+	srv.answer = func(org string, ids []string) error {
+		if len(srv.members)+len(ids) > 13 {
+			return &refusalErr{text: "quota exceeded", reach: ReachRow, is: ErrOrgFull}
+		}
+		return nil
+	}
+	s := newSender(srv.op())
+	added, failed := 0, 0
+	for i := range 5 {
+		b := batchOf("org_a", 10)
+		for k := range b.Rows {
+			b.Rows[k].UserID += fmt.Sprint("-", i)
+		}
+		before := srv.requests
+		outcomes, err := s.settle(t.Context(), b)
+		if err != nil || len(outcomes) != 10 {
+			t.Fatalf("%d outcomes, %v", len(outcomes), err)
+		}
+		if i > 1 && srv.requests != before {
+			t.Errorf("batch %d of a full organization took %d requests", i, srv.requests-before)
+		}
+		for _, o := range outcomes {
+			switch o.Status {
+			case Added:
+				added++
+			case Failed:
+				failed++
+			}
+		}
+	}
+	if added != 13 || failed != 37 {
+		t.Errorf("%d added, %d failed; want 13 and 37", added, failed)
 	}
 }
 

@@ -92,6 +92,9 @@ var (
 	// ErrUnknownUser: the tenant has no such user, so that no other
 	// organization will take the id either.
 	ErrUnknownUser = errors.New("no such user")
+	// ErrOrgFull: the organization takes nobody more, so that its other rows
+	// need no request. A batch that is refused so may still hold rows that fit.
+	ErrOrgFull = errors.New("the organization is full")
 )
 
 // Blame returns those of the given users whom err names as the cause of a

@@ -54,9 +54,7 @@ type causeKey struct {
 }
 
 func (c *causes) add(o *importer.Outcome) {
-	// A row that was told from the refusal of another has the same cause.
-	message, _, _ := strings.Cut(o.Message, " (told from line ")
-	message = shorten(visible(generalize(message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
+	message := shorten(visible(generalize(o.Message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
 	key := causeKey{o.Status, o.HTTPStatus, shorten(visible(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {
@@ -122,9 +120,6 @@ func generalize(message, stay, orgID, userID string) string {
 			message = strings.ReplaceAll(message, id, "…")
 		}
 	}
-	// The importer refuses rows by what it learnt of an earlier one. The cause
-	// is the same.
-	message, _, _ = strings.Cut(message, " (told from line ")
 	var out strings.Builder
 	out.Grow(len(message))
 	afterID := false // the word before was taken out

@@ -145,7 +145,7 @@ func TestPageExplainsEachCause(t *testing.T) {
 		{importer.Failed, 404, "inexistent_user", "The user does not exist.", "The tenant has no such user"},
 		{importer.Failed, 400, "", "unknown user auth0|1 in the organization", "The tenant has no such user"},
 		{importer.Failed, 404, "", "No organization found by that id or name", "The tenant has no such organization"},
-		{importer.Failed, 0, "", "No organization found by that id (told from line 4)", "The tenant has no such organization"},
+		{importer.Failed, 0, "", "No organization found by that id", "The tenant has no such organization"},
 		{importer.Failed, 400, "invalid_uri", "Path validation error", "The organization's id was refused for its form"},
 		{importer.Failed, 400, "invalid_body", "Payload validation error", "The ids were refused for their form"},
 		{importer.Failed, 409, "", "Quota exceeded; cannot add more members to this organization", "A quota of the tenant is full"},

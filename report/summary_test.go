@@ -168,7 +168,6 @@ func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
 		{"organization", []string{"no organization org_abc", "no organization org_def"}, []string{"no organization …"}},
 		{"names with digits stay", []string{"not from Auth0", "not in UTF-8"}, []string{"not from Auth0", "not in UTF-8"}},
 		{"HTTP status", []string{"400 after 3 attempts", "400 after 4 attempts"}, []string{"400 after … attempts"}},
-		{"learnt of another row", []string{"no such organization", "no such organization (told from line 3)"}, []string{"no such organization"}},
 		{"no message", []string{"", ""}, []string{""}},
 	}
 	for _, tt := range tests {
