@@ -1,6 +1,8 @@
 package importer_test
 
 import (
+	"errors"
+	"fmt"
 	"iter"
 
 	"orgimport/importer"
@@ -35,4 +37,19 @@ func shown(rows iter.Seq2[importer.Row, error]) (all []string) {
 		all = append(all, show(row))
 	}
 	return all
+}
+
+func show(row importer.Row) string {
+	s := fmt.Sprintf("%d %s %s", row.Line, row.OrgID, row.UserID)
+	if row.Kept != nil {
+		s += fmt.Sprintf(" %q", row.Kept)
+	}
+	var settled *importer.Settled
+	if errors.As(row.Err, &settled) {
+		s += fmt.Sprintf(" %s", settled.Status)
+	}
+	if row.Err != nil {
+		s += ": " + row.Err.Error()
+	}
+	return s
 }

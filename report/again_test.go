@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
 // rows reads file as the input of a run.
 func rows(t *testing.T, file string) []importer.Row {
 	t.Helper()
-	table, err := importer.Open(strings.NewReader(file), importer.Dialect{Keep: true})
+	table, err := csvfile.Open(strings.NewReader(file), csvfile.Dialect{Keep: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := importer.Open(strings.NewReader(input), importer.Dialect{})
+	table, err := csvfile.Open(strings.NewReader(input), csvfile.Dialect{})
 	if err != nil {
 		t.Fatal(err)
 	}

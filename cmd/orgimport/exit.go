@@ -7,6 +7,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/ratelimit"
 )
 
@@ -65,7 +66,7 @@ func verdict(err error) (code int, hint string) {
 		over        said
 		exit        *exitError
 		signal      signalError
-		input       *importer.InputError
+		input       *csvfile.InputError
 		credentials *auth0.CredentialsError
 		config      *auth0.ConfigError
 		gaveUp      *auth0.GaveUpError

@@ -6,8 +6,8 @@ import (
 	"syscall"
 	"testing"
 
-	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/ratelimit"
 )
 
@@ -22,7 +22,7 @@ func TestVerdict(t *testing.T) {
 		{"every row is in", nil, exitDone, ""},
 		{"some rows are not", rowsError{}, exitRows, ""},
 		{"a usage error", usageError(errors.New("no tenant is given"), "name it"), exitUsage, "name it"},
-		{"an input that can't be read", &importer.InputError{}, exitUsage, ""},
+		{"an input that can't be read", &csvfile.InputError{}, exitUsage, ""},
 		{"no such host", &auth0.ConfigError{Err: errors.New("no such host"), Hint: "check the domain"}, exitUsage, "check the domain"},
 		{"a login page", &auth0.Error{Status: 200, Message: "200 with an HTML page"}, exitUsage, ""},
 		{"a redirect", &auth0.Error{Status: 302, Message: "302 with a redirect"}, exitUsage, ""},

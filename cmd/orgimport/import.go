@@ -12,6 +12,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/ratelimit"
 	"orgimport/report"
 )
@@ -107,7 +108,7 @@ func (r *importRun) run() error {
 		return err
 	}
 	defer r.in.Close()
-	table, err := importer.Open(r.in, cmd.dialect())
+	table, err := csvfile.Open(r.in, cmd.dialect())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -131,7 +132,7 @@ func (r *importRun) run() error {
 }
 
 // send is the program.
-func (r *importRun) send(ctx context.Context, conn *connection, table *importer.Table) error {
+func (r *importRun) send(ctx context.Context, conn *connection, table *csvfile.Table) error {
 	client, pace := conn.class(&r.relations)
 	r.pace = pace
 	r.watch(conn.base.Host)

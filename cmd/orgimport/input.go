@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // dialectFlags say how to read the input; what is not said is found out.
@@ -34,12 +34,12 @@ func (d *dialectFlags) Validate() error {
 
 var delimiters = map[string]rune{"auto": 0, ",": ',', ";": ';', "|": '|', "\t": '\t', "tab": '\t', `\t`: '\t'}
 
-func (d *dialectFlags) dialect() importer.Dialect {
+func (d *dialectFlags) dialect() csvfile.Dialect {
 	encoding := d.Encoding
 	if encoding == "auto" {
 		encoding = ""
 	}
-	return importer.Dialect{
+	return csvfile.Dialect{
 		Delimiter:  delimiters[d.Delimiter],
 		Encoding:   encoding,
 		OrgColumn:  d.OrgColumn,
@@ -137,7 +137,7 @@ func (in *input) is(path string) bool {
 }
 
 // count counts the rows of a regular file; 0 for anything else.
-func (in *input) count(d importer.Dialect) (rows int64) {
+func (in *input) count(d csvfile.Dialect) (rows int64) {
 	if in.file == nil {
 		return 0
 	}
@@ -146,7 +146,7 @@ func (in *input) count(d importer.Dialect) (rows int64) {
 		return 0
 	}
 	defer f.Close()
-	table, err := importer.Open(f, d)
+	table, err := csvfile.Open(f, d)
 	if err != nil {
 		return 0
 	}

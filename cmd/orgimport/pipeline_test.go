@@ -18,6 +18,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -96,7 +97,7 @@ func passThrough(b *testing.B, in io.Reader) {
 		b.Fatal(err)
 	}
 	results := report.NewWriter(j, nil)
-	table, err := importer.Open(in, importer.Dialect{})
+	table, err := csvfile.Open(in, csvfile.Dialect{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -136,7 +137,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	p.since = time.Now()
 	p.ui.watch(p.progress)
 	defer p.ui.Close()
-	table, err := importer.Open(p.in, p.dialect())
+	table, err := csvfile.Open(p.in, p.dialect())
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -239,7 +240,7 @@ func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.
 		})
 		return cmp.Or(err, broken, buffered.Flush())
 	})
-	var input *importer.InputError
+	var input *csvfile.InputError
 	if err != nil && !errors.As(err, &input) {
 		return found, cantWrite(p.Failures, err, "see that there is room and that the folder can be written")
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // plan is what orgimport plan prints. Its JSON is promised to scripts: names
@@ -61,7 +62,7 @@ type reject struct {
 	Reason string `json:"reason"`
 }
 
-func newPlan(p *planner, table *importer.Table, found importer.Plan) *plan {
+func newPlan(p *planner, table *csvfile.Table, found importer.Plan) *plan {
 	doc := &plan{
 		Input: p.in.name, Dialect: table.String(), Columns: columns{Kept: append([]string{}, table.Kept...)},
 		Plan: found, BatchSize: p.BatchSize, Requests: found.Batches,

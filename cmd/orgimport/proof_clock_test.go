@@ -19,6 +19,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/csvfile"
 	"orgimport/ratelimit"
 	"orgimport/report"
 )
@@ -56,7 +57,7 @@ func (r *rehearsal) run(ctx context.Context) (code int, reckoning string, err er
 	if err != nil {
 		return 0, "", err
 	}
-	table, err := importer.Open(bytes.NewReader(r.in.csv), importer.Dialect{})
+	table, err := csvfile.Open(bytes.NewReader(r.in.csv), csvfile.Dialect{})
 	if err != nil {
 		return 0, "", err
 	}

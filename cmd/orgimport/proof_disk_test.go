@@ -15,6 +15,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -121,7 +122,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 				results: report.NewWriter(file, nil),
 			}
 			in := newProofInput(proofLines(1000, 10))
-			table, err := importer.Open(strings.NewReader(string(in.csv)), importer.Dialect{})
+			table, err := csvfile.Open(strings.NewReader(string(in.csv)), csvfile.Dialect{})
 			if err != nil {
 				t.Fatal(err)
 			}

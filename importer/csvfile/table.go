@@ -1,4 +1,8 @@
-package importer
+// Package csvfile reads rows for package importer from a CSV file, whatever
+// program wrote it: it finds out compression, encoding, line ends, delimiter and
+// columns, mends what it safely can, and says of every other row why it can't be
+// sent.
+package csvfile
 
 import (
 	"errors"
@@ -8,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/gocarina/gocsv"
+
+	"orgimport/importer"
 )
 
 // Table is a CSV file whose header has been read.
@@ -25,8 +31,8 @@ type Table struct {
 	lines   *lines
 	records *gocsv.Unmarshaller
 
-	peeked []Row // read by Open, not yet ranged over
-	ended  bool  // nothing comes after them
+	peeked []importer.Row // read by Open, not yet ranged over
+	ended  bool           // nothing comes after them
 }
 
 // record is what gocsv makes of a line.
@@ -47,7 +53,7 @@ const peekRows = 100
 // ends, delimiter, and the columns, by name: org_id, organization_id, org or
 // organization, and user_id, userid, user or sub, where case, spaces, hyphens
 // and underscores don't matter. The results of an earlier run are an input too,
-// in which the rows that are in are [Settled].
+// in which the rows that are in are [importer.Settled].
 //
 // Every error is an *[InputError].
 func Open(r io.Reader, d Dialect) (*Table, error) {
@@ -85,8 +91,8 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 // spreadsheets write both.
 //
 // The range ends with an *[InputError] if the file becomes unreadable.
-func (t *Table) Rows() iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
+func (t *Table) Rows() iter.Seq2[importer.Row, error] {
+	return func(yield func(importer.Row, error) bool) {
 		for len(t.peeked) > 0 {
 			row := t.peeked[0]
 			t.peeked = t.peeked[1:]
@@ -108,13 +114,13 @@ func (t *Table) Rows() iter.Seq2[Row, error] {
 
 // read returns the next row. At the end of the file it sets ended, and returns
 // an error if the end came too early.
-func (t *Table) read() (Row, error) {
+func (t *Table) read() (importer.Row, error) {
 	if !t.lines.advance() {
 		t.ended = true
 		if err := t.lines.broken(); err != nil {
-			return Row{}, t.unreadable(err)
+			return importer.Row{}, t.unreadable(err)
 		}
-		return Row{}, nil
+		return importer.Row{}, nil
 	}
 	if t.lines.long {
 		return t.reject(errors.New("the line is longer than 1 MiB")), nil

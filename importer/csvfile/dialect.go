@@ -1,4 +1,4 @@
-package importer
+package csvfile
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ type Dialect struct {
 	// has a column of organizations too, a row that names another is rejected.
 	OrgID string
 
-	// Keep carries the other columns to the results, as [Row.Kept].
+	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 }
 

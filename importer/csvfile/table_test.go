@@ -1,4 +1,4 @@
-package importer_test
+package csvfile_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // want is the file that most dialects are tested with, as it must come out.
@@ -31,7 +32,7 @@ func TestTableReadsDialects(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		data    string
-		dialect importer.Dialect
+		dialect csvfile.Dialect
 		rows    []string
 		about   string
 	}{
@@ -72,12 +73,12 @@ func TestTableReadsDialects(t *testing.T) {
 			about: strings.Replace(about, "UTF-8", "UTF-16 (big endian)", 1),
 		},
 		{
-			name: "UTF-16 asked for", data: utf16be("\uFEFF" + plain), dialect: importer.Dialect{Encoding: "utf-16"}, rows: want,
+			name: "UTF-16 asked for", data: utf16be("\uFEFF" + plain), dialect: csvfile.Dialect{Encoding: "utf-16"}, rows: want,
 			about: strings.Replace(about, "UTF-8", "UTF-16 (big endian)", 1),
 		},
 		{
 			name: "UTF-16BE asked for, header not of ASCII", data: utf16be("組織,会員\norg_a,auth0|1\norg_b,auth0|2\n"),
-			dialect: importer.Dialect{Encoding: "UTF-16BE", OrgColumn: "組織", UserColumn: "会員"}, rows: want,
+			dialect: csvfile.Dialect{Encoding: "UTF-16BE", OrgColumn: "組織", UserColumn: "会員"}, rows: want,
 			about: `UTF-16 (big endian), comma, organization in "組織", user in "会員"`,
 		},
 		{
@@ -86,7 +87,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "Windows-1252 asked for", data: "org_id,user_id\norg_a,auth0|J\xFCrgen\n",
-			dialect: importer.Dialect{Encoding: "windows-1252"}, rows: []string{"2 org_a auth0|Jürgen"},
+			dialect: csvfile.Dialect{Encoding: "windows-1252"}, rows: []string{"2 org_a auth0|Jürgen"},
 			about: strings.Replace(about, "UTF-8", "Windows-1252", 1),
 		},
 		{
@@ -107,7 +108,7 @@ func TestTableReadsDialects(t *testing.T) {
 			about: strings.Replace(about, "comma", "semicolon", 1),
 		},
 		{
-			name: "any delimiter, asked for", data: strings.ReplaceAll(plain, ",", "^"), dialect: importer.Dialect{Delimiter: '^'}, rows: want,
+			name: "any delimiter, asked for", data: strings.ReplaceAll(plain, ",", "^"), dialect: csvfile.Dialect{Delimiter: '^'}, rows: want,
 			about: strings.Replace(about, "comma", "^", 1),
 		},
 		{
@@ -119,7 +120,7 @@ func TestTableReadsDialects(t *testing.T) {
 			rows: []string{"3 org_a auth0|1", "4 org_b auth0|2"}, about: strings.Replace(about, "comma", "tab", 1),
 		},
 		{
-			name: "sep= line that is wrong, and the delimiter asked for", data: "sep=,\n" + semicolon, dialect: importer.Dialect{Delimiter: ';'},
+			name: "sep= line that is wrong, and the delimiter asked for", data: "sep=,\n" + semicolon, dialect: csvfile.Dialect{Delimiter: ';'},
 			rows: []string{"3 org_a auth0|1", "4 org_b auth0|2"}, about: strings.Replace(about, "comma", "semicolon", 1),
 		},
 		{
@@ -150,21 +151,21 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "named columns", data: "user,org,member,tenant\n-,-,auth0|1,org_a\n-,-,auth0|2,org_b\n",
-			dialect: importer.Dialect{OrgColumn: "Tenant", UserColumn: "member"}, rows: want,
+			dialect: csvfile.Dialect{OrgColumn: "Tenant", UserColumn: "member"}, rows: want,
 			about: `UTF-8, comma, organization in "tenant", user in "member"`,
 		},
 		{
 			name: "a named column beats a like one", data: "User,user,org\n-,auth0|1,org_a\n-,auth0|2,org_b\n",
-			dialect: importer.Dialect{UserColumn: "user"}, rows: want,
+			dialect: csvfile.Dialect{UserColumn: "user"}, rows: want,
 			about: `UTF-8, comma, organization in "org", user in "user"`,
 		},
 		{
-			name: "users only", data: "user_id\nauth0|1\nauth0|2\n", dialect: importer.Dialect{OrgID: "org_x"},
+			name: "users only", data: "user_id\nauth0|1\nauth0|2\n", dialect: csvfile.Dialect{OrgID: "org_x"},
 			rows:  []string{"2 org_x auth0|1", "3 org_x auth0|2"},
 			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
 		},
 		{
-			name: "users only, some of them broken", data: "user_id\nauth0|1,x\n\"auth0|2\nuser_id\nauth0|3\n", dialect: importer.Dialect{OrgID: "org_x"},
+			name: "users only, some of them broken", data: "user_id\nauth0|1,x\n\"auth0|2\nuser_id\nauth0|3\n", dialect: csvfile.Dialect{OrgID: "org_x"},
 			rows: []string{
 				"2 org_x auth0|1: 2 fields, the header has 1",
 				"3 org_x auth0|2: a quoted value that is not closed, or goes on after its closing quote",
@@ -175,7 +176,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "one organization, and a column that disagrees", data: "org_id,user_id\norg_x,auth0|1\norg_b,auth0|2\n,auth0|3\n",
-			dialect: importer.Dialect{OrgID: "org_x"},
+			dialect: csvfile.Dialect{OrgID: "org_x"},
 			rows: []string{
 				"2 org_x auth0|1",
 				`3 org_b auth0|2: the row is of organization "org_b", --org says "org_x"`,
@@ -202,7 +203,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "kept columns", data: "note,org_id,note,user_id,\nx,org_a, y ,auth0|1,\n\"1,\n2\",org_b,\xFF,auth0|2,\n,,z,auth0|3,\n",
-			dialect: importer.Dialect{Keep: true},
+			dialect: csvfile.Dialect{Keep: true},
 			rows: []string{
 				`2 org_a auth0|1 ["x" "y"]`,
 				`3 org_b auth0|2 ["1,\n2" "` + "\uFFFD" + `"]`,
@@ -212,7 +213,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "kept columns of broken rows", data: "org_id,user_id,a,b\norg_a,auth0|1,x\norg_b,auth0|2,x,y,z\norg_c,auth0|3,\"x,y\n",
-			dialect: importer.Dialect{Keep: true},
+			dialect: csvfile.Dialect{Keep: true},
 			rows: []string{
 				`2 org_a auth0|1 ["x" ""]: 3 fields, the header has 4`,
 				`3 org_b auth0|2 ["x" "y"]: 5 fields, the header has 4`,
@@ -243,7 +244,7 @@ func TestTableReadsDialects(t *testing.T) {
 			name: "results with columns that were kept",
 			data: resultsHeader + ",email,sub\n" +
 				"2,org_a,auth0|1,failed,500,,,1,c,2026-01-01T00:00:00Z,a@example.com,x\n",
-			dialect: importer.Dialect{Keep: true},
+			dialect: csvfile.Dialect{Keep: true},
 			rows:    []string{`2 org_a auth0|1 ["a@example.com" "x"]`},
 			about:   about + ", the results of an earlier run",
 		},
@@ -267,8 +268,8 @@ func TestTableReadsDialects(t *testing.T) {
 const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
 
 // read returns everything a file yields, one line for each row.
-func read(r io.Reader, d importer.Dialect) (rows []string, about string) {
-	table, err := importer.Open(r, d)
+func read(r io.Reader, d csvfile.Dialect) (rows []string, about string) {
+	table, err := csvfile.Open(r, d)
 	if err != nil {
 		return []string{failure(err)}, ""
 	}
@@ -297,7 +298,7 @@ func show(row importer.Row) string {
 }
 
 func failure(err error) string {
-	var input *importer.InputError
+	var input *csvfile.InputError
 	if !errors.As(err, &input) {
 		return fmt.Sprintf("%T, which is no InputError: %v", err, err)
 	}

@@ -1,9 +1,9 @@
-package importer_test
+package csvfile_test
 
 import (
 	"strings"
 
-	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // writer writes a CSV file in one of the dialects that people's programs do. It
@@ -11,7 +11,7 @@ import (
 type writer struct {
 	Delimiter   string
 	LineEnd     string
-	Encoding    string // as in importer.Dialect
+	Encoding    string // as in csvfile.Dialect
 	Mark        bool   // begin with a byte order mark
 	Sep         bool   // begin with a line sep=
 	Compression string // "", "gzip", "gzip in two members" or "zstd"
@@ -80,8 +80,8 @@ func (w *writer) file() string {
 }
 
 // dialect is what has to be said to have the file read.
-func (w *writer) dialect() importer.Dialect {
-	d := importer.Dialect{Keep: true}
+func (w *writer) dialect() csvfile.Dialect {
+	d := csvfile.Dialect{Keep: true}
 	if !w.Mark {
 		// Without a mark, UTF-16 is found by its many zeros, which not every
 		// text has.

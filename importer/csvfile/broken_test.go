@@ -1,4 +1,4 @@
-package importer_test
+package csvfile_test
 
 import (
 	"errors"
@@ -9,8 +9,10 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
+
+var errBad = errors.New("bad")
 
 const plainFile = "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\n"
 
@@ -21,7 +23,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		data    string
-		dialect importer.Dialect
+		dialect csvfile.Dialect
 		want    string
 	}{
 		{name: "empty", data: "", want: "error: the file is empty; hint: it needs a header, such as org_id,user_id"},
@@ -53,16 +55,16 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 			want: `error: line 1: more than one column could be the organization: "org_id", "org_id"; hint: rename all but one of them in the file`,
 		},
 		{
-			name: "a named column that is not there", data: plainFile, dialect: importer.Dialect{UserColumn: "member"},
+			name: "a named column that is not there", data: plainFile, dialect: csvfile.Dialect{UserColumn: "member"},
 			want: `error: line 1: there is no column "member": the header has "org_id", "user_id"; hint: name one of them with --user-column`,
 		},
 		{
-			name: "one column for both", data: plainFile, dialect: importer.Dialect{OrgColumn: "user_id"},
+			name: "one column for both", data: plainFile, dialect: csvfile.Dialect{OrgColumn: "user_id"},
 			want: `error: line 1: column "user_id" is named for both the organization and the user; hint: name two columns with --org-column and --user-column`,
 		},
 		{
 			name: "columns swapped", data: "org_id,\"the user's id\"\nauth0|1,org_a\nauth0|2,org_b\norg_c,auth0|3\n",
-			dialect: importer.Dialect{UserColumn: "the user's id"},
+			dialect: csvfile.Dialect{UserColumn: "the user's id"},
 			want:    `error: the columns look swapped: "org_id" has users, "the user's id" has organizations; hint: --org-column 'the user'\''s id' --user-column org_id`,
 		},
 		{
@@ -82,15 +84,15 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 			want: `error: line 1: the header is not UTF-8; hint: save the file in UTF-8, or say what it is in, such as --encoding windows-1252`,
 		},
 		{
-			name: "an unknown encoding", data: plainFile, dialect: importer.Dialect{Encoding: "ebcdic"},
+			name: "an unknown encoding", data: plainFile, dialect: csvfile.Dialect{Encoding: "ebcdic"},
 			want: `error: unknown encoding "ebcdic"; hint: --encoding takes utf-8, utf-16, utf-16le, utf-16be, windows-1252`,
 		},
 		{
-			name: "a quote for a delimiter", data: plainFile, dialect: importer.Dialect{Delimiter: '"'},
+			name: "a quote for a delimiter", data: plainFile, dialect: csvfile.Dialect{Delimiter: '"'},
 			want: `error: '"' can't be a delimiter; hint: --delimiter takes one character, such as , or ; or |`,
 		},
 		{
-			name: "an organization that can't be", data: plainFile, dialect: importer.Dialect{OrgID: "org a"},
+			name: "an organization that can't be", data: plainFile, dialect: csvfile.Dialect{OrgID: "org a"},
 			want: `error: "org a" can't be an organization: it holds white space; hint: --org takes the id of an organization, such as org_P0M5j2B0FfwQioEe`,
 		},
 		{name: "Excel workbook", data: "PK\x03\x04\x14\x00\x06\x00[Content_Types].xml", want: "error: this is an Excel workbook; hint: " + save},
@@ -200,7 +202,7 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 		{"ids of other forms", "acme,42\nORG,jo@example.com\n組織,会員\n", []string{"2 acme 42", "3 ORG jo@example.com", "4 組織 会員"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, _ := read(strings.NewReader("org_id,user_id\n"+test.rows), importer.Dialect{})
+			got, _ := read(strings.NewReader("org_id,user_id\n"+test.rows), csvfile.Dialect{})
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
@@ -211,7 +213,7 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 // As a crash leaves it behind in a file that was being written.
 func TestTableRejectsNULsFarBehindTheHeader(t *testing.T) {
 	data := "org_id,user_id\n" + strings.Repeat("org_a,u\n", 1000) + strings.Repeat("\x00", 100)
-	got, _ := read(strings.NewReader(data), importer.Dialect{})
+	got, _ := read(strings.NewReader(data), csvfile.Dialect{})
 	want := "1002 " + strings.Repeat("\x00", 100) + " : 1 field, the header has 2"
 	if len(got) != 1001 || got[1000] != want {
 		t.Errorf("%d rows, the last %q, want %q", len(got), got[len(got)-1], want)
@@ -234,7 +236,7 @@ func TestTableGivesUpOnARecordThatIsTooLong(t *testing.T) {
 				fmt.Fprintf(&data, "org_b,u%d,%s\n", i, wide[:1<<19])
 				want = append(want, fmt.Sprintf("%d org_b u%d", i+3, i))
 			}
-			got, _ := read(strings.NewReader(data.String()), importer.Dialect{})
+			got, _ := read(strings.NewReader(data.String()), csvfile.Dialect{})
 			if !slices.Equal(got, want) {
 				t.Errorf("got %.100q, want %.100q", got, want)
 			}
@@ -245,7 +247,7 @@ func TestTableGivesUpOnARecordThatIsTooLong(t *testing.T) {
 func TestTableReadsTheRowsBehindAQuoteThatIsNeverClosed(t *testing.T) {
 	const n = 3000 // more lines than a record may have
 	data := "org_id,user_id\norg_a,\"u1\n" + strings.Repeat("org_b,u\n", n)
-	got, _ := read(strings.NewReader(data), importer.Dialect{})
+	got, _ := read(strings.NewReader(data), csvfile.Dialect{})
 	if len(got) != n+1 || got[1] != "3 org_b u" || got[n] != fmt.Sprint(n+2, " org_b u") {
 		t.Errorf("%d rows, the second %q, the last %q", len(got), got[1], got[len(got)-1])
 	}
@@ -260,7 +262,7 @@ func TestTableSaysWhereAFileEndsTooEarly(t *testing.T) {
 	}
 	for name, data := range map[string]string{"gzip": gzipped(plain.String()), "zstd": zstandard(plain.String())} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := read(strings.NewReader(data[:len(data)*3/4]), importer.Dialect{})
+			got, _ := read(strings.NewReader(data[:len(data)*3/4]), csvfile.Dialect{})
 			n := len(got) - 1
 			if n < 1000 || n >= rows {
 				t.Fatalf("%d rows", n)
@@ -278,8 +280,8 @@ func TestTableSaysWhereAFileEndsTooEarly(t *testing.T) {
 
 func TestTableKeepsTheRowsOfAnOpenQuoteWhereAFileEndsTooEarly(t *testing.T) {
 	r := io.MultiReader(strings.NewReader("org_id,user_id\norg_a,\"u1\norg_b,u2\norg_c,u"), iotest.ErrReader(errBad))
-	table, err := importer.Open(r, importer.Dialect{})
-	var input *importer.InputError
+	table, err := csvfile.Open(r, csvfile.Dialect{})
+	var input *csvfile.InputError
 	if table != nil || !errors.As(err, &input) || !errors.Is(err, errBad) {
 		t.Fatalf("Open = %v, %v", table, err)
 	}
@@ -290,7 +292,7 @@ func TestTableKeepsTheRowsOfAnOpenQuoteWhereAFileEndsTooEarly(t *testing.T) {
 
 func TestTableReadsAnyReader(t *testing.T) {
 	data := "\n" + plainFile + "org_c,\"u\"\"3\"\n"
-	want, about := read(strings.NewReader(data), importer.Dialect{})
+	want, about := read(strings.NewReader(data), csvfile.Dialect{})
 	for name, wrap := range map[string]func(io.Reader) io.Reader{
 		"one byte":   iotest.OneByteReader,
 		"half":       iotest.HalfReader,
@@ -298,7 +300,7 @@ func TestTableReadsAnyReader(t *testing.T) {
 		"hesitant":   func(r io.Reader) io.Reader { return &hesitant{r: r} },
 	} {
 		for _, data := range []string{data, utf16le(data), gzipped(data), zstandard(data), strings.ReplaceAll(data, "\n", "\r")} {
-			got, _ := read(wrap(strings.NewReader(data)), importer.Dialect{})
+			got, _ := read(wrap(strings.NewReader(data)), csvfile.Dialect{})
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: got %q, want %q (%s)", name, got, want, about)
 			}
@@ -322,7 +324,7 @@ func (h *hesitant) Read(p []byte) (int, error) {
 
 func TestTableDoesNotReadAheadOfItsRows(t *testing.T) {
 	r := &endless{}
-	table, err := importer.Open(r, importer.Dialect{})
+	table, err := csvfile.Open(r, csvfile.Dialect{})
 	if err != nil {
 		t.Fatal(err)
 	}

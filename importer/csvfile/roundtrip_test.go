@@ -1,4 +1,4 @@
-package importer_test
+package csvfile_test
 
 import (
 	"io"
@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // Any table in any dialect comes back whole, each row with the line it starts
@@ -53,7 +54,7 @@ func TestTableReadsBackWhateverIsWritten(t *testing.T) {
 		if rapid.Bool().Draw(t, "in pieces") {
 			r = iotest.HalfReader(r)
 		}
-		table, err := importer.Open(r, w.dialect())
+		table, err := csvfile.Open(r, w.dialect())
 		if err != nil {
 			t.Fatalf("%v\n%q", err, w.text.String())
 		}

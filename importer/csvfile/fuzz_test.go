@@ -1,4 +1,4 @@
-package importer_test
+package csvfile_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // Whatever the bytes: nothing panics, an error is an InputError with a text,
@@ -34,7 +35,7 @@ func FuzzTable(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string, options uint8) {
 		d := anyOptions(options)
-		table, err := importer.Open(strings.NewReader(data), d)
+		table, err := csvfile.Open(strings.NewReader(data), d)
 		if err != nil {
 			checkInputError(t, err)
 			return
@@ -66,11 +67,11 @@ func FuzzTable(f *testing.F) {
 // anyOptions makes a dialect of the bits of options. With the highest, the
 // delimiter is a comma and the encoding UTF-8, so that the test can know what
 // rows there must be.
-func anyOptions(options uint8) importer.Dialect {
+func anyOptions(options uint8) csvfile.Dialect {
 	if options >= 0x80 {
-		return importer.Dialect{Delimiter: ',', Encoding: "utf-8", Keep: options&1 != 0}
+		return csvfile.Dialect{Delimiter: ',', Encoding: "utf-8", Keep: options&1 != 0}
 	}
-	d := importer.Dialect{
+	d := csvfile.Dialect{
 		Keep:      options&1 != 0,
 		Delimiter: []rune{0, ',', ';', '|'}[options>>1&3],
 		Encoding:  []string{"", "utf-8", "utf-16", "windows-1252"}[options>>3&3],
@@ -86,7 +87,7 @@ func anyOptions(options uint8) importer.Dialect {
 
 func checkInputError(t *testing.T, err error) {
 	t.Helper()
-	var input *importer.InputError
+	var input *csvfile.InputError
 	if !errors.As(err, &input) || input.Error() == "" || strings.Contains(input.Error(), "\n") {
 		t.Fatalf("%T: %q", err, err)
 	}
@@ -153,7 +154,7 @@ func FuzzDialect(f *testing.F) {
 		if w.Sep {
 			line++
 		}
-		table, err := importer.Open(strings.NewReader(w.file()), w.dialect())
+		table, err := csvfile.Open(strings.NewReader(w.file()), w.dialect())
 		if err != nil {
 			t.Fatal(err)
 		}

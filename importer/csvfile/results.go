@@ -1,6 +1,10 @@
-package importer
+package csvfile
 
-import "slices"
+import (
+	"slices"
+
+	"orgimport/importer"
+)
 
 // resultsHeader is how the results and failures files of a run begin. Columns
 // that were carried along come behind it.
@@ -23,11 +27,11 @@ func isResults(names []string) bool {
 // settled returns what is known of a row with this status in an earlier run's
 // results; nil if it is to be sent.
 func settled(status string) error {
-	switch s := Status(status); s {
-	case Added, AlreadyMember:
-		return &Settled{AlreadyMember, "in already, by the results of an earlier run"}
-	case Duplicate:
-		return &Settled{Duplicate, "same pair as an earlier line, by the results of an earlier run"}
+	switch s := importer.Status(status); s {
+	case importer.Added, importer.AlreadyMember:
+		return &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results of an earlier run"}
+	case importer.Duplicate:
+		return &importer.Settled{Status: importer.Duplicate, Message: "same pair as an earlier line, by the results of an earlier run"}
 	}
 	return nil
 }

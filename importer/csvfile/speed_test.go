@@ -1,4 +1,4 @@
-package importer_test
+package csvfile_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/gocarina/gocsv"
 
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 // bigFile returns a file of rows over a number of organizations in random order,
@@ -81,7 +82,7 @@ func BenchmarkStages(b *testing.B) {
 				gocsv += gocsvAlone(b, data)
 				runtime.GC()
 				start := time.Now()
-				table, err := importer.Open(bytes.NewReader(data), importer.Dialect{})
+				table, err := csvfile.Open(bytes.NewReader(data), csvfile.Dialect{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -114,7 +115,7 @@ func BenchmarkMemory(b *testing.B) {
 	for _, orgs := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(orgs, "-organizations"), func(b *testing.B) {
 			for b.Loop() {
-				table, err := importer.Open(&made{rows: 1_000_000, orgs: orgs}, importer.Dialect{})
+				table, err := csvfile.Open(&made{rows: 1_000_000, orgs: orgs}, csvfile.Dialect{})
 				if err != nil {
 					b.Fatal(err)
 				}
