@@ -1,0 +1,315 @@
+package importer
+
+import (
+	"encoding/binary"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// The kinds of keys that have rules of their own. Other kinds are names of
+// properties, such as username or app_metadata.employee.
+const (
+	KindEmail  = "email"
+	KindUserID = "user_id"
+	KindOrgID  = "org_id"
+)
+
+// Directory is the finished result of looking up what the keys of a file name.
+// It is filled before the first row is sent, in three steps: Want notes the keys
+// of each row, Found of its two look-ups notes what the tenant has, and [Resolve]
+// only reads it.
+//
+// It holds the keys that the file asks for and nothing else of the tenant. It is
+// not safe for concurrent use.
+type Directory struct {
+	Users, Orgs Lookup
+
+	// CheckUsers and CheckOrgs have ids looked up too.
+	CheckUsers, CheckOrgs bool
+
+	// KeepUsers leaves the keys of users as they are, for an operation that
+	// takes those.
+	KeepUsers bool
+
+	// AllowUnverified takes a user whose e-mail address is not verified.
+	AllowUnverified bool
+
+	// NoConnection are the names of connections that the tenant does not have.
+	NoConnection map[string]bool
+
+	// NotFound says of a kind of key how it was looked up, for the message of
+	// those that nobody has.
+	NotFound map[string]string
+
+	// Members are the pairs, by PairKey, that are in already.
+	Members Set
+}
+
+// Want notes what has to be looked up for a row, and reports whether that is
+// anything. A row with Err takes nothing, for it is not sent.
+func (d *Directory) Want(r Row) bool {
+	if r.Err != nil {
+		return false
+	}
+	org, user, connection := d.keys(r)
+	if org.Kind != "" {
+		d.Orgs.Want(org, "")
+	}
+	if user.Kind != "" {
+		d.Users.Want(user, connection)
+	}
+	return org.Kind != "" || user.Kind != ""
+}
+
+// keys returns what is to be looked up for a row. A Key without a Kind is
+// nothing.
+func (d *Directory) keys(r Row) (org, user Key, connection string) {
+	switch {
+	case r.OrgID == "" && r.Keys != nil:
+		org = r.Keys.Org
+	case d.CheckOrgs && r.OrgID != "":
+		org = Key{KindOrgID, r.OrgID}
+	}
+	switch {
+	case r.UserID == "" && r.Keys != nil && !d.KeepUsers:
+		user, connection = r.Keys.User, r.Keys.Connection
+	case d.CheckUsers && r.UserID != "":
+		user = Key{KindUserID, r.UserID}
+	}
+	return org, user, strings.TrimSpace(connection)
+}
+
+// Wanted is a key that is looked up.
+type Wanted struct {
+	Key
+	Connection string // that the user must be of; empty: any
+
+	// Spellings are the ways in which the file writes the value, those that
+	// differ from Value, which is an e-mail address in lower case.
+	Spellings []string
+}
+
+// Lookup holds the keys of users, or of organizations, and who has them. Its
+// zero value is empty and ready for use.
+type Lookup struct {
+	places      map[string]int32 // of a kind, a connection and a value
+	matches     []match
+	kinds       names
+	connections names
+	spellings   map[int32][]string // where the file writes it in other ways
+	others      map[int32][]string // ids beside the first
+	found       int                // matches with an id
+	key         []byte
+}
+
+// match is what has a key.
+type match struct {
+	id       string
+	count    int32 // how many have it
+	verified bool  // the first of them has verified the address
+	settled  bool  // by an earlier run
+}
+
+// mostOthers is how many ids are kept of those that share a key.
+const mostOthers = 2
+
+// Want notes that a key is to be looked up. A key is its kind, its value and the
+// connection.
+func (l *Lookup) Want(k Key, connection string) {
+	if l.places == nil {
+		l.places = make(map[string]int32)
+	}
+	value := canonical(k)
+	l.key = pack(l.key[:0], l.kinds.add(k.Kind), l.connections.add(connection), value)
+	place, known := l.places[string(l.key)]
+	if !known {
+		place = int32(len(l.matches))
+		l.places[string(l.key)] = place
+		l.matches = append(l.matches, match{})
+	}
+	written := strings.TrimSpace(k.Value)
+	if written == value || slices.Contains(l.spellings[place], written) {
+		return
+	}
+	if l.spellings == nil {
+		l.spellings = make(map[int32][]string)
+	}
+	l.spellings[place] = append(l.spellings[place], strings.Clone(written))
+}
+
+// Found notes that the tenant has a user of that connection, or an organization,
+// with these keys. Those that nobody asked for are passed over.
+func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
+	for _, k := range keys {
+		kind, ok := l.kinds.number(k.Kind)
+		if !ok || id == "" {
+			continue
+		}
+		value := canonical(k)
+		if value == "" {
+			continue
+		}
+		for _, name := range [2]string{"", connection} {
+			number, ok := l.connections.number(name)
+			if !ok {
+				continue
+			}
+			l.key = pack(l.key[:0], kind, number, value)
+			if place, ok := l.places[string(l.key)]; ok {
+				l.add(place, id, verified)
+			}
+			if connection == "" {
+				break
+			}
+		}
+	}
+}
+
+func (l *Lookup) add(place int32, id string, verified bool) {
+	m := &l.matches[place]
+	switch {
+	case m.settled || m.id == id || slices.Contains(l.others[place], id):
+		return
+	case m.count == 0:
+		l.found++
+		m.id, m.verified = strings.Clone(id), verified
+	case len(l.others[place]) < mostOthers:
+		if l.others == nil {
+			l.others = make(map[int32][]string)
+		}
+		l.others[place] = append(l.others[place], strings.Clone(id))
+	}
+	m.count++
+}
+
+// Settle notes that a key has led to an id in an earlier run, which is believed.
+// It is not looked up again.
+func (l *Lookup) Settle(k Key, connection, id string) {
+	if m, _ := l.match(k, connection); m != nil && m.count == 0 {
+		l.found++
+		*m = match{id: strings.Clone(id), count: 1, verified: true, settled: true}
+	}
+}
+
+// Forget takes back all that was found, but not what is settled, so that the
+// look-up can begin again.
+func (l *Lookup) Forget() {
+	l.others, l.found = nil, 0
+	for i := range l.matches {
+		if l.matches[i].settled {
+			l.found++
+			continue
+		}
+		l.matches[i] = match{}
+	}
+}
+
+// Len returns the number of keys.
+func (l *Lookup) Len() int { return len(l.matches) }
+
+// Hits returns how many of the keys somebody has.
+func (l *Lookup) Hits() int { return l.found }
+
+// Kinds returns the kinds of the keys, in the order in which they came.
+func (l *Lookup) Kinds() []string { return l.kinds.list }
+
+// Connections returns the connections of the keys, in the order in which they
+// came. An empty name is that of a key that any connection will do for.
+func (l *Lookup) Connections() []string { return l.connections.list }
+
+// Missing yields the keys that nobody is known to have.
+func (l *Lookup) Missing() iter.Seq[Wanted] {
+	return func(yield func(Wanted) bool) {
+		for packed, place := range l.places {
+			if l.matches[place].count > 0 {
+				continue
+			}
+			kind, connection, value := unpack(packed)
+			w := Wanted{Key{l.kinds.list[kind], value}, l.connections.list[connection], l.spellings[place]}
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// match returns what has a key, or nil if the key is not one of those that are
+// looked up; and its place.
+func (l *Lookup) match(k Key, connection string) (*match, int32) {
+	kind, known := l.kinds.number(k.Kind)
+	number, named := l.connections.number(connection)
+	if !known || !named {
+		return nil, 0
+	}
+	l.key = pack(l.key[:0], kind, number, canonical(k))
+	place, ok := l.places[string(l.key)]
+	if !ok {
+		return nil, 0
+	}
+	return &l.matches[place], place
+}
+
+// pack makes one key for a map of three things.
+func pack(key []byte, kind, connection int, value string) []byte {
+	key = binary.AppendUvarint(key, uint64(kind))
+	key = binary.AppendUvarint(key, uint64(connection))
+	return append(key, value...)
+}
+
+func unpack(key string) (kind, connection int, value string) {
+	head := []byte(key[:min(len(key), 2*binary.MaxVarintLen64)])
+	k, n := binary.Uvarint(head)
+	c, m := binary.Uvarint(head[n:])
+	return int(k), int(c), key[n+m:]
+}
+
+// canonical returns the value by which keys are the same. Of e-mail addresses
+// only the letters of ASCII are folded: Unicode takes a Kelvin sign for a k, and
+// so one person for another.
+func canonical(k Key) string {
+	value := strings.TrimSpace(k.Value)
+	if k.Kind != KindEmail {
+		return value
+	}
+	for i := range len(value) {
+		if 'A' <= value[i] && value[i] <= 'Z' {
+			return lowerASCII(value)
+		}
+	}
+	return value
+}
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// names numbers a few names.
+type names struct {
+	list    []string
+	numbers map[string]int
+}
+
+func (n *names) add(name string) int {
+	if number, ok := n.numbers[name]; ok {
+		return number
+	}
+	if n.numbers == nil {
+		n.numbers = make(map[string]int)
+	}
+	name = strings.Clone(name)
+	n.numbers[name] = len(n.list)
+	n.list = append(n.list, name)
+	return len(n.list) - 1
+}
+
+func (n *names) number(name string) (int, bool) {
+	number, ok := n.numbers[name]
+	return number, ok
+}

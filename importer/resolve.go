@@ -1,0 +1,141 @@
+package importer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// The error codes of rows that name nobody, or nobody for certain.
+const (
+	CodeUserNotFound       = "user_not_found"
+	CodeUserAmbiguous      = "user_ambiguous"
+	CodeEmailUnverified    = "email_unverified"
+	CodeConnectionNotFound = "connection_not_found"
+	CodeOrgNotFound        = "organization_not_found"
+	CodeOrgAmbiguous       = "organization_ambiguous"
+)
+
+// Unresolved is the Err of a row that names nobody, or nobody for certain. The
+// row is rejected.
+type Unresolved struct {
+	code, message string
+}
+
+func (e *Unresolved) Error() string { return e.message }
+
+// Code returns the error code of the row.
+func (e *Unresolved) Code() string { return e.code }
+
+// errNotLookedUp is the Err of a row that was not in the file when its keys were
+// collected.
+var errNotLookedUp = errors.New("the file has changed: what this row names was not in it when it was looked up")
+
+// Resolve gives rows the ids of the organization and the user that their keys
+// name, as d has them, and marks those that are in already as [Settled]. A row
+// whose keys name nobody, or nobody for certain, is rejected with an
+// *[Unresolved]; so is one whose id the tenant does not have, if d had ids
+// looked up. With a nil directory, the rows pass as they are.
+func Resolve(rows iter.Seq2[Row, error], d *Directory) iter.Seq2[Row, error] {
+	if d == nil {
+		return rows
+	}
+	return func(yield func(Row, error) bool) {
+		for row, err := range rows {
+			if err == nil && row.Err == nil {
+				d.resolve(&row)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+func (d *Directory) resolve(row *Row) {
+	org, user, connection := d.keys(*row)
+	orgID, orgErr := d.organization(org)
+	userID, userErr := d.user(user, connection)
+	row.OrgID, row.UserID = cmp.Or(row.OrgID, orgID), cmp.Or(row.UserID, userID)
+	switch {
+	case orgErr != nil:
+		row.Err = orgErr
+	case userErr != nil:
+		row.Err = userErr
+	case d.Members.Len() > 0 && d.Members.Has(PairKey(*row)):
+		row.Err = &Settled{AlreadyMember, "a member already, as the organization's list of members says"}
+	}
+	if row.OrgID != "" && row.UserID != "" {
+		row.Keys = nil
+	}
+}
+
+// organization returns the id that a key leads to, or why it leads to none.
+func (d *Directory) organization(k Key) (string, error) {
+	if k.Kind == "" {
+		return "", nil
+	}
+	m, place := d.Orgs.match(k, "")
+	switch {
+	case m == nil:
+		return "", errNotLookedUp
+	case m.count == 0:
+		return "", &Unresolved{CodeOrgNotFound, "no organization " + having(k, KindOrgID) + d.NotFound[k.Kind]}
+	case m.count > 1:
+		return "", &Unresolved{CodeOrgAmbiguous, fmt.Sprintf("%d organizations have it: %s: give the organization id", m.count, d.Orgs.ids(place))}
+	}
+	return m.id, nil
+}
+
+// user returns the id that a key leads to, or why it leads to none.
+func (d *Directory) user(k Key, connection string) (string, error) {
+	if k.Kind == "" {
+		return "", nil
+	}
+	if d.NoConnection[connection] {
+		return "", &Unresolved{CodeConnectionNotFound, "there is no connection " + connection}
+	}
+	m, place := d.Users.match(k, connection)
+	switch {
+	case m == nil:
+		return "", errNotLookedUp
+	case m.count == 0:
+		who := "no user "
+		if connection != "" {
+			who = "no user of the connection " + connection + " "
+		}
+		return "", &Unresolved{CodeUserNotFound, who + having(k, KindUserID) + d.NotFound[k.Kind]}
+	case m.count > 1:
+		way := "give a connection or the user id"
+		if connection != "" {
+			way = "give the user id"
+		}
+		return "", &Unresolved{CodeUserAmbiguous, fmt.Sprintf("%d users have it: %s: %s", m.count, d.Users.ids(place), way)}
+	case k.Kind == KindEmail && !m.verified && !d.AllowUnverified:
+		return "", &Unresolved{CodeEmailUnverified, m.id + " has not verified it (--allow-unverified)"}
+	}
+	return m.id, nil
+}
+
+// ids returns the ids that have the key at a place, up to three of them.
+func (l *Lookup) ids(place int32) string {
+	ids := slices.Sorted(slices.Values(append([]string{l.matches[place].id}, l.others[place]...)))
+	return strings.Join(ids, ", ")
+}
+
+// having says what somebody would have to have to be the one that the key names.
+func having(k Key, id string) string {
+	value := strings.TrimSpace(k.Value)
+	switch k.Kind {
+	case id:
+		return value
+	case KindEmail:
+		return "has the e-mail " + value
+	case "phone_number", "display_name":
+		return "has the " + strings.Replace(k.Kind, "_", " ", 1) + " " + value
+	}
+	return "has the " + k.Kind + " " + value
+}
