@@ -1,0 +1,306 @@
+package auth0
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"orgimport/importer"
+)
+
+// The fields of an exported user that have a meaning of their own. Any other is
+// the kind of a key, such as email, username or app_metadata.employee.
+const (
+	fieldUserID     = "user_id"
+	fieldEmail      = "email"
+	fieldVerified   = "email_verified"
+	fieldConnection = "identities[0].connection"
+)
+
+// User is a user of the tenant, as far as a look-up asks.
+type User struct {
+	ID         string
+	Connection string // of the first identity; empty if it is not told
+	Verified   bool   // the e-mail address
+	Keys       []importer.Key
+}
+
+// UsersExport reads the users that a tenant has exported: Auth0's NDJSON, one
+// object a line, or its CSV, compressed with gzip or not.
+//
+// A field below another, such as app_metadata.employee, may stand flat under its
+// whole name or nested. Which of them the export has is not documented.
+type UsersExport struct {
+	Kinds []string // of the keys that are read
+
+	// Seen are the fields that the export holds: columns of a CSV file, and of
+	// NDJSON those that are not null for every user.
+	Seen map[string]bool
+
+	Users int // read so far
+}
+
+// FormatError says that a file is no export of users.
+type FormatError struct {
+	Line int // 0: the file as a whole
+	Why  string
+}
+
+func (e *FormatError) Error() string {
+	if e.Line == 0 {
+		return e.Why
+	}
+	return fmt.Sprintf("line %d %s", e.Line, e.Why)
+}
+
+// maxUserLine is how long a line may be. A user has at most 16 MB of metadata,
+// but an export that is asked for has none of them.
+const maxUserLine = 32 << 20
+
+// Read reads the users of r and calls each with every one, whose Keys it must not
+// keep. It returns a *[FormatError] if r is no export, and io.ErrUnexpectedEOF
+// or what r returned if it ended in the middle.
+func (x *UsersExport) Read(r io.Reader, each func(User)) error {
+	x.Seen, x.Users = make(map[string]bool), 0
+	in := bufio.NewReaderSize(r, 256<<10)
+	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(in)
+		if err != nil {
+			return err
+		}
+		in = bufio.NewReaderSize(unzipped, 256<<10)
+	}
+	if bom, _ := in.Peek(3); string(bom) == "\uFEFF" {
+		_, _ = in.Discard(len(bom))
+	}
+	first, err := firstVisible(in)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	case first == '{':
+		return x.readJSON(in, each)
+	case first == '[' || first == '<':
+		return &FormatError{1, fmt.Sprintf("begins with %q: neither NDJSON, one user a line, nor CSV", first)}
+	}
+	return x.readCSV(in, each)
+}
+
+// firstVisible returns the first byte that is not white space, and leaves it.
+func firstVisible(in *bufio.Reader) (byte, error) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !bytes.ContainsRune([]byte(" \t\r\n"), rune(b)) {
+			return b, in.UnreadByte()
+		}
+	}
+}
+
+func (x *UsersExport) readJSON(in *bufio.Reader, each func(User)) error {
+	var object map[string]json.RawMessage
+	var keys []importer.Key
+	for number := 1; ; number++ {
+		line, err := readLine(in)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		ended := err != nil
+		if len(line) > maxUserLine {
+			return &FormatError{number, "is too long"}
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			clear(object)
+			if json.Unmarshal(line, &object) != nil {
+				if ended {
+					return io.ErrUnexpectedEOF
+				}
+				return &FormatError{number, "is no JSON object"}
+			}
+			keys = x.tell(each, keys[:0], func(field string) string { return scalar(find(object, field)) })
+		}
+		if ended {
+			return nil
+		}
+	}
+}
+
+// readLine returns the next line, of which the first maxUserLine bytes and a few
+// more are enough to see that it is too long.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	for errors.Is(err, bufio.ErrBufferFull) && len(long) <= maxUserLine {
+		line, err = in.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	if errors.Is(err, bufio.ErrBufferFull) {
+		err = nil
+	}
+	return long, err
+}
+
+// tell calls each with a user whose fields are those that value returns.
+func (x *UsersExport) tell(each func(User), keys []importer.Key, value func(field string) string) []importer.Key {
+	get := func(field string) string {
+		v := value(field)
+		if v != "" && !x.Seen[field] {
+			x.Seen[field] = true
+		}
+		return v
+	}
+	x.Users++
+	u := User{ID: get(fieldUserID), Connection: get(fieldConnection), Verified: get(fieldVerified) == "true"}
+	for _, kind := range x.Kinds {
+		if v := get(kind); v != "" {
+			keys = append(keys, importer.Key{Kind: kind, Value: v})
+		}
+	}
+	u.Keys = keys
+	if u.ID != "" {
+		each(u)
+	}
+	return keys
+}
+
+// find returns the value at a path such as identities[0].connection, whose head
+// may itself be the name of a member, dots and all; nil if there is none.
+func find(object map[string]json.RawMessage, path string) json.RawMessage {
+	if v, ok := object[path]; ok {
+		return v
+	}
+	for i := range len(path) {
+		if i == 0 || path[i] != '.' && path[i] != '[' {
+			continue
+		}
+		if v := below(object[path[:i]], strings.TrimPrefix(path[i:], ".")); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// below returns the value at a path that begins in v.
+func below(v json.RawMessage, path string) json.RawMessage {
+	if len(v) == 0 || path == "" {
+		return v
+	}
+	if index, rest, ok := strings.Cut(strings.TrimPrefix(path, "["), "]"); ok && path[0] == '[' {
+		var array []json.RawMessage
+		i, err := strconv.Atoi(index)
+		if err != nil || json.Unmarshal(v, &array) != nil || i < 0 || i >= len(array) {
+			return nil
+		}
+		return below(array[i], strings.TrimPrefix(rest, "."))
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(v, &object) != nil {
+		return nil
+	}
+	return find(object, path)
+}
+
+// scalar returns a JSON value as a CSV file would have it: a string, a number or a
+// truth. Others are no keys.
+func scalar(v json.RawMessage) string {
+	switch {
+	case len(v) == 0 || string(v) == "null" || v[0] == '{' || v[0] == '[':
+		return ""
+	case v[0] != '"':
+		return string(v)
+	}
+	inner := v[1 : len(v)-1]
+	if isPlainJSON(inner) {
+		return string(inner)
+	}
+	var s string
+	if json.Unmarshal(v, &s) != nil || strings.ContainsRune(s, '\uFFFD') {
+		return "" // what was lost in a conversion is nobody's key
+	}
+	return s
+}
+
+// isPlainJSON reports whether the inside of a JSON string means what it shows.
+func isPlainJSON(inner []byte) bool {
+	for _, b := range inner {
+		if b == '\\' || b >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// readCSV reads Auth0's CSV, whose strings begin with a single quote, so that no
+// spreadsheet takes one for a formula.
+func (x *UsersExport) readCSV(in io.Reader, each func(User)) error {
+	r := csv.NewReader(in)
+	r.ReuseRecord = true
+	r.FieldsPerRecord = -1
+	header, err := r.Read()
+	if err != nil {
+		return unreadableCSV(err)
+	}
+	header = slices.Clone(header)
+	places := make(map[string]int, len(header))
+	for i, name := range header {
+		name = strings.TrimPrefix(strings.TrimSpace(name), "'")
+		if _, twice := places[name]; twice {
+			return &FormatError{1, fmt.Sprintf("has the column %q twice", name)}
+		}
+		places[name] = i
+		x.Seen[name] = true
+	}
+	if _, ok := places[fieldUserID]; !ok {
+		return &FormatError{1, "has no column " + fieldUserID}
+	}
+	var keys []importer.Key
+	quoted := false
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return unreadableCSV(err)
+		}
+		if len(record) != len(header) {
+			line, _ := r.FieldPos(0)
+			return &FormatError{line, fmt.Sprintf("has %d values for %d columns", len(record), len(header))}
+		}
+		if x.Users == 0 { // no id begins with a quote
+			quoted = strings.HasPrefix(record[places[fieldUserID]], "'")
+		}
+		keys = x.tell(each, keys[:0], func(field string) string {
+			i, ok := places[field]
+			if !ok || strings.ContainsRune(record[i], '\uFFFD') {
+				return ""
+			}
+			if quoted {
+				return strings.TrimPrefix(record[i], "'")
+			}
+			return record[i]
+		})
+	}
+}
+
+// unreadableCSV returns err without the text that a parser may quote.
+func unreadableCSV(err error) error {
+	if e, ok := errors.AsType[*csv.ParseError](err); ok {
+		return &FormatError{e.Line, "is no CSV: " + e.Err.Error()}
+	}
+	return err
+}
