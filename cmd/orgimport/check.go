@@ -49,7 +49,7 @@ type finding struct {
 // openCheck gets a token, so that credentials that are refused are told before
 // the file is read.
 func openCheck(ctx context.Context, c *console, cmd *planCmd) (*check, error) {
-	conn, err := cmd.connect(cmd.paceFlags)
+	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
 	if err != nil {
 		return nil, err
 	}

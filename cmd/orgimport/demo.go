@@ -57,12 +57,14 @@ func (cmd *demoCmd) Run(c *console) error {
 
 	args := []string{"import", members, "--results", filepath.Join(dir, "results.csv"), "--failures", filepath.Join(dir, "failures.csv")}
 	fmt.Fprintf(c.stderr, "$ %s\n", commandLine(args))
-	useOnly(map[string]string{
+	rehearsal := c.surroundings
+	rehearsal.args = args
+	rehearsal.getenv = demoEnv(c.getenv, map[string]string{
 		"AUTH0_DOMAIN": address, "AUTH0_CLIENT_ID": "demo", "AUTH0_CLIENT_SECRET": "demo",
 		"ORGIMPORT_PROGRESS": cmd.Progress,
 	})
 	started := time.Now()
-	code := run(args, c.stdin, c.stdout, c.stderr)
+	code := run(rehearsal)
 	if code != exitRows { // the sample has rows that can't get in
 		return said{code}
 	}
@@ -121,17 +123,14 @@ func checkDemo(tenant *auth0test.Tenant) error {
 	return nil
 }
 
-// useOnly sets the variables that orgimport heeds to these and no others, so
-// that the demo meets no tenant of the one who tries it.
-func useOnly(vars map[string]string) {
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
+// demoEnv is an environment with these of orgimport's variables and no others,
+// so that the demo meets no tenant of the one who tries it.
+func demoEnv(getenv func(string) string, vars map[string]string) func(string) string {
+	return func(name string) string {
 		if strings.HasPrefix(name, "ORGIMPORT_") || strings.HasPrefix(name, "AUTH0_") {
-			os.Unsetenv(name)
+			return vars[name]
 		}
-	}
-	for name, value := range vars {
-		os.Setenv(name, value)
+		return getenv(name)
 	}
 }
 

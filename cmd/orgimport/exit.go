@@ -56,7 +56,7 @@ func (rowsError) Error() string { return "some rows are not in" }
 type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string {
-	return fmt.Sprintf("stopped by %s", map[syscall.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM"}[e.signal])
+	return fmt.Sprintf("stopped by %s", map[syscall.Signal]string{syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM"}[e.signal])
 }
 
 // verdict tells how the program ends: the exit code for err, and the hint that

@@ -31,6 +31,7 @@ var topics = map[string]string{
        network
   6    another run holds the lock                         yes, later
   10   --max-duration reached                             yes, with --resume
+  129  SIGHUP, unless it was ignored from the start       yes, with --resume
   130  SIGINT; what was in flight is finished and         yes, with --resume
   143  SIGTERM; written within 25 s, and a second
        signal ends at once

@@ -83,7 +83,7 @@ func (cmd *importCmd) Run(c *console) error {
 	r.ui.Close()
 	if code, _ := verdict(err); !r.reckoned && code != exitLocked { // the run that holds the lock tells of itself
 		r.summary.ExitCode, r.summary.Stopped, r.summary.Finished = code, err.Error(), time.Now()
-		cmd.tell(&r.summary, cmd.Domain, cmd.Results, r.warn)
+		cmd.tell(&r.summary, cmd.Domain, cmd.Results, r.transport(1), r.warn)
 	}
 	return err
 }
@@ -93,13 +93,14 @@ func (cmd *importCmd) Run(c *console) error {
 // known to be writable.
 func (r *importRun) run() error {
 	cmd := r.cmd
-	ctx, stop := untilSignal()
-	defer stop(nil)
-	r.stop = stop
-	ctx, end := withMaxDuration(ctx, cmd.MaxDuration)
+	ctx, end := r.untilSignal()
 	defer end()
+	ctx, cancel := withMaxDuration(ctx, cmd.MaxDuration)
+	defer cancel()
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
 
-	conn, err := cmd.connect(cmd.paceFlags)
+	conn, err := cmd.connect(r.surroundings, cmd.paceFlags)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (r *importRun) send(ctx context.Context, conn *connection, table *csvfile.T
 // watch shows and notes where the run stands until finish.
 func (r *importRun) watch(tenant string) {
 	go func() { r.total.Store(r.in.count(r.cmd.dialect())) }()
-	r.pinged.Go(func() { r.cmd.ping("start", r.warn) })
+	r.pinged.Go(func() { r.cmd.ping(r.transport(1), "start", r.warn) })
 	r.ui.watch(r.progress)
 	r.diary.start(r, tenant)
 }
@@ -321,7 +322,7 @@ func (r *importRun) finish(err error) error {
 	r.reckoned = true
 	r.diary.stop(r)
 	r.pinged.Wait() // the start is told before the end, and nothing after the reckoning
-	r.cmd.tell(&r.summary, r.cmd.Domain, r.cmd.Results, r.warn)
+	r.cmd.tell(&r.summary, r.cmd.Domain, r.cmd.Results, r.transport(1), r.warn)
 	r.fail(err)
 	r.ui.reckon(&r.summary, r.cmd.Quiet)
 	return said{r.summary.ExitCode}

@@ -8,20 +8,34 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
 )
 
+// gcPercent keeps the heap close to what is in use. What a run holds, the keys
+// of all its rows, stays to the end, so with Go's default of 100 a million rows
+// would take twice the memory that they need; collecting more often costs a
+// run nothing, since it waits for the tenant.
+const gcPercent = 50
+
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	debug.SetGCPercent(gcPercent)
+	os.Exit(run(surroundings{
+		args: os.Args[1:], getenv: os.Getenv,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		transport: func(requests int) http.RoundTripper { return auth0.NewTransport(requests) },
+		signals:   stopSignals, exit: os.Exit,
+	}))
 }
 
-// cli is all that can be typed. Every flag has an environment twin: kong makes
-// ORGIMPORT_MAX_ERRORS of --max-errors, and what is typed wins.
+// cli is all that can be typed.
 type cli struct {
 	Import  importCmd  `cmd:"" help:"Add the users of a CSV file to organizations."`
 	Plan    planCmd    `cmd:"" help:"Say what an import would do, and how long it would take."`
@@ -35,26 +49,40 @@ type cli struct {
 	Help       helpCmd       `cmd:"" help:"Tell of exit codes, the environment, or the results."`
 }
 
-// console is where a command reads from and writes to. stdout carries only
-// what was asked for; everything else goes to stderr.
-type console struct {
+// surroundings are all that a command gets from outside, so that a test can
+// run the command itself, on a fake clock and against a tenant in memory. Only
+// main takes them from the process.
+type surroundings struct {
+	args   []string // as typed, without the name of the program
+	getenv func(name string) string
+
+	// stdout carries only what was asked for; everything else goes to stderr.
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	args           []string     // as typed, for the command to go on with
-	errors         *slog.Logger // where errors go if the log is for machines; otherwise nil
+
+	// transport returns the way to the network for so many requests at a time.
+	transport func(requests int) http.RoundTripper
+
+	signals func() <-chan os.Signal // those that stop a command, from the call on
+	exit    func(code int)          // ends the program at once
 }
 
-// run is the program with its edges handed in, so that tests call it too.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	unsetEmpty()
-	c := &console{stdin: stdin, stdout: stdout, stderr: stderr, args: args}
+// console is a command's view of its surroundings.
+type console struct {
+	surroundings
+	errors *slog.Logger // where errors go if the log is for machines; otherwise nil
+}
+
+// run is the program.
+func run(s surroundings) (code int) {
+	c := &console{surroundings: s}
 	exited := -1 // --help ends the parsing by an exit
 	parser, err := kong.New(&cli{},
 		kong.Name("orgimport"),
 		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
-		kong.Writers(stdout, stderr),
+		kong.Writers(s.stdout, s.stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.DefaultEnvars("ORGIMPORT"),
+		kong.Resolvers(twins(s.getenv)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100}),
 		kong.ValueFormatter(helpOf),
 		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
@@ -63,6 +91,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err != nil {
 		return c.fail(err)
 	}
+	args := s.args
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -90,13 +119,24 @@ func helpOf(v *kong.Value) string {
 	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
 }
 
-// unsetEmpty makes a variable that is set to nothing count as not set, as
-// people mean it who leave a value out in a Compose file.
-func unsetEmpty() {
-	for _, pair := range os.Environ() {
-		name, value, _ := strings.Cut(pair, "=")
-		if value == "" && (strings.HasPrefix(name, "ORGIMPORT_") || strings.HasPrefix(name, "AUTH0_")) {
-			os.Unsetenv(name)
+// twins gives the flags that were not typed the values of their variables in
+// the environment. The twin of --max-errors is ORGIMPORT_MAX_ERRORS; a flag with
+// the tag auth0 has one of Auth0's own names too, which goes before.
+//
+// A variable that is set to nothing counts as not set, as people mean it who
+// leave a value out in a Compose file.
+func twins(getenv func(string) string) kong.ResolverFunc {
+	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if flag.Name == "help" {
+			return nil, nil
 		}
+		own := flag.Tag.Get("auth0")
+		twin := "ORGIMPORT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		for _, name := range []string{own, twin} {
+			if value := getenv(name); name != "" && value != "" {
+				return value, nil
+			}
+		}
+		return nil, nil
 	}
 }

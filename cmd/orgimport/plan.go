@@ -53,8 +53,8 @@ func (cmd *planCmd) Validate() error {
 
 // Run prints the plan.
 func (cmd *planCmd) Run(c *console) error {
-	ctx, stop := untilSignal()
-	defer stop(nil)
+	ctx, end := c.untilSignal()
+	defer end()
 	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
 	defer p.ui.Close()
 	if cmd.Check {

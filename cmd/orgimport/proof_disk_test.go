@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,7 +115,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 			ctx, stop := context.WithCancelCause(t.Context())
 			file := &smallFile{room: room}
 			r := &importRun{
-				console: &console{stdout: io.Discard, stderr: io.Discard},
+				console: &console{},
 				stop:    stop,
 				journal: &journal{reserved: 1 << 30},
 				results: report.NewWriter(file, nil),

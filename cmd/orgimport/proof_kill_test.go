@@ -89,6 +89,12 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
 			within: prompt,
 		},
+		"at work, and the terminal is closed": {
+			signal: syscall.SIGHUP,
+			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
+			within: prompt,
+		},
 		"a pipe that stays open": {
 			signal: syscall.SIGTERM,
 			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },

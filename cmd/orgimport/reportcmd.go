@@ -24,8 +24,8 @@ func (reportCmd) Help() string {
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
-	ctx, stop := untilSignal()
-	defer stop(nil)
+	ctx, end := c.untilSignal()
+	defer end()
 	results, err := openInput(ctx, c, cmd.File)
 	if err != nil {
 		return err

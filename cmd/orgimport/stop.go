@@ -11,19 +11,46 @@ import (
 
 var errMaxDuration = errors.New("--max-duration is reached")
 
-// untilSignal returns a context that the first SIGINT or SIGTERM cancels, with
-// a [signalError] as its cause. A second signal ends the program at once: each
-// answer is in the results already when it counts as done. Has the run stopped
-// by itself, the first signal leaves it the time to finish what is on the wire.
-func untilSignal() (ctx context.Context, stop context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+// stopSignals delivers the signals that stop a command. A SIGHUP that was
+// ignored when the program began, as under nohup, stays ignored.
+func stopSignals() <-chan os.Signal {
+	all := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, all...)
+	return signals
+}
+
+// untilSignal returns a context that the first signal cancels, with a
+// [signalError] as its cause. A second signal ends the program at once: each
+// answer is in the results already when it counts as done. If the run has
+// stopped by itself, the first signal leaves it the time to finish what is on
+// the wire.
+func (s *surroundings) untilSignal() (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals, ended := s.signals(), make(chan struct{})
+	next := func() (syscall.Signal, bool) {
+		select {
+		case signal := <-signals:
+			return signal.(syscall.Signal), true
+		case <-ended:
+			return 0, false
+		}
+	}
 	go func() {
-		cancel(signalError{(<-signals).(syscall.Signal)})
-		os.Exit(exitSignal + int((<-signals).(syscall.Signal)))
+		if signal, came := next(); came {
+			cancel(signalError{signal})
+		}
+		if signal, came := next(); came {
+			s.exit(exitSignal + int(signal))
+		}
 	}()
-	return ctx, cancel
+	return ctx, func() {
+		cancel(nil)
+		close(ended)
+	}
 }
 
 // withMaxDuration cancels ctx with [errMaxDuration] when d has passed; never

@@ -67,10 +67,10 @@ in another terminal:
   export AUTH0_DOMAIN=%s AUTH0_CLIENT_ID=rehearsal AUTH0_CLIENT_SECRET=rehearsal
   orgimport import members.csv
 `, address, address)
-	ctx, stop := untilSignal()
-	defer stop(nil)
-	ctx, end := withMaxDuration(ctx, cmd.For)
+	ctx, end := c.untilSignal()
 	defer end()
+	ctx, cancel := withMaxDuration(ctx, cmd.For)
+	defer cancel()
 	<-ctx.Done()
 	stats := tenant.Stats()
 	fmt.Fprintf(c.stderr, "%d requests, %d answered 429, at most %d at a time, %d tokens\n",

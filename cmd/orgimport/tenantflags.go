@@ -17,9 +17,9 @@ import (
 // secret is never a flag: it would stand in the process list and in the shell's
 // history.
 type tenantFlags struct {
-	Domain   string `help:"The tenant: acme.eu.auth0.com, or an https:// URL." env:"AUTH0_DOMAIN,ORGIMPORT_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
-	ClientID string `help:"Client ID of the machine-to-machine application." env:"AUTH0_CLIENT_ID,ORGIMPORT_CLIENT_ID" placeholder:"ID" group:"tenant"`
-	Audience string `help:"Audience of the token; default https://DOMAIN/api/v2/." env:"AUTH0_AUDIENCE,ORGIMPORT_AUDIENCE" placeholder:"URL" group:"tenant"`
+	Domain   string `help:"The tenant: acme.eu.auth0.com, or an https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
+	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
+	Audience string `help:"Audience of the token; default https://DOMAIN/api/v2/." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
 }
 
 // paceFlags say how hard the tenant may be worked.
@@ -73,7 +73,7 @@ type connection struct {
 	pace    paceFlags
 }
 
-func (t *tenantFlags) connect(pace paceFlags) (*connection, error) {
+func (t *tenantFlags) connect(s surroundings, pace paceFlags) (*connection, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
 	}
@@ -81,12 +81,12 @@ func (t *tenantFlags) connect(pace paceFlags) (*connection, error) {
 	if err != nil {
 		return nil, usageError(fmt.Errorf("--domain: %w", err), "")
 	}
-	credentials, err := t.credentials()
+	credentials, err := t.credentials(s.getenv)
 	if err != nil {
 		return nil, err
 	}
 	c := &connection{base: base, pace: pace}
-	c.attempt = &auth0.Attempt{Base: auth0.NewTransport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
+	c.attempt = &auth0.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
 	c.tokens, err = credentials.Source(base, auth0.NewHTTPClient(c.attempt))
 	if err != nil {
 		return nil, usageError(err, "")
@@ -116,16 +116,16 @@ func (c *connection) class(tell *relations) (*auth0.Client, *ratelimit.Transport
 }
 
 // credentials gathers what the environment holds.
-func (t *tenantFlags) credentials() (auth0.Credentials, error) {
+func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials, error) {
 	c := auth0.Credentials{ClientID: t.ClientID, Audience: t.Audience}
-	c.SigningAlg = os.Getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
+	c.SigningAlg = getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
 	var key string
 	for name, into := range map[string]*string{
 		"AUTH0_CLIENT_SECRET":                &c.ClientSecret,
 		"AUTH0_CLIENT_ASSERTION_PRIVATE_KEY": &key,
 		"AUTH0_API_TOKEN":                    &c.Token,
 	} {
-		value, err := secret(name)
+		value, err := secret(getenv, name)
 		if err != nil {
 			return c, err
 		}
@@ -140,8 +140,8 @@ func (t *tenantFlags) credentials() (auth0.Credentials, error) {
 
 // secret reads a secret from the variable of that name, or from the file that
 // the variable with _FILE names, without the newline at its end.
-func secret(name string) (string, error) {
-	value, path := os.Getenv(name), os.Getenv(name+"_FILE")
+func secret(getenv func(string) string, name string) (string, error) {
+	value, path := getenv(name), getenv(name+"_FILE")
 	if path == "" {
 		return value, nil
 	}

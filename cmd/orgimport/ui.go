@@ -51,7 +51,7 @@ type ui struct {
 
 // newUI opens the ui. It says what show returns until Close: in a bar, or in a
 // log line now and then.
-func newUI(out io.Writer, flags uiFlags) *ui {
+func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 	u := &ui{out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
 	terminal := isTerminal(out)
 	switch flags.Progress {
@@ -60,7 +60,7 @@ func newUI(out io.Writer, flags uiFlags) *ui {
 	case "log":
 		u.logs = true
 	case "auto":
-		if terminal && !u.json && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
+		if terminal && !u.json && getenv("TERM") != "dumb" && getenv("CI") == "" {
 			u.draw = true
 		} else {
 			u.logs = true
@@ -75,14 +75,14 @@ func newUI(out io.Writer, flags uiFlags) *ui {
 		return u
 	}
 	u.log = slog.New(tint.NewTextHandler(lockedWriter{u}, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || getenv("NO_COLOR") != "" || getenv("TERM") == "dumb",
 	}))
 	return u
 }
 
 // openUI opens the ui of a command. If its log is for machines, so are the errors.
 func (c *console) openUI(flags uiFlags) *ui {
-	u := newUI(c.stderr, flags)
+	u := newUI(c.stderr, c.getenv, flags)
 	if u.json {
 		c.errors = u.log
 	}

@@ -42,11 +42,11 @@ func (cmd *verifyCmd) Validate() error {
 
 // Run verifies the file.
 func (cmd *verifyCmd) Run(c *console) error {
-	ctx, stop := untilSignal()
-	defer stop(nil)
+	ctx, end := c.untilSignal()
+	defer end()
 	ui := c.openUI(cmd.uiFlags)
 	defer ui.Close()
-	conn, err := cmd.connect(cmd.paceFlags)
+	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (w *watchFlags) Validate() error {
 }
 
 // tell writes the summary and the metrics, and pings the exit code.
-func (w *watchFlags) tell(s *report.Summary, tenant, results string, warn func(string)) {
+func (w *watchFlags) tell(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
 	if w.Summary != "" {
 		err := replaceFile(w.Summary, func(out io.Writer) error {
 			e := json.NewEncoder(out)
@@ -51,26 +51,26 @@ func (w *watchFlags) tell(s *report.Summary, tenant, results string, warn func(s
 			warn(fmt.Sprintf("can't write the metrics: %v", err))
 		}
 	}
-	w.ping(fmt.Sprint(s.ExitCode), warn)
+	w.ping(rt, fmt.Sprint(s.ExitCode), warn)
 }
 
 // pingTimeout bounds how long a run waits for whoever it pings.
 const pingTimeout = 10 * time.Second
 
 // ping tells a service such as healthchecks.io how it goes.
-func (w *watchFlags) ping(what string, warn func(string)) {
+func (w *watchFlags) ping(rt http.RoundTripper, what string, warn func(string)) {
 	if w.Ping == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
 	defer cancel()
-	if err := get(ctx, w.Ping, what); err != nil {
+	if err := get(ctx, rt, w.Ping, what); err != nil {
 		warn(fmt.Sprintf("the ping of %s failed: %v", what, err))
 	}
 }
 
 // get asks for a path below address. Its errors do not name the address.
-func get(ctx context.Context, address, path string) error {
+func get(ctx context.Context, rt http.RoundTripper, address, path string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return errors.New("not a URL")
@@ -80,7 +80,7 @@ func get(ctx context.Context, address, path string) error {
 		return errors.New("not a URL")
 	}
 	req.Header.Set("User-Agent", "orgimport/"+version())
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: rt}).Do(req)
 	if err != nil {
 		var inside *url.Error
 		if errors.As(err, &inside) {
