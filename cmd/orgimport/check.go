@@ -119,7 +119,7 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 // ask fills in what the tenant says of each organization.
 func (k *check) ask(ctx context.Context, client *auth0.Client, f *finding) error {
 	for _, org := range k.largestFirst() {
-		err := client.Organization(ctx, org.OrgID)
+		_, err := client.Organization(ctx, org.OrgID)
 		var credentials *auth0.CredentialsError
 		switch {
 		case ctx.Err() != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -57,7 +58,9 @@ func (cmd *verifyCmd) Run(c *console) error {
 	ui.notice("tenant " + conn.base.Host)
 	v := &verifier{relations: relations{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
 	client, pace := conn.class(&v.relations)
-	v.members = client.Members
+	v.members = func(ctx context.Context, orgID string) iter.Seq2[string, error] {
+		return userIDs(client.Members(ctx, orgID))
+	}
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
@@ -67,6 +70,16 @@ func (cmd *verifyCmd) Run(c *console) error {
 	err = v.run(ctx)
 	ui.Close()
 	return cmd.finish(c, ui, v, err)
+}
+
+func userIDs(members iter.Seq2[auth0.Member, error]) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for m, err := range members {
+			if !yield(m.UserID, err) {
+				return
+			}
+		}
+	}
 }
 
 // finish prints what is missing, says how it ended and adds up.

@@ -3,81 +3,60 @@ package auth0
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"iter"
-	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
+	"strings"
 )
 
-// pageSize is the largest page of members that the API gives out.
-const pageSize = 100
+// Member is a user in an organization.
+type Member struct {
+	UserID string  `json:"user_id"`
+	Email  string  `json:"email"`
+	Name   string  `json:"name"`
+	Roles  RoleIDs `json:"roles"` // in this organization
+}
 
-// Members yields the user id of every member of an organization, page by page
-// as it is ranged over. The pages are those of checkpoint paging, which has no
-// end at 1,000 members as pages by number have. Right after a member was added
-// the API may not show it yet ("subject to eventual consistency").
+// What there is to know of a [Member] beside the user's id. Roles take the scope
+// read:organization_member_roles.
+const (
+	FieldEmail = "email"
+	FieldName  = "name"
+	FieldRoles = "roles"
+)
+
+// Members yields the members of an organization, with their ids and those other
+// fields, page by page as it is ranged over. Right after a member was added the
+// API may not show it yet ("subject to eventual consistency"), and one may be
+// shown twice if members come and go meanwhile.
 //
 // An error ends the sequence. It is one of those of [Client.Import].
-func (c *Client) Members(ctx context.Context, orgID string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		path, err := organizationPath(orgID, "members")
-		if err != nil {
-			yield("", err)
-			return
-		}
-		seen := make(map[string]bool)
-		for from := ""; ; {
-			page, err := c.members(ctx, path, from)
-			if err != nil {
-				yield("", err)
-				return
-			}
-			for _, m := range page.Members {
-				if !yield(m.UserID, nil) {
-					return
-				}
-			}
-			// The last page may or may not have a next: both were recorded.
-			// If it has, the page after it is empty.
-			if page.Next == "" || len(page.Members) == 0 {
-				return
-			}
-			if seen[page.Next] {
-				yield("", errors.New("listing members of "+orgID+": the server gives out the same page again and again"))
-				return
-			}
-			seen[page.Next] = true
-			from = page.Next
-		}
-	}
-}
-
-type memberPage struct {
-	Members []struct {
-		UserID string `json:"user_id"`
-	} `json:"members"`
-	Next string `json:"next"`
-}
-
-func (c *Client) members(ctx context.Context, path, from string) (memberPage, error) {
-	query := url.Values{
-		"take":           {strconv.Itoa(pageSize)},
-		"fields":         {"user_id"},
-		"include_fields": {"true"},
-	}
-	if from != "" {
-		query.Set("from", from)
-	}
-	call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
-	a, err := c.do(ctx, call, http.StatusOK)
+func (c *Client) Members(ctx context.Context, orgID string, fields ...string) iter.Seq2[Member, error] {
+	path, err := organizationPath(orgID, "members")
 	if err != nil {
-		return memberPage{}, err
+		return func(yield func(Member, error) bool) { yield(Member{}, err) }
 	}
-	var page memberPage
-	if err := json.Unmarshal(a.body, &page); err != nil {
-		return memberPage{}, fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+	return list[Member](ctx, c, path, "members", url.Values{
+		"fields":         {strings.Join(append([]string{"user_id"}, fields...), ",")},
+		"include_fields": {"true"},
+	})
+}
+
+// RoleIDs are the ids of roles, in ascending order.
+type RoleIDs []string
+
+// UnmarshalJSON reads roles as the API lists them, with their names.
+func (ids *RoleIDs) UnmarshalJSON(data []byte) error {
+	var roles []struct {
+		ID string `json:"id"`
 	}
-	return page, nil
+	if err := json.Unmarshal(data, &roles); err != nil {
+		return err
+	}
+	*ids = make(RoleIDs, len(roles))
+	for i, role := range roles {
+		(*ids)[i] = role.ID
+	}
+	slices.Sort(*ids)
+	return nil
 }

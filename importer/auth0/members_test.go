@@ -22,11 +22,11 @@ func pages(bodies ...string) func(int, *http.Request, string) (*http.Response, e
 }
 
 func list(t *testing.T, c *auth0.Client) (ids []string, err error) {
-	for id, err := range c.Members(t.Context(), "org_1") {
+	for m, err := range c.Members(t.Context(), "org_1") {
 		if err != nil {
 			return ids, err
 		}
-		ids = append(ids, id)
+		ids = append(ids, m.UserID)
 	}
 	return ids, nil
 }
@@ -137,10 +137,10 @@ func TestOrganization(t *testing.T) {
 		{302, ``, importer.ReachRun, "redirect"},
 	} {
 		s := &sender{answer: always(test.status, test.body)}
-		err := newClient(t, s).Organization(t.Context(), "org/1")
+		o, err := newClient(t, s).Organization(t.Context(), "org/1")
 		if test.want == "" {
-			if err != nil {
-				t.Error(err)
+			if err != nil || o.ID != "org_1" || o.Name != "one" {
+				t.Errorf("%+v, error %v", o, err)
 			}
 		} else if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
 			t.Errorf("%d %s: error %v", test.status, test.body, err)
@@ -149,14 +149,54 @@ func TestOrganization(t *testing.T) {
 			t.Errorf("sent %s %s", r.Method, r.URL)
 		}
 	}
-	if err := newClient(t, nil).Organization(t.Context(), ""); importer.ReachOf(err) != importer.ReachOrg {
+	if _, err := newClient(t, nil).Organization(t.Context(), ""); importer.ReachOf(err) != importer.ReachOrg {
 		t.Errorf("empty id: error %v", err)
 	}
 }
 
 func TestOrganizationErrorIsAnError(t *testing.T) {
-	err := newClient(t, &sender{answer: always(404, "")}).Organization(t.Context(), "org_1")
+	_, err := newClient(t, &sender{answer: always(404, "")}).Organization(t.Context(), "org_1")
 	if e, ok := errors.AsType[*auth0.Error](err); !ok || e.Status != 404 || e.Path != "/api/v2/organizations/org_1" {
 		t.Errorf("error %#v", err)
+	}
+}
+
+func TestMembersWithEveryField(t *testing.T) {
+	s := &sender{answer: pages(`{"members":[{"user_id":"a|1","email":"a@x.com","name":"Ann","roles":[{"id":"rol_2","name":"b"},{"id":"rol_1","name":"c"}]},{"user_id":"a|2","email":null,"name":null,"roles":[]}]}`)}
+	var got []string
+	for m, err := range newClient(t, s).Members(t.Context(), "org_1", auth0.FieldEmail, auth0.FieldName, auth0.FieldRoles) {
+		got = append(got, fmt.Sprint(m, err))
+	}
+	if want := []string{"{a|1 a@x.com Ann [rol_1 rol_2]} <nil>", "{a|2   []} <nil>"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := s.requests[0].URL.Query().Get("fields"); got != "user_id,email,name,roles" {
+		t.Errorf("asked for %s", got)
+	}
+}
+
+func TestOrganizations(t *testing.T) {
+	s := &sender{answer: pages(
+		`{"organizations":[{"id":"org_2","name":"two","display_name":"Two","branding":{},"metadata":{"key":"7"}}],"next":"n+1"}`,
+		`{"organizations":[{"id":"org_1","name":"one"}]}`)}
+	var got []string
+	for o, err := range newClient(t, s).Organizations(t.Context()) {
+		got = append(got, fmt.Sprint(o, err))
+	}
+	if want := []string{"{org_2 two Two map[key:7]} <nil>", "{org_1 one  map[]} <nil>"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := s.requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations?from=n%2B1&take=100" {
+		t.Errorf("sent %s", got)
+	}
+}
+
+func TestOrganizationNamed(t *testing.T) {
+	s := &sender{answer: always(200, `{"id":"org_1","name":"a b"}`)}
+	if o, err := newClient(t, s).OrganizationNamed(t.Context(), "a b"); err != nil || o.ID != "org_1" {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	if got := s.requests[0].URL.EscapedPath(); got != "/api/v2/organizations/name/a%20b" {
+		t.Errorf("sent %s", got)
 	}
 }

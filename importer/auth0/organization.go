@@ -3,47 +3,85 @@ package auth0
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
+	"iter"
 	"net/url"
 	"strings"
 
 	"orgimport/importer"
 )
 
-// Organization reports whether the tenant has an organization with this id, with
-// GET /api/v2/organizations/{id}. It returns nil if there is one, and an
-// [*Error] with [importer.ReachOrg] if there is none. The other errors are those
-// of [Client.Import]; a [*CredentialsError] may mean only that the token
-// lacks read:organizations, which adding members does not take.
-func (c *Client) Organization(ctx context.Context, orgID string) error {
+// Organization is an organization of the tenant.
+type Organization struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	DisplayName string            `json:"display_name"`
+	Metadata    map[string]string `json:"metadata"`
+}
+
+// Organization returns the organization with this id. The error is an [*Error]
+// with [importer.ReachOrg] if there is none. The other errors are those of
+// [Client.Import]; a [*CredentialsError] may mean only that the token lacks
+// read:organizations, which adding members does not take.
+func (c *Client) Organization(ctx context.Context, orgID string) (Organization, error) {
 	path, err := organizationPath(orgID)
 	if err != nil {
+		return Organization{}, err
+	}
+	return c.organization(ctx, path)
+}
+
+// OrganizationNamed returns the organization with this name. Its errors are
+// those of [Client.Organization].
+func (c *Client) OrganizationNamed(ctx context.Context, name string) (Organization, error) {
+	element, ok := pathElement(name)
+	if !ok {
+		return Organization{}, orgIDError(name)
+	}
+	return c.organization(ctx, organizationsPath+"/name/"+element)
+}
+
+// Organizations yields every organization of the tenant, page by page as it is
+// ranged over. An error ends the sequence.
+func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, error] {
+	return list[Organization](ctx, c, organizationsPath, "organizations", url.Values{})
+}
+
+func (c *Client) organization(ctx context.Context, path string) (Organization, error) {
+	var o Organization
+	err := c.get(ctx, path, nil, &o)
+	return o, err
+}
+
+// UnmarshalJSON refuses what has no id, and so is no organization.
+func (o *Organization) UnmarshalJSON(data []byte) error {
+	type plain Organization
+	if err := json.Unmarshal(data, (*plain)(o)); err != nil {
 		return err
 	}
-	call := &call{method: http.MethodGet, path: path, correlationID: c.nextCorrelationID()}
-	a, err := c.do(ctx, call, http.StatusOK)
-	if err != nil {
-		return err
-	}
-	var org struct {
-		ID string `json:"id"`
-	}
-	if json.Unmarshal(a.body, &org) != nil || org.ID == "" {
-		return a.notTheAPI(call)
+	if o.ID == "" {
+		return errors.New("an organization without an id")
 	}
 	return nil
 }
 
+const organizationsPath = "/api/v2/organizations"
+
 // organizationPath returns the path of an organization, or of something below
 // it. An id may hold anything: the schema of the API has no pattern for it.
 func organizationPath(orgID string, below ...string) (string, error) {
-	if orgID == "" || orgID == "." || orgID == ".." {
-		// No escape keeps a dot segment from being resolved on the way.
+	element, ok := pathElement(orgID)
+	if !ok {
 		return "", orgIDError(orgID)
 	}
-	elements := append([]string{"/api/v2/organizations", url.PathEscape(orgID)}, below...)
-	return strings.Join(elements, "/"), nil
+	return strings.Join(append([]string{organizationsPath, element}, below...), "/"), nil
+}
+
+// pathElement returns s as an element of a path, if it can be one: no escape
+// keeps a dot segment from being resolved on the way.
+func pathElement(s string) (string, bool) {
+	return url.PathEscape(s), s != "" && s != "." && s != ".."
 }
 
 // orgIDError is an organization id that cannot be asked for.

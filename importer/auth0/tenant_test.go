@@ -107,17 +107,17 @@ func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
 					t.Errorf("%d members, want %d", len(members), len(users))
 				}
 				var listed []string
-				for id, err := range c.Members(t.Context(), org) {
+				for m, err := range c.Members(t.Context(), org) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					listed = append(listed, id)
+					listed = append(listed, m.UserID)
 				}
 				slices.Sort(listed)
 				if !slices.Equal(listed, users) {
 					t.Errorf("%d listed, want %d", len(listed), len(users))
 				}
-				if err := c.Organization(t.Context(), org); err != nil {
+				if _, err := c.Organization(t.Context(), org); err != nil {
 					t.Error(err)
 				}
 			})
@@ -167,7 +167,7 @@ func TestOrganizationThatDoesNotExist(t *testing.T) {
 		if importer.ReachOf(err) != importer.ReachOrg {
 			t.Errorf("%v, want an error that reaches the organization", err)
 		}
-		if err := c.Organization(t.Context(), org); importer.ReachOf(err) != importer.ReachOrg {
+		if _, err := c.Organization(t.Context(), org); importer.ReachOf(err) != importer.ReachOrg {
 			t.Errorf("%v, want an error that reaches the organization", err)
 		}
 	}

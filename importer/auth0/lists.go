@@ -1,0 +1,87 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// pageSize is the largest page of any list that the API gives out.
+const pageSize = 100
+
+// get reads what is at a path, which it takes to be JSON, into v.
+func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
+	call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
+	a, err := c.do(ctx, call, http.StatusOK)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+	}
+	return nil
+}
+
+// list yields the items of a list of the API, page by page as it is ranged
+// over. name is that of the list in its pages. The pages are those of checkpoint
+// paging, which has no end at 1,000 items as pages by number have.
+//
+// An error ends the sequence.
+func list[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		query := maps.Clone(query)
+		query.Set("take", strconv.Itoa(pageSize))
+		seen := make(map[string]bool)
+		for {
+			page := page[T]{name: name}
+			if err := c.get(ctx, path, query, &page); err != nil {
+				yield(none, err)
+				return
+			}
+			for _, item := range page.items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			// The last page may or may not have a next: both were recorded.
+			// If it has, the page after it is empty.
+			if page.next == "" || len(page.items) == 0 {
+				return
+			}
+			if seen[page.next] {
+				yield(none, fmt.Errorf("listing %s: the server gives out the same page again and again", path))
+				return
+			}
+			seen[page.next] = true
+			query.Set("from", page.next)
+		}
+	}
+}
+
+// page is one page of a list.
+type page[T any] struct {
+	name  string // of the list
+	items []T
+	next  string
+}
+
+func (p *page[T]) UnmarshalJSON(data []byte) error {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	for name, v := range map[string]any{p.name: &p.items, "next": &p.next} {
+		if part, found := parts[name]; found {
+			if err := json.Unmarshal(part, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
