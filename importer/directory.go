@@ -106,13 +106,13 @@ type Lookup struct {
 // match is what has a key.
 type match struct {
 	id       string
-	count    int32 // how many have it
+	count    int32 // how many have it; mostIDs+1 stands for more
 	verified bool  // the first of them has verified the address
 	settled  bool  // by an earlier run
 }
 
-// mostOthers is how many ids are kept of those that share a key.
-const mostOthers = 2
+// mostIDs is how many ids are kept of those that share a key.
+const mostIDs = 3
 
 // Want notes that a key is to be looked up. A key is its kind, its value and the
 // connection.
@@ -139,7 +139,8 @@ func (l *Lookup) Want(k Key, connection string) {
 }
 
 // Found notes that the tenant has a user of that connection, or an organization,
-// with these keys. Those that nobody asked for are passed over.
+// with these keys. Those that nobody asked for are passed over, and to be told of
+// one twice changes nothing.
 func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 	for _, k := range keys {
 		kind, ok := l.kinds.number(k.Kind)
@@ -174,13 +175,13 @@ func (l *Lookup) add(place int32, id string, verified bool) {
 	case m.count == 0:
 		l.found++
 		m.id, m.verified = strings.Clone(id), verified
-	case len(l.others[place]) < mostOthers:
+	case m.count < mostIDs:
 		if l.others == nil {
 			l.others = make(map[int32][]string)
 		}
 		l.others[place] = append(l.others[place], strings.Clone(id))
 	}
-	m.count++
+	m.count = min(m.count+1, mostIDs+1)
 }
 
 // Settle notes that a key has led to an id in an earlier run, which is believed.
@@ -189,19 +190,6 @@ func (l *Lookup) Settle(k Key, connection, id string) {
 	if m, _ := l.match(k, connection); m != nil && m.count == 0 {
 		l.found++
 		*m = match{id: strings.Clone(id), count: 1, verified: true, settled: true}
-	}
-}
-
-// Forget takes back all that was found, but not what is settled, so that the
-// look-up can begin again.
-func (l *Lookup) Forget() {
-	l.others, l.found = nil, 0
-	for i := range l.matches {
-		if l.matches[i].settled {
-			l.found++
-			continue
-		}
-		l.matches[i] = match{}
 	}
 }
 
@@ -218,20 +206,39 @@ func (l *Lookup) Kinds() []string { return l.kinds.list }
 // came. An empty name is that of a key that any connection will do for.
 func (l *Lookup) Connections() []string { return l.connections.list }
 
-// Missing yields the keys that nobody is known to have.
+// Missing yields the keys that nobody is known to have, in the order in which
+// they came. What is found under way changes nothing about what it yields.
 func (l *Lookup) Missing() iter.Seq[Wanted] {
 	return func(yield func(Wanted) bool) {
+		missing := make([]string, len(l.matches))
 		for packed, place := range l.places {
-			if l.matches[place].count > 0 {
-				continue
+			if l.matches[place].count == 0 {
+				missing[place] = packed
 			}
-			kind, connection, value := unpack(packed)
-			w := Wanted{Key{l.kinds.list[kind], value}, l.connections.list[connection], l.spellings[place]}
-			if !yield(w) {
+		}
+		for place, packed := range missing {
+			if packed != "" && !yield(l.wanted(packed, int32(place))) {
 				return
 			}
 		}
 	}
+}
+
+func (l *Lookup) wanted(packed string, place int32) Wanted {
+	kind, connection, value := unpack(packed)
+	return Wanted{Key{l.kinds.list[kind], value}, l.connections.list[connection], l.spellings[place]}
+}
+
+// Count returns how many keys of a kind there are, and how many of them somebody
+// has.
+func (l *Lookup) Count(kind string) (keys, hits int) {
+	for packed, place := range l.places {
+		if k, _, _ := unpack(packed); l.kinds.list[k] == kind {
+			keys++
+			hits += int(min(l.matches[place].count, 1))
+		}
+	}
+	return keys, hits
 }
 
 // match returns what has a key, or nil if the key is not one of those that are

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -85,7 +86,7 @@ func (d *Directory) organization(k Key) (string, error) {
 	case m.count == 0:
 		return "", &Unresolved{CodeOrgNotFound, "no organization " + having(k, KindOrgID) + d.NotFound[k.Kind]}
 	case m.count > 1:
-		return "", &Unresolved{CodeOrgAmbiguous, fmt.Sprintf("%d organizations have it: %s: give the organization id", m.count, d.Orgs.ids(place))}
+		return "", &Unresolved{CodeOrgAmbiguous, fmt.Sprintf("%s organizations have it: %s: give the organization id", m.many(), d.Orgs.ids(place))}
 	}
 	return m.id, nil
 }
@@ -113,11 +114,19 @@ func (d *Directory) user(k Key, connection string) (string, error) {
 		if connection != "" {
 			way = "give the user id"
 		}
-		return "", &Unresolved{CodeUserAmbiguous, fmt.Sprintf("%d users have it: %s: %s", m.count, d.Users.ids(place), way)}
+		return "", &Unresolved{CodeUserAmbiguous, fmt.Sprintf("%s users have it: %s: %s", m.many(), d.Users.ids(place), way)}
 	case k.Kind == KindEmail && !m.verified && !d.AllowUnverified:
 		return "", &Unresolved{CodeEmailUnverified, m.id + " has not verified it (--allow-unverified)"}
 	}
 	return m.id, nil
+}
+
+// many says how many have a key that more than one has.
+func (m *match) many() string {
+	if m.count > mostIDs {
+		return fmt.Sprintf("more than %d", mostIDs)
+	}
+	return strconv.Itoa(int(m.count))
 }
 
 // ids returns the ids that have the key at a place, up to three of them.

@@ -260,24 +260,34 @@ func TestWhatIsMissingCanBeAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhatIsSettledStaysWhenTheLookupBeginsAgain(t *testing.T) {
+func TestWhatIsSettledIsBelieved(t *testing.T) {
 	rows := []importer.Row{byEmail(2, "ann@acme.com", ""), byEmail(3, "bob@acme.com", "")}
 	d := directoryFor(rows...)
 	d.Users.Settle(rows[0].Keys.User, "", "auth0|1")
-	d.Users.Settle(importer.Key{Kind: "username", Value: "ann"}, "", "auth0|9")
+	d.Users.Settle(rows[1].Keys.User, "db", "auth0|8")
+	d.Users.Settle(importer.Key{Kind: "username", Value: "bob@acme.com"}, "", "auth0|9")
 	person(d, "auth0|2", "ann@acme.com", "", true)
 	person(d, "auth0|3", "bob@acme.com", "", true)
 	want := []string{"2 org_a auth0|1", "3 org_a auth0|3"}
 	if got := resolved(t, d, rows...); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	d.Users.Forget()
-	if d.Users.Hits() != 1 {
-		t.Errorf("%d found after Forget", d.Users.Hits())
+}
+
+func TestOfManyOnlyAFewAreNamed(t *testing.T) {
+	row := byEmail(2, "info@acme.com", "")
+	d := directoryFor(row)
+	for range 2 { // the second time changes nothing
+		for i := range 1000 {
+			person(d, fmt.Sprint("auth0|", i), "info@acme.com", "db", true)
+		}
 	}
-	want[1] = "3 org_a  user_not_found: no user has the e-mail bob@acme.com"
-	if got := resolved(t, d, rows...); !slices.Equal(got, want) {
+	want := "2 org_a  user_ambiguous: more than 3 users have it: auth0|0, auth0|1, auth0|2: give a connection or the user id"
+	if got := resolved(t, d, row)[0]; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if keys, hits := d.Users.Count(importer.KindEmail); keys != 1 || hits != 1 {
+		t.Errorf("%d keys, %d found", keys, hits)
 	}
 }
 
