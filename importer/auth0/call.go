@@ -28,6 +28,7 @@ type call struct {
 	query         string
 	body          []byte
 	correlationID string
+	limitIsFinal  bool // a 429 is an answer, for it speaks of something else than the rate
 
 	sent          int // requests that went out
 	lastStatus    int // of the newest answer; 0 if the newest request had none

@@ -28,34 +28,46 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 }
 
 // list yields the items of a list of the API, page by page as it is ranged
-// over. name is that of the list in its pages. The pages are those of checkpoint
-// paging, which has no end at 1,000 items as pages by number have.
+// over. name is that of the list in its pages.
 //
 // An error ends the sequence.
 func list[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
+		for items, err := range pages[T](ctx, c, path, name, query) {
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// pages yields the pages of a list, each of which is a request. They are those of
+// checkpoint paging, which has no end at 1,000 items as pages by number have.
+func pages[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
 		query := maps.Clone(query)
 		query.Set("take", strconv.Itoa(pageSize))
 		seen := make(map[string]bool)
 		for {
 			page := page[T]{name: name}
 			if err := c.get(ctx, path, query, &page); err != nil {
-				yield(none, err)
+				yield(nil, err)
 				return
-			}
-			for _, item := range page.items {
-				if !yield(item, nil) {
-					return
-				}
 			}
 			// The last page may or may not have a next: both were recorded.
 			// If it has, the page after it is empty.
-			if page.next == "" || len(page.items) == 0 {
+			if !yield(page.items, nil) || page.next == "" || len(page.items) == 0 {
 				return
 			}
 			if seen[page.next] {
-				yield(none, fmt.Errorf("listing %s: the server gives out the same page again and again", path))
+				yield(nil, fmt.Errorf("listing %s: the server gives out the same page again and again", path))
 				return
 			}
 			seen[page.next] = true

@@ -60,6 +60,9 @@ func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) 
 		}
 		e := a.refusal(call)
 		switch {
+		case e.Status == http.StatusTooManyRequests && call.limitIsFinal:
+			c.tell(c.health.answered(p)...)
+			err = e
 		case e.Status == http.StatusTooManyRequests:
 			err = c.limited(ctx, p, limitPauses, e)
 		case temporary(e.Status):

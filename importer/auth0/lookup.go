@@ -1,0 +1,166 @@
+package auth0
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"sync"
+	"time"
+
+	"orgimport/importer"
+)
+
+// The phases of a look-up.
+const (
+	PhaseConnections   = "connections"
+	PhaseOrganizations = "organizations"
+	PhaseExport        = "users export"
+	PhaseUsers         = "users"
+	PhaseMembers       = "members"
+)
+
+// Lookup fills an [importer.Directory] with what a tenant has. Each class of
+// endpoints has a client of its own, for each has a limit of its own.
+type Lookup struct {
+	Connections *Client // GET /connections
+	Jobs        *Client // the export job
+	Users       *Client // GET /users-by-email and /users/{id}
+	OrgByID     *Client // GET /organizations/{id}
+	OrgByName   *Client // GET /organizations/name/{name}
+	OrgList     *Client // GET /organizations
+	Members     *Client // GET /organizations/{id}/members
+
+	// Download fetches what a job has exported, from another host. It adds no
+	// token; see NewDownload.
+	Download *http.Client
+
+	// JobWait is how long the export may take altogether.
+	JobWait time.Duration
+
+	// Workers is how many requests are in flight at most where each key is
+	// asked for by itself.
+	Workers int
+
+	// NoGuard goes on where none of many keys is known to the tenant.
+	NoGuard bool
+
+	// OnProgress, if set, is told how far a phase is; of is 0 where that is not
+	// known. It must be quick.
+	OnProgress func(phase string, done, of int)
+}
+
+// NoneFoundError says that the tenant knows none of many keys, so that it is
+// probably not the one that the file is for.
+type NoneFoundError struct {
+	Kind string
+	Keys int
+}
+
+func (e *NoneFoundError) Error() string {
+	return fmt.Sprintf("the tenant has none of the %d keys of the kind %s", e.Keys, e.Kind)
+}
+
+// leastGuarded is how many keys there must be to wonder that none is found.
+const leastGuarded = 100
+
+// guard returns a *[NoneFoundError] if there are many keys of a kind and nobody
+// has any of them.
+func (l *Lookup) guard(in *importer.Lookup) error {
+	for _, kind := range in.Kinds() {
+		keys, hits := in.Count(kind)
+		if keys >= leastGuarded && hits == 0 && !l.NoGuard {
+			return &NoneFoundError{kind, keys}
+		}
+	}
+	return nil
+}
+
+func (l *Lookup) progress(phase string, done, of int) {
+	if l.OnProgress != nil {
+		l.OnProgress(phase, done, of)
+	}
+}
+
+// FindConnections returns the ids of the tenant's connections with these names.
+// Those that it does not have are left out.
+func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[string]string, error) {
+	ids := make(map[string]string)
+	for i, name := range names {
+		l.progress(PhaseConnections, i, len(names))
+		id, err := l.Connections.connectionNamed(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if id != "" {
+			ids[name] = id
+		}
+	}
+	return ids, nil
+}
+
+// absent reports whether the API says that there is nothing by that name: it was
+// not found, or no name can be such. An answer that is not the API's says
+// nothing.
+func absent(err error) bool {
+	if _, impossible := errors.AsType[orgIDError](err); impossible {
+		return true
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.badHeader() {
+		return false
+	}
+	switch e.Status {
+	case http.StatusNotFound, http.StatusBadRequest:
+		return e.Reason != "" || e.Code != ""
+	case http.StatusRequestURITooLong:
+		return true
+	}
+	return false
+}
+
+// ask calls one for every item, several at a time, and yields what it returns as
+// it comes. The first error ends the range, and so does break; what is under way
+// is waited for.
+func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
+	type answered struct {
+		result R
+		err    error
+	}
+	return func(yield func(R, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		next, answers := make(chan T), make(chan answered)
+		var running sync.WaitGroup
+		for range max(1, min(workers, len(items))) {
+			running.Go(func() {
+				for item := range next {
+					result, err := one(ctx, item)
+					answers <- answered{result, err}
+				}
+			})
+		}
+		running.Go(func() {
+			defer close(next)
+			for _, item := range items {
+				select {
+				case next <- item:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+		go func() {
+			running.Wait()
+			close(answers)
+		}()
+		ended := false
+		for a := range answers {
+			if !ended && (!yield(a.result, a.err) || a.err != nil) {
+				ended = true
+				cancel()
+			}
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package auth0
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"orgimport/importer"
+)
+
+// fewOrgs is up to how many organizations are asked for one by one; of those
+// that a whole list lacks, it is how many are asked for to see whether the list
+// is to be believed.
+const fewOrgs = 20
+
+// FindOrganizations looks up the organizations of d: few by their own ids and
+// names, many in the tenant's list, whichever asks less. Of n that are asked for
+// it takes n requests at most for few, and half as much again for many. Other
+// properties than ids and names can only be found in the whole list.
+func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) error {
+	byProperty := slices.ContainsFunc(d.Orgs.Kinds(), func(kind string) bool { return !single(kind) })
+	missing := singles(&d.Orgs)
+	if len(missing) > fewOrgs || byProperty {
+		ended, err := l.listOrganizations(ctx, d, byProperty)
+		if err != nil {
+			return err
+		}
+		missing = singles(&d.Orgs)
+		if ended && len(missing) > fewOrgs {
+			found, err := l.askOrganizations(ctx, d, missing[:fewOrgs])
+			if err != nil {
+				return err
+			}
+			missing = missing[fewOrgs:]
+			if found == 0 {
+				missing = nil
+			}
+		}
+	}
+	if _, err := l.askOrganizations(ctx, d, missing); err != nil {
+		return err
+	}
+	return l.guard(&d.Orgs)
+}
+
+// single reports whether an organization can be asked for by such a key.
+func single(kind string) bool { return kind == importer.KindOrgID || kind == kindOrgName }
+
+const kindOrgName = "name"
+
+// singles are the keys nobody is known to have that can be asked for one by one.
+func singles(in *importer.Lookup) (keys []importer.Key) {
+	for w := range in.Missing() {
+		if single(w.Kind) {
+			keys = append(keys, w.Key)
+		}
+	}
+	return keys
+}
+
+// listOrganizations reads the tenant's list until all are found, but unless the
+// whole is called for, not so much of it that asking one by one would be less. It
+// reports whether the list ended.
+func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, whole bool) (ended bool, err error) {
+	wanted := d.Orgs.Len() - d.Orgs.Hits()
+	most, read := (wanted+1)/2, 0
+	for page, err := range pages[Organization](ctx, l.OrgList, organizationsPath, "organizations", url.Values{}) {
+		if err != nil {
+			return false, err
+		}
+		for _, o := range page {
+			noteOrganization(d, o)
+		}
+		read++
+		l.progress(PhaseOrganizations, d.Orgs.Hits(), d.Orgs.Len())
+		if !whole && (d.Orgs.Hits() == d.Orgs.Len() || read == most) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func noteOrganization(d *importer.Directory, o Organization) {
+	keys := make([]importer.Key, 0, 3+len(o.Metadata))
+	keys = append(keys,
+		importer.Key{Kind: importer.KindOrgID, Value: o.ID},
+		importer.Key{Kind: kindOrgName, Value: o.Name},
+		importer.Key{Kind: "display_name", Value: o.DisplayName})
+	for name, value := range o.Metadata {
+		keys = append(keys, importer.Key{Kind: "metadata." + name, Value: value})
+	}
+	d.Orgs.Found(o.ID, "", true, keys...)
+}
+
+// askOrganizations asks for each by its own id or name, and returns how many
+// there are.
+func (l *Lookup) askOrganizations(ctx context.Context, d *importer.Directory, keys []importer.Key) (found int, err error) {
+	before := d.Orgs.Hits()
+	asked := 0
+	for o, err := range ask(ctx, l.Workers, keys, l.organization) {
+		if err != nil {
+			return 0, err
+		}
+		asked++
+		noteOrganization(d, o)
+		l.progress(PhaseOrganizations, asked, len(keys))
+	}
+	return d.Orgs.Hits() - before, nil
+}
+
+// organization returns the organization that a key names, and none, without an
+// id, if there is none.
+func (l *Lookup) organization(ctx context.Context, k importer.Key) (o Organization, err error) {
+	if k.Kind == importer.KindOrgID {
+		o, err = l.OrgByID.Organization(ctx, k.Value)
+	} else {
+		o, err = l.OrgByName.OrganizationNamed(ctx, k.Value)
+	}
+	if absent(err) {
+		return Organization{}, nil
+	}
+	return o, err
+}

@@ -1,0 +1,216 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+
+	"orgimport/importer"
+)
+
+// ListedAlone reports whether users can be asked for one by one by a kind of key.
+// Users with other keys can only be found in an export.
+func ListedAlone(kind string) bool {
+	return kind == importer.KindEmail || kind == importer.KindUserID
+}
+
+// FindUsersByExport has the tenant export its users and notes those that d asks
+// for. connections are the ids of those that d's keys name, by their names: if
+// every key names one, there is a job for each of them, and else one job of all
+// users.
+//
+// What the export lacks, somebody who signed up a moment ago, is then asked for
+// with FindUsersAlone.
+func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, connections map[string]string) error {
+	jobs := []string{""} // of all users
+	if !slices.Contains(d.Users.Connections(), "") {
+		jobs = slices.Sorted(maps.Keys(connections))
+	}
+	for _, name := range jobs {
+		job := usersJob{client: l.Jobs, download: l.Download, wait: l.JobWait, connectionID: connections[name], fields: exportFields(d)}
+		job.progress = func(done int) { l.progress(PhaseExport, done, 100) }
+		if err := job.run(ctx, func(r io.Reader) error {
+			return l.readExport(r, d, name, &UsersExport{Kinds: d.Users.Kinds()})
+		}); err != nil {
+			return err
+		}
+	}
+	return l.FindUsersAlone(ctx, d)
+}
+
+// ReadUsers notes the users of an export that was made by hand. It returns a
+// *[FormatError] if that is none, or lacks a field that is needed.
+func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
+	x := &UsersExport{Kinds: d.Users.Kinds()}
+	if err := l.readExport(r, d, "", x); err != nil {
+		return err
+	}
+	for _, field := range exportFields(d) {
+		if !x.Seen[field] {
+			return &FormatError{Why: "no user has the field " + field}
+		}
+	}
+	return nil
+}
+
+// readExport notes the users of an export. Those of which it does not tell the
+// connection are of the one given.
+func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string, x *UsersExport) error {
+	return x.Read(r, func(u User) {
+		if u.Connection == "" {
+			u.Connection = connection
+		}
+		d.Users.Found(u.ID, u.Connection, u.Verified, u.Keys...)
+		if x.Users%progressEvery == 0 {
+			l.progress(PhaseUsers, x.Users, 0)
+		}
+	})
+}
+
+const progressEvery = 10_000
+
+// exportFields are what an export has to hold, and nothing else.
+func exportFields(d *importer.Directory) []string {
+	fields := []string{fieldUserID}
+	for _, kind := range d.Users.Kinds() {
+		if kind != importer.KindUserID {
+			fields = append(fields, kind)
+		}
+		if kind == importer.KindEmail && !d.AllowUnverified {
+			fields = append(fields, fieldVerified)
+		}
+	}
+	if slices.ContainsFunc(d.Users.Connections(), func(name string) bool { return name != "" }) {
+		fields = append(fields, fieldConnection)
+	}
+	return fields
+}
+
+// FindUsersAlone asks for each user that nobody is known to be, by the address
+// or the id. If there are many keys and none has been found, it looks at the
+// first of them before it asks for all.
+func (l *Lookup) FindUsersAlone(ctx context.Context, d *importer.Directory) error {
+	var missing []importer.Wanted
+	for w := range d.Users.Missing() {
+		if ListedAlone(w.Kind) && !d.NoConnection[w.Connection] {
+			missing = append(missing, w)
+		}
+	}
+	first := min(len(missing), leastGuarded)
+	if d.Users.Hits() > 0 || l.NoGuard {
+		first = 0
+	}
+	for _, part := range [][]importer.Wanted{missing[:first], missing[first:]} {
+		if err := l.askUsers(ctx, d, part, len(missing)); err != nil {
+			return err
+		}
+		if err := l.guard(&d.Users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []importer.Wanted, of int) error {
+	asked := 0
+	for users, err := range ask(ctx, l.Workers, wanted, l.users) {
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			d.Users.Found(u.ID, u.Connection, u.Verified, u.Keys...)
+		}
+		asked++
+		l.progress(PhaseUsers, asked, of)
+	}
+	return nil
+}
+
+// users returns those that the tenant has by a key. An address is asked for in
+// every way that the file writes it, and in lower case: the API finds capitals
+// only as they are.
+func (l *Lookup) users(ctx context.Context, w importer.Wanted) ([]User, error) {
+	if w.Kind == importer.KindUserID {
+		return l.Users.userByID(ctx, w.Value)
+	}
+	var all []User
+	for _, address := range append([]string{w.Value}, w.Spellings...) {
+		users, err := l.Users.usersByEmail(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, users...)
+	}
+	return all, nil
+}
+
+// apiUser is a user as the API gives it out.
+type apiUser struct {
+	ID         string          `json:"user_id"`
+	Email      string          `json:"email"`
+	Verified   json.RawMessage `json:"email_verified"`
+	Identities []struct {
+		Connection string `json:"connection"`
+	} `json:"identities"`
+}
+
+func (c *Client) usersByEmail(ctx context.Context, address string) ([]User, error) {
+	var found []apiUser
+	err := c.get(ctx, "/api/v2/users-by-email", url.Values{
+		"email":          {address},
+		"fields":         {"user_id,email,email_verified,identities"},
+		"include_fields": {"true"},
+	}, &found)
+	if absent(err) {
+		return nil, nil
+	}
+	users := make([]User, 0, len(found))
+	for _, f := range found {
+		u := User{ID: f.ID, Verified: scalar(f.Verified) == "true", Keys: []importer.Key{{Kind: importer.KindEmail, Value: f.Email}}}
+		if len(f.Identities) > 0 {
+			u.Connection = f.Identities[0].Connection
+		}
+		users = append(users, u)
+	}
+	return users, err
+}
+
+// userByID returns the user with an id, or nobody.
+func (c *Client) userByID(ctx context.Context, id string) ([]User, error) {
+	element, ok := pathElement(id)
+	if !ok {
+		return nil, nil
+	}
+	var found apiUser
+	err := c.get(ctx, "/api/v2/users/"+element, url.Values{"fields": {"user_id"}, "include_fields": {"true"}}, &found)
+	if absent(err) {
+		return nil, nil
+	}
+	if err == nil && found.ID == "" {
+		err = errors.New("the API gave out a user without an id")
+	}
+	return []User{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
+}
+
+// connectionNamed returns the id of the connection with that name, and nothing if
+// there is none.
+func (c *Client) connectionNamed(ctx context.Context, name string) (string, error) {
+	var found []struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	err := c.get(ctx, "/api/v2/connections", url.Values{"name": {name}, "fields": {"id,name"}, "include_fields": {"true"}}, &found)
+	if absent(err) {
+		return "", nil
+	}
+	for _, connection := range found {
+		if connection.Name == name {
+			return connection.ID, nil
+		}
+	}
+	return "", err
+}

@@ -1,0 +1,267 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"orgimport/importer"
+)
+
+// usersJob is a job that exports the tenant's users, from its creation to the end
+// of the download.
+type usersJob struct {
+	client       *Client
+	download     *http.Client
+	wait         time.Duration // for everything
+	connectionID string        // whose users; empty: all
+	fields       []string
+	progress     func(percent int)
+}
+
+// JobError says that the tenant has not exported its users. It may later.
+type JobError struct {
+	Why string
+	Err error // may be nil
+}
+
+func (e *JobError) Error() string {
+	if e.Err == nil {
+		return "the users export: " + e.Why
+	}
+	return "the users export: " + e.Why + ": " + e.Err.Error()
+}
+
+// Unwrap returns what went wrong last.
+func (e *JobError) Unwrap() error { return e.Err }
+
+// Reach returns [importer.ReachRun].
+func (e *JobError) Reach() importer.Reach { return importer.ReachRun }
+
+const (
+	jobsPath  = "/api/v2/jobs/"
+	usersPath = jobsPath + "users-exports"
+
+	firstPoll  = 2 * time.Second
+	leastPoll  = 3 * time.Second
+	longPoll   = 30 * time.Second
+	mostLinks  = 5 // that are asked for again
+	mostTries  = 2 // of a job that fails
+	percentAll = 100
+)
+
+// jobState is what the API says of a job.
+type jobState struct {
+	ID       string  `json:"id"`
+	Status   string  `json:"status"`
+	Percent  float64 `json:"percentage_done"`
+	TimeLeft float64 `json:"time_left_seconds"`
+	Location string  `json:"location"`
+}
+
+// errJobFailed is a job that the tenant gave up.
+var errJobFailed = errors.New("the job failed")
+
+// run has the users exported and hands them to read, which is called again from
+// the start if the download is cut off.
+func (j *usersJob) run(ctx context.Context, read func(io.Reader) error) error {
+	began := time.Now()
+	for try := 1; ; try++ {
+		err := j.once(ctx, began, read)
+		if !errors.Is(err, errJobFailed) {
+			return err
+		}
+		if try == mostTries {
+			return &JobError{Why: fmt.Sprintf("the job failed %d times", try)}
+		}
+	}
+}
+
+func (j *usersJob) once(ctx context.Context, began time.Time, read func(io.Reader) error) error {
+	id, err := j.create(ctx, began)
+	if err != nil {
+		return err
+	}
+	state, err := j.finished(ctx, began, id)
+	if err != nil {
+		return err
+	}
+	for links := 0; ; links++ {
+		err := j.fetch(ctx, state.Location, read)
+		if !errors.Is(err, errLink) || ctx.Err() != nil {
+			return err
+		}
+		if links == mostLinks {
+			return &JobError{"no link led to the users", err}
+		}
+		// A link lives a minute. Asking for the job gives another.
+		if state, err = j.state(ctx, id); err != nil {
+			return err
+		}
+	}
+}
+
+// create starts the job. While another one runs the tenant refuses it with a 429,
+// which says nothing of the rate limit; so it is sent past what waits for that,
+// and again until the time is up.
+func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err error) {
+	type field struct {
+		Name string `json:"name"`
+	}
+	wanted := struct {
+		ConnectionID string  `json:"connection_id,omitempty"`
+		Format       string  `json:"format"`
+		Fields       []field `json:"fields"`
+	}{j.connectionID, "json", nil}
+	for _, name := range j.fields {
+		wanted.Fields = append(wanted.Fields, field{name})
+	}
+	body, err := json.Marshal(wanted)
+	if err != nil {
+		return "", err
+	}
+	for {
+		state, err := j.post(ctx, body)
+		busy, ok := errors.AsType[*Error](err)
+		if ok && busy.Status == http.StatusTooManyRequests {
+			if err := j.pause(ctx, began, max(leastPoll, busy.RetryAfter, clampPoll(time.Since(began)/4)), "another export is under way"); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if err == nil && state.ID == "" {
+			err = &JobError{Why: "the tenant gave the job no id"}
+		}
+		return state.ID, err
+	}
+}
+
+func (j *usersJob) post(ctx context.Context, body []byte) (state jobState, err error) {
+	call := &call{
+		method: http.MethodPost, path: usersPath, body: body, correlationID: j.client.nextCorrelationID(),
+		limitIsFinal: true,
+	}
+	a, err := j.client.do(ctx, call, http.StatusOK)
+	if err != nil {
+		return jobState{}, err
+	}
+	if err := json.Unmarshal(a.body, &state); err != nil {
+		return jobState{}, fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+	}
+	return state, nil
+}
+
+// finished waits for the end of the job, looking after it more and more seldom.
+func (j *usersJob) finished(ctx context.Context, began time.Time, id string) (jobState, error) {
+	created := time.Now()
+	for wait := firstPoll; ; {
+		if err := j.pause(ctx, began, wait, "it is not done"); err != nil {
+			return jobState{}, err
+		}
+		state, err := j.state(ctx, id)
+		if err != nil {
+			return jobState{}, err
+		}
+		switch state.Status {
+		case "completed":
+			j.progress(percentAll)
+			return state, nil
+		case "failed":
+			return jobState{}, errJobFailed
+		}
+		j.progress(int(state.Percent))
+		left := time.Duration(state.TimeLeft * float64(time.Second))
+		if left <= 0 {
+			left = time.Since(created)
+		}
+		wait = clampPoll(left / 4)
+	}
+}
+
+func clampPoll(d time.Duration) time.Duration { return min(max(d, leastPoll), longPoll) }
+
+func (j *usersJob) state(ctx context.Context, id string) (state jobState, err error) {
+	element, ok := pathElement(id)
+	if !ok {
+		return state, &JobError{Why: "the tenant gave the job an impossible id"}
+	}
+	err = j.client.get(ctx, jobsPath+element, nil, &state)
+	if absent(err) {
+		err = errJobFailed // the tenant has lost it
+	}
+	return state, err
+}
+
+// pause waits, unless that is longer than is left of the time.
+func (j *usersJob) pause(ctx context.Context, began time.Time, d time.Duration, why string) error {
+	if time.Since(began)+d > j.wait {
+		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(began).Round(time.Second))}
+	}
+	if !sleep(ctx, d, nil) {
+		return stopped(ctx)
+	}
+	return nil
+}
+
+// errLink is a link that leads to nothing, or not to the end of it. Another may.
+var errLink = errors.New("the link does not work")
+
+// fetch downloads what the link leads to. The link is signed: whoever has it has
+// the users, so no error shows it.
+func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) error) error {
+	target, err := url.Parse(link)
+	if err != nil || target.Host == "" || !safeLink(target) {
+		return &JobError{Why: "the tenant gave no link that starts with https"}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return &JobError{Why: "the tenant gave a link that can't be asked for"}
+	}
+	resp, err := j.download.Do(req) //nolint:bodyclose // drain closes it
+	if err != nil {
+		if ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		return linkError(err)
+	}
+	defer drain(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %d %s", errLink, resp.StatusCode, http.StatusText(resp.StatusCode))
+	}
+	err = read(resp.Body)
+	if _, format := errors.AsType[*FormatError](err); err == nil || format {
+		return err
+	}
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	return linkError(err)
+}
+
+// linkError says why a download failed, in words that can't hold the link.
+func linkError(err error) error {
+	if redirect, ok := errors.AsType[redirectError](err); ok {
+		return &JobError{Why: string(redirect)}
+	}
+	if lost, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("%w: %w", errLink, lost)
+	}
+	if lost, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("%w: %w", errLink, lost)
+	}
+	if slow, ok := errors.AsType[*timeoutError](err); ok {
+		return fmt.Errorf("%w: %w", errLink, slow)
+	}
+	return fmt.Errorf("%w: the download was cut off", errLink)
+}
+
+// safeLink reports whether what comes from there comes unread and unchanged.
+func safeLink(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
