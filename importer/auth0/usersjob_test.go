@@ -1,0 +1,298 @@
+package auth0_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+const signedLink = "https://exports.example/job_1/acme.json.gz?Signature=s3cret"
+
+// aJob is what a tenant answers to an export, and what it was asked.
+type aJob struct {
+	took      time.Duration // from its creation to its end
+	left      bool          // tells how long it takes
+	busy      int           // so many times another export is under way
+	fails     int           // so many jobs fail
+	link      string
+	downloads []func(*http.Request) (*http.Response, error) // by turn; the last again and again
+	export    string
+
+	created, polled []time.Time
+	bodies          []string
+	fetched         []*http.Request
+}
+
+func (j *aJob) answer(_ int, r *http.Request, body string) (*http.Response, error) {
+	switch {
+	case r.URL.Host == "acme.eu.auth0.com" && r.Method == http.MethodPost:
+		if j.busy > 0 {
+			j.busy--
+			return reply(429, `{"statusCode":429,"error":"Too Many Requests","message":"There are 1 active export users jobs, please wait until some of them are finished and try again"}`), nil
+		}
+		j.bodies = append(j.bodies, body)
+		j.created = append(j.created, time.Now())
+		return reply(200, `{"type":"users_export","status":"pending","id":"job_1"}`), nil
+	case r.URL.Path == "/api/v2/jobs/job_1":
+		j.polled = append(j.polled, time.Now())
+		state := map[string]any{"id": "job_1", "status": "pending"}
+		began := j.created[len(j.created)-1]
+		left := j.took - time.Since(began)
+		switch {
+		case len(j.created) <= j.fails:
+			state["status"] = "failed"
+		case left <= 0:
+			state["status"], state["location"] = "completed", j.link
+		case j.left:
+			state["time_left_seconds"] = left.Seconds()
+		}
+		b, err := json.Marshal(state)
+		return reply(200, string(b)), err
+	case r.URL.Host != "acme.eu.auth0.com":
+		j.fetched = append(j.fetched, r)
+		if len(j.downloads) == 0 {
+			return reply(200, j.export), nil
+		}
+		next := j.downloads[0]
+		if len(j.downloads) > 1 {
+			j.downloads = j.downloads[1:]
+		}
+		return next(r)
+	}
+	return nil, fmt.Errorf("unexpected %s %s", r.Method, r.URL.Path)
+}
+
+// find looks a few addresses up by an export, as a test's bubble has it.
+func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]string) error {
+	t.Helper()
+	if j.link == "" {
+		j.link = signedLink
+	}
+	tenant := &sender{answer: j.answer}
+	client := newClient(t, tenant)
+	l := &auth0.Lookup{Jobs: client, Users: client, Download: auth0.NewDownload(tenant), JobWait: 30 * time.Minute, Workers: 1}
+	return l.FindUsersByExport(t.Context(), d, connections)
+}
+
+func (j *aJob) requests() int { return len(j.created) + len(j.polled) }
+
+// asking is a directory that asks for addresses, each of a connection or of any.
+func asking(connection string, addresses ...string) *importer.Directory {
+	d := &importer.Directory{}
+	for _, a := range addresses {
+		d.Want(importer.Row{OrgID: "org_a", Keys: &importer.Keys{
+			User: importer.Key{Kind: importer.KindEmail, Value: a}, Connection: connection,
+		}})
+	}
+	return d
+}
+
+const annExported = `{"user_id":"auth0|1","email":"ann@acme.com","email_verified":true}` + "\n"
+
+func TestAnExportIsAskedForWithCare(t *testing.T) {
+	for _, tt := range []struct {
+		took time.Duration
+		left bool
+		most int
+	}{{0, false, 12}, {20 * time.Second, false, 12}, {20 * time.Second, true, 12}, {29 * time.Minute, false, 75}, {29 * time.Minute, true, 75}} {
+		t.Run(fmt.Sprint(tt.took, tt.left), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := &aJob{took: tt.took, left: tt.left, export: annExported}
+				d := asking("", "Ann@acme.com")
+				if err := j.find(t, d, nil); err != nil {
+					t.Fatal(err)
+				}
+				if j.requests() > tt.most || d.Users.Hits() != 1 || len(j.fetched) != 1 {
+					t.Errorf("%d requests, at most %d are due; %d found by %d downloads", j.requests(), tt.most, d.Users.Hits(), len(j.fetched))
+				}
+				if wait := j.polled[0].Sub(j.created[0]); wait != 2*time.Second {
+					t.Errorf("the first look came after %s", wait)
+				}
+				for i := range len(j.polled) - 1 {
+					if wait := j.polled[i+1].Sub(j.polled[i]); wait < 3*time.Second || wait > 30*time.Second {
+						t.Errorf("look %d came after %s", i+2, wait)
+					}
+				}
+				if want := `{"format":"json","fields":[{"name":"user_id"},{"name":"email"},{"name":"email_verified"}]}`; j.bodies[0] != want {
+					t.Errorf("asked for %s, want %s", j.bodies[0], want)
+				}
+			})
+		})
+	}
+}
+
+func TestNoTokenGoesToTheDownload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redirect := func(*http.Request) (*http.Response, error) {
+			return reply(302, "", "Location", "https://other.example/there?Signature=s3cret"), nil
+		}
+		done := func(*http.Request) (*http.Response, error) { return reply(200, annExported), nil }
+		j := &aJob{downloads: []func(*http.Request) (*http.Response, error){redirect, redirect, redirect, done}}
+		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(j.fetched) != 4 {
+			t.Errorf("%d requests", len(j.fetched))
+		}
+		for _, r := range j.fetched {
+			for name, value := range r.Header {
+				if name == "Authorization" || name == "Cookie" || name == "Referer" || strings.Contains(strings.Join(value, ""), "s3cret") {
+					t.Errorf("%s %s", name, value)
+				}
+			}
+		}
+	})
+}
+
+func TestAConnectionHasAJobOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{export: annExported}
+		d := asking("db", "ann@acme.com")
+		if err := j.find(t, d, map[string]string{"db": "con_1234567890abcdef"}); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"connection_id":"con_1234567890abcdef","format":"json","fields":[{"name":"user_id"},{"name":"email"},{"name":"email_verified"},{"name":"identities[0].connection"}]}`
+		if len(j.bodies) != 1 || j.bodies[0] != want || d.Users.Hits() != 1 {
+			t.Errorf("asked for %s, want %s; %d found", j.bodies, want, d.Users.Hits())
+		}
+	})
+}
+
+// A link that has expired, or a download that ends in the middle, costs another
+// look at the job.
+func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
+	status := func(code int) func(*http.Request) (*http.Response, error) {
+		return func(*http.Request) (*http.Response, error) { return reply(code, "<Error>s3cret</Error>"), nil }
+	}
+	cut := func(*http.Request) (*http.Response, error) {
+		r := reply(200, "")
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(annExported), iotestErr{errors.New("read " + signedLink)}))
+		return r, nil
+	}
+	half := func(*http.Request) (*http.Response, error) { return reply(200, annExported[:30]), nil }
+	lost := func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	}
+	done := func(*http.Request) (*http.Response, error) { return reply(200, annExported), nil }
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{downloads: []func(*http.Request) (*http.Response, error){status(403), status(404), cut, half, lost, done}}
+		d := asking("", "ann@acme.com")
+		if err := j.find(t, d, nil); err != nil || d.Users.Hits() != 1 || len(j.created) != 1 {
+			t.Errorf("%v, %d found, %d jobs", err, d.Users.Hits(), len(j.created))
+		}
+	})
+	for name, never := range map[string]func(*http.Request) (*http.Response, error){"expired": status(403), "cut off": cut, "half": half, "refused": lost} {
+		synctest.Test(t, func(t *testing.T) {
+			j := &aJob{downloads: []func(*http.Request) (*http.Response, error){never}}
+			err := j.find(t, asking("", "ann@acme.com"), nil)
+			if e, ok := errors.AsType[*auth0.JobError](err); !ok || strings.Contains(e.Error(), "s3cret") || len(j.fetched) != 6 {
+				t.Errorf("%s: %v after %d downloads", name, err, len(j.fetched))
+			}
+		})
+	}
+}
+
+// iotestErr is a reader that fails.
+type iotestErr struct{ err error }
+
+func (r iotestErr) Read([]byte) (int, error) { return 0, r.err }
+
+func TestALinkToAnythingElseIsNotFollowed(t *testing.T) {
+	to := func(location string) []func(*http.Request) (*http.Response, error) {
+		return []func(*http.Request) (*http.Response, error){func(*http.Request) (*http.Response, error) { return reply(302, "", "Location", location), nil }}
+	}
+	for name, j := range map[string]*aJob{
+		"http":                {link: "http://exports.example/s3cret"},
+		"a file":              {link: "file:///etc/passwd"},
+		"nothing":             {link: "s3cret"},
+		"redirect to http":    {downloads: to("http://exports.example/s3cret")},
+		"redirect home":       {downloads: to("http://127.0.0.1/s3cret")},
+		"redirect for ever":   {downloads: to(signedLink)},
+		"redirect to nowhere": {downloads: to("::s3cret")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			err := j.find(t, asking("", "ann@acme.com"), nil)
+			if e, ok := errors.AsType[*auth0.JobError](err); !ok || strings.Contains(e.Error(), "s3cret") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+func TestAJobThatFailsIsTriedOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{fails: 1, export: annExported}
+		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil || len(j.created) != 2 {
+			t.Errorf("%v after %d jobs", err, len(j.created))
+		}
+		j = &aJob{fails: 9}
+		err := j.find(t, asking("", "ann@acme.com"), nil)
+		if _, ok := errors.AsType[*auth0.JobError](err); !ok || len(j.created) != 2 {
+			t.Errorf("%v after %d jobs", err, len(j.created))
+		}
+	})
+}
+
+func TestAnotherExportIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{busy: 20, export: annExported}
+		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil {
+			t.Fatal(err)
+		}
+		j, began := &aJob{busy: 1 << 20}, time.Now()
+		err := j.find(t, asking("", "ann@acme.com"), nil)
+		if e, ok := errors.AsType[*auth0.JobError](err); !ok || !strings.Contains(e.Error(), "another export") {
+			t.Error(err)
+		}
+		if waited := time.Since(began); waited < 29*time.Minute || waited > 30*time.Minute {
+			t.Errorf("gave up after %s", waited)
+		}
+	})
+}
+
+func TestAnExportThatTakesTooLongIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{took: time.Hour}
+		err := j.find(t, asking("", "ann@acme.com"), nil)
+		if _, ok := errors.AsType[*auth0.JobError](err); !ok || j.requests() > 75 {
+			t.Errorf("%v after %d requests", err, j.requests())
+		}
+	})
+}
+
+func TestAnExportMadeByHandMustHoldWhatIsNeeded(t *testing.T) {
+	l := &auth0.Lookup{}
+	read := func(d *importer.Directory, export string) error { return l.ReadUsers(strings.NewReader(export), d) }
+	d := asking("", "ann@acme.com")
+	if err := read(d, annExported); err != nil || d.Users.Hits() != 1 {
+		t.Errorf("%v, %d found", err, d.Users.Hits())
+	}
+	for export, lacks := range map[string]string{
+		"": "user_id", `{"user_id":"auth0|1"}`: "email", `{"user_id":"auth0|1","email":"ann@acme.com"}`: "email_verified",
+		"user_id,email\n": "email_verified",
+	} {
+		err := read(asking("", "ann@acme.com"), export)
+		if e, ok := errors.AsType[*auth0.FormatError](err); !ok || !strings.HasSuffix(e.Error(), " "+lacks) {
+			t.Errorf("%q: %v", export, err)
+		}
+	}
+	if err := read(asking("db", "ann@acme.com"), annExported); err == nil || !strings.Contains(err.Error(), "identities[0].connection") {
+		t.Error(err)
+	}
+	d = asking("", "ann@acme.com")
+	d.AllowUnverified = true
+	if err := read(d, `{"user_id":"auth0|1","email":"ann@acme.com"}`); err != nil || !slices.Contains(d.Users.Kinds(), "email") {
+		t.Error(err)
+	}
+}
