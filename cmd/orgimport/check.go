@@ -54,20 +54,7 @@ func openCheck(ctx context.Context, c *console, cmd *planCmd) (*check, error) {
 		return nil, err
 	}
 	k := &check{console: c, conn: conn, ui: cmd.uiFlags, rows: make(map[string]int)}
-	_, err = conn.tokens.Token(ctx)
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if passing := (*auth0.Error)(nil); errors.As(err, &passing) {
-		return nil, &exitError{exitTemporary, fmt.Errorf("no token: %w", err), "try again in a while"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if scopes, known := conn.tokens.Scopes(); known && !slices.Contains(scopes, scopeAdd) {
-		return nil, &exitError{exitStopped, errors.New("the token lacks the scope " + scopeAdd), "grant the application that scope for the Auth0 Management API"}
-	}
-	return k, nil
+	return k, conn.need(ctx, []string{scopeAdd})
 }
 
 // tally counts the rows that would be sent as they pass.

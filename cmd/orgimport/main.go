@@ -39,6 +39,7 @@ func main() {
 type cli struct {
 	Import  importCmd  `cmd:"" help:"Add the users of a CSV file to organizations."`
 	Plan    planCmd    `cmd:"" help:"Say what an import would do, and how long it would take."`
+	Export  exportCmd  `cmd:"" help:"Get the members of organizations out, as a CSV file."`
 	Verify  verifyCmd  `cmd:"" help:"Read the members back, and say of every row that is in whether it is."`
 	Report  reportCmd  `cmd:"" help:"Make a page for people of a results file."`
 	Demo    demoCmd    `cmd:"" help:"Run the whole job against a simulated tenant on this machine."`

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// exportCmd gets members out of a tenant, as a CSV file.
+type exportCmd struct {
+	Org []string `arg:"" optional:"" help:"Organizations, by id or by name; none: all of the tenant." placeholder:"ORG"`
+
+	Output      string        `short:"o" help:"File to write when all is read; default: standard output, as it is read." placeholder:"FILE" group:"output"`
+	Roles       bool          `help:"Add a column with the ids of each member's roles in the organization." group:"output"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
+
+	tenantFlags `embed:""`
+	paceFlags   `embed:""`
+	uiFlags     `embed:""`
+}
+
+// Help is what orgimport export --help says beside the flags.
+func (exportCmd) Help() string {
+	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file is an input of orgimport import, roles and remove.
+
+orgimport export -o members.csv
+
+orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
+
+It takes the scopes read:organizations and read:organization_members, and with --roles read:organization_member_roles. Unless all is read, FILE stays as it was. The exit code is 1 if an organization that was named does not exist; the others are written all the same.`
+}
+
+// Validate is called by kong when all flags are read.
+func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }
+
+// export is an export under way.
+type export struct {
+	*console
+	relations
+	cmd  *exportCmd
+	ui   *ui
+	conn *connection
+
+	unknown []string // organizations that were named and don't exist
+	members int      // written
+	written int      // organizations
+	empty   int      // organizations without a member
+}
+
+// Run exports the members.
+func (cmd *exportCmd) Run(c *console) error {
+	ctx, end := c.untilSignal()
+	defer end()
+	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
+	defer stop()
+	x := &export{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags)}
+	defer x.ui.Close()
+	x.log = x.ui.log
+	var err error
+	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags); err != nil {
+		return err
+	}
+	if err := x.conn.need(ctx, cmd.scopes()...); err != nil {
+		return err
+	}
+	x.ui.notice("tenant " + x.conn.base.Host)
+	started := time.Now()
+	if cmd.Output == "" {
+		err = x.run(ctx, c.stdout)
+	} else {
+		err = replaceFile(cmd.Output, func(w io.Writer) error { return x.run(ctx, w) })
+	}
+	x.ui.Close()
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		err = x.writeError(err)
+	}
+	if err != nil {
+		return err
+	}
+	code := c.fail(x.unknownError())
+	x.ui.closing(fmt.Sprintf("%s of %s, %d of them without a member, in %s",
+		plural(x.members, "member"), plural(x.written, "organization"), x.empty, time.Since(started).Round(time.Second)))
+	return said{code}
+}
+
+// scopes are those that the token must have; of each group, any.
+func (cmd *exportCmd) scopes() [][]string {
+	scopes := [][]string{scopesReadOrganization(), {"read:organization_members"}}
+	if cmd.Roles {
+		scopes = append(scopes, []string{"read:organization_member_roles"})
+	}
+	return scopes
+}
+
+// eachUpTo is how many organizations are asked for one by one. More are found
+// in the list of all.
+const eachUpTo = 20
+
+// organizations returns those to export, in the order of their ids.
+func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error) {
+	client, _ := x.conn.class(&x.relations)
+	var orgs []auth0.Organization
+	var err error
+	if named := x.cmd.Org; 0 < len(named) && len(named) <= eachUpTo {
+		orgs, err = x.each(ctx, client, named)
+	} else {
+		orgs, err = x.listed(ctx, client, named)
+	}
+	slices.SortFunc(orgs, func(a, b auth0.Organization) int { return strings.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(orgs, func(a, b auth0.Organization) bool { return a.ID == b.ID }), err
+}
+
+// each asks for organizations one by one.
+func (x *export) each(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
+	for _, name := range named {
+		ask := client.OrganizationNamed
+		if isOrgID(name) {
+			ask = client.Organization
+		}
+		switch org, err := ask(ctx, name); {
+		case err == nil:
+			orgs = append(orgs, org)
+		case importer.ReachOf(err) == importer.ReachOrg:
+			x.unknown = append(x.unknown, name)
+		default:
+			return nil, err
+		}
+	}
+	return orgs, nil
+}
+
+// listed finds organizations in the list of all; with no names, it finds all.
+func (x *export) listed(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
+	missing := make(map[string]bool)
+	for _, name := range named {
+		missing[name] = true
+	}
+	for org, err := range client.Organizations(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if len(named) == 0 || missing[org.ID] || missing[org.Name] {
+			orgs = append(orgs, org)
+			delete(missing, org.ID)
+			delete(missing, org.Name)
+		}
+	}
+	for _, name := range named {
+		if missing[name] {
+			x.unknown = append(x.unknown, name)
+		}
+	}
+	return orgs, nil
+}
+
+// isOrgID reports whether s is meant as an id: the names of organizations can't
+// begin so.
+func isOrgID(s string) bool { return strings.HasPrefix(s, "org_") }
+
+// lookupError says what to do if a look-up failed in passing.
+func lookupError(err error) error {
+	if importer.ReachOf(err) == importer.ReachBatch {
+		return &exitError{exitTemporary, err, "try again in a while"}
+	}
+	return err
+}
+
+// heldAhead is how many members are held of organizations whose turn to be
+// written has not come: 40 MB or so.
+const heldAhead = 200_000
+
+// run writes the members to w.
+func (x *export) run(ctx context.Context, w io.Writer) error {
+	orgs, err := x.organizations(ctx)
+	if err != nil {
+		return lookupError(err)
+	}
+	client, pace := x.conn.class(&x.relations)
+	fields := []string{auth0.FieldEmail, auth0.FieldName}
+	header := []string{"org_id", "org_name", "user_id", "email", "name"}
+	if x.cmd.Roles {
+		fields, header = append(fields, auth0.FieldRoles), append(header, "roles")
+	}
+	e := &exporter{workers: x.conn.pace.workers(), most: heldAhead}
+	e.members = func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+		return client.Members(ctx, orgID, fields...)
+	}
+	started := time.Now()
+	x.ui.watch(func() progress {
+		done := e.organizations.Load()
+		return progress{
+			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(pace),
+			words: fmt.Sprintf("%d of %d organizations, %d members", done, len(orgs), e.read.Load()),
+		}
+	})
+	out := csv.NewWriter(w)
+	_ = out.Write(header) // asked for its error with the first organization
+	if err = e.run(ctx, orgs, func(r *roster) error { return x.write(out, r) }); err != nil {
+		return lookupError(err)
+	}
+	out.Flush()
+	return x.writeError(out.Error())
+}
+
+// write writes the members of one organization.
+func (x *export) write(out *csv.Writer, r *roster) error {
+	if r.err != nil {
+		x.gone(r)
+		return nil
+	}
+	for _, m := range r.members {
+		record := []string{r.org.ID, r.org.Name, m.UserID, m.Email, m.Name}
+		if x.cmd.Roles {
+			record = append(record, strings.Join(m.Roles, "|"))
+		}
+		_ = out.Write(record)
+	}
+	out.Flush()
+	x.written++
+	x.members += len(r.members)
+	if len(r.members) == 0 {
+		x.empty++
+	}
+	return x.writeError(out.Error())
+}
+
+// gone notes an organization that was removed from the tenant meanwhile.
+func (x *export) gone(r *roster) {
+	if len(x.cmd.Org) > 0 {
+		x.unknown = append(x.unknown, r.org.ID)
+		return
+	}
+	x.log.Warn("the organization " + r.org.ID + " is gone: " + r.err.Error())
+}
+
+func (x *export) writeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "see to it that there is room and that the folder can be written")
+}
+
+// unknownError names the organizations that don't exist.
+func (x *export) unknownError() error {
+	const most = 10
+	n := len(x.unknown)
+	if n == 0 {
+		return nil
+	}
+	names := strings.Join(x.unknown[:min(n, most)], ", ")
+	if n > most {
+		names += fmt.Sprintf(" and %d more", n-most)
+	}
+	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others are written; an organization is named by its id, org_…, or by its name"}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
