@@ -29,7 +29,7 @@ func scopesReadOrganization() []string {
 // good for it, and whether the organizations exist.
 type check struct {
 	*console
-	relations
+	observer
 	conn  *connection
 	ui    uiFlags
 	rows  map[string]int // to send, by organization
@@ -90,7 +90,7 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 	ui := k.openUI(k.ui)
 	defer ui.Close()
 	k.log = ui.log
-	client, pace := k.conn.class(&k.relations)
+	client, pace := k.conn.class(&k.observer)
 	ui.log.Info(k.announce())
 	started := time.Now()
 	ui.watch(func() progress {

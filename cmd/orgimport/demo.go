@@ -66,7 +66,7 @@ func (cmd *demoCmd) Run(c *console) error {
 	started := time.Now()
 	code := run(rehearsal)
 	if code != exitRows { // the sample has rows that can't get in
-		return said{code}
+		return &exitError{code: code}
 	}
 	stats := tenant.Stats()
 	fmt.Fprintf(c.stderr, "\nthe tenant saw %d requests in %s, at most %d at a time, and refused %d of them for its limit\n",

@@ -24,48 +24,57 @@ const (
 	exitSignal    = 128
 )
 
-// exitError is an error with the exit code it ends the program with, and what
-// to type next.
+// exitError is how a command ends: its exit code, why, and what to type next.
+// Commands return it as their error; what other packages return becomes one in
+// [exitOf].
 type exitError struct {
 	code int
-	err  error
-	hint string
+	err  error  // nil if nothing is left to say
+	hint string // empty if nothing is known to help
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
 func (e *exitError) Unwrap() error { return e.err }
 
+// usageError ends a command that can't do what it is asked for.
 func usageError(err error, hint string) error { return &exitError{exitUsage, err, hint} }
 
 func usagef(hint, format string, args ...any) error {
 	return usageError(fmt.Errorf(format, args...), hint)
 }
 
-// said ends a run that has told all about itself already.
-type said struct{ code int }
+// errRows ends a run that has come to its end but left rows out, and has said
+// so.
+var errRows = &exitError{code: exitRows}
 
-func (said) Error() string { return "the run has ended" }
+// errMaxDuration stops a run that took as long as it may.
+var errMaxDuration = &exitError{code: exitDuration, err: errors.New("--max-duration is reached")}
 
-// rowsError ends a run that is finished but left rows out. All of it has been
-// said already, so it has no text.
-type rowsError struct{}
-
-func (rowsError) Error() string { return "some rows are not in" }
-
-// signalError is why a run was stopped by a signal.
-type signalError struct{ signal syscall.Signal }
-
-func (e signalError) Error() string {
-	return fmt.Sprintf("stopped by %s", map[syscall.Signal]string{syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM"}[e.signal])
+// stoppedBy ends a command that a signal stopped.
+func stoppedBy(signal syscall.Signal) error {
+	names := map[syscall.Signal]string{syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM"}
+	return &exitError{code: exitSignal + int(signal), err: fmt.Errorf("stopped by %s", names[signal])}
 }
 
-// verdict tells how the program ends: the exit code for err, and the hint that
-// goes with it, if there is one to give.
-func verdict(err error) (code int, hint string) {
+// exitOf returns how err ends a command; nil is success.
+func exitOf(err error) *exitError {
+	if err == nil {
+		return &exitError{code: exitDone}
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		if exit.err == nil {
+			return exit
+		}
+		return &exitError{exit.code, err, exit.hint} // with all that was said around it
+	}
+	exit := &exitError{code: exitStopped, err: err}
 	var (
-		over        said
-		exit        *exitError
-		signal      signalError
 		input       *csvfile.InputError
 		credentials *auth0.CredentialsError
 		config      *auth0.ConfigError
@@ -74,45 +83,41 @@ func verdict(err error) (code int, hint string) {
 		refusal     *auth0.Error
 	)
 	switch {
-	case err == nil:
-		return exitDone, ""
-	case errors.As(err, &over):
-		return over.code, ""
-	case errors.As(err, &exit):
-		return exit.code, exit.hint
-	case errors.As(err, &rowsError{}):
-		return exitRows, ""
-	case errors.Is(err, errMaxDuration):
-		return exitDuration, ""
-	case errors.As(err, &signal):
-		return exitSignal + int(signal.signal), ""
 	case errors.As(err, &input):
-		return exitUsage, input.Hint()
+		exit.code, exit.hint = exitUsage, input.Hint()
 	case errors.As(err, &config):
-		return exitUsage, config.Hint
+		exit.code, exit.hint = exitUsage, config.Hint
 	case errors.As(err, &credentials):
-		return exitStopped, credentials.Hint
+		exit.hint = credentials.Hint
 	case errors.As(err, &gaveUp), errors.As(err, &limit):
-		return exitTemporary, ""
+		exit.code = exitTemporary
 	case errors.As(err, &refusal) && refusal.Reach() == importer.ReachRun:
-		return exitUsage, "" // it is not the Management API that answers at this address
+		exit.code = exitUsage // it is not the Management API that answers at this address
 	}
-	return exitStopped, ""
+	return exit
 }
 
-// fail says what went wrong and what to do about it, and returns the exit code.
-func (c *console) fail(err error) int {
-	code, hint := verdict(err)
-	if err == nil || errors.As(err, &said{}) || errors.As(err, &rowsError{}) {
-		return code
+// say says what went wrong and what to do about it.
+func (c *console) say(e *exitError) {
+	if e.err == nil {
+		return
 	}
 	if c.errors != nil {
-		c.errors.Error(err.Error(), "hint", hint, "exit_code", code)
-		return code
+		c.errors.Error(e.Error(), "hint", e.hint, "exit_code", e.code)
+		return
 	}
-	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", err)
-	if hint != "" {
-		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", hint)
+	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", e)
+	if e.hint != "" {
+		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", e.hint)
 	}
-	return code
 }
+
+// fail ends the program with err, and returns its exit code.
+func (c *console) fail(err error) int {
+	e := exitOf(err)
+	c.say(e)
+	return e.code
+}
+
+// said returns err as the end of a command that has told all about it already.
+func (e *exitError) said() error { return &exitError{code: e.code} }

@@ -11,7 +11,7 @@ import (
 	"orgimport/ratelimit"
 )
 
-func TestVerdict(t *testing.T) {
+func TestExitOf(t *testing.T) {
 	unavailable := &auth0.Error{Status: 503, Message: "503 with an empty body"}
 	for _, test := range []struct {
 		name string
@@ -20,7 +20,7 @@ func TestVerdict(t *testing.T) {
 		hint string
 	}{
 		{"every row is in", nil, exitDone, ""},
-		{"some rows are not", rowsError{}, exitRows, ""},
+		{"some rows are not", errRows, exitRows, ""},
 		{"a usage error", usageError(errors.New("no tenant is given"), "name it"), exitUsage, "name it"},
 		{"an input that can't be read", &csvfile.InputError{}, exitUsage, ""},
 		{"no such host", &auth0.ConfigError{Err: errors.New("no such host"), Hint: "check the domain"}, exitUsage, "check the domain"},
@@ -34,14 +34,13 @@ func TestVerdict(t *testing.T) {
 		{"an outage that began with a login page", &auth0.GaveUpError{Err: &auth0.Error{Status: 200}}, exitTemporary, ""},
 		{"a limit", &ratelimit.WaitError{}, exitTemporary, ""},
 		{"the time", fmt.Errorf("stopped: %w", errMaxDuration), exitDuration, ""},
-		{"SIGINT", signalError{syscall.SIGINT}, 130, ""},
-		{"SIGTERM", fmt.Errorf("stopped: %w", signalError{syscall.SIGTERM}), 143, ""},
-		{"SIGTERM, and then a full disk", errors.Join(signalError{syscall.SIGTERM}, writeError("results.csv", syscall.ENOSPC)), exitStopped, "see to it that there is room and that the folder can be written, then go on with --resume"},
+		{"SIGINT", stoppedBy(syscall.SIGINT), 130, ""},
+		{"SIGTERM", fmt.Errorf("stopped: %w", stoppedBy(syscall.SIGTERM)), 143, ""},
+		{"SIGHUP", stoppedBy(syscall.SIGHUP), 129, ""},
 		{"anything else", errors.New("broken pipe"), exitStopped, ""},
 	} {
-		code, hint := verdict(test.err)
-		if code != test.code || hint != test.hint {
-			t.Errorf("%s: exit code %d, hint %q; want %d, %q", test.name, code, hint, test.code, test.hint)
+		if e := exitOf(test.err); e.code != test.code || e.hint != test.hint {
+			t.Errorf("%s: exit code %d, hint %q; want %d, %q", test.name, e.code, e.hint, test.code, test.hint)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }
 // export is an export under way.
 type export struct {
 	*console
-	relations
+	observer
 	cmd  *exportCmd
 	ui   *ui
 	conn *connection
@@ -79,7 +79,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	if cmd.Output == "" {
 		err = x.run(ctx, c.stdout)
 	} else {
-		err = replaceFile(cmd.Output, func(w io.Writer) error { return x.run(ctx, w) })
+		err = replaceFile(cmd.Output, 0o600, func(w io.Writer) error { return x.run(ctx, w) })
 	}
 	x.ui.Close()
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
@@ -88,10 +88,11 @@ func (cmd *exportCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	code := c.fail(x.unknownError())
+	e := exitOf(x.unknownError())
+	c.say(e)
 	x.ui.closing(fmt.Sprintf("%s of %s, %d of them without a member, in %s",
 		plural(x.members, "member"), plural(x.written, "organization"), x.empty, time.Since(started).Round(time.Second)))
-	return said{code}
+	return e.said()
 }
 
 // scopes are those that the token must have; of each group, any.
@@ -109,7 +110,7 @@ const eachUpTo = 20
 
 // organizations returns those to export, in the order of their ids.
 func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error) {
-	client, _ := x.conn.class(&x.relations)
+	client, _ := x.conn.class(&x.observer)
 	var orgs []auth0.Organization
 	var err error
 	if named := x.cmd.Org; 0 < len(named) && len(named) <= eachUpTo {
@@ -186,7 +187,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return lookupError(err)
 	}
-	client, pace := x.conn.class(&x.relations)
+	client, pace := x.conn.class(&x.observer)
 	fields := []string{auth0.FieldEmail, auth0.FieldName}
 	header := []string{"org_id", "org_name", "user_id", "email", "name"}
 	if x.cmd.Roles {

@@ -48,9 +48,11 @@ func (m maxErrors) String() string {
 // guard watches the outcomes and says when to stop.
 type guard struct {
 	max      maxErrors
-	answered int // rows that a request was made for
-	failed   int // those of them that failed
-	told     int // rows that failed without a request, told from another's answer
+	off      bool // whatever the first rows come to
+	in       bool // an earlier run got rows in, so it is aimed right
+	answered int  // rows that a request was made for
+	failed   int  // those of them that failed
+	told     int  // rows that failed without a request, told from another's answer
 	first    []importer.Row
 }
 
@@ -70,7 +72,7 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 		case failed:
 			g.told++
 		}
-		if g.answered == guardRows && g.failed == guardRows {
+		if !g.off && !g.in && g.answered == guardRows && g.failed == guardRows {
 			return g.stop(fmt.Errorf("the first %d rows that were answered all failed", guardRows))
 		}
 	}
@@ -88,7 +90,7 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 }
 
 func (g *guard) stop(why error) error {
-	hint := "look at the failed lines in the results: is it the right tenant (--domain), are these its organizations and users?"
+	hint := "look at the failed lines in the results: is it the right tenant (--domain), are these its organizations and users? --no-guard goes on all the same"
 	if looksSwapped(g.first) {
 		hint = "the columns look swapped (there is a | in the organizations): name them with --org-column and --user-column"
 	}

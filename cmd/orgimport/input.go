@@ -130,10 +130,18 @@ func (in *input) size() int64 {
 	return in.info.Size()
 }
 
-// is reports whether path leads to the very file that is read.
-func (in *input) is(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && in.info != nil && os.SameFile(info, in.info)
+// changed reports whether a regular file is another one than it was when it was
+// opened.
+func (in *input) changed() bool {
+	if in.file == nil {
+		return false
+	}
+	now, err := in.file.Stat()
+	if err != nil || now.Size() != in.info.Size() || !now.ModTime().Equal(in.info.ModTime()) {
+		return true
+	}
+	there, err := os.Stat(in.file.Name()) // if it is gone, all of it has been read
+	return err == nil && !os.SameFile(there, now)
 }
 
 // count counts the rows of a regular file; 0 for anything else.

@@ -37,8 +37,8 @@ func main() {
 
 // cli is all that can be typed.
 type cli struct {
-	Import  importCmd  `cmd:"" help:"Add the users of a CSV file to organizations."`
-	Plan    planCmd    `cmd:"" help:"Say what an import would do, and how long it would take."`
+	Import  importCmd  `cmd:"" set:"results=results.csv" help:"Add the users of a CSV file to organizations."`
+	Plan    planCmd    `cmd:"" set:"results=results.csv" help:"Say what an import would do, and how long it would take."`
 	Export  exportCmd  `cmd:"" help:"Get the members of organizations out, as a CSV file."`
 	Verify  verifyCmd  `cmd:"" help:"Read the members back, and say of every row that is in whether it is."`
 	Report  reportCmd  `cmd:"" help:"Make a page for people of a results file."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,7 +47,19 @@ func writeMetrics(path string, s *report.Summary, tenant, results string) error 
 	if known {
 		set(lastSuccess, "When a run last ended with exit code 0.", success)
 	}
-	return prometheus.WriteToTextfile(path, registry)
+	families, err := registry.Gather()
+	if err != nil {
+		return err
+	}
+	// The node exporter, which reads it, is another user.
+	return replaceFile(path, 0o644, func(w io.Writer) error {
+		for _, family := range families {
+			if _, err := expfmt.MetricFamilyToText(w, family); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // successBefore reads the time of the last success from an earlier file.

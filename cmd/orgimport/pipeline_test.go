@@ -19,7 +19,6 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
-	"orgimport/report"
 )
 
 // madeRows is a CSV of n rows over orgs organizations, in random order, with ids
@@ -92,11 +91,10 @@ func passThrough(b *testing.B, in io.Reader) {
 	taken := func(context.Context, importer.Batch) (importer.Receipt, error) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
 	}
-	j, err := createJournal(filepath.Join(b.TempDir(), "results.csv"))
+	out, err := createResults(filepath.Join(b.TempDir(), "results.csv"), "", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	results := report.NewWriter(j, nil)
 	table, err := csvfile.Open(in, csvfile.Dialect{})
 	if err != nil {
 		b.Fatal(err)
@@ -104,12 +102,12 @@ func passThrough(b *testing.B, in io.Reader) {
 	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers)
 	rows := 0
 	for answered, err := range importer.Run(b.Context(), batches, importer.Op{Done: importer.Added, Send: taken}, readyWorkers) {
-		if err := errors.Join(err, results.Write(answered)); err != nil {
+		if err := errors.Join(err, out.write(answered)); err != nil {
 			b.Fatal(err)
 		}
 		rows += len(answered)
 	}
-	if err := j.Close(); err != nil || rows != 1_000_000 {
+	if err := out.finish(); err != nil || rows != 1_000_000 {
 		b.Fatalf("%d rows, %v", rows, err)
 	}
 }

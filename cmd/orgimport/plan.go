@@ -26,7 +26,7 @@ type planCmd struct {
 	JSON  bool `help:"Print the plan as JSON." group:"output"`
 	Check bool `help:"Ask the tenant whether the token is good and the organizations exist; takes credentials." group:"tenant"`
 
-	Results   string `help:"What became of each row, for --resume." default:"results.csv" placeholder:"FILE" group:"results"`
+	Results   string `help:"What became of each row, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
 	Resume    bool   `help:"Plan what is left by the results file." group:"results"`
 	Failures  string `help:"Write the rows that would be rejected: a valid input as it is." placeholder:"FILE" group:"results"`
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
@@ -57,6 +57,10 @@ func (cmd *planCmd) Run(c *console) error {
 	defer end()
 	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
 	defer p.ui.Close()
+	inputs := []file{{"the input", cmd.File}, {"the results file", cmd.Results}}
+	if err := c.checkOutputs(inputs, []file{{"--failures", cmd.Failures}}); err != nil {
+		return err
+	}
 	if cmd.Check {
 		var err error
 		if p.check, err = openCheck(ctx, c, cmd); err != nil {
@@ -104,7 +108,7 @@ func (p *planner) run(ctx context.Context) error {
 		return err
 	}
 	if plan.Rejected > 0 || plan.Check != nil && len(plan.Check.Unknown) > 0 {
-		return rowsError{}
+		return errRows
 	}
 	return nil
 }
@@ -131,9 +135,6 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 		return nil, err
 	}
 	defer p.in.Close()
-	if p.Failures != "" && p.in.is(p.Failures) {
-		return nil, usagef("give it another name", "--failures %s is the input itself", p.Failures)
-	}
 	p.since = time.Now()
 	p.ui.watch(p.progress)
 	defer p.ui.Close()
@@ -228,7 +229,7 @@ func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.
 	if p.Failures == "" {
 		return survey(nil)
 	}
-	err = replaceFile(p.Failures, func(w io.Writer) error {
+	err = replaceFile(p.Failures, 0o600, func(w io.Writer) error {
 		buffered := bufio.NewWriter(w)
 		rejects := report.NewWriter(buffered, kept)
 		if err := rejects.WriteHeader(); err != nil {

@@ -2,14 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,95 +17,41 @@ import (
 	"pgregory.net/rapid"
 
 	"orgimport/importer"
-	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
-	"orgimport/importer/csvfile"
-	"orgimport/ratelimit"
-	"orgimport/report"
 )
 
-// rehearsal is the import command on a fake clock: all its parts, but for the
-// process around them and the socket.
+// rehearsal is the import command on a fake clock, with a tenant in memory.
 type rehearsal struct {
 	tenant  *auth0test.Tenant
 	in      *proofInput
-	results string // the file
+	results string // the file; the input is beside it
 	timeout time.Duration
+	args    []string // beside those that every rehearsal has
 }
 
-// run imports until the end, or until ctx ends or something goes wrong, and
-// goes on where the results stand. It returns the exit code and the reckoning.
-func (r *rehearsal) run(ctx context.Context) (code int, reckoning string, err error) {
-	base := &url.URL{Scheme: "https", Host: "acme.eu.auth0.com"}
-	before := &report.Journal{}
-	var journal *journal
-	if _, err := os.Stat(r.results); err == nil {
-		journal, before, err = resumeJournal(r.results, base.Host, nil)
-		if err != nil {
-			return 0, "", err
-		}
-	} else if journal, err = createJournal(r.results); err != nil {
+// run imports until the end, or until stop ends it, and goes on where the
+// results stand. It returns the exit code and what was said.
+func (r *rehearsal) run(stop <-chan os.Signal) (code int, said string, err error) {
+	input := r.results + ".in"
+	if err := os.WriteFile(input, r.in.csv, 0o600); err != nil {
 		return 0, "", err
 	}
-	results := report.NewWriter(journal, nil)
-	if journal.size == 0 {
-		if err := results.WriteHeader(); err != nil {
-			return 0, "", err
-		}
+	var stdout, stderr bytes.Buffer
+	env := map[string]string{"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret"}
+	code = run(surroundings{
+		args: append([]string{
+			"import", input, "--results", r.results, "--resume", "--workers", "8", "--request-timeout", r.timeout.String(),
+		}, r.args...),
+		getenv: func(name string) string { return env[name] },
+		stdin:  strings.NewReader(""), stdout: &stdout, stderr: &stderr,
+		transport: func(int) http.RoundTripper { return r.tenant },
+		signals:   func() <-chan os.Signal { return stop },
+		exit:      func(code int) { panic(fmt.Sprint("a second signal: ", code)) },
+	})
+	if stdout.Len() > 0 {
+		err = fmt.Errorf("stdout has %q, which nobody asked for", stdout.String())
 	}
-	client, err := r.client(base)
-	if err != nil {
-		return 0, "", err
-	}
-	table, err := csvfile.Open(bytes.NewReader(r.in.csv), csvfile.Dialect{})
-	if err != nil {
-		return 0, "", err
-	}
-
-	summary := report.Summary{Total: len(r.in.want), Started: time.Now()}
-	summary.Resumed(before)
-	batches := importer.Group(importer.Skip(importer.Distinct(table.Rows(), importer.PairKey), before.In), auth0.MaxMembers)
-	unanswered := false
-	for answered, err := range importer.Run(ctx, batches, client.Import(), 8) {
-		if err != nil {
-			code, _ = verdict(err)
-			summary.Stopped = err.Error()
-			break
-		}
-		if err := results.Write(answered); err != nil {
-			return 0, "", err
-		}
-		summary.Add(answered)
-		for _, o := range answered {
-			unanswered = unanswered || o.Passing
-		}
-	}
-	switch {
-	case code != 0:
-	case unanswered:
-		code = exitTemporary
-	case summary.Failures() > 0:
-		code = exitRows
-	}
-	return code, summary.String(), journal.Close()
-}
-
-func (r *rehearsal) client(base *url.URL) (*auth0.Client, error) {
-	attempt := &auth0.Attempt{Base: r.tenant, Timeout: r.timeout, Grace: drainTime}
-	tokens, err := auth0.Credentials{ClientID: "client", ClientSecret: "secret"}.Source(base, auth0.NewHTTPClient(attempt))
-	if err != nil {
-		return nil, err
-	}
-	reserve, err := ratelimit.ParseReserve("10%")
-	if err != nil {
-		return nil, err
-	}
-	connection := &connection{
-		base: base, tokens: tokens, attempt: attempt,
-		pace: paceFlags{Reserve: reserve, MaxAttempts: 8, RequestTimeout: r.timeout, MaxWait: 5 * time.Minute},
-	}
-	client, _ := connection.class(&relations{log: slog.New(slog.DiscardHandler)})
-	return client, nil
+	return code, stderr.String(), err
 }
 
 // memoryDir is a folder in memory where there is such a thing. A run syncs its
@@ -213,7 +159,7 @@ func rehearseUndocumented(t *testing.T, u auth0test.Undocumented) (err error) {
 			members[line] = true
 		}
 		r := &rehearsal{tenant: tenant, in: in, results: path, timeout: 30 * time.Second}
-		code, reckoning, runErr := r.run(t.Context())
+		code, reckoning, runErr := r.run(nil)
 		err = errors.Join(runErr, in.checkUndocumented(u, path, members), in.checkMembers(tenant), checkReckoningOf(reckoning, path))
 		if code != exitRows {
 			err = errors.Join(err, fmt.Errorf("exit code %d: %s", code, reckoning))
@@ -275,7 +221,7 @@ func TestQuotaIsFilledAndToldOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{Undocumented: auth0test.Undocumented{MemberQuota: quota}})
 		r := &rehearsal{tenant: tenant, in: in, results: path, timeout: 30 * time.Second}
-		code, reckoning, err := r.run(t.Context())
+		code, reckoning, err := r.run(nil)
 		if err != nil || code != exitRows {
 			t.Fatalf("exit code %d: %v\n%s", code, err, reckoning)
 		}
@@ -303,7 +249,7 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 		s := drawStory(rt)
 		s.path = filepath.Join(dir, fmt.Sprintf("results%d.csv", played))
 		var err error
-		synctest.Test(t, func(t *testing.T) { err = s.play(t.Context()) })
+		synctest.Test(t, func(t *testing.T) { err = s.play() })
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -371,9 +317,7 @@ func drawStory(rt *rapid.T) *story {
 	return s
 }
 
-var errStopped = errors.New("stopped by the story")
-
-func (s *story) play(ctx context.Context) error {
+func (s *story) play() error {
 	inner := s.config.Fault
 	var tenant *auth0test.Tenant
 	s.config.Fault = func(r *http.Request, n int) auth0test.Fault {
@@ -386,26 +330,38 @@ func (s *story) play(ctx context.Context) error {
 	}
 	tenant = auth0test.New(s.config)
 	r := &rehearsal{tenant: tenant, in: s.in, results: s.path, timeout: s.timeout}
+	var left []byte // by the run before, and then damaged
 	for round := range 80 {
-		ctx, stop := context.WithCancelCause(ctx)
+		stop := make(chan os.Signal, 1)
 		if round < len(s.stops) {
-			time.AfterFunc(s.stops[round], func() { stop(errStopped) })
+			timer := time.AfterFunc(s.stops[round], func() { stop <- syscall.SIGTERM })
+			defer timer.Stop()
 		}
-		code, reckoning, err := r.run(ctx)
-		stop(nil)
+		code, reckoning, err := r.run(stop)
 		if err != nil {
 			return err
 		}
 		content, err := os.ReadFile(s.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			content, err = []byte(proofResultsHeader), nil // no request was answered
+		}
 		if err != nil {
 			return err
+		}
+		if bytes.Equal(content, left) {
+			if _, err := readReckoning(reckoning); err != nil {
+				return err
+			}
+			continue // no request was answered
 		}
 		done := code == exitDone || code == exitRows
 		if err := s.check(string(content), reckoning, code, done, tenant); err != nil || done {
 			return err
 		}
+		left = content
 		if round < len(s.torn) && s.torn[round] > 0 {
-			if err := os.Truncate(s.path, max(0, int64(len(content)-s.torn[round]))); err != nil {
+			left = content[:max(0, len(content)-s.torn[round])]
+			if err := os.WriteFile(s.path, left, 0o600); err != nil {
 				return err
 			}
 		}

@@ -114,11 +114,9 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, stop := context.WithCancelCause(t.Context())
 			file := &smallFile{room: room}
-			r := &importRun{
-				console: &console{},
-				stop:    stop,
-				journal: &journal{reserved: 1 << 30},
-				results: report.NewWriter(file, nil),
+			r := &job{
+				stop: stop,
+				out:  &results{begun: true, writer: report.NewWriter(file, nil), reserved: 1 << 30},
 			}
 			in := newProofInput(proofLines(1000, 10))
 			table, err := csvfile.Open(strings.NewReader(string(in.csv)), csvfile.Dialect{})

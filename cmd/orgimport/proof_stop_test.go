@@ -34,7 +34,7 @@ func TestSecondRunIsLockedOut(t *testing.T) {
 
 	other := newProofTenant(t, auth0test.Config{})
 	second := &program{t: t, dir: p.dir, tenant: other, secret: p.secret}
-	for _, args := range [][]string{nil, {"--resume"}, {"--failures", "results.csv"}} {
+	for _, args := range [][]string{nil, {"--resume"}, {"--failures", "failures.csv"}} {
 		e := second.run(exitLocked, args...)
 		e.says(t, "another run holds the lock")
 	}
@@ -93,8 +93,8 @@ func TestGuardRecognisesSwappedColumns(t *testing.T) {
 		if (err != nil) != (i == guardRows-1) {
 			t.Fatalf("after %d rows: %v", i+1, err)
 		}
-		if code, hint := verdict(err); err != nil && (code != exitErrors || !strings.Contains(hint, "--org-column")) {
-			t.Errorf("exit code %d, hint %q", code, hint)
+		if e := exitOf(err); err != nil && (e.code != exitErrors || !strings.Contains(e.hint, "--org-column")) {
+			t.Errorf("exit code %d, hint %q", e.code, e.hint)
 		}
 	}
 }

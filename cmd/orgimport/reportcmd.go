@@ -24,6 +24,12 @@ func (reportCmd) Help() string {
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
+	inputs := []file{{"the results file", cmd.File}, {"the file of events", cmd.Events}}
+	if cmd.Output != "-" {
+		if err := c.checkOutputs(inputs, []file{{"--output", cmd.Output}}); err != nil {
+			return err
+		}
+	}
 	ctx, end := c.untilSignal()
 	defer end()
 	results, err := openInput(ctx, c, cmd.File)
@@ -38,9 +44,6 @@ func (cmd *reportCmd) Run(c *console) error {
 			return err
 		}
 		defer in.Close()
-		if in.is(cmd.Output) {
-			return usagef("give it another name", "--output %s is the file of events itself", cmd.Output)
-		}
 		events = in
 	}
 	page := report.Page{Results: results.name, Version: version(), Made: time.Now()}
@@ -48,10 +51,7 @@ func (cmd *reportCmd) Run(c *console) error {
 	if cmd.Output == "-" {
 		return resultsError(results.name, write(c.stdout))
 	}
-	if results.is(cmd.Output) {
-		return usagef("give it another name", "--output %s is the results file itself", cmd.Output)
-	}
-	if err := replaceFile(cmd.Output, write); err != nil {
+	if err := replaceFile(cmd.Output, 0o600, write); err != nil {
 		return resultsError(results.name, err)
 	}
 	_, err = fmt.Fprintln(c.stdout, cmd.Output)

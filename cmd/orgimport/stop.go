@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 )
-
-var errMaxDuration = errors.New("--max-duration is reached")
 
 // stopSignals delivers the signals that stop a command. A SIGHUP that was
 // ignored when the program began, as under nohup, stays ignored.
@@ -24,7 +21,7 @@ func stopSignals() <-chan os.Signal {
 }
 
 // untilSignal returns a context that the first signal cancels, with a
-// [signalError] as its cause. A second signal ends the program at once: each
+// [stoppedBy] as its cause. A second signal ends the program at once: each
 // answer is in the results already when it counts as done. If the run has
 // stopped by itself, the first signal leaves it the time to finish what is on
 // the wire.
@@ -41,7 +38,7 @@ func (s *surroundings) untilSignal() (ctx context.Context, end func()) {
 	}
 	go func() {
 		if signal, came := next(); came {
-			cancel(signalError{signal})
+			cancel(stoppedBy(signal))
 		}
 		if signal, came := next(); came {
 			s.exit(exitSignal + int(signal))

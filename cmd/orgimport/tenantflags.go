@@ -96,7 +96,7 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags) (*connection, erro
 
 // class returns a client for one class of endpoints, and its pace. What happens
 // between them and the tenant goes to tell.
-func (c *connection) class(tell *relations) (*auth0.Client, *ratelimit.Transport) {
+func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport) {
 	pace := &ratelimit.Transport{
 		Base:    &auth0.Bearer{Source: c.tokens, Base: c.attempt},
 		Rate:    c.pace.Rate,
@@ -136,6 +136,11 @@ func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials
 		return c, usageError(err, "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN")
 	}
 	return c, nil
+}
+
+// secretFiles are the variables that name a file with a secret.
+func secretFiles() []string {
+	return []string{"AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE", "AUTH0_API_TOKEN_FILE"}
 }
 
 // secret reads a secret from the variable of that name, or from the file that

@@ -17,7 +17,7 @@ const firstSettle = time.Second
 
 // verifier looks for users among the members of their organizations.
 type verifier struct {
-	relations
+	observer
 	members func(ctx context.Context, orgID string) iter.Seq2[string, error]
 	settle  time.Duration // how long the list of members may lag behind
 	workers int           // organizations asked for at a time, at most

@@ -48,7 +48,7 @@ func listing(err error, ids ...string) iter.Seq2[string, error] {
 }
 
 func newVerifier(rs *rolls, settle time.Duration, members func(ctx context.Context, orgID string) iter.Seq2[string, error]) *verifier {
-	return &verifier{relations: relations{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, rolls: rs, members: members}
+	return &verifier{observer: observer{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, rolls: rs, members: members}
 }
 
 func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {

@@ -56,8 +56,8 @@ func (cmd *verifyCmd) Run(c *console) error {
 		return err
 	}
 	ui.notice("tenant " + conn.base.Host)
-	v := &verifier{relations: relations{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
-	client, pace := conn.class(&v.relations)
+	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
+	client, pace := conn.class(&v.observer)
 	v.members = func(ctx context.Context, orgID string) iter.Seq2[string, error] {
 		return userIDs(client.Members(ctx, orgID))
 	}
@@ -90,14 +90,15 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 	case sum.unread != nil:
 		err = &exitError{exitTemporary, fmt.Errorf("%d lines could not be checked: %w", sum.unchecked, sum.unread), "try again in a while"}
 	case sum.missing > 0:
-		err = rowsError{}
+		err = errRows
 	}
 	if e := v.list(c.stdout); e != nil {
 		err = &exitError{exitStopped, fmt.Errorf("can't write the list: %w", e), ""}
 	}
-	code := c.fail(err)
+	e := exitOf(err)
+	c.say(e)
 	ui.closing(sum.String())
-	return said{code}
+	return e.said()
 }
 
 // readRolls reads the lines that say that a row is in.

@@ -37,7 +37,7 @@ func (w *watchFlags) Validate() error {
 // tell writes the summary and the metrics, and pings the exit code.
 func (w *watchFlags) tell(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
 	if w.Summary != "" {
-		err := replaceFile(w.Summary, func(out io.Writer) error {
+		err := replaceFile(w.Summary, 0o600, func(out io.Writer) error {
 			e := json.NewEncoder(out)
 			e.SetIndent("", "  ")
 			return e.Encode(s)

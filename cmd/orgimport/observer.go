@@ -11,46 +11,46 @@ import (
 	"orgimport/report"
 )
 
-// relations tells what happens between a command and its tenant. What the
+// observer tells what happens between a command and its tenant. What the
 // progress looks at is atomic.
-type relations struct {
-	log    *slog.Logger
-	diary  diary
-	outage atomic.Pointer[time.Time] // since when; nil: none
+type observer struct {
+	log      *slog.Logger
+	eventLog eventLog
+	outage   atomic.Pointer[time.Time] // since when; nil: none
 }
 
 // event tells what happened between the run and the tenant.
-func (r *relations) event(e auth0.Event) {
+func (r *observer) event(e auth0.Event) {
 	switch e.Kind {
 	case auth0.FirstFailure:
 		r.log.Warn(fmt.Sprintf("a request failed and is sent again: %v", e.Err))
 	case auth0.OutageBegan:
 		r.outage.Store(&e.Since)
-		r.diary.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
+		r.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
 		r.log.Warn(fmt.Sprintf("the tenant does not answer: all requests wait, one at a time is tried: %v", e.Err))
 	case auth0.OutageEnded:
 		r.outage.Store(nil)
 		lasted := e.Time.Sub(e.Since)
-		r.diary.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
+		r.eventLog.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
 		r.log.Info(fmt.Sprintf("the tenant answers again after %s", lasted.Round(time.Second)))
 	case auth0.TokenRefused:
-		r.diary.write(report.Event{Kind: report.EventToken, Message: e.Err.Error()})
+		r.eventLog.write(report.Event{Kind: report.EventToken, Message: e.Err.Error()})
 		r.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", e.Err))
 	}
 }
 
 // pause tells of waits that are long enough to wonder about.
-func (r *relations) pause(p ratelimit.Pause) {
+func (r *observer) pause(p ratelimit.Pause) {
 	switch wait := p.Until.Sub(p.Since); {
 	case p.Ended:
-		r.diary.write(report.Event{Kind: report.EventPause, Time: p.Since, Seconds: time.Since(p.Since).Seconds(), Message: p.Why})
+		r.eventLog.write(report.Event{Kind: report.EventPause, Time: p.Since, Seconds: time.Since(p.Since).Seconds(), Message: p.Why})
 	case wait >= pauseWorthLog:
 		r.log.Info(fmt.Sprintf("waiting %s for %s", wait.Round(time.Second), p.Why))
 	}
 }
 
 // waiting is what is waited for now, and for how long; empty: for nothing.
-func (r *relations) waiting(pace *ratelimit.Transport) string {
+func (r *observer) waiting(pace *ratelimit.Transport) string {
 	if since := r.outage.Load(); since != nil {
 		return fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
 	}

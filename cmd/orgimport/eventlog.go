@@ -3,39 +3,73 @@ package main
 import (
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"orgimport/report"
 )
 
-// diary writes what happens under way to the --events file. Its zero value
+// eventLog writes what happens under way to the --events file. Its zero value
 // writes nothing. What can't be written does not stop the run.
-type diary struct {
-	file   *os.File
-	events *report.EventWriter
+type eventLog struct {
+	events *report.EventWriter // nil: nothing is written
+	out    lateFile
 
 	refused  int // 429s told so far
 	end      chan struct{}
 	sampling sync.WaitGroup
 }
 
-func (d *diary) open(path string, goOn bool) (err error) {
+// lateFile holds back what is written until there is a file.
+type lateFile struct {
+	mu   sync.Mutex
+	file *os.File
+	held []byte
+}
+
+// maxHeldEvents bounds what is held back, in bytes; what is more is lost.
+const maxHeldEvents = 1 << 20
+
+func (f *lateFile) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file != nil {
+		return f.file.Write(p)
+	}
+	if len(f.held)+len(p) <= maxHeldEvents {
+		f.held = append(f.held, p...)
+	}
+	return len(p), nil
+}
+
+// open opens the file and writes what was held back. A run that goes on with
+// another one appends to its events.
+func (d *eventLog) open(path string, resumed bool) error {
 	if path == "" {
 		return nil
 	}
-	mode := os.O_TRUNC
-	if goOn {
-		mode = os.O_APPEND
+	flag := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	if resumed {
+		flag = os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	}
-	d.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|mode, 0o600)
+	if special(path) {
+		flag = os.O_WRONLY | syscall.O_NONBLOCK
+	}
+	file, err := os.OpenFile(path, flag, 0o600)
 	if err != nil {
 		return writeError(path, err)
 	}
-	d.events = report.NewEventWriter(d.file)
+	d.out.mu.Lock()
+	defer d.out.mu.Unlock()
+	d.out.file = file
+	if _, err := file.Write(d.out.held); err != nil {
+		return writeError(path, err)
+	}
+	d.out.held = nil
 	return nil
 }
 
-func (d *diary) write(e report.Event) {
+func (d *eventLog) write(e report.Event) {
 	if d.events == nil {
 		return
 	}
@@ -55,11 +89,9 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 }
 
 // start notes the start, and then samples until stop.
-func (d *diary) start(r *importRun, tenant string) {
-	if d.events == nil {
-		return
-	}
-	d.write(report.Event{Kind: report.EventStart, Tenant: tenant})
+func (d *eventLog) start(r *job) {
+	d.events = report.NewEventWriter(&d.out)
+	d.write(report.Event{Kind: report.EventStart, Tenant: r.conn.base.Host})
 	d.end = make(chan struct{})
 	d.sampling.Go(func() {
 		for {
@@ -73,7 +105,7 @@ func (d *diary) start(r *importRun, tenant string) {
 	})
 }
 
-func (d *diary) sample(r *importRun) {
+func (d *eventLog) sample(r *job) {
 	state := r.pace.State()
 	for ; d.refused < state.Refused; d.refused++ {
 		d.write(report.Event{Kind: report.EventRefused, Limit: state.Limit})
@@ -85,7 +117,7 @@ func (d *diary) sample(r *importRun) {
 }
 
 // stop notes the end and closes the file.
-func (d *diary) stop(r *importRun) {
+func (d *eventLog) stop(r *job) {
 	if d.events == nil {
 		return
 	}
@@ -96,7 +128,10 @@ func (d *diary) stop(r *importRun) {
 		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()),
 		ExitCode: r.summary.ExitCode, Message: r.summary.Stopped,
 	})
-	if err := d.file.Close(); err != nil {
+	if d.out.file == nil {
+		return // no request was answered
+	}
+	if err := d.out.file.Close(); err != nil {
 		r.warn("can't write the events: " + err.Error())
 	}
 }

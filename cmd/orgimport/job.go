@@ -1,0 +1,499 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/ratelimit"
+	"orgimport/report"
+)
+
+// A job has an operation carried out over the rows of a file: it brings the
+// results, the failures and going on with them, the lock, the guard, the
+// progress, the summary and whoever watches. A command brings a [task]:
+//
+//	type removeCmd struct {
+//		File     string `arg:"" help:"…" placeholder:"FILE"`
+//		jobFlags `embed:""`
+//		MaxRemovals int `help:"…" placeholder:"N" group:"stop"`
+//	}
+//
+//	func (cmd *removeCmd) Run(c *console) error {
+//		return c.runJob(&cmd.jobFlags, task{
+//			file:  cmd.File,
+//			op:    func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
+//			check: cmd.checkNumber,
+//		})
+//	}
+//
+// In the struct cli the command names its default for --results:
+//
+//	Remove removeCmd `cmd:"" help:"…" set:"results=removed.csv"`
+
+// task is what a job does.
+type task struct {
+	file string // the input; - for standard input
+	size int    // rows in a request at most; 0: as many as the operation can carry
+
+	// op returns the operation. Send may call [job.note], which writes a line at
+	// once.
+	op func(j *job, client *auth0.Client) importer.Op
+
+	// rows, if set, is the stage between the look-ups and the operation. It
+	// sees every row of the input once, those included that are done already.
+	rows func(j *job, rows rowSeq) rowSeq
+
+	// check, if set, is asked when the tenant, the input and the results are
+	// open, and before the first request. An error ends the run.
+	check func(ctx context.Context, j *job) error
+}
+
+// jobFlags are the flags of every command that is a job.
+type jobFlags struct {
+	tenantFlags  `embed:""`
+	resultFlags  `embed:""`
+	dialectFlags `embed:""`
+	paceFlags    `embed:""`
+	stopFlags    `embed:""`
+	uiFlags      `embed:""`
+	watchFlags   `embed:""`
+}
+
+// Validate is called by kong when all flags are read.
+func (f *jobFlags) Validate() error {
+	return errors.Join(f.dialectFlags.Validate(), f.paceFlags.Validate(), f.watchFlags.Validate())
+}
+
+// resultFlags say what is written, and where.
+type resultFlags struct {
+	Results  string `help:"What became of each row." default:"${results}" placeholder:"FILE" group:"results"`
+	Failures string `help:"The rows that are not in: a valid input as it is." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Go on where the results file stands." group:"results"`
+	Lock     string `help:"Lock that keeps other runs off; default: beside the results." placeholder:"FILE" group:"results"`
+}
+
+func (f *resultFlags) lockPath() string { return cmp.Or(f.Lock, f.Results+".lock") }
+
+// stopFlags say when to stop before the end.
+type stopFlags struct {
+	MaxErrors   maxErrors     `help:"Stop with exit code 4 once so many rows failed." placeholder:"N|N%" group:"stop"`
+	NoGuard     bool          `help:"Do not stop when the first 100 rows that are answered all fail." group:"stop"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
+}
+
+// job is a task under way. Outcomes are recorded by one goroutine; what the
+// progress looks at is atomic.
+type job struct {
+	*console
+	*jobFlags
+	task
+	observer
+	ui   *ui
+	stop context.CancelCauseFunc
+
+	conn  *connection
+	in    *input
+	table *csvfile.Table
+	pace  *ratelimit.Transport
+
+	out      *results
+	held     []importer.Outcome // of rows without a request, while there was none
+	failures *os.File           // if it is a device or a pipe
+	closing  []func()
+	summary  report.Summary
+	guard    guard
+	broken   error // a row could not be written: none after it counts
+	chokes   int   // rows that failed because the server could not be brought to answer
+	pinged   sync.WaitGroup
+
+	total, done, members, failed atomic.Int64
+}
+
+// runJob carries out a task, and tells people and whoever watches how it went.
+func (c *console) runJob(flags *jobFlags, t task) error {
+	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
+	j.log = j.ui.log
+	j.guard = guard{max: flags.MaxErrors, off: flags.NoGuard}
+	j.summary.Started = time.Now()
+	defer j.close()
+	if err := j.checkFiles(); err != nil {
+		j.ui.Close()
+		return err // nothing is written, for it might be the input that is
+	}
+	ctx, end := c.untilSignal()
+	defer end()
+	ctx, cancel := withMaxDuration(ctx, flags.MaxDuration)
+	defer cancel()
+	ctx, j.stop = context.WithCancelCause(ctx)
+	defer j.stop(nil)
+	err := j.open(ctx)
+	if err == nil {
+		err = j.send(ctx)
+	}
+	return j.end(err)
+}
+
+// checkFiles holds all files of the run against each other.
+func (j *job) checkFiles() error {
+	inputs := []file{{"the input", j.file}}
+	for _, name := range secretFiles() {
+		inputs = append(inputs, file{name, j.getenv(name)})
+	}
+	if info, err := os.Stat(j.Results); err == nil && !info.Mode().IsRegular() {
+		return usagef("give it the name of a file", "--results %s is no regular file, so that no run could go on with it", j.Results)
+	}
+	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
+}
+
+// besides are the files that are written beside the results.
+func (j *job) besides() []file {
+	return []file{
+		{"--failures", j.Failures}, {"--summary", j.watchFlags.Summary},
+		{"--metrics", j.Metrics}, {"--events", j.Events},
+	}
+}
+
+// open opens everything, cheapest first: nothing is sent or written before the
+// input is known to be readable, and nothing is sent before all files are known
+// to be writable.
+func (j *job) open(ctx context.Context) (err error) {
+	if j.conn, err = j.connect(j.surroundings, j.paceFlags); err != nil {
+		return err
+	}
+	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
+		return err
+	}
+	j.closing = append(j.closing, func() { _ = j.in.Close() })
+	j.table, err = csvfile.Open(j.in, j.dialect())
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range j.besides() {
+		if f.path != "" {
+			if err := proveWritable(f, exitUsage); err != nil {
+				return err
+			}
+		}
+	}
+	if err := proveWritable(file{"--results", j.Results}, exitStopped); err != nil {
+		return err
+	}
+	unlock, err := lock(j.lockPath())
+	if err != nil {
+		return err
+	}
+	j.closing = append(j.closing, unlock)
+	if err := j.openResults(); err != nil {
+		return err
+	}
+	j.ui.notice("tenant " + j.conn.base.Host)
+	j.log.Info(j.in.name + ": " + j.table.String())
+	return nil
+}
+
+// openResults opens the results, and what of the failures can't be written at
+// the end.
+func (j *job) openResults() (err error) {
+	_, statErr := os.Stat(j.Results)
+	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
+		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.table.Kept)
+	} else {
+		j.out, err = createResults(j.Results, j.conn.base.Host, j.table.Kept)
+	}
+	if err != nil {
+		return err
+	}
+	j.closing = append(j.closing, j.out.close)
+	j.guard.in = j.out.before.Lines() > 0
+	j.summary.Resumed(j.out.before)
+	j.done.Store(int64(j.out.before.Lines()))
+	if j.Failures != "" && special(j.Failures) {
+		if j.failures, err = openSpecial(j.Failures); err == nil {
+			err = report.NewWriter(j.failures, j.table.Kept).WriteHeader()
+		}
+		if err != nil {
+			return writeError(j.Failures, err)
+		}
+	}
+	return nil
+}
+
+// send is the program.
+func (j *job) send(ctx context.Context) error {
+	var client *auth0.Client
+	client, j.pace = j.conn.class(&j.observer)
+	op := j.op(j, client)
+	if j.check != nil {
+		if err := j.check(ctx, j); err != nil {
+			return err
+		}
+	}
+	j.watch()
+	rows := j.table.Rows()
+	if j.rows != nil {
+		rows = j.rows(j, rows)
+	}
+	batches := j.out.order(importer.Distinct(rows, op.KeyOf), cmp.Or(j.size, op.Size))
+	for answered, err := range importer.Run(ctx, batches, op, j.conn.pace.workers()) {
+		if err != nil {
+			return err
+		}
+		j.record(answered)
+	}
+	return nil
+}
+
+// watch shows and notes where the run stands until it ends.
+func (j *job) watch() {
+	go func() { j.total.Store(j.in.count(j.dialect())) }()
+	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
+	j.ui.watch(j.progress)
+	if j.Events != "" {
+		j.eventLog.start(j)
+	}
+}
+
+// warn says what went wrong beside the run.
+func (j *job) warn(text string) { j.log.Warn(text) }
+
+// record writes what became of some rows, and only then counts them. What goes
+// wrong stops the run but not the recording: answers that are on their way
+// still come.
+//
+// Nothing is written before the first answer to a request, so that a run which
+// can send none leaves everything as it was. Rows that need no request are held
+// until then.
+func (j *job) record(answered []importer.Outcome) {
+	if j.broken != nil {
+		return
+	}
+	if !j.out.begun {
+		j.held = append(j.held, answered...)
+		if len(j.held) < maxHeld && !sentAny(answered) {
+			return
+		}
+		answered = j.release()
+	}
+	j.write(answered)
+}
+
+// maxHeld bounds the rows that are held. They take some 300 bytes each.
+const maxHeld = 20_000
+
+func sentAny(outcomes []importer.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].Attempts > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// release begins to write, and returns what was held.
+func (j *job) release() []importer.Outcome {
+	held := j.held
+	j.held = nil
+	j.broken = cmp.Or(j.out.begin(), j.eventLog.open(j.Events, j.out.resumed))
+	if j.broken != nil {
+		j.stop(j.broken)
+	}
+	return held
+}
+
+func (j *job) write(answered []importer.Outcome) {
+	if j.broken != nil {
+		return
+	}
+	if j.broken = j.out.write(answered); j.broken != nil {
+		j.stop(j.broken)
+		return
+	}
+	j.summary.Add(answered)
+	for i := range answered {
+		o := &answered[i]
+		switch {
+		case o.Attempts > 0 && o.Status.Settled():
+			j.members.Add(1)
+		case o.Status.Failure():
+			j.failed.Add(1)
+		}
+		if o.Passing {
+			j.chokes++
+		}
+	}
+	j.done.Add(int64(len(answered)))
+	if err := cmp.Or(j.guard.add(answered), j.out.room()); err != nil {
+		j.stop(err)
+	}
+}
+
+// note writes lines at once and has them on the disk when it returns. It may be
+// called concurrently, from an operation that must not forget what it is about
+// to do.
+func (j *job) note(outcomes []importer.Outcome) error { return j.out.note(outcomes) }
+
+// end closes the files, says how it ended and adds up.
+func (j *job) end(err error) error {
+	j.ui.Close()
+	if err == nil && j.out != nil && !j.out.begun {
+		j.write(j.release())
+	}
+	err = j.settle(err)
+	e := exitOf(j.verdict(err))
+	j.count(e, err)
+	j.eventLog.stop(j)
+	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
+	if e.code != exitLocked { // the run that holds the lock tells of itself
+		tenant := ""
+		if j.conn != nil {
+			tenant = j.conn.base.Host
+		}
+		j.tell(&j.summary, tenant, j.Results, j.transport(1), j.warn)
+	}
+	j.say(e)
+	if e.code != exitLocked && e.code != exitUsage {
+		j.ui.reckon(&j.summary, j.Quiet)
+	}
+	return e.said()
+}
+
+// settle closes what was written, and returns why the run ended before its
+// input did, if it did.
+func (j *job) settle(err error) error {
+	err = cmp.Or(j.broken, err)
+	if j.out == nil || !j.out.begun {
+		return err
+	}
+	switch e := cmp.Or(j.out.finish(), j.writeFailures()); {
+	case e == nil:
+		return err
+	case err == nil:
+		return e
+	default:
+		return fmt.Errorf("%w; %w", e, err) // what could not be written decides
+	}
+}
+
+// verdict returns how the run ended, which was stopped by err if it is not nil.
+func (j *job) verdict(err error) error {
+	switch {
+	case err != nil:
+		return err
+	case j.in.changed():
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "go on with --resume when nobody writes to it any more"}
+	case j.chokes > 0:
+		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %d rows", j.chokes), "they are told as failed: try them again with --resume"}
+	case j.summary.Failures() > 0:
+		return errRows
+	}
+	return nil
+}
+
+// count fills in the summary of a run that ended with e, and was stopped by err
+// if it is not nil.
+func (j *job) count(e *exitError, err error) {
+	s := &j.summary
+	s.ExitCode, s.Finished, s.Total = e.code, time.Now(), int(j.total.Load())
+	if err != nil {
+		s.Stopped = err.Error()
+	}
+	if e.err != nil && e.code != exitUsage {
+		s.GoOn = j.goOn()
+	}
+	if j.pace != nil {
+		state := j.pace.State()
+		s.Requests, s.Refused, s.Waited = state.Sent, state.Refused, state.Waited
+	}
+	if j.out != nil && j.out.begun {
+		s.Files = []string{j.Results}
+		if j.Failures != "" {
+			s.Files = append(s.Files, j.Failures)
+		}
+	}
+}
+
+// close lets go of everything, the last thing first.
+func (j *job) close() {
+	for i := len(j.closing) - 1; i >= 0; i-- {
+		j.closing[i]()
+	}
+}
+
+// progress is asked for by the ui, from its own goroutine.
+func (j *job) progress() progress {
+	before := int64(j.out.before.Lines())
+	p := progress{
+		done: j.done.Load(), total: j.total.Load(), before: before,
+		members: j.members.Load(), failed: j.failed.Load(),
+		elapsed: time.Since(j.summary.Started),
+		waiting: j.waiting(j.pace),
+	}
+	if p.total == 0 {
+		p.bytes, p.total, p.done, p.before = true, j.in.size(), j.in.read.Load(), 0
+	}
+	if s := j.pace.State(); s.Sent > 0 && !p.bytes {
+		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)
+	}
+	return p
+}
+
+// writeFailures writes the rows that are not in, as the results have them.
+func (j *job) writeFailures() error {
+	if j.Failures == "" {
+		return nil
+	}
+	if j.failures != nil {
+		if err := errors.Join(copyFailures(j.Results, report.NewWriter(j.failures, j.table.Kept)), j.failures.Close()); err != nil {
+			return writeError(j.Failures, err)
+		}
+		return nil
+	}
+	err := replaceFile(j.Failures, 0o600, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		failures := report.NewWriter(out, j.table.Kept)
+		return errors.Join(failures.WriteHeader(), copyFailures(j.Results, failures), out.Flush())
+	})
+	if err != nil {
+		return writeError(j.Failures, err)
+	}
+	return nil
+}
+
+// copyFailures writes the lines of a results file whose rows are not in.
+func copyFailures(path string, w *report.Writer) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := report.NewReader(f)
+	if err != nil {
+		return err
+	}
+	for o, err := range r.Outcomes() {
+		if err != nil {
+			return err
+		}
+		if o.Status.Failure() {
+			if err := w.Write([]importer.Outcome{o}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

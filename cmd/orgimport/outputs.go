@@ -1,0 +1,229 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// file is a file that a command reads or writes, and how people know it: by its
+// flag, or as the input.
+type file struct{ name, path string }
+
+// checkOutputs refuses outputs that are an input or each other, however they
+// are spelt or linked, and outputs that no file could be at. It opens nothing.
+// Devices and pipes are left out: they hold nothing that could be overwritten.
+func (c *console) checkOutputs(inputs, outputs []file) error {
+	type place struct {
+		file
+		real   string
+		info   fs.FileInfo // nil if nothing is there
+		output bool
+	}
+	var places []place
+	for i, f := range append(inputs[:len(inputs):len(inputs)], outputs...) {
+		if f.path == "" {
+			continue
+		}
+		p := place{file: f, output: i >= len(inputs)}
+		p.info, p.real = c.stat(f.path, p.output)
+		if p.output && p.info != nil && p.info.IsDir() {
+			return usagef("name a file in it", "%s %s is a folder", f.name, f.path)
+		}
+		if p.info != nil && !p.info.Mode().IsRegular() {
+			continue
+		}
+		for _, q := range places {
+			same := p.real == q.real
+			if p.info != nil && q.info != nil {
+				same = os.SameFile(p.info, q.info)
+			}
+			switch {
+			case !same || !p.output:
+			case !q.output:
+				return usagef("give it another name", "%s %s is %s itself", f.name, f.path, q.name)
+			default:
+				return usagef("give each its own file", "%s %s and %s %s are one file", q.name, q.path, f.name, f.path)
+			}
+		}
+		places = append(places, p)
+	}
+	return nil
+}
+
+// stat returns what is at path, and the path behind its links. The input "-" is
+// standard input.
+func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
+	if path == "-" && !output {
+		if f, ok := c.stdin.(*os.File); ok {
+			if info, err := f.Stat(); err == nil {
+				return info, path
+			}
+		}
+		return nil, path
+	}
+	real := behindLinks(path)
+	info, err := os.Stat(real)
+	if err != nil {
+		return nil, real
+	}
+	return info, real
+}
+
+// behindLinks returns the path that the links at path lead to, whether or not
+// there is a file yet. What is no regular file is left as it is: links such as
+// /dev/stdout do not lead to a path.
+func behindLinks(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return path
+	}
+	for range 40 { // as many as Linux follows
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err == nil {
+			dir, err = filepath.Abs(dir)
+		}
+		if err != nil {
+			return path
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(dir, target)
+		}
+		path = target
+	}
+	return path
+}
+
+// proveWritable makes sure that f can be written, room for a while included,
+// and leaves no trace. The code is the one to end with if it can't because its
+// folder is missing; for any other reason it is [exitStopped].
+func proveWritable(f file, missing int) error {
+	if special(f.path) {
+		return nil
+	}
+	tmp, err := createPart(behindLinks(f.path))
+	if err == nil {
+		err = errors.Join(reserve(tmp, 0, 2*headroom), tmp.Close(), os.Remove(tmp.Name()))
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return &exitError{missing, fmt.Errorf("can't write %s: its folder does not exist", f.path), "make the folder, or name another file with " + f.name}
+	}
+	if err != nil {
+		return writeError(f.path, err)
+	}
+	return nil
+}
+
+// special reports whether path leads to something that is there and no regular
+// file, such as a device or a pipe. It is written to and never replaced.
+func special(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// openSpecial opens a device or a pipe for writing. A pipe that nobody reads is
+// an error: to wait for a reader could take for ever.
+func openSpecial(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+}
+
+// replaceFile writes a file so that whoever looks at path, a power cut
+// included, finds either what was there before or all that write wrote. Behind a
+// link it is the file that is replaced, whose mode stays; a new file has the
+// given one. A device or a pipe is written to.
+func replaceFile(path string, mode fs.FileMode, write func(w io.Writer) error) (err error) {
+	if special(path) {
+		f, err := openSpecial(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
+	path = behindLinks(path)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	clearParts(path)
+	tmp, err := createPart(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	if err := errors.Join(write(tmp), tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// createPart creates the file, of mode 0600, that a new version of path is
+// written to before it takes its place.
+func createPart(path string) (*os.File, error) {
+	dir, begin := partOf(path)
+	return os.CreateTemp(dir, begin+"*.part")
+}
+
+// partOf says where the parts of path are, and how their names begin.
+func partOf(path string) (dir, begin string) {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	return dir, "." + base[:min(len(base), 200)] + "." // names are limited to 255 bytes
+}
+
+// clearParts removes what runs left behind that were killed while they replaced
+// path. Whoever replaces a file has it for itself.
+func clearParts(path string) {
+	dir, begin := partOf(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // the next step will tell
+	}
+	for _, e := range entries {
+		random, ours := strings.CutPrefix(e.Name(), begin)
+		random, whole := strings.CutSuffix(random, ".part")
+		if ours && whole && e.Type().IsRegular() && strings.Trim(random, "0123456789") == "" {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// syncDir makes a new name in a folder last. A folder that can't be synced, as
+// on some network filesystems, is left to the filesystem.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync()
+	return d.Close()
+}
+
+// writeError says that a file can't be written, which ends the run.
+func writeError(path string, err error) error {
+	return cantWrite(path, err, "see to it that there is room and that the folder can be written, then go on with --resume")
+}
+
+func cantWrite(path string, err error, hint string) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return &exitError{exitStopped, fmt.Errorf("can't write %s: %w", path, err), hint}
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+const (
+	// syncEvery is how much may be lost to a power cut; a kill loses nothing.
+	syncEvery = time.Second
+	// headroom is kept free on the disk for the answers that are still on
+	// their way when it fills up: 32 workers with 10 rows of 200 bytes.
+	headroom = 64 << 10
+)
+
+type rowSeq = iter.Seq2[importer.Row, error]
+
+// results is the results file while a run writes it. Every line is in the file
+// when a write returns, and on the disk a second later.
+type results struct {
+	path, tenant string
+	kept         []string
+	before       *report.Journal // what earlier runs finished
+	resumed      bool            // the file was there before
+	begun        bool            // lines are written; until then the file is as it was
+
+	mu       sync.Mutex // held by whoever writes
+	file     *os.File
+	writer   *report.Writer
+	size     int64
+	reserved int64
+
+	syncing sync.Mutex
+	dirty   bool
+	syncErr error
+	stop    chan struct{}
+	synced  sync.WaitGroup
+}
+
+// createResults makes a new results file; one that exists is an error.
+func createResults(path, tenant string, kept []string) (*results, error) {
+	place := path
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		place = behindLinks(path) // there may be nothing yet
+	}
+	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, usagef("go on with it by --resume, or give another --results", "%s exists", path)
+	}
+	if err != nil {
+		return nil, writeError(path, err)
+	}
+	r := &results{path: path, tenant: tenant, kept: kept, before: &report.Journal{}}
+	if err := errors.Join(syncDir(filepath.Dir(place)), r.use(f)); err != nil {
+		r.close()
+		return nil, writeError(path, err)
+	}
+	return r, nil
+}
+
+// resumeResults reads what earlier runs finished.
+func resumeResults(path, tenant string, kept []string) (*results, error) {
+	r := &results{path: path, tenant: tenant, kept: kept, resumed: true}
+	if err := r.read(io.Discard); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// read reads the results file, and writes to w what stays of it.
+func (r *results) read(w io.Writer) error {
+	old, err := os.Open(r.path)
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	defer old.Close()
+	r.before, err = report.Resume(old, w, r.tenant)
+	if err == nil {
+		err = r.before.CheckKept(r.kept)
+	}
+	var header *report.HeaderError
+	var tenants *report.OtherTenantError
+	switch {
+	case errors.As(err, &header), errors.As(err, &tenants):
+		return usagef("give this run another --results", "can't go on with %s: %w", r.path, err)
+	case err != nil:
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
+// use goes on with f, which has the results so far.
+func (r *results) use(f *os.File) error {
+	r.file = f
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	r.size, r.stop = info.Size(), make(chan struct{})
+	r.writer = report.NewWriter(r, r.kept)
+	if r.size == 0 {
+		if err := r.writer.WriteHeader(); err != nil {
+			return err
+		}
+	}
+	if err := r.room(); err != nil {
+		return err
+	}
+	r.synced.Go(r.syncNowAndThen)
+	return nil
+}
+
+// begin gets ready to write lines. A file that is gone on with is rewritten to
+// what stays of it. It is whole at any moment: the old one, or the new one.
+func (r *results) begin() error {
+	r.begun = true
+	if !r.resumed {
+		return nil
+	}
+	before := r.before
+	err := replaceFile(r.path, 0o600, r.read)
+	r.before = before // which the rows are held against
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	return r.use(f)
+}
+
+// order leaves out what is done already and packs the rest into batches.
+func (r *results) order(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
+	return importer.Group(importer.Skip(rows, r.before.In), size)
+}
+
+// write appends lines.
+func (r *results) write(outcomes []importer.Outcome) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writer.Write(outcomes)
+}
+
+// note appends lines and has them on the disk when it returns.
+func (r *results) note(outcomes []importer.Outcome) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.writer.Write(outcomes); err != nil {
+		return err
+	}
+	if err := r.file.Sync(); err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
+// Write appends p to the file, for the writer of lines.
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.file.Write(p)
+	r.size += int64(n)
+	r.syncing.Lock()
+	r.dirty = true
+	r.syncing.Unlock()
+	if err != nil {
+		return n, writeError(r.path, err)
+	}
+	return n, nil
+}
+
+// room makes sure that the disk has room for the answers to come, and that it
+// took those that came. It is asked before more is sent, so that a disk that
+// fills up stops the intake while there is still room for what is in flight.
+func (r *results) room() error {
+	r.syncing.Lock()
+	err := r.syncErr
+	r.syncing.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && r.size+headroom > r.reserved {
+		if err = reserve(r.file, r.size, 2*headroom); err == nil {
+			r.reserved = r.size + 2*headroom
+		}
+	}
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
+func (r *results) syncNowAndThen() {
+	tick := time.NewTicker(syncEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.sync()
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+func (r *results) sync() {
+	r.syncing.Lock()
+	dirty := r.dirty
+	r.dirty = false
+	r.syncing.Unlock()
+	if !dirty {
+		return
+	}
+	if err := errors.Join(r.file.Sync(), r.inPlace()); err != nil {
+		r.syncing.Lock()
+		r.syncErr = errors.Join(r.syncErr, err)
+		r.syncing.Unlock()
+	}
+}
+
+// inPlace makes sure that the file that is written is the one at its path.
+func (r *results) inPlace() error {
+	ours, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(r.path); err != nil || !os.SameFile(ours, there) {
+		return &exitError{exitStopped, fmt.Errorf("%s was removed or replaced while the run wrote it: the lines of this run are lost, its rows are not", r.path), "leave the file alone while a run is at work; run again with --resume"}
+	}
+	return nil
+}
+
+// finish syncs the file, gives back the room that was not needed, and closes it.
+func (r *results) finish() error {
+	if r.file == nil {
+		return nil
+	}
+	close(r.stop)
+	r.synced.Wait()
+	err := errors.Join(r.syncErr, r.inPlace(), r.trim(), r.file.Sync(), r.file.Close())
+	r.file = nil
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
+// trim gives back the room behind the end of the file.
+func (r *results) trim() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != r.size {
+		return errors.New("something else wrote to it during the run")
+	}
+	return r.file.Truncate(r.size)
+}
+
+// close lets go of the file. One that is new, and that no line was written to,
+// goes with it.
+func (r *results) close() {
+	created := !r.resumed && !r.begun
+	_ = r.finish() // a run that wrote lines has asked for its error
+	if created {
+		_ = os.Remove(behindLinks(r.path))
+	}
+}
