@@ -65,9 +65,9 @@ func (e *NoneFoundError) Error() string {
 // leastGuarded is how many keys there must be to wonder that none is found.
 const leastGuarded = 100
 
-// guard returns a *[NoneFoundError] if there are many keys of a kind and nobody
+// Guard returns a *[NoneFoundError] if there are many keys of a kind and nobody
 // has any of them.
-func (l *Lookup) guard(in *importer.Lookup) error {
+func (l *Lookup) Guard(in *importer.Lookup) error {
 	for _, kind := range in.Kinds() {
 		keys, hits := in.Count(kind)
 		if keys >= leastGuarded && hits == 0 && !l.NoGuard {

@@ -40,7 +40,7 @@ func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) e
 	if _, err := l.askOrganizations(ctx, d, missing); err != nil {
 		return err
 	}
-	return l.guard(&d.Orgs)
+	return l.Guard(&d.Orgs)
 }
 
 // single reports whether an organization can be asked for by such a key.
@@ -63,7 +63,7 @@ func singles(in *importer.Lookup) (keys []importer.Key) {
 // reports whether the list ended.
 func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, whole bool) (ended bool, err error) {
 	wanted := d.Orgs.Len() - d.Orgs.Hits()
-	most, read := (wanted+1)/2, 0
+	most, read := wanted/2, 0
 	for page, err := range pages[Organization](ctx, l.OrgList, organizationsPath, "organizations", url.Values{}) {
 		if err != nil {
 			return false, err

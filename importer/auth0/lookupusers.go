@@ -108,7 +108,7 @@ func (l *Lookup) FindUsersAlone(ctx context.Context, d *importer.Directory) erro
 		if err := l.askUsers(ctx, d, part, len(missing)); err != nil {
 			return err
 		}
-		if err := l.guard(&d.Users); err != nil {
+		if err := l.Guard(&d.Users); err != nil {
 			return err
 		}
 	}
