@@ -5,17 +5,24 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 
+	"orgimport/importer"
 	"orgimport/importer/csvfile"
 )
 
 // dialectFlags say how to read the input; what is not said is found out.
 type dialectFlags struct {
-	OrgColumn   string `help:"Header of the column with the organization; default: org_id, organization_id, org or organization." placeholder:"NAME" group:"input"`
-	UserColumn  string `help:"Header of the column with the user; default: user_id, userid, user or sub." placeholder:"NAME" group:"input"`
-	Org         string `help:"The organization of all rows, for a file of users only." placeholder:"ID" group:"input"`
+	OrgColumn   string `help:"Header of the column with the organization; default: org_id, organization_id, org, organization, org_name or organization_name." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Header of the column with the user; default: user_id, userid, sub, user, email, mail, user_email or email_address." placeholder:"NAME" group:"input"`
+	Org         string `help:"The organization of all rows, by its id or name, for a file of users only." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What the column of the organization holds: org_id, name, display_name or metadata.KEY; default: by its name." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What the column of the user holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH; default: by its name." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Only users of this connection, where a row names the user by something other than the id; a column connection beats it." placeholder:"NAME" group:"input"`
 	Delimiter   string `help:"auto, or one of , ; | or tab." default:"auto" placeholder:"CHAR" group:"input"`
 	Encoding    string `help:"auto, utf-8, utf-16, utf-16le, utf-16be or windows-1252." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
 	KeepColumns bool   `help:"Carry the other columns to the results." group:"input"`
@@ -29,7 +36,21 @@ func (d *dialectFlags) Validate() error {
 	if d.Org != "" && d.OrgColumn != "" {
 		return errors.New("--org and --org-column exclude each other")
 	}
+	if !knownKey(d.OrgBy, []string{"org_id", "name", "display_name"}, "metadata.") {
+		return errors.New("--org-by must be org_id, name, display_name or metadata.KEY")
+	}
+	if !knownKey(d.UserBy, []string{"user_id", "email", "username", "phone_number"}, "app_metadata.", "user_metadata.") {
+		return errors.New("--user-by must be user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH")
+	}
 	return nil
+}
+
+// knownKey reports whether key is empty, one of keys, or a path behind one of
+// prefixes.
+func knownKey(key string, keys []string, prefixes ...string) bool {
+	return key == "" || slices.Contains(keys, key) || slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return strings.HasPrefix(key, prefix) && len(key) > len(prefix)
+	})
 }
 
 var delimiters = map[string]rune{"auto": 0, ",": ',', ";": ';', "|": '|', "\t": '\t', "tab": '\t', `\t`: '\t'}
@@ -45,7 +66,25 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 		OrgColumn:  d.OrgColumn,
 		UserColumn: d.UserColumn,
 		OrgID:      d.Org,
+		OrgBy:      d.OrgBy,
+		UserBy:     d.UserBy,
+		Connection: d.Connection,
 		Keep:       d.KeepColumns,
+	}
+}
+
+// withIDs rejects the rows that name their organization or user by something
+// other than an id, and have not been looked up.
+func withIDs(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if err == nil && row.Err == nil && row.Keys != nil {
+				row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
 	}
 }
 

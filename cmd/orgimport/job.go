@@ -244,7 +244,7 @@ func (j *job) send(ctx context.Context) error {
 		}
 	}
 	j.watch()
-	rows := j.table.Rows()
+	rows := withIDs(j.table.Rows())
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}

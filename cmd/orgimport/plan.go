@@ -145,7 +145,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := importer.Distinct(p.counted(ctx, table.Rows()), importer.PairKey)
+	rows := importer.Distinct(p.counted(ctx, withIDs(table.Rows())), importer.PairKey)
 	if p.Resume {
 		rows = settled(rows, done.In)
 	}
@@ -249,7 +249,12 @@ func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.
 }
 
 func rejection(row importer.Row) importer.Outcome {
-	return importer.Outcome{Row: row, Status: importer.Rejected, Receipt: importer.Receipt{Message: row.Err.Error(), Time: time.Now()}}
+	o := importer.Outcome{Row: row, Status: importer.Rejected, Receipt: importer.Receipt{Message: row.Err.Error(), Time: time.Now()}}
+	var coded interface{ Code() string }
+	if errors.As(row.Err, &coded) {
+		o.Code = coded.Code()
+	}
+	return o
 }
 
 // progress is asked for by the ui, from its own goroutine.

@@ -3,6 +3,8 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -16,12 +18,12 @@ const hintAgain = "get the file again"
 func decompress(r *bufio.Reader) (*bufio.Reader, string, error) {
 	head, _ := r.Peek(4) // an error comes again when it is read
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1F, 0x8B}):
+	case bytes.HasPrefix(head, gzipMagic):
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			return nil, "", &InputError{text: "the gzip data can't be read", hint: hintAgain, err: err}
 		}
-		return bufio.NewReader(z), "gzip", nil
+		return bufio.NewReader(&members{gzip: z, r: r}), "gzip", nil
 	case bytes.HasPrefix(head, []byte{0x28, 0xB5, 0x2F, 0xFD}):
 		// Concurrency 1 decodes in Read itself: no goroutine is left behind if
 		// the reader is abandoned.
@@ -32,4 +34,48 @@ func decompress(r *bufio.Reader) (*bufio.Reader, string, error) {
 		return bufio.NewReader(z), "zstd", nil
 	}
 	return r, "", nil
+}
+
+var gzipMagic = []byte{0x1F, 0x8B}
+
+// members reads the members of a gzip file. What is written in blocks, as on
+// tapes, has zeros behind the last one, up to the end of a block.
+type members struct {
+	gzip *gzip.Reader
+	r    *bufio.Reader
+	next bool // the member has ended
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	if m.next {
+		if err := m.skipZeros(); err != nil {
+			return 0, err
+		}
+		if err := m.gzip.Reset(m.r); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		m.next = false
+	}
+	m.gzip.Multistream(false)
+	n, err := m.gzip.Read(p)
+	if errors.Is(err, io.EOF) {
+		m.next, err = true, nil
+	}
+	return n, err
+}
+
+// skipZeros goes to the next member, and returns io.EOF if there is none.
+func (m *members) skipZeros() error {
+	for {
+		c, err := m.r.ReadByte()
+		switch {
+		case err != nil:
+			return err
+		case c != 0:
+			return m.r.UnreadByte()
+		}
+	}
 }

@@ -28,11 +28,16 @@ func sniffDelimiter(head []byte, d Dialect) rune {
 	return best
 }
 
+// splitHeader returns the names in the header of a file that begins with head.
 func splitHeader(head []byte, delimiter rune) []string {
 	r := csv.NewReader(bytes.NewReader(head))
 	r.Comma = delimiter
-	r.LazyQuotes = true
-	names, _ := r.Read() // what can't be read has no names
+	r.TrimLeadingSpace = trimsSpace(delimiter)
+	names, err := r.Read()
+	if err != nil {
+		line, _, _ := bytes.Cut(head, []byte("\n"))
+		return cut(string(line), delimiter)
+	}
 	return names
 }
 

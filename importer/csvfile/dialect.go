@@ -1,8 +1,10 @@
 package csvfile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -20,12 +22,44 @@ type Dialect struct {
 	// Empty: found by name, see [Open].
 	OrgColumn, UserColumn string
 
-	// OrgID is every row's organization, for a file of users only. If the file
-	// has a column of organizations too, a row that names another is rejected.
+	// OrgBy and UserBy say what these columns hold, or those found by name: a
+	// kind of [importer.Key], such as name or username. Empty: told by the name
+	// of the column, and by the value where the name leaves it open.
+	OrgBy, UserBy string
+
+	// OrgID is every row's organization, for a file of users only: an id, or
+	// what OrgBy says, or a name. If the file has a column of organizations too,
+	// a row that names another is rejected.
 	OrgID string
+
+	// Connection is that of the users whom rows name by a key, unless the row
+	// names another.
+	Connection string
+
+	// Roles asks for the column of roles, as [importer.Row.Args].
+	Roles bool
 
 	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
+
+	// KeepKeys are the names of columns that are carried in any case, such as
+	// [Table.UsedKeys] has found them when the file was read before.
+	KeepKeys []string
+
+	// Settled says what is known of a row by the results of an earlier run: nil
+	// if it is to be sent, otherwise its Err. It is not asked about rows that
+	// were rejected for what they are. If it is nil, the rows that were added or
+	// members already are settled as such, and duplicates as duplicates.
+	Settled func(Result) error
+}
+
+// orgRef returns what OrgID names.
+func (d Dialect) orgRef() ref {
+	v := clean(d.OrgID)
+	if v == "" {
+		return ref{}
+	}
+	return ref{kind: orgSide.kindOf(fieldOrg, d.OrgBy, v), value: v}
 }
 
 // check returns what no file could be read with.
@@ -42,11 +76,15 @@ func (d Dialect) check() error {
 			hint: "--encoding takes " + strings.Join(encodings, ", "),
 		}
 	}
-	if d.OrgID != "" {
-		if err := checkOrgID(d.OrgID); err != nil {
+	if org := d.orgRef(); org.value != "" {
+		err := checkOrg(org)
+		if org.kind == "name" && strings.ContainsFunc(org.value, unicode.IsSpace) {
+			err = errors.New("holds white space")
+		}
+		if err != nil {
 			return &InputError{
 				text: fmt.Sprintf("%q can't be an organization: it %v", d.OrgID, err),
-				hint: "--org takes the id of an organization, such as org_P0M5j2B0FfwQioEe",
+				hint: "--org takes the id or the name of an organization, such as org_P0M5j2B0FfwQioEe",
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
@@ -130,27 +131,69 @@ func (s *sticky) Read(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// openText goes from the bytes of a file to UTF-8 with lines that end in LF or
-// CRLF.
+// openText goes from the bytes of a file to UTF-8 with lines that end in LF.
 func (t *Table) openText(r io.Reader, d Dialect) (io.Reader, error) {
-	raw := bufio.NewReader(&sticky{r: r})
+	raw := bufio.NewReaderSize(&sticky{r: r}, sniffSize)
 	data, compression, err := decompress(raw)
 	if err != nil {
 		return nil, err
 	}
 	t.compression = compression
 	head, _ := data.Peek(sniffSize) // an error comes again when it is read
-	if err := foreign(head); err != nil {
+	if err := foreign(head, compression); err != nil {
 		return nil, err
 	}
-	text, encoding := decode(data, d.Encoding)
+	t.own = isOwn(head)
+	encoding := d.Encoding
+	switch {
+	case t.own && (encoding != encWindows1252 || isUTF8(head)):
+		encoding = "" // it is the original's
+	case strings.EqualFold(encoding, encWindows1252) && isUTF8(head) && !isASCII(string(head)):
+		return nil, &InputError{text: "this is UTF-8, not Windows-1252", hint: "leave out --encoding"}
+	}
+	text, encoding := decode(data, encoding)
 	t.encoding = encoding
 	head, _ = text.Peek(sniffSize)
 	if err := foreignText(head); err != nil {
 		return nil, err
 	}
-	if endsInCR(head) {
-		return &carriageReturns{r: text}, nil
+	return &lineEnds{r: text}, nil
+}
+
+// isUTF8 reports whether the begin of a file is UTF-8. Its last character may be
+// cut off.
+func isUTF8(head []byte) bool {
+	for range utf8.UTFMax {
+		if utf8.Valid(head) {
+			return true
+		}
+		if len(head) == 0 || utf8.RuneStart(head[len(head)-1]) && len(head) < sniffSize {
+			return false
+		}
+		head = head[:len(head)-1]
 	}
-	return text, nil
+	return false
+}
+
+// isOwn reports whether a file that begins with head is one of ours, as written
+// or as a spreadsheet has saved it.
+func isOwn(head []byte) bool {
+	text, _ := decode(bufio.NewReaderSize(bytes.NewReader(head), sniffSize), "")
+	head, _ = text.Peek(sniffSize)
+	head = bytes.TrimLeft(head, "\r\n \t")
+	if line, rest, _ := bytes.Cut(head, []byte("\n")); len(line) > 0 {
+		if _, ok := sepLine(line); ok {
+			head = rest
+		}
+	}
+	for _, delimiter := range delimiters {
+		names := splitHeader(bytes.ReplaceAll(head, []byte("\r"), []byte("\n")), delimiter)
+		for i, name := range names {
+			names[i] = cleanName(name)
+		}
+		if isResults(names) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,9 +5,19 @@ import (
 	"strings"
 )
 
+// tarMagicAt is where a tar archive says that it is one (POSIX.1).
+const tarMagicAt = 257
+
 // foreign returns an error for a file that begins with head and is no CSV file,
 // but one of those that are taken for one.
-func foreign(head []byte) error {
+func foreign(head []byte, compression string) error {
+	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) {
+		what := "a tar archive"
+		if compression != "" {
+			what += " in " + compression
+		}
+		return &InputError{text: "this is " + what, hint: "take the CSV file out of it, such as by tar -xf"}
+	}
 	for _, f := range foreignFiles {
 		if bytes.HasPrefix(head, []byte(f.magic)) && bytes.Contains(head, []byte(f.contains)) {
 			return &InputError{text: "this is " + f.what, hint: f.hint}
@@ -51,12 +61,15 @@ func foreignText(head []byte) error {
 			}
 		}
 	}
+	header, _, _ := bytes.Cut(head, []byte("\n"))
 	switch {
+	case strings.HasPrefix(start, `{\rtf`):
+		return &InputError{text: "this is a text with formatting (RTF)", hint: hintSave}
 	case strings.HasPrefix(start, "<"):
 		return &InputError{text: "this is an XML document", hint: hintSave}
 	case strings.HasPrefix(start, "{"), strings.HasPrefix(start, "["):
 		return &InputError{text: "this is a JSON document", hint: "turn it into a CSV file with a header org_id,user_id"}
-	case bytes.IndexByte(head, 0) >= 0:
+	case bytes.IndexByte(header, 0) >= 0:
 		return &InputError{text: "this is a binary file", hint: "save it as CSV; if it is a text, say in what with --encoding"}
 	}
 	return nil

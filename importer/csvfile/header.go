@@ -1,21 +1,29 @@
 package csvfile
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gocarina/gocsv"
 )
 
+// headerLines is how many lines below the first the header is looked for in.
+// Titles, comments, and the types and versions that programs write stand above
+// it.
+const headerLines = 20
+
 // openHeader reads the header and sets everything up for the rows.
 func (t *Table) openHeader(d Dialect) error {
-	t.delimiter = d.Delimiter
 	found := t.lines.advance()
-	if sep, ok := sepLine(t.lines.record()); ok {
-		if t.delimiter == 0 {
-			t.delimiter = sep
-		}
+	sep, ok := sepLine(t.lines.record())
+	if ok {
 		found = t.lines.advance()
 	}
 	if !found {
@@ -24,46 +32,179 @@ func (t *Table) openHeader(d Dialect) error {
 		}
 		return &InputError{text: "the file is empty", hint: "it needs a header, such as org_id,user_id"}
 	}
-	if t.delimiter == 0 {
-		t.delimiter = sniffDelimiter(t.lines.window(), d)
+	if isDrawn(t.lines.window()) {
+		return &InputError{
+			Line: t.lines.start, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
+			hint: "have it written as CSV: psql --csv, or mysql --batch",
+		}
 	}
-	t.lines.comma = t.delimiter
+	if t.own {
+		d.Delimiter = 0 // it is the original's
+	}
+	given := d.Delimiter != 0
+	d.Delimiter = cmp.Or(d.Delimiter, sep)
+	line, window := t.lines.start, t.lines.window()
 	err := t.readHeader(d)
-	var input *InputError
-	if errors.As(err, &input) {
-		input.Line = t.lines.start
+	if err == nil || errors.Is(err, t.lines.broken()) {
+		return err
 	}
-	return err
+	var input *InputError
+	if errors.As(err, &input) && input.elsewhere {
+		better := t.diagnose(window, d, given)
+		if better == nil && t.findHeader(d) {
+			return nil
+		}
+		input = cmp.Or(better, input)
+	}
+	input.Line = line
+	return input
 }
 
+// readHeader takes the record for the header.
 func (t *Table) readHeader(d Dialect) error {
 	if t.lines.long {
 		return &InputError{text: "the header is longer than 1 MiB", hint: "is this a CSV file?"}
 	}
-	r := csv.NewReader(t.lines)
-	r.Comma = t.delimiter
-	r.ReuseRecord = true
-	r.TrimLeadingSpace = trimsSpace(t.delimiter) // before a quote it is common
+	t.delimiter = d.Delimiter
+	if t.delimiter == 0 {
+		t.delimiter = sniffDelimiter(t.lines.window(), d)
+	}
+	t.lines.comma = t.delimiter
+	names, err := t.headerNames()
+	if err != nil {
+		return err
+	}
+	if t.columns, err = findColumns(names, d); err != nil {
+		return err
+	}
+	t.Kept = t.columns.namesAt(t.columns.kept)
+	return t.openRecords()
+}
 
-	records, err := gocsv.NewUnmarshaller(r, &record{})
+func (t *Table) headerNames() ([]string, error) {
+	names, err := t.csvReader(t.lines).Read()
 	if err != nil {
 		if broken := t.lines.broken(); broken != nil {
-			return t.unreadable(broken)
+			return nil, t.unreadable(broken)
 		}
-		return &InputError{text: "the header can't be read: " + quoteError(err).Error(), hint: "mend the quotes in the header"}
-	}
-	for _, name := range records.Headers {
-		if !utf8.ValidString(name) {
-			return &InputError{
-				text: "the header is not UTF-8",
-				hint: "save the file in UTF-8, or say what it is in, such as --encoding windows-1252",
+		t.lines.retreat()
+		names = cut(string(t.lines.firstLine()), t.delimiter)
+		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, `"`) }) {
+			return nil, &InputError{
+				text: "the header can't be read: " + quoteText(err, nil), hint: "mend the quotes in the header",
+				elsewhere: true,
 			}
 		}
 	}
-	if t.columns, err = findColumns(records.Headers, d); err != nil {
-		return err
+	for _, name := range names {
+		if !utf8.ValidString(name) {
+			return nil, &InputError{
+				text:      "the header is not UTF-8",
+				hint:      "save the file in UTF-8, or say what it is in, such as --encoding windows-1252",
+				elsewhere: true,
+			}
+		}
 	}
-	t.Kept = t.columns.at(t.columns.kept)
-	t.records = records
-	return records.RenormalizeHeaders(t.columns.tags)
+	return names, nil
+}
+
+func (t *Table) csvReader(r io.Reader) *csv.Reader {
+	c := csv.NewReader(r)
+	c.Comma = t.delimiter
+	c.FieldsPerRecord = -1
+	c.TrimLeadingSpace = trimsSpace(t.delimiter) // before a quote it is common
+	return c
+}
+
+// openRecords has gocsv read what comes behind the header. It is given a header
+// of its own, in which the columns have the names that record has for them.
+func (t *Table) openRecords() (err error) {
+	header := `"` + strings.Join(t.columns.tags(), `"`+string(t.delimiter)+`"`) + "\"\n"
+	r := t.csvReader(&headed{header: strings.NewReader(header), lines: t.lines})
+	r.FieldsPerRecord = 0 // as many as the header has
+	r.ReuseRecord = true
+	t.records, err = gocsv.NewUnmarshaller(r, &record{})
+	return err
+}
+
+// headed reads a header and then from lines. Unlike an io.MultiReader it goes on
+// after an end.
+type headed struct {
+	header *strings.Reader
+	lines  *lines
+}
+
+func (h *headed) Read(p []byte) (int, error) {
+	if h.header.Len() > 0 {
+		return h.header.Read(p)
+	}
+	return h.lines.Read(p)
+}
+
+// findHeader looks for the header below a line that is none. It gives up where
+// there are rows already.
+func (t *Table) findHeader(d Dialect) bool {
+	comments := false
+	for range headerLines {
+		line := t.lines.firstLine()
+		comments = comments || line[0] == '#'
+		if looksLikeRow(cut(string(line), t.delimiter)) || !t.lines.advance() {
+			return false
+		}
+		if t.readHeader(d) == nil {
+			t.headerLine, t.comments = t.lines.start, comments
+			return true
+		}
+		t.lines.retreat()
+	}
+	return false
+}
+
+// diagnose returns what is wrong with a file whose header has not the columns
+// that are looked for, if that can be told.
+func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
+	has := func(names []string) bool {
+		_, err := findColumns(names, d)
+		return err == nil
+	}
+	first := splitHeader(head, t.delimiter)
+	if given {
+		other := sniffDelimiter(head, d)
+		if names := splitHeader(head, other); has(names) {
+			return &InputError{
+				text: fmt.Sprintf("with --delimiter %s the header has only %s", shellWord(string(d.Delimiter)), quoted(first)),
+				hint: fmt.Sprintf("leave it out: the delimiter of this file is the %s", delimiterName(other)),
+			}
+		}
+	}
+	if len(first) == 1 {
+		inner := []byte(first[0])
+		if has(splitHeader(inner, sniffDelimiter(inner, d))) {
+			return &InputError{
+				text: "each line is quoted as a whole, so that there is one column only: " + quoted(first),
+				hint: `save the file without quotes around whole lines, or take them off: sed 's/^"//; s/"\r*$//; s/""/"/g'`,
+			}
+		}
+	}
+	plain := make([]string, len(first))
+	for i, name := range first {
+		plain[i] = otherQuotes(cleanName(name))
+	}
+	if has(plain) && !has(first) {
+		return otherQuotesError(first[0])
+	}
+	return nil
+}
+
+// isDrawn reports whether there is a line among the first that separates the
+// header of a drawn table from its rows, such as --------+---------.
+func isDrawn(head []byte) bool {
+	lines := bytes.SplitN(head, []byte("\n"), 5)
+	for _, line := range lines[:min(len(lines), 4)] {
+		line = bytes.TrimSpace(line)
+		if len(bytes.Trim(line, "-+|=: ")) == 0 && bytes.Contains(line, []byte("--")) && bytes.ContainsAny(line, "+|") {
+			return true
+		}
+	}
+	return false
 }

@@ -3,9 +3,12 @@ package csvfile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"orgimport/importer"
 )
@@ -19,46 +22,118 @@ const (
 	maxUserID = 1024
 )
 
-// checkIDs returns why no tenant could hold such a pair of ids, and nil if one
+// checkRefs returns why no tenant could hold what the row names, and nil if one
 // could. It does not ask for "org_" or "|": the server knows better which ids
 // there are.
-func checkIDs(orgID, userID string) error {
+func (t *Table) checkRefs(row *importer.Row, org, user ref) error {
 	switch {
-	case orgID == "" && userID == "":
+	case org.value == "" && user.value == "":
 		return errors.New("the organization and the user are empty")
-	case orgID == "":
+	case org.value == "":
 		return errors.New("the organization is empty")
-	case userID == "":
+	case user.value == "":
 		return errors.New("the user is empty")
 	}
-	if err := checkOrgID(orgID); err != nil {
-		return fmt.Errorf("the organization's id %w", err)
+	if err := checkOrg(org); err != nil {
+		row.OrgID, row.UserID = writable(row.OrgID), writable(row.UserID)
+		return fmt.Errorf("the organization's %s %w", org.title(&orgSide), err)
 	}
-	if err := checkText(userID, maxUserID); err != nil {
-		return fmt.Errorf("the user's id %w", err)
+	if err := checkUser(user); err != nil {
+		row.UserID = writable(row.UserID)
+		return fmt.Errorf("the user's %s %w", user.title(&userSide), err)
+	}
+	return t.checkMeant(row, org, user)
+}
+
+// checkMeant returns why the values are not what the file was to say. They are
+// ids nevertheless, so that they must not get into a file that is an input again.
+func (t *Table) checkMeant(row *importer.Row, org, user ref) error {
+	if t.delimiter == '|' && slices.Contains(providers, user.value) {
+		row.UserID = ""
+		return &rowError{codeUnread, fmt.Sprintf("%q is the begin of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value)}
+	}
+	if t.encoding == encWindows1252 && (isMisread(org.value) || isMisread(user.value)) {
+		row.OrgID, row.UserID = "", ""
+		return &rowError{codeUnread, fmt.Sprintf("%q, %q is UTF-8 that was read as Windows-1252: leave out --encoding", org.value, user.value)}
 	}
 	return nil
 }
 
-// checkOrgID is stricter than checkText, because the id becomes a segment of a
-// path, where "." and ".." name others.
-func checkOrgID(id string) error {
-	switch err := checkText(id, maxOrgID); {
+// providers are what ids of users begin with, before the first "|".
+var providers = []string{
+	"auth0", "google-oauth2", "google-apps", "samlp", "waad", "windowslive", "adfs", "ad", "oidc", "oauth2",
+	"okta", "pingfederate", "github", "facebook", "linkedin", "twitter", "apple", "email", "sms", "sfdc", "saml",
+}
+
+// isMisread reports whether a text that was decoded from Windows-1252 has been
+// UTF-8.
+func isMisread(s string) bool {
+	if isPlain(s) {
+		return false
+	}
+	raw, err := charmap.Windows1252.NewEncoder().String(s)
+	return err == nil && utf8.ValidString(raw) && !isASCII(raw)
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
+
+// title is what the value is.
+func (r ref) title(s *side) string {
+	switch r.kind {
+	case s.kinds[0]:
+		return "id"
+	case importer.KindEmail:
+		return "e-mail"
+	}
+	return strings.ReplaceAll(r.kind, "_", " ")
+}
+
+// writable returns the value as it can be written to a file.
+func writable(id string) string { return strings.ToValidUTF8(id, "\uFFFD") }
+
+// checkOrg is stricter than checkText about ids, because an id becomes a segment
+// of a path, where "." and ".." name others.
+func checkOrg(org ref) error {
+	if org.kind != importer.KindOrgID {
+		return checkText(org.value, maxUserID, org.kind)
+	}
+	id := org.value
+	switch err := checkText(id, maxOrgID, org.kind); {
 	case id == "." || id == "..":
 		return fmt.Errorf("is %q, which no path can hold", id)
 	case err != nil:
 		return err
 	case !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace):
 		return errors.New("holds white space")
+	case id[0] == '\'' && isOrgShaped(id[1:]):
+		return errApostrophe
 	}
 	return nil
 }
 
-func checkText(id string, longest int) error {
-	if isPlain(id) && len(id) <= longest {
-		return nil
+func checkUser(user ref) error {
+	id := user.value
+	if err := checkText(id, maxUserID, user.kind); err != nil {
+		return err
 	}
+	if id[0] == '\'' && (isUserShaped(id[1:]) || user.kind == importer.KindEmail) {
+		return errApostrophe
+	}
+	return nil
+}
+
+var errApostrophe = errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
+
+func checkText(id string, longest int, kind string) error {
 	switch {
+	case strings.HasPrefix(id, `="`):
+		return errors.New("is a formula of a spreadsheet")
+	case id == `\N`:
+		return errors.New(`is \N, which is how databases write that there is none`)
+	case isPlain(id) && len(id) <= longest:
+		return nil
 	case !utf8.ValidString(id):
 		return errors.New("is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252)")
 	case strings.ContainsRune(id, utf8.RuneError):
@@ -67,11 +142,27 @@ func checkText(id string, longest int) error {
 		return errors.New("holds a line break")
 	case strings.ContainsFunc(id, unicode.IsControl):
 		return errors.New("holds a control character")
+	case strings.ContainsFunc(id, isPicture):
+		return errors.New("holds the picture of a control character, as a results file has them")
 	case utf8.RuneCountInString(id) > longest:
 		return fmt.Errorf("is longer than %d characters", longest)
 	}
+	if i := strings.IndexFunc(id, isInvisible); i >= 0 && !isFreeText(kind) {
+		r, _ := utf8.DecodeRuneInString(id[i:])
+		return fmt.Errorf("holds the invisible character %U", r)
+	}
 	return nil
 }
+
+// isFreeText reports whether what has the kind may have characters of no width,
+// as a picture of several people is written with.
+func isFreeText(kind string) bool {
+	return kind == "display_name" || strings.Contains(kind, "metadata.")
+}
+
+// isPicture reports whether r is what a results file has for a character that
+// would end a line, or steer a terminal.
+func isPicture(r rune) bool { return r >= '\u2400' && r <= '\u2426' }
 
 // isPlain reports whether id is of the visible characters of ASCII alone, as
 // nearly all are.
@@ -87,23 +178,26 @@ func isPlain(id string) bool {
 // checkSwapped returns an error if most of the rows have a user's id in the
 // column of the organization and the other way round. Every request of such an
 // import would fail.
-func (t *Table) checkSwapped(rows []importer.Row) error {
-	if t.columns.org < 0 {
+func (t *Table) checkSwapped(peeked []raw) error {
+	if t.columns.results() {
 		return nil
 	}
 	swapped := 0
-	for _, row := range rows {
-		if isUserShaped(row.OrgID) && isOrgShaped(row.UserID) {
+	var org, user ref
+	for i := range peeked {
+		o, u := t.find(&orgSide, &peeked[i].record), t.find(&userSide, &peeked[i].record)
+		if isUserShaped(o.value) && isOrgShaped(u.value) {
+			org, user = o, u
 			swapped++
 		}
 	}
-	if 2*swapped <= len(rows) {
+	if 2*swapped <= len(peeked) || swapped == 0 {
 		return nil
 	}
-	org, user := t.columns.names[t.columns.org], t.columns.names[t.columns.user]
+	orgColumn, userColumn := t.columns.name(org.from), t.columns.name(user.from)
 	return &InputError{
-		text: fmt.Sprintf("the columns look swapped: %q has users, %q has organizations", org, user),
-		hint: fmt.Sprintf("--org-column %s --user-column %s", shellWord(user), shellWord(org)),
+		text: fmt.Sprintf("the columns look swapped: %q has users, %q has organizations", orgColumn, userColumn),
+		hint: fmt.Sprintf("--org-column %s --user-column %s", shellWord(userColumn), shellWord(orgColumn)),
 	}
 }
 
@@ -113,6 +207,9 @@ func isUserShaped(id string) bool {
 	i := strings.IndexByte(id, '|')
 	return i > 0 && i < len(id)-1
 }
+
+// isRule reports whether s is of dashes alone, as lines under a header are.
+func isRule(s string) bool { return len(s) > 1 && strings.Trim(s, "-=") == "" }
 
 // shellWord quotes a header so that it can be pasted into a shell.
 func shellWord(s string) string {

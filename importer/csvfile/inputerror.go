@@ -16,6 +16,8 @@ type InputError struct {
 	text string
 	hint string
 	err  error // what the reader underneath said, if it did
+
+	elsewhere bool // about a line that is not the header, which may stand below
 }
 
 func (e *InputError) Error() string {

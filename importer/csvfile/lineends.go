@@ -1,47 +1,48 @@
 package csvfile
 
-import "io"
+import (
+	"bufio"
+	"bytes"
+)
 
-// endsInCR reports whether the lines of a file that begins with head end in a
-// carriage return alone, as the first line break outside of quotes does. Any
-// number of them before a line feed is a line break with a line feed: some
-// programs turn LF into CRLF twice.
-func endsInCR(head []byte) bool {
-	quoted, cr := false, false
-	for _, c := range head {
-		switch {
-		case cr && c != '\r':
-			return c != '\n'
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '\n':
-			return false
-		case c == '\r':
-			cr = true
-		}
-	}
-	return cr
+// lineEnds reads a text in which lines end in LF, CRLF or CR, in any mixture, as
+// one whose lines end in LF. Any number of carriage returns before a line feed
+// are one line end with it: some programs turn LF into CRLF twice.
+type lineEnds struct {
+	r *bufio.Reader
 }
 
-// carriageReturns reads a text whose lines end in CR as one whose lines end in
-// LF. The text may have CRLF here and there.
-type carriageReturns struct {
-	r  io.Reader
-	cr bool // the last byte was one
+func (l *lineEnds) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if _, err := l.r.Peek(1); err != nil {
+		return 0, err
+	}
+	buffered, _ := l.r.Peek(min(l.r.Buffered(), len(p)))
+	if i := bytes.IndexByte(buffered, '\r'); i != 0 {
+		if i > 0 {
+			buffered = buffered[:i]
+		}
+		n := copy(p, buffered)
+		return l.r.Discard(n)
+	}
+	p[0] = '\n'
+	_, err := l.r.Discard(l.end())
+	return 1, err
 }
 
-func (c *carriageReturns) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	out := p[:0]
-	for _, b := range p[:n] {
+// end returns the length of the line end that the text begins with.
+func (l *lineEnds) end() int {
+	for n := 1; ; n++ {
+		next, err := l.r.Peek(n + 1)
 		switch {
-		case b == '\r':
-			out = append(out, '\n')
-		case b != '\n' || !c.cr:
-			out = append(out, b)
+		case err != nil: // the end of the text, or more than anybody writes
+			return 1
+		case next[n] == '\n':
+			return n + 1
+		case next[n] != '\r':
+			return 1
 		}
-		c.cr = b == '\r'
 	}
-	return len(out), err
 }

@@ -38,8 +38,9 @@ type lines struct {
 	count int  // lines in it
 	long  bool // its first line is longer than a record may be, and is cut
 
-	// comma is the delimiter, once known: it makes a row of a line that has
-	// nothing else but white space.
+	unended bool // the last line has no line end
+
+	// comma is the delimiter, once known: a line of nothing else is blank.
 	comma rune
 }
 
@@ -65,9 +66,15 @@ func (l *lines) advance() bool {
 		}
 		l.first, l.until, l.count = size, l.begin+size, 1
 		l.long = errors.Is(err, errLong)
+		if bytes.HasPrefix(l.firstLine(), []byte(byteOrderMark)) { // files were joined
+			l.begin += len(byteOrderMark)
+			l.first -= len(byteOrderMark)
+			l.next = l.begin
+		}
 		if !l.blank() {
 			return true
 		}
+		l.unended = false
 		l.drop()
 	}
 }
@@ -148,9 +155,14 @@ func (l *lines) line(from int) (int, error) {
 		if l.fill() {
 			continue
 		}
+		for seen > from && l.broken() == nil && window[seen-1] == '\x1A' {
+			seen-- // the Ctrl-Z that ends a file of DOS
+			l.buf = l.buf[:len(l.buf)-1]
+		}
 		if seen == from || l.broken() != nil {
 			return 0, l.err
 		}
+		l.unended = true
 		return seen - from, nil
 	}
 }
@@ -207,11 +219,29 @@ func (l *lines) makeRoom() {
 	l.begin = 0
 }
 
-// blank reports whether the record is a line without anything in it.
+// blank reports whether the record is a line without values in it: of white
+// space, delimiters and empty quotes, of the Ctrl-Z that ends a file of DOS, or
+// of the \. that ends a COPY of PostgreSQL.
 func (l *lines) blank() bool {
 	if l.long {
 		return false
 	}
-	line := l.firstLine()
-	return len(bytes.TrimSpace(line)) == 0 && !bytes.ContainsRune(line, l.comma)
+	line := bytes.TrimSpace(l.firstLine())
+	if s := string(line); s == "\x1A" || s == `\.` {
+		return true
+	}
+	comma := []byte(string(l.comma))
+	for len(line) > 0 {
+		switch {
+		case line[0] == ' ', line[0] == '\t':
+			line = line[1:]
+		case l.comma != 0 && bytes.HasPrefix(line, comma):
+			line = line[len(comma):]
+		case bytes.HasPrefix(line, []byte(`""`)) && !bytes.HasPrefix(line, []byte(`"""`)):
+			line = line[2:]
+		default:
+			return false
+		}
+	}
+	return true
 }

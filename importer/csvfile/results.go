@@ -6,6 +6,13 @@ import (
 	"orgimport/importer"
 )
 
+// Result is what a results file says of a row beside its ids.
+type Result struct {
+	Status        importer.Status
+	Code, Message string
+	CorrelationID string
+}
+
 // resultsHeader is how the results and failures files of a run begin. Columns
 // that were carried along come behind it.
 var resultsHeader = []string{
@@ -15,19 +22,22 @@ var resultsHeader = []string{
 
 // Where things are in them.
 const (
-	resultsOrg    = 1
-	resultsUser   = 2
-	resultsStatus = 3
+	resultsOrg           = 1
+	resultsUser          = 2
+	resultsStatus        = 3
+	resultsCode          = 5
+	resultsMessage       = 6
+	resultsCorrelationID = 8
 )
 
 func isResults(names []string) bool {
 	return len(names) >= len(resultsHeader) && slices.Equal(names[:len(resultsHeader)], resultsHeader)
 }
 
-// settled returns what is known of a row with this status in an earlier run's
-// results; nil if it is to be sent.
-func settled(status string) error {
-	switch s := importer.Status(status); s {
+// settled returns what is known of a row with this result in an import; nil if
+// it is to be sent.
+func settled(r Result) error {
+	switch r.Status {
 	case importer.Added, importer.AlreadyMember:
 		return &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results of an earlier run"}
 	case importer.Duplicate:

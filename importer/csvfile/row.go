@@ -1,144 +1,210 @@
 package csvfile
 
 import (
-	"encoding/csv"
-	"errors"
+	"cmp"
 	"fmt"
 	"strings"
 
 	"orgimport/importer"
 )
 
-// row returns a row with the ids that stand in a record, or with the
-// organization that every row has. The record's values share their memory: in a
-// file with other columns the ids are copied, so that a row that waits does not
-// hold on to all of them.
-func (t *Table) row(orgID, userID string) importer.Row {
-	row := importer.Row{
-		OrgID:  strings.TrimSpace(orgID),
-		UserID: strings.TrimSpace(userID),
-		Line:   t.lines.start,
+// rowError is why a row is rejected.
+type rowError struct{ code, text string }
+
+func (e *rowError) Error() string { return e.text }
+
+// Code returns the error code of the row; empty if it has none.
+func (e *rowError) Code() string { return e.code }
+
+const (
+	// codeUnread: nothing of the row is known for certain.
+	codeUnread = "row_unreadable"
+	// codeOtherOrg: the row is not of the organization that --org says.
+	codeOtherOrg = "other_organization"
+)
+
+// ref is what a row says of its organization or its user.
+type ref struct {
+	kind, value string
+	from        field // fieldNone: --org
+}
+
+// find returns the first of the values of a side that is not empty.
+func (t *Table) find(s *side, r *record) ref {
+	for _, f := range s.fields {
+		if v := *r.value(f); v != "" {
+			return ref{s.kindOf(f, t.columns.by(s), v), v, f}
+		}
 	}
-	if len(t.columns.names) > 2 && len(t.columns.kept) == 0 {
-		row.OrgID = strings.Clone(row.OrgID)
-		row.UserID = strings.Clone(row.UserID)
+	return ref{}
+}
+
+// row makes a row of a record.
+func (t *Table) row(r raw) importer.Row {
+	t.noteRecord(r)
+	row := importer.Row{Line: r.line, Kept: t.kept(r)}
+	if t.roles {
+		row.Args = []string{clean(r.Roles)}
 	}
-	if row.OrgID == "" {
-		row.OrgID = t.orgID
+	if r.err != nil {
+		if t.org.kind == importer.KindOrgID {
+			row.OrgID = t.org.value
+		}
+		row.Err = r.err
+		return row
+	}
+	for f := fieldOrgID; f <= fieldConnection; f++ {
+		v := r.value(f)
+		*v = t.withoutApostrophe(f, *v)
+	}
+	org, user := t.find(&orgSide, &r.record), t.find(&userSide, &r.record)
+	named := org // in the row itself
+	if org.value == "" || t.columns.results() && org.kind != t.org.kind && t.org.kind == importer.KindOrgID {
+		org = cmp.Or(t.org, org)
+	}
+	row.OrgID, row.UserID = t.id(org, importer.KindOrgID), t.id(user, importer.KindUserID)
+	if row.OrgID == "" || row.UserID == "" {
+		row.Keys = t.keys(org, user, r.Connection)
+	}
+	row.Err = t.judge(&row, r, named, org, user)
+	if row.Err != nil {
+		row.Keys = nil
+	} else {
+		t.noteRow(row, org, user)
 	}
 	return row
 }
 
-// judge settles what the row itself tells: whether it can be sent.
-func (t *Table) judge(row importer.Row, status string) importer.Row {
-	if t.lines.count > 1 && strings.Contains(row.OrgID+row.UserID, "\n") {
-		// A quote was not closed, and another, lines below, was taken for its
-		// end. The lines between are rows of their own.
-		t.lines.retreat()
-		return t.reject(errors.New("the quotes make an id of several lines"))
+// id returns the value if it is an id. The record's values share their memory:
+// in a file with other columns the id is copied, so that a row that waits does
+// not hold on to all of them.
+func (t *Table) id(r ref, kind string) string {
+	switch {
+	case r.kind != kind:
+		return ""
+	case len(t.columns.names) > 2 && len(t.columns.kept) == 0:
+		return strings.Clone(r.value)
 	}
-	if t.isHeader(row) {
-		return rejected(row, errors.New("the header again, as where files were joined"))
-	}
-	if t.orgID != "" && row.OrgID != t.orgID {
-		return rejected(row, fmt.Errorf("the row is of organization %q, --org says %q", row.OrgID, t.orgID))
-	}
-	if err := checkIDs(row.OrgID, row.UserID); err != nil {
-		return rejected(row, err)
-	}
-	row.Err = settled(strings.TrimSpace(status))
-	return row
+	return r.value
 }
 
-// isHeader reports whether the row repeats the header, perhaps behind a byte
-// order mark.
-func (t *Table) isHeader(row importer.Row) bool {
-	user := t.columns.names[t.columns.user]
-	if !strings.HasSuffix(row.UserID, user) { // soon told of nearly every row
-		return false
+func (t *Table) keys(org, user ref, connection string) *importer.Keys {
+	var k importer.Keys
+	if org.kind != importer.KindOrgID && org.value != "" {
+		k.Org = importer.Key{Kind: org.kind, Value: strings.Clone(org.value)}
 	}
-	org := t.columns.org
-	return cleanName(row.UserID) == user && (org < 0 || cleanName(row.OrgID) == t.columns.names[org])
+	if user.kind != importer.KindUserID && user.value != "" {
+		k.User = importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}
+		k.Connection = strings.Clone(cmp.Or(connection, t.connection))
+	}
+	if k == (importer.Keys{}) {
+		return nil
+	}
+	return &k
 }
 
-// rejected returns the row with err. Its ids become valid UTF-8, for they are
-// going to be written.
-func rejected(row importer.Row, err error) importer.Row {
-	row.OrgID = strings.ToValidUTF8(row.OrgID, "\uFFFD")
-	row.UserID = strings.ToValidUTF8(row.UserID, "\uFFFD")
-	row.Err = err
-	return row
+// judge returns why the row is not to be sent, as far as the row itself tells.
+// What could not be written to a file and read back as it is, it takes out of
+// the row.
+func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
+	if t.columns.results() && importer.Status(strings.TrimSpace(r.Status)) == importer.Rejected {
+		if t.staysRejected(r, named, user) {
+			t.found.stay.add(1, r.line)
+			return &rowError{strings.TrimSpace(r.Code), cmp.Or(strings.TrimSpace(r.Message), "rejected by an earlier run")}
+		}
+	}
+	switch {
+	case t.isHeader(&r.record, &userSide, &orgSide):
+		row.OrgID, row.UserID = "", ""
+		return &rowError{codeUnread, "the header again, with its columns in another order"}
+	case isRule(org.value) && isRule(user.value):
+		row.OrgID, row.UserID = "", ""
+		return &rowError{codeUnread, "a ruled line, not a row"}
+	case isUserShaped(org.value) && isOrgShaped(user.value):
+		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
+	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
+		return &rowError{codeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
+	}
+	if err := t.checkRefs(row, org, user); err != nil {
+		return err
+	}
+	if t.columns.results() {
+		return t.earlier(Result{
+			Status: importer.Status(strings.TrimSpace(r.Status)), Code: strings.TrimSpace(r.Code),
+			Message: strings.TrimSpace(r.Message), CorrelationID: strings.TrimSpace(r.CorrelationID),
+		})
+	}
+	return nil
+}
+
+// sameOrg reports whether the organization that a row names can be the one that
+// --org does. The ids in a results file are those that a name has led to.
+func (t *Table) sameOrg(named ref) bool {
+	if t.columns.results() && named.kind != t.org.kind {
+		return true
+	}
+	return named.kind == t.org.kind && named.value == t.org.value
+}
+
+// staysRejected reports whether a row that an earlier run has rejected is as it
+// was. A row whose keys led to nobody is looked up again, and one that somebody
+// has given its ids is taken as it is now. Any other is rejected until its
+// status is taken out: the file tells no more what a run with other flags would
+// make of the columns that were carried along.
+func (t *Table) staysRejected(r raw, org, user ref) bool {
+	if t.org.value != "" && org.value == "" {
+		org = t.org
+	}
+	switch strings.TrimSpace(r.Code) {
+	case "":
+		return r.OrgID == "" && t.org.value == "" || r.UserID == ""
+	case codeOtherOrg:
+		return t.org.value == "" || !t.sameOrg(org)
+	}
+	return org.value == "" || user.value == ""
+}
+
+// isHeader reports whether the record has names of columns as its values: those
+// of the side first where the organization should be, and of the side second
+// where the user should be.
+func (t *Table) isHeader(r *record, first, second *side) bool {
+	return t.namesColumn(r, &userSide, second) && (len(t.columns.of(&orgSide)) == 0 || t.namesColumn(r, &orgSide, first))
+}
+
+// namesColumn reports whether the record has the name of a column of the side
+// named in a column of the side s.
+func (t *Table) namesColumn(r *record, s, named *side) bool {
+	for _, f := range s.fields {
+		if v := *r.value(f); v != "" && t.columns.isNameOf(v, named) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *columns) isNameOf(value string, s *side) bool {
+	for _, f := range s.fields {
+		if c.at[f] >= 0 && c.name(f) == value {
+			return true
+		}
+	}
+	return false
+}
+
+// kept returns the values that are carried to the results: those that a later
+// run may look at are cleaned as this one does.
+func (t *Table) kept(r raw) []string {
+	for i, value := range r.kept {
+		if f := t.columns.fieldAt(t.columns.kept[i]); f != fieldNone {
+			r.kept[i] = strings.ToValidUTF8(t.withoutApostrophe(f, clean(value)), "\uFFFD")
+		} else {
+			r.kept[i] = keep(value)
+		}
+	}
+	return r.kept
 }
 
 // keep returns a value as it is carried to the results.
 func keep(value string) string {
 	return strings.ToValidUTF8(strings.TrimSpace(value), "\uFFFD")
-}
-
-// mend makes a row of the record that encoding/csv has refused with err: a row
-// that is rejected, unless the only thing wrong with the record is empty values
-// at its end.
-//
-// A rejected record of several lines ends with its first: the others may be
-// rows that a stray quote has swallowed.
-func (t *Table) mend(err error) importer.Row {
-	if !errors.Is(err, csv.ErrFieldCount) {
-		t.lines.retreat()
-		return t.reject(quoteError(err))
-	}
-	values := split(string(t.lines.record()), t.delimiter)
-	if t.fits(values) {
-		return t.judge(t.rowOf(values), at(values, t.columns.status))
-	}
-	t.lines.retreat()
-	return t.reject(widthError(len(values), len(t.columns.names)))
-}
-
-// fits reports whether a record differs from the header in nothing but empty
-// values behind the last column with a name, as spreadsheets write them.
-func (t *Table) fits(values []string) bool {
-	if len(values) < len(t.columns.names) {
-		return len(values) >= t.columns.width()
-	}
-	return strings.Join(values[len(t.columns.names):], "") == ""
-}
-
-// reject returns what can be read in the first line of the record as a row
-// that is not sent.
-func (t *Table) reject(err error) importer.Row {
-	return rejected(t.rowOf(split(string(t.lines.firstLine()), t.delimiter)), err)
-}
-
-func (t *Table) rowOf(values []string) importer.Row {
-	row := t.row(at(values, t.columns.org), at(values, t.columns.user))
-	for _, i := range t.columns.kept {
-		row.Kept = append(row.Kept, keep(at(values, i)))
-	}
-	return row
-}
-
-// at returns values[i], or nothing if there is none.
-func at(values []string, i int) string {
-	if i < 0 || i >= len(values) {
-		return ""
-	}
-	return values[i]
-}
-
-// quoteError words what encoding/csv says about quotes.
-func quoteError(err error) error {
-	switch {
-	case errors.Is(err, csv.ErrBareQuote):
-		return errors.New("a quote inside a value that does not begin with one")
-	case errors.Is(err, csv.ErrQuote):
-		return errors.New("a quoted value that is not closed, or goes on after its closing quote")
-	}
-	return err
-}
-
-func widthError(got, want int) error {
-	if got == 1 {
-		return fmt.Errorf("1 field, the header has %d", want)
-	}
-	return fmt.Errorf("%d fields, the header has %d", got, want)
 }

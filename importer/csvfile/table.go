@@ -5,10 +5,10 @@
 package csvfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/gocarina/gocsv"
@@ -19,27 +19,30 @@ import (
 // Table is a CSV file whose header has been read.
 type Table struct {
 	// Kept are the names of the columns that are carried to the results, as
-	// they stand in the header. It is empty unless Dialect.Keep asks for them.
+	// they stand in the header. It is empty unless Dialect asks for them.
 	Kept []string
 
-	orgID       string // of every row, if Dialect gave one
+	org         ref    // of every row, if Dialect gave one
+	connection  string // of the keys of rows that name none
+	roles       bool   // go to Row.Args
+	earlier     func(Result) error
 	compression string
 	encoding    string
 	delimiter   rune
+	own         bool // the file is one of ours, whatever Dialect says of it
+	headerLine  int
+	comments    bool // lines that begin with # are none of the rows
 	columns     columns
+	exported    [fieldCount]bool // by Auth0 itself, with an apostrophe before each text
 
 	lines   *lines
 	records *gocsv.Unmarshaller
 
 	peeked []importer.Row // read by Open, not yet ranged over
 	ended  bool           // nothing comes after them
-}
 
-// record is what gocsv makes of a line.
-type record struct {
-	OrgID  string `csv:"org_id"`
-	UserID string `csv:"user_id"`
-	Status string `csv:"status"`
+	used  [fieldCount]bool // fields that a row took a key from
+	found findings
 }
 
 // peekRows is how many rows are read to judge a file by.
@@ -50,17 +53,27 @@ const peekRows = 100
 // [Table.Rows] is ranged over, never more than a record at a time.
 //
 // Whatever d leaves open is found out: compression (gzip, zstd), encoding, line
-// ends, delimiter, and the columns, by name: org_id, organization_id, org or
-// organization, and user_id, userid, user or sub, where case, spaces, hyphens
-// and underscores don't matter. The results of an earlier run are an input too,
-// in which the rows that are in are [importer.Settled].
+// ends, delimiter, and the columns, by name, where case, spaces, hyphens and
+// underscores don't matter. A row takes its user from the first of these that
+// is not empty: user_id, userid or sub (an id); user (an e-mail if it holds @
+// and no |, otherwise an id); email, mail, user_email or email_address. Its
+// organization likewise: org_id or organization_id; org or organization (an id
+// if it begins with org_, otherwise a name); org_name or organization_name.
+//
+// The results of an earlier run are an input too, whatever d says of the
+// original's delimiter, encoding and columns. The rows that are in are
+// [importer.Settled], and what was rejected because it could not be read is
+// rejected until somebody mends it.
 //
 // Every error is an *[InputError].
 func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Table{orgID: d.OrgID}
+	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, earlier: d.Settled}
+	if t.earlier == nil {
+		t.earlier = settled
+	}
 	text, err := t.openText(r, d)
 	if err != nil {
 		return nil, err
@@ -69,26 +82,54 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := t.openHeader(d); err != nil {
 		return nil, err
 	}
-	for len(t.peeked) < peekRows && !t.ended {
-		row, err := t.read()
-		if err != nil {
-			return nil, err
-		}
-		if !t.ended {
-			t.peeked = append(t.peeked, row)
-		}
-	}
-	if err := t.checkSwapped(t.peeked); err != nil {
+	if err := t.peek(); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
+// peek reads the first rows, and judges the file by them.
+func (t *Table) peek() error {
+	var peeked []raw
+	for len(peeked) < peekRows && !t.ended {
+		r, ok, err := t.nextRow()
+		if err != nil {
+			return err
+		}
+		if ok {
+			peeked = append(peeked, r)
+		}
+		t.ended = !ok
+	}
+	if err := t.checkSingleQuotes(peeked); err != nil {
+		return err
+	}
+	t.findExports(peeked)
+	if err := t.checkSwapped(peeked); err != nil {
+		return err
+	}
+	for _, r := range peeked {
+		t.peeked = append(t.peeked, t.row(r))
+	}
+	return nil
+}
+
+// nextRow returns the next record that does not repeat the header, as where
+// files were joined.
+func (t *Table) nextRow() (raw, bool, error) {
+	for {
+		r, ok, err := t.next()
+		if !ok || err != nil || r.err != nil || !t.isHeader(&r.record, &orgSide, &userSide) {
+			return r, ok, err
+		}
+	}
+}
+
 // Rows returns the rows of the file, which can be ranged over once. A row that
 // can't be read, or that no tenant could hold, comes with Err and with as much
-// of its ids as could be read, and the rows after it come all the same. Blank
-// lines are no rows, and empty values behind the last column are no fault:
-// spreadsheets write both.
+// of its ids as is certain, and the rows after it come all the same. Lines
+// without values are no rows, and empty values behind the last column are no
+// fault: spreadsheets write both.
 //
 // The range ends with an *[InputError] if the file becomes unreadable.
 func (t *Table) Rows() iter.Seq2[importer.Row, error] {
@@ -101,65 +142,62 @@ func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 			}
 		}
 		for !t.ended {
-			row, err := t.read()
-			if t.ended && err == nil {
+			r, ok, err := t.nextRow()
+			if !ok {
+				t.ended = true
+				if err != nil {
+					yield(importer.Row{}, err)
+				}
 				return
 			}
-			if !yield(row, err) {
+			if !yield(t.row(r), nil) {
 				return
 			}
 		}
 	}
-}
-
-// read returns the next row. At the end of the file it sets ended, and returns
-// an error if the end came too early.
-func (t *Table) read() (importer.Row, error) {
-	if !t.lines.advance() {
-		t.ended = true
-		if err := t.lines.broken(); err != nil {
-			return importer.Row{}, t.unreadable(err)
-		}
-		return importer.Row{}, nil
-	}
-	if t.lines.long {
-		return t.reject(errors.New("the line is longer than 1 MiB")), nil
-	}
-	rec, rest, err := t.unmarshal()
-	if err != nil {
-		return t.mend(err), nil
-	}
-	row := t.row(rec.OrgID, rec.UserID)
-	for _, i := range t.columns.kept {
-		row.Kept = append(row.Kept, keep(rest[t.records.Headers[i]]))
-	}
-	return t.judge(row, rec.Status), nil
-}
-
-// unmarshal returns the record, and the columns that are not in it if they are
-// kept.
-func (t *Table) unmarshal() (*record, map[string]string, error) {
-	if len(t.columns.kept) > 0 {
-		rec, rest, err := t.records.ReadUnmatched()
-		if err != nil {
-			return nil, nil, err
-		}
-		return rec.(*record), rest, nil
-	}
-	rec, err := t.records.Read()
-	if err != nil {
-		return nil, nil, err
-	}
-	return rec.(*record), nil, nil
 }
 
 // Columns returns the names of the columns with the organization and the user,
-// as they stand in the header. orgID is empty if Dialect gave every row one.
+// as they stand in the header: the first, if there are several. orgID is empty
+// if Dialect gave every row one.
 func (t *Table) Columns() (orgID, userID string) {
-	if t.orgID == "" {
-		orgID = t.columns.names[t.columns.org]
+	if t.org.value == "" {
+		orgID = t.columns.names[t.columns.of(&orgSide)[0]]
 	}
-	return orgID, t.columns.names[t.columns.user]
+	return orgID, t.columns.names[t.columns.of(&userSide)[0]]
+}
+
+// Roles returns the name of the column with roles; empty if there is none.
+func (t *Table) Roles() string { return t.columns.name(fieldRoles) }
+
+// Results reports whether the file holds the results of an earlier run.
+func (t *Table) Results() bool { return t.columns.results() }
+
+// Keyed reports whether a row may name its organization or its user by
+// something other than an id, so that it has to be looked up.
+func (t *Table) Keyed() bool {
+	if t.org.value != "" && t.org.kind != importer.KindOrgID {
+		return true
+	}
+	for _, s := range []*side{&orgSide, &userSide} {
+		for _, f := range s.fields {
+			if t.columns.key(s, f) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// UsedKeys returns the names of the columns from which a row that was ranged
+// over has taken a key, in the order of the header.
+func (t *Table) UsedKeys() (names []string) {
+	for i, name := range t.columns.names {
+		if t.used[t.columns.fieldAt(i)] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // String says in one line how the file is read.
@@ -169,13 +207,19 @@ func (t *Table) String() string {
 		found = append(found, t.compression)
 	}
 	found = append(found, encodingTitle(t.encoding), delimiterName(t.delimiter))
-	if t.orgID != "" {
-		found = append(found, "organization "+t.orgID+" for every row")
-	} else {
-		found = append(found, fmt.Sprintf("organization in %q", t.columns.names[t.columns.org]))
+	if t.headerLine > 0 {
+		found = append(found, fmt.Sprintf("header on line %d", t.headerLine))
 	}
-	found = append(found, fmt.Sprintf("user in %q", t.columns.names[t.columns.user]))
-	if t.columns.status >= 0 {
+	if t.org.value != "" {
+		found = append(found, "organization "+t.org.value+" for every row")
+	} else {
+		found = append(found, "organization in "+t.columns.title(&orgSide))
+	}
+	found = append(found, "user in "+t.columns.title(&userSide))
+	if slices.Contains(t.exported[:], true) {
+		found = append(found, "without the apostrophes of Auth0's export")
+	}
+	if t.columns.results() {
 		found = append(found, "the results of an earlier run")
 	}
 	return strings.Join(found, ", ")

@@ -167,9 +167,8 @@ func TestTableReadsDialects(t *testing.T) {
 		{
 			name: "users only, some of them broken", data: "user_id\nauth0|1,x\n\"auth0|2\nuser_id\nauth0|3\n", dialect: csvfile.Dialect{OrgID: "org_x"},
 			rows: []string{
-				"2 org_x auth0|1: 2 fields, the header has 1",
-				"3 org_x auth0|2: a quoted value that is not closed, or goes on after its closing quote",
-				"4 org_x user_id: the header again, as where files were joined",
+				"2 org_x : 2 fields, the header has 1; a value that holds the delimiter (comma) must be in quotes: auth0|1,x",
+				`3 org_x : a quoted value that is not closed, or goes on after its closing quote: "auth0|2`,
 				"5 org_x auth0|3",
 			},
 			about: `UTF-8, comma, organization org_x for every row, user in "user_id"`,
@@ -186,7 +185,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "quoted values", data: "org_id,note,user_id\n\"org_a\",\"a, \"\"b\"\"\r\n\r\nc\",\"auth0|1\"\norg_b, \"x\" , auth0|2 \n",
-			rows: []string{"2 org_a auth0|1", "5 org_b auth0|2: a quoted value that is not closed, or goes on after its closing quote"}, about: about,
+			rows: []string{"2 org_a auth0|1", "5 org_b auth0|2"}, about: about,
 		},
 		{
 			name: "spaces around values", data: "org_id , user_id\n org_a , auth0|1\u00A0\n\torg_b, \"auth0|2 \"\n", rows: want, about: about,
@@ -215,9 +214,9 @@ func TestTableReadsDialects(t *testing.T) {
 			name: "kept columns of broken rows", data: "org_id,user_id,a,b\norg_a,auth0|1,x\norg_b,auth0|2,x,y,z\norg_c,auth0|3,\"x,y\n",
 			dialect: csvfile.Dialect{Keep: true},
 			rows: []string{
-				`2 org_a auth0|1 ["x" ""]: 3 fields, the header has 4`,
-				`3 org_b auth0|2 ["x" "y"]: 5 fields, the header has 4`,
-				`4 org_c auth0|3 ["x" "y"]: a quoted value that is not closed, or goes on after its closing quote`,
+				`2   ["" ""]: 3 fields, the header has 4: org_a,auth0|1,x`,
+				`3   ["" ""]: 5 fields, the header has 4; a value that holds the delimiter (comma) must be in quotes: org_b,auth0|2,x,y,z`,
+				`4   ["" ""]: a quoted value that is not closed, or goes on after its closing quote: org_c,auth0|3,"x,y`,
 			},
 			about: about,
 		},
@@ -236,7 +235,7 @@ func TestTableReadsDialects(t *testing.T) {
 				"4 org_a auth0|1 duplicate: same pair as an earlier line, by the results of an earlier run",
 				"5 org_a auth0|3",
 				"6  auth0|4: the organization is empty",
-				"7 org_a aut: 3 fields, the header has 10",
+				"7  : 3 fields, the header has 10: 7,org_a,aut",
 			},
 			about: about + ", the results of an earlier run",
 		},

@@ -1,0 +1,107 @@
+package csvfile
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"orgimport/importer"
+)
+
+// Note is something to know about a file in which the rows could be read.
+type Note struct {
+	Text string
+	// Loud: the file may not be what it seems, and rows may be missing.
+	Loud bool
+}
+
+// findings are what Table.Notes is made of.
+type findings struct {
+	spans, swallowed, misread, stay tally
+
+	misreadIn   string // column of the first
+	users, orgs shapes
+}
+
+// tally counts something, and knows where it was first.
+type tally struct{ n, line int }
+
+func (c *tally) add(n, line int) {
+	if c.n == 0 {
+		c.line = line
+	}
+	c.n += n
+}
+
+// noteRecord notes what is to be said of a record, whatever becomes of it.
+func (t *Table) noteRecord(r raw) {
+	if r.err != nil {
+		return
+	}
+	if r.swallowed > 0 {
+		t.found.swallowed.add(r.swallowed, r.line)
+	} else if r.lines > 1 {
+		t.found.spans.add(1, r.line)
+	}
+	for i, value := range r.kept {
+		if !utf8.ValidString(value) {
+			if t.found.misread.n == 0 {
+				t.found.misreadIn = t.Kept[i]
+			}
+			t.found.misread.add(1, r.line)
+		}
+	}
+}
+
+// noteRow notes what is to be said of a row that is to be sent.
+func (t *Table) noteRow(row importer.Row, org, user ref) {
+	for _, r := range []ref{org, user} {
+		t.used[r.from] = t.used[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
+	}
+	if row.UserID != "" {
+		t.found.users.add(userShape(row.UserID), row.UserID, row.Line)
+	}
+	if row.OrgID != "" {
+		t.found.orgs.add(orgShape(row.OrgID), row.OrgID, row.Line)
+	}
+}
+
+// Notes returns what there is to know about the rows that were ranged over: all
+// of it once the range has ended.
+func (t *Table) Notes() []Note {
+	var notes []Note
+	say := func(loud bool, format string, args ...any) {
+		notes = append(notes, Note{fmt.Sprintf(format, args...), loud})
+	}
+	f := &t.found
+	if t.headerLine > 0 {
+		say(false, "the header is line %d: what stands above it is not read", t.headerLine)
+	}
+	if s := f.swallowed; s.n > 0 {
+		say(true, "line %d: a value in quotes goes over several lines, of which %s rows of their own: is a quote missing?", s.line, count(s.n, "looks like a row", "look like"))
+	}
+	if s := f.spans; s.n > 0 {
+		say(false, "%s over several lines, the first on line %d", count(s.n, "row goes", "rows go"), s.line)
+	}
+	if s := f.misread; s.n > 0 {
+		say(false, "%s not UTF-8, the first on line %d, column %q: say what the file is in, such as --encoding windows-1252", count(s.n, "value to be carried is", "values to be carried are"), s.line, f.misreadIn)
+	}
+	if s := f.stay; s.n > 0 {
+		say(false, "%s as by the earlier run, the first on line %d: give them their ids, or empty their status", count(s.n, "row is rejected", "rows are rejected"), s.line)
+	}
+	if t.ended && t.lines.unended {
+		say(false, "line %d, the last, has no line end: the file may be cut off", t.lines.start-1)
+	}
+	for _, text := range []string{f.users.text("user id", "user ids"), f.orgs.text("organization id", "organization ids")} {
+		if text != "" {
+			say(false, "%s", text)
+		}
+	}
+	return notes
+}
+
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
