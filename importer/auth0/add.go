@@ -19,18 +19,25 @@ import (
 // of the context. The receipt is filled in as far as things went, whatever the
 // error.
 func (c *Client) Import() importer.Op {
-	return importer.Op{Name: "import", Prefix: "oi", Size: MaxMembers, Done: importer.Added, Send: c.addMembers}
+	return importer.Op{Name: "import", Prefix: "oi", Size: MaxMembers, Done: importer.Added, Send: c.writeMembers(http.MethodPost)}
 }
 
-func (c *Client) addMembers(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
-	body, err := json.Marshal(struct {
-		Members []string `json:"members"`
-	}{b.UserIDs()})
-	if err != nil {
-		return importer.Receipt{}, err
+// writeMembers returns what sends a batch with a method to the members of its
+// organization.
+func (c *Client) writeMembers(method string) func(context.Context, importer.Batch) (importer.Receipt, error) {
+	return func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+		path, err := organizationPath(b.OrgID, "members")
+		return c.write(ctx, method, path, err, map[string][]string{"members": b.UserIDs()})
 	}
-	call := &call{method: http.MethodPost, body: body, correlationID: c.nextCorrelationID()}
-	call.path, err = organizationPath(b.OrgID, "members")
+}
+
+// write sends a request that is answered with 204, unless err says that there is
+// no path to send it to.
+func (c *Client) write(ctx context.Context, method, path string, err error, content any) (importer.Receipt, error) {
+	call := &call{method: method, path: path, correlationID: c.nextCorrelationID()}
+	if err == nil {
+		call.body, err = json.Marshal(content)
+	}
 	if err == nil {
 		_, err = c.do(ctx, call, http.StatusNoContent)
 	}

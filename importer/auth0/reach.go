@@ -60,6 +60,11 @@ func (e *Error) badHeader() bool {
 	return e.Status == http.StatusBadRequest && e.Code == "Bearer"
 }
 
+// badPath reports whether an id in the path has a form that none can have.
+func (e *Error) badPath() bool {
+	return e.Code == "invalid_uri" || strings.Contains(e.Message, "Path validation error")
+}
+
 func (e *Error) speaksOfOrganization() bool {
 	if e.Status != http.StatusNotFound && e.Status != http.StatusBadRequest {
 		return false
@@ -67,7 +72,7 @@ func (e *Error) speaksOfOrganization() bool {
 	if e.Method == http.MethodGet && e.Status == http.StatusNotFound {
 		return true // the client reads nothing but organizations
 	}
-	if e.Code == "invalid_uri" || strings.Contains(e.Message, "Path validation error") {
+	if e.badPath() {
 		return true // the id of the organization is all that the path varies in
 	}
 	words := e.words()

@@ -1,0 +1,214 @@
+package auth0
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"orgimport/importer"
+)
+
+// RoleSeparator stands between the ids of the roles in a row's Args.
+const RoleSeparator = "|"
+
+// codeTooManyRoles is the error code of a row whose user has as many roles in the
+// organization as Auth0 allows, which are 50.
+const codeTooManyRoles = "too_many_roles"
+
+// AssignRoles returns the operation that gives members roles in an organization,
+// with POST /api/v2/organizations/{id}/members/{user_id}/roles. The roles are the
+// one value of a row's Args: their ids in ascending order, with [RoleSeparator]
+// between. Giving a role twice gives it once.
+//
+// A role that was refused is not sent again; roles says which the tenant has. The
+// errors of its Send are those of [Client.Import].
+func (c *Client) AssignRoles(roles *Roles) importer.Op {
+	a := &assigner{
+		client: c, roles: roles,
+		accepted: make(map[string]bool), refused: make(map[string]importer.Receipt), busy: make(map[string]chan struct{}),
+	}
+	return importer.Op{
+		Name: "roles", Prefix: "oa", Size: 1, Done: importer.Assigned, Args: []string{"roles"},
+		Key: func(r importer.Row) string {
+			pair := importer.PairKey(r)
+			return strconv.Itoa(len(pair)) + " " + pair + strings.Join(r.Args, " ")
+		},
+		Send: a.send,
+	}
+}
+
+// assigner remembers which roles were refused. What the API says of a role that
+// does not exist is not known, but that it says it with a 400.
+type assigner struct {
+	client *Client
+	roles  *Roles
+
+	mu       sync.Mutex
+	accepted map[string]bool             // ids of roles that were given to somebody
+	refused  map[string]importer.Receipt // by what assigner.keys returns
+	busy     map[string]chan struct{}    // by the id of a role that is tried for the first time; closed when it is answered
+}
+
+func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+	row := b.Rows[0]
+	ids := strings.Split(row.Args[0], RoleSeparator)
+	end, refused, err := a.begin(ctx, b.OrgID, ids)
+	if err != nil {
+		return importer.Receipt{}, err
+	}
+	if refused != nil {
+		return *refused, &rowError{refused.Message}
+	}
+	receipt, err := a.request(ctx, b.OrgID, row.UserID, ids)
+	if e, ok := errors.AsType[*Error](err); ok {
+		err = a.judge(e, &receipt, b.OrgID, ids)
+	}
+	end(err == nil)
+	return receipt, err
+}
+
+func (a *assigner) request(ctx context.Context, orgID, userID string, ids []string) (importer.Receipt, error) {
+	org, orgOK := pathElement(orgID)
+	user, userOK := pathElement(userID)
+	var err error
+	if !orgOK || !userOK {
+		err = &rowError{"no request can name the organization " + strconv.Quote(orgID) + " and the user " + strconv.Quote(userID)}
+	}
+	path := strings.Join([]string{organizationsPath, org, "members", user, "roles"}, "/")
+	return a.client.write(ctx, http.MethodPost, path, err, map[string][]string{"roles": ids})
+}
+
+// begin returns the refusal of one of the roles, if there was one. Otherwise it
+// returns what is to be called when the request is answered. Of roles that were
+// never answered for, only one request is under way at a time, so that one that
+// does not exist costs one.
+func (a *assigner) begin(ctx context.Context, orgID string, ids []string) (end func(accepted bool), refused *importer.Receipt, err error) {
+	for {
+		end, refused, wait := a.tryBegin(orgID, ids)
+		if wait == nil {
+			return end, refused, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, nil, stopped(ctx)
+		}
+	}
+}
+
+func (a *assigner) tryBegin(orgID string, ids []string) (end func(bool), refused *importer.Receipt, wait chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range a.keys(orgID, ids) {
+		if receipt, found := a.refused[key]; found {
+			receipt.Attempts = 0
+			return nil, &receipt, nil
+		}
+	}
+	untried := slices.DeleteFunc(slices.Clone(ids), a.known)
+	for _, id := range untried {
+		if a.busy[id] != nil {
+			return nil, nil, a.busy[id]
+		}
+	}
+	answered := make(chan struct{})
+	for _, id := range untried {
+		a.busy[id] = answered
+	}
+	return func(accepted bool) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, id := range untried {
+			delete(a.busy, id)
+			a.accepted[id] = a.accepted[id] || accepted
+		}
+		close(answered)
+	}, nil, nil
+}
+
+// known reports whether there is a role with this id: the tenant lists it, or
+// somebody was given it.
+func (a *assigner) known(id string) bool { return a.roles.types[id] || a.accepted[id] }
+
+// keys are what a refusal may be remembered by: the role, for an organization
+// the role, and all of the roles together.
+func (a *assigner) keys(orgID string, ids []string) []string {
+	keys := []string{strings.Join(ids, RoleSeparator)}
+	for _, id := range ids {
+		keys = append(keys, id, orgID+" "+id)
+	}
+	return keys
+}
+
+// judge decides what a refusal is about: a 404 is about the organization or the
+// user, a 400 about the roles.
+func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids []string) error {
+	reach := e.Reach()
+	switch {
+	case reach == importer.ReachRun || reach == importer.ReachBatch:
+		return e
+	case e.badPath(): // the user's id, or the organization's
+	case reach == importer.ReachOrg || errors.Is(e, importer.ErrUnknownUser):
+		return e
+	case e.Status == http.StatusConflict && quota.MatchString(e.words()):
+		receipt.Code = codeTooManyRoles
+	case e.Status == http.StatusBadRequest:
+		a.refuse(e, *receipt, orgID, ids)
+	}
+	return &rowError{e.Error()}
+}
+
+// refuse remembers the roles that a refusal names, or of which only one can be
+// meant. If neither is so it remembers that they can't be given together.
+func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	named := make([]bool, len(ids))
+	markIDs(e.Message, ids, named)
+	for _, m := range rolePlace.FindAllStringSubmatch(e.Message, -1) {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
+			named[i] = true
+		}
+	}
+	var guilty []string
+	for i, id := range ids {
+		if named[i] {
+			guilty = append(guilty, id)
+		}
+	}
+	if guilty == nil && len(ids) > 1 && missingRole.MatchString(e.words()) {
+		guilty = slices.DeleteFunc(slices.Clone(ids), a.known)
+	}
+	if len(ids) == 1 {
+		guilty = ids
+	}
+	if len(guilty) == 0 || len(guilty) == len(ids) {
+		guilty = []string{strings.Join(ids, RoleSeparator)}
+	}
+	for _, id := range guilty {
+		if _, listed := a.roles.types[id]; listed || a.accepted[id] {
+			id = orgID + " " + id // it is there, but not for this organization
+		}
+		a.refused[id] = receipt
+	}
+}
+
+// rolePlace is how the validator of the Management API names a role of the
+// request.
+var rolePlace = regexp.MustCompile(`(?:^|[\s'"(])roles\[(\d{1,6})\]`)
+
+// missingRole finds sentences that say that a role does not exist.
+var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)
+
+// rowError is the error of a row that is refused, and of no other.
+type rowError struct{ message string }
+
+func (e *rowError) Error() string { return e.message }
+
+// Reach returns [importer.ReachRow].
+func (e *rowError) Reach() importer.Reach { return importer.ReachRow }

@@ -1,0 +1,236 @@
+package auth0_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// roleRow is a row of roles, given by their ids.
+func roleRow(org, user string, roles ...string) importer.Row {
+	return importer.Row{OrgID: org, UserID: user, Args: []string{strings.Join(roles, auth0.RoleSeparator)}}
+}
+
+// assign runs rows through the operation and returns the outcome of each, in
+// their order.
+func assign(t *testing.T, op importer.Op, workers int, rows ...importer.Row) []importer.Outcome {
+	t.Helper()
+	batches := func(yield func(importer.Batch, error) bool) {
+		for i, row := range rows {
+			row.Line = i + 2
+			if !yield(importer.Batch{OrgID: row.OrgID, Rows: []importer.Row{row}}, nil) {
+				return
+			}
+		}
+	}
+	outcomes := make([]importer.Outcome, len(rows))
+	for answered, err := range importer.Run(t.Context(), batches, op, workers) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range answered {
+			outcomes[o.Row.Line-2] = o
+		}
+	}
+	return outcomes
+}
+
+func statuses(outcomes []importer.Outcome) (all []string) {
+	for _, o := range outcomes {
+		text := string(o.Status)
+		if o.Code != "" {
+			text += " " + o.Code
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+func TestAssignRolesSendsWhatTheDocumentsSay(t *testing.T) {
+	s := &sender{answer: always(204, "")}
+	op := newClient(t, s).AssignRoles(&auth0.Roles{})
+	got := assign(t, op, 1, roleRow("org/1", "auth0|a", "rol_1", "rol_2"))
+	r := s.requests[0]
+	if got, want := r.Method+" "+r.URL.EscapedPath()+" "+r.body, `POST /api/v2/organizations/org%2F1/members/auth0%7Ca/roles {"roles":["rol_1","rol_2"]}`; got != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+	if got[0].Status != importer.Assigned || got[0].Attempts != 1 || got[0].HTTPStatus != 204 {
+		t.Errorf("%+v", got[0])
+	}
+}
+
+// TestARefusedRoleIsSentOnce has an unknown role among others, refused in the
+// ways in which the API may word it.
+func TestARefusedRoleIsSentOnce(t *testing.T) {
+	for name, message := range map[string]string{
+		"named":        "One or more of the specified roles do not exist: rol_bad",
+		"by its place": "Payload validation error: 'Object didn't pass validation for format role-id: x' on property roles[0].",
+		"not named":    "One or more of the specified roles do not exist",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+					time.Sleep(100 * time.Millisecond)
+					if strings.Contains(body, "rol_bad") {
+						return reply(400, `{"statusCode":400,"error":"Bad Request","message":"`+message+`","errorCode":"invalid_body"}`), nil
+					}
+					return reply(204, ""), nil
+				}}
+				rows := []importer.Row{roleRow("org_1", "auth0|0", "rol_good")}
+				for _, user := range []string{"a", "b", "c", "d", "e"} {
+					rows = append(rows, roleRow("org_1", "auth0|"+user, "rol_bad"), roleRow("org_2", "auth0|"+user, "rol_bad", "rol_good"), roleRow("org_2", "auth0|"+user, "rol_good"))
+				}
+				got := assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 8, rows...)
+				var bad int
+				for _, r := range s.requests {
+					if strings.Contains(r.body, "rol_bad") {
+						bad++
+					}
+				}
+				if bad != 1 {
+					t.Errorf("%d requests carried the unknown role, want 1", bad)
+				}
+				for i, o := range got {
+					want := importer.Assigned
+					if strings.Contains(o.Row.Args[0], "rol_bad") {
+						want = importer.Failed
+					}
+					if o.Status != want || want == importer.Failed && (o.HTTPStatus != 400 || o.Message != message || o.CorrelationID == "") {
+						t.Errorf("row %d, %s: %+v", i, o.Row.Args[0], o)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestARoleOfAnotherOrganization is refused for that organization only.
+func TestARoleOfAnotherOrganization(t *testing.T) {
+	refuse := func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "org_1") {
+			return reply(204, ""), nil
+		}
+		return reply(400, `{"error":"Bad Request","message":"One or more of the specified roles do not exist"}`), nil
+	}
+	for name, roles := range map[string]*auth0.Roles{
+		"accepted before": {},
+		"listed":          auth0.NewRoles([]auth0.Role{{ID: "rol_1", Name: "one", Type: "organization"}}),
+	} {
+		s := &sender{answer: refuse}
+		got := statuses(assign(t, newClient(t, s).AssignRoles(roles), 1,
+			roleRow("org_1", "auth0|a", "rol_1"), roleRow("org_2", "auth0|a", "rol_1"), roleRow("org_2", "auth0|b", "rol_1"), roleRow("org_1", "auth0|b", "rol_1")))
+		if want := []string{"assigned", "failed", "failed", "assigned"}; !slices.Equal(got, want) || s.count() != 3 {
+			t.Errorf("%s: %q in %d requests, want %q in 3", name, got, s.count(), want)
+		}
+	}
+}
+
+func TestHowFarARefusalOfRolesReaches(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		status   int
+		message  string
+		code     string
+		want     []string // of org_1 a, org_1 b, org_2 a
+		requests int
+	}{
+		{"no such organization", 404, "No organization found by that id or name", "", []string{"failed", "failed", "failed"}, 2},
+		{"no such user", 404, "The user does not exist.", "inexistent_user", []string{"failed inexistent_user", "failed inexistent_user", "failed inexistent_user"}, 2},
+		{"too many", 409, "No more roles can be assigned to this organization member.", "", []string{"failed too_many_roles", "failed too_many_roles", "failed too_many_roles"}, 3},
+		{"an id that is too long", 400, "Path validation error: 'String is too long (51 chars), maximum 50' on property id (Organization identifier).", "invalid_uri", []string{"failed invalid_uri", "failed invalid_uri", "failed invalid_uri"}, 3},
+	} {
+		s := &sender{answer: always(test.status, `{"error":"x","message":"`+test.message+`","errorCode":"`+test.code+`"}`)}
+		got := statuses(assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 1,
+			roleRow("org_1", "auth0|a", "rol_1"), roleRow("org_1", "auth0|b", "rol_2"), roleRow("org_2", "auth0|a", "rol_3")))
+		if !slices.Equal(got, test.want) || s.count() != test.requests {
+			t.Errorf("%s: %q in %d requests, want %q in %d", test.name, got, s.count(), test.want, test.requests)
+		}
+	}
+	s := &sender{answer: always(204, "")}
+	got := statuses(assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 1, roleRow("org_1", "..", "rol_1"), roleRow("org_1", "auth0|b", "rol_1")))
+	if want := []string{"failed", "assigned"}; !slices.Equal(got, want) || s.count() != 1 {
+		t.Errorf("an id that no path can hold: %q in %d requests", got, s.count())
+	}
+}
+
+func TestWaitingForARoleEndsWithTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+			time.Sleep(time.Minute)
+			return reply(204, ""), nil
+		}}
+		op := newClient(t, s).AssignRoles(&auth0.Roles{})
+		ctx, stop := context.WithCancel(t.Context())
+		var first sync.WaitGroup
+		defer first.Wait()
+		first.Go(func() {
+			_, _ = op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", "auth0|a", "rol_1")}}) // the other one is looked at
+		})
+		synctest.Wait()
+		go stop()
+		began := time.Now()
+		_, err := op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", "auth0|b", "rol_1")}})
+		if !errors.Is(err, context.Canceled) || time.Since(began) > time.Second || s.count() != 1 {
+			t.Errorf("error %v after %s and %d requests", err, time.Since(began), s.count())
+		}
+	})
+}
+
+func TestRolesByName(t *testing.T) {
+	roles := auth0.NewRoles([]auth0.Role{
+		{ID: "rol_admin", Name: "Admin"}, {ID: "rol_2", Name: "Reader, Writer", Type: "tenant"}, {ID: "rol_0", Name: "Reader"},
+		{ID: "rol_3", Name: "Twin"}, {ID: "rol_4", Name: "Twin"},
+		{ID: "rol_5", Name: "Admin", Type: "organization"}, {ID: "rol_6", Name: "Local", Type: "organization"},
+	})
+	for _, test := range []struct {
+		value, separators string
+		want              string // ids, or the error code
+	}{
+		{"Admin", ",;|", "rol_admin"},
+		{" Admin ; Reader|Admin", ",;|", "rol_0|rol_admin"},
+		{"Reader, Writer", ",;|", "rol_2"},
+		{"Reader,Writer", ",;|", "role_not_found"},
+		{"Reader; Reader, Writer", ";", "rol_0|rol_2"},
+		{"rol_zz,Admin", ",;|", "rol_admin|rol_zz"},
+		{"admin", ",;|", "role_not_found"},
+		{"Local", ",;|", "role_not_found"},
+		{"Twin", ",;|", "role_ambiguous"},
+		{"Admin,Twin", ",;|", "role_ambiguous"},
+		{"", ",;|", "roles_empty"},
+		{"Admin,,Reader", ",;|", "roles_empty"},
+	} {
+		ids, err := roles.IDs(test.value, test.separators)
+		got := strings.Join(ids, "|")
+		var coded interface{ Code() string }
+		if errors.As(err, &coded) {
+			got = coded.Code()
+		}
+		if got != test.want {
+			t.Errorf("%q: %q, error %v, want %q", test.value, got, err, test.want)
+		}
+	}
+	if auth0.NeedsNames("rol_1|rol_2", "|") || !auth0.NeedsNames("rol_1,x", ",") {
+		t.Error("which values need the list of roles")
+	}
+}
+
+func TestRolesAreRead(t *testing.T) {
+	page := `{"id":"rol_1","name":"one"}` + strings.Repeat(`,{"id":"rol_2","name":"two"}`, 99)
+	s := &sender{answer: pages(`{"roles":[`+page+`],"total":101}`, `{"roles":[{"id":"rol_3","name":"three","type":"organization"}],"total":101}`)}
+	roles, err := newClient(t, s).Roles(t.Context())
+	if err != nil || len(roles) != 101 || roles[100] != (auth0.Role{ID: "rol_3", Name: "three", Type: "organization"}) {
+		t.Errorf("%d roles, error %v", len(roles), err)
+	}
+	if got := s.requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/roles?include_totals=true&page=1&per_page=100" {
+		t.Errorf("sent %s", got)
+	}
+}

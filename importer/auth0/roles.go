@@ -1,0 +1,139 @@
+package auth0
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// mostRoles is how many roles a tenant can have, and a list shows.
+const mostRoles = 1000
+
+// Role is a role of the tenant, or of one of its organizations.
+type Role struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Type string `json:"type"` // tenant or organization; may be absent
+}
+
+// ofTenant reports whether the role can be given in any organization.
+func (r Role) ofTenant() bool { return r.Type == "" || r.Type == "tenant" }
+
+// Roles finds roles by their names: those of the tenant, for one name may stand
+// for roles of many organizations. Its zero value knows no names.
+type Roles struct {
+	byName map[string][]string // ids
+	types  map[string]bool     // of the ids that are listed: whether the role is the tenant's
+}
+
+// NewRoles returns the roles of a list.
+func NewRoles(roles []Role) *Roles {
+	rs := &Roles{byName: make(map[string][]string), types: make(map[string]bool)}
+	for _, r := range roles {
+		rs.types[r.ID] = r.ofTenant()
+		if name := strings.TrimSpace(r.Name); r.ofTenant() && name != "" {
+			rs.byName[name] = append(rs.byName[name], r.ID)
+		}
+	}
+	return rs
+}
+
+// Roles reads the list of roles. It takes the scope read:roles.
+func (c *Client) Roles(ctx context.Context) ([]Role, error) {
+	var all []Role
+	for page := range mostRoles / pageSize {
+		var answer struct {
+			Roles []Role `json:"roles"`
+		}
+		query := url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}, "include_totals": {"true"}}
+		if err := c.get(ctx, "/api/v2/roles", query, &answer); err != nil {
+			return nil, err
+		}
+		all = append(all, answer.Roles...)
+		if len(answer.Roles) < pageSize {
+			break
+		}
+	}
+	return all, nil
+}
+
+// IDs returns the ids of the roles that a value of a file names, in ascending
+// order: the role whose name is the whole value, or those that stand between
+// separators, each by its name or its id. Its error has the error code of the
+// row.
+func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
+	value = strings.TrimSpace(value)
+	if ids := rs.byName[value]; len(ids) > 0 {
+		id, err := rs.id(value)
+		return RoleIDs{id}, err
+	}
+	var ids RoleIDs
+	for part := range splitAny(value, separators) {
+		id, err := rs.id(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// NeedsNames reports whether there is anything but ids in a value, so that the
+// list of roles has to be read for it.
+func NeedsNames(value, separators string) bool {
+	for part := range splitAny(value, separators) {
+		if part := strings.TrimSpace(part); part != "" && !isRoleID(part) {
+			return true
+		}
+	}
+	return false
+}
+
+func splitAny(s, separators string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			i := strings.IndexAny(s, separators)
+			if i < 0 {
+				yield(s)
+				return
+			}
+			_, width := utf8.DecodeRuneInString(s[i:])
+			if !yield(s[:i]) {
+				return
+			}
+			s = s[i+width:]
+		}
+	}
+}
+
+func isRoleID(s string) bool { return strings.HasPrefix(s, "rol_") }
+
+// id returns the id of a role that is given by its name or its id.
+func (rs *Roles) id(role string) (string, error) {
+	ids := rs.byName[role]
+	switch {
+	case len(ids) == 1:
+		return ids[0], nil
+	case len(ids) > 1:
+		return "", &roleError{"role_ambiguous", fmt.Sprintf("%d roles have the name %s: %s: give the id", len(ids), role, strings.Join(ids[:min(len(ids), 3)], ", "))}
+	case role == "":
+		return "", &roleError{"roles_empty", "a role is empty"}
+	case isRoleID(role):
+		return role, nil
+	}
+	return "", &roleError{"role_not_found", "no role of the tenant has the name " + role}
+}
+
+// roleError is the Err of a row whose roles can't be given.
+type roleError struct{ code, message string }
+
+func (e *roleError) Error() string { return e.message }
+
+// Code returns the error code of the row.
+func (e *roleError) Code() string { return e.code }
