@@ -183,27 +183,29 @@ func (in *input) changed() bool {
 	return err == nil && !os.SameFile(there, now)
 }
 
-// count counts the rows of a regular file; 0 for anything else.
-func (in *input) count(d csvfile.Dialect) (rows int64) {
+// survey reads a regular file to its end before it is read for good. It returns
+// how many rows there are, and what there is to know about them; nothing of any
+// other input, or if ctx ends.
+func (in *input) survey(ctx context.Context, d csvfile.Dialect) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
-		return 0
+		return 0, nil
 	}
 	f, err := os.Open(in.file.Name())
 	if err != nil {
-		return 0
+		return 0, nil
 	}
 	defer f.Close()
 	table, err := csvfile.Open(f, d)
 	if err != nil {
-		return 0
+		return 0, nil
 	}
 	for _, err := range table.Rows() {
-		if err != nil {
-			return 0
+		if err != nil || ctx.Err() != nil {
+			return 0, nil // reading it for good will tell
 		}
 		rows++
 	}
-	return rows
+	return rows, table.Notes()
 }
 
 // interruptible reads from r until ctx ends, even if r never answers.

@@ -244,6 +244,9 @@ func (j *job) send(ctx context.Context) error {
 		}
 	}
 	j.watch()
+	rowCount, notes := j.in.survey(ctx, j.dialect())
+	j.total.Store(rowCount)
+	j.sayNotes(notes)
 	rows := withIDs(j.table.Rows())
 	if j.rows != nil {
 		rows = j.rows(j, rows)
@@ -255,12 +258,25 @@ func (j *job) send(ctx context.Context) error {
 		}
 		j.record(answered)
 	}
+	if j.in.file == nil { // there was no reading it before
+		j.sayNotes(j.table.Notes())
+	}
 	return nil
+}
+
+// sayNotes says what there is to know about the input.
+func (j *job) sayNotes(notes []csvfile.Note) {
+	for _, n := range notes {
+		if n.Loud {
+			j.log.Warn(n.Text)
+		} else {
+			j.log.Info(n.Text)
+		}
+	}
 }
 
 // watch shows and notes where the run stands until it ends.
 func (j *job) watch() {
-	go func() { j.total.Store(j.in.count(j.dialect())) }()
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
 	j.ui.watch(j.progress)
 	if j.Events != "" {

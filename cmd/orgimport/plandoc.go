@@ -28,6 +28,7 @@ type plan struct {
 
 	Estimates []estimate `json:"estimates"`
 	AtRate    *atRate    `json:"at_rate,omitempty"`
+	Notes     []string   `json:"notes,omitempty"`
 	Rejects   []reject   `json:"rejects"`
 	Check     *finding   `json:"check,omitempty"`
 
@@ -76,6 +77,9 @@ func newPlan(p *planner, table *csvfile.Table, found importer.Plan) *plan {
 	if p.Rate > 0 {
 		doc.AtRate = &atRate{p.Rate, int(durationAt(doc.Requests, p.Rate).Seconds())}
 	}
+	for _, note := range table.Notes() {
+		doc.Notes = append(doc.Notes, note.Text)
+	}
 	for _, row := range found.Rejects {
 		doc.Rejects = append(doc.Rejects, reject{row.Line, row.OrgID, row.UserID, row.Err.Error()})
 	}
@@ -99,6 +103,7 @@ func (p *plan) print(w io.Writer) error {
 	fmt.Fprintf(out, "%d organizations, %d batches of up to %d users: %d requests at least\n", p.Organizations, p.Batches, p.BatchSize, p.Requests)
 	p.printTimes(out)
 	p.printLargest(out)
+	p.printNotes(out)
 	p.printRejects(out)
 	return out.Flush()
 }
@@ -161,6 +166,16 @@ func printable(id string) string {
 		return strconv.Quote(id)
 	}
 	return id
+}
+
+func (p *plan) printNotes(w io.Writer) {
+	if len(p.Notes) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nto know about the file:")
+	for _, note := range p.Notes {
+		fmt.Fprintf(w, "  %s\n", printable(note))
+	}
 }
 
 func (p *plan) printRejects(w io.Writer) {

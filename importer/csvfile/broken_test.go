@@ -131,7 +131,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 	const (
 		quote  = "a quoted value that is not closed, or goes on after its closing quote: "
-		fields = "3 fields, the header has 2; a value that holds the delimiter (comma) must be in quotes: "
+		fields = "3 fields, the header has 2; a value that holds the delimiter (comma) must be in quotes, or the file have another: "
 	)
 	long := strings.Repeat("x", 51)
 

@@ -1,6 +1,8 @@
 package csvfile
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -84,15 +86,15 @@ func (t *Table) findExports(peeked []raw) {
 // quotes that are none in CSV.
 func (t *Table) checkSingleQuotes(peeked []raw) error {
 	for f := fieldOrgID; f <= fieldEmail; f++ {
-		all, values := true, 0
+		all, first := true, ""
 		for i := range peeked {
 			if v := *peeked[i].value(f); v != "" {
-				values++
 				all = all && v != otherQuotes(v)
+				first = cmp.Or(first, v)
 			}
 		}
-		if all && values > 0 {
-			return otherQuotesError(t.columns.name(f))
+		if all && first != "" {
+			return otherQuotesError(t.columns.name(f), first)
 		}
 	}
 	return nil
@@ -111,9 +113,13 @@ func otherQuotes(s string) string {
 	return s
 }
 
-func otherQuotesError(name string) *InputError {
+func otherQuotesError(column, value string) *InputError {
+	kind := "typographic"
+	if value[0] == '\'' {
+		kind = "single"
+	}
 	return &InputError{
-		text: "the quotes in column " + quoted([]string{otherQuotes(name)}) + ` are not the " of CSV`,
-		hint: `replace them by ", or take them out: in CSV only " is a quote`,
+		text: fmt.Sprintf("the values of column %q are in %s quotes: %s", otherQuotes(column), kind, shorten(value)),
+		hint: `replace them by ", or take them out: only " is a quote in CSV`,
 	}
 }

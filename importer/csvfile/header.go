@@ -191,7 +191,7 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 		plain[i] = otherQuotes(cleanName(name))
 	}
 	if has(plain) && !has(first) {
-		return otherQuotesError(first[0])
+		return otherQuotesError(first[0], cleanName(first[0]))
 	}
 	return nil
 }

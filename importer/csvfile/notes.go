@@ -10,7 +10,7 @@ import (
 // Note is something to know about a file in which the rows could be read.
 type Note struct {
 	Text string
-	// Loud: the file may not be what it seems, and rows may be missing.
+	// Loud: the file may not be what it seems.
 	Loud bool
 }
 
@@ -93,7 +93,7 @@ func (t *Table) Notes() []Note {
 	}
 	for _, text := range []string{f.users.text("user id", "user ids"), f.orgs.text("organization id", "organization ids")} {
 		if text != "" {
-			say(false, "%s", text)
+			say(true, "%s", text)
 		}
 	}
 	return notes

@@ -272,7 +272,7 @@ func (t *Table) widthText(got int) string {
 		text = fmt.Sprintf("1 field, the header has %d", want)
 	}
 	if got > want {
-		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes", delimiterName(t.delimiter))
+		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes, or the file have another", delimiterName(t.delimiter))
 	}
 	return text
 }

@@ -167,7 +167,7 @@ func TestTableReadsDialects(t *testing.T) {
 		{
 			name: "users only, some of them broken", data: "user_id\nauth0|1,x\n\"auth0|2\nuser_id\nauth0|3\n", dialect: csvfile.Dialect{OrgID: "org_x"},
 			rows: []string{
-				"2 org_x : 2 fields, the header has 1; a value that holds the delimiter (comma) must be in quotes: auth0|1,x",
+				"2 org_x : 2 fields, the header has 1; a value that holds the delimiter (comma) must be in quotes, or the file have another: auth0|1,x",
 				`3 org_x : a quoted value that is not closed, or goes on after its closing quote: "auth0|2`,
 				"5 org_x auth0|3",
 			},
@@ -215,7 +215,7 @@ func TestTableReadsDialects(t *testing.T) {
 			dialect: csvfile.Dialect{Keep: true},
 			rows: []string{
 				`2   ["" ""]: 3 fields, the header has 4: org_a,auth0|1,x`,
-				`3   ["" ""]: 5 fields, the header has 4; a value that holds the delimiter (comma) must be in quotes: org_b,auth0|2,x,y,z`,
+				`3   ["" ""]: 5 fields, the header has 4; a value that holds the delimiter (comma) must be in quotes, or the file have another: org_b,auth0|2,x,y,z`,
 				`4   ["" ""]: a quoted value that is not closed, or goes on after its closing quote: org_c,auth0|3,"x,y`,
 			},
 			about: about,
