@@ -73,7 +73,7 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 			g.told++
 		}
 		if !g.off && !g.in && g.answered == guardRows && g.failed == guardRows {
-			return g.stop(fmt.Errorf("the first %d rows that were answered all failed", guardRows))
+			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard goes on all the same)", guardRows))
 		}
 	}
 	all := g.failed + g.told
@@ -90,7 +90,7 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 }
 
 func (g *guard) stop(why error) error {
-	hint := "look at the failed lines in the results: is it the right tenant (--domain), are these its organizations and users? --no-guard goes on all the same"
+	hint := "look at the failed lines in the results: is it the right tenant (--domain), are these its organizations and users?"
 	if looksSwapped(g.first) {
 		hint = "the columns look swapped (there is a | in the organizations): name them with --org-column and --user-column"
 	}

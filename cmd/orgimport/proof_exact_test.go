@@ -12,40 +12,41 @@ import (
 // TestEveryRowIsToldOnceAndEveryGoodOneIsIn is the job as it should go: a
 // large, shuffled file with bad rows of every kind in it.
 func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{
-		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(0, 2*time.Millisecond)},
-	})
-	in := newProofInput(mixed(1, proofLines(2970, 40), 10, 5, 5, 10))
-	if len(in.want) != 3000 {
-		t.Fatalf("the input has %d rows", len(in.want))
-	}
-	p := newProgram(t, tenant, in.csv)
-	p.complete(in, p.run(exitRows, "--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom"))
-	for _, name := range []string{"failures.csv", "summary.json", "metrics.prom"} { // which hold no secret, as no file may
-		if p.read(name) == "" {
-			t.Errorf("%s is empty", name)
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{
+			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(0, 2*time.Millisecond)},
+		})
+		in := newProofInput(mixed(1, proofLines(2970, 40), 10, 5, 5, 10))
+		if len(in.want) != 3000 {
+			t.Fatalf("the input has %d rows", len(in.want))
 		}
-	}
-	var told map[string]any
-	if err := json.Unmarshal([]byte(p.read("summary.json")), &told); err != nil || told["rows"] != 3000.0 || told["failed"] != float64(in.bad) {
-		t.Errorf("the summary has %v rows and %v failed: %v", told["rows"], told["failed"], err)
-	}
+		p := newProgram(t, tenant, in.csv)
+		p.complete(in, p.run(exitRows, "--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom"))
+		for _, name := range []string{"failures.csv", "summary.json", "metrics.prom"} { // which hold no secret, as no file may
+			if p.read(name) == "" {
+				t.Errorf("%s is empty", name)
+			}
+		}
+		var told map[string]any
+		if err := json.Unmarshal([]byte(p.read("summary.json")), &told); err != nil || told["rows"] != 3000.0 || told["failed"] != float64(in.bad) {
+			t.Errorf("the summary has %v rows and %v failed: %v", told["rows"], told["failed"], err)
+		}
 
-	// Nothing can do with fewer requests than there are batches. What is more
-	// than that is the search for the unknown users. TestCostOfBadRows holds
-	// that for one of them in a batch it is 6 requests at most after the first,
-	// for two 10, and for any number 14: never more than 6 for each.
-	requests := tenant.writes()
-	if most := in.batches + 6*in.bad; requests < in.batches || requests > most {
-		t.Errorf("%d requests, want %d to %d", requests, in.batches, most)
-	}
-	if n := tenant.Stats().TokensIssued; n != 1 {
-		t.Errorf("%d tokens were fetched", n)
-	}
-	if info, err := os.Stat(p.path("results.csv")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the results have the mode %v: %v", info.Mode(), err)
-	}
+		// Nothing can do with fewer requests than there are batches. What is more
+		// than that is the search for the unknown users. TestCostOfBadRows holds
+		// that for one of them in a batch it is 6 requests at most after the first,
+		// for two 10, and for any number 14: never more than 6 for each.
+		requests := tenant.writes()
+		if most := in.batches + 6*in.bad; requests < in.batches || requests > most {
+			t.Errorf("%d requests, want %d to %d", requests, in.batches, most)
+		}
+		if n := tenant.Stats().TokensIssued; n != 1 {
+			t.Errorf("%d tokens were fetched", n)
+		}
+		if info, err := os.Stat(p.path("results.csv")); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the results have the mode %v: %v", info.Mode(), err)
+		}
+	})
 }
 
 // TestEveryRowIsToldWhateverIsNotDocumented is a sample of what
@@ -59,9 +60,8 @@ func TestEveryRowIsToldWhateverIsNotDocumented(t *testing.T) {
 		"one write at a time":                     {Concurrent: auth0test.Conflict, Naming: auth0test.NameIndex},
 		"members are a 409":                       {Readd: 409, UnknownOrg: auth0test.PlainNotFound},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			tenant := newProofTenant(t, auth0test.Config{
+		onFakeClock(t, name, func(t *testing.T) {
+			tenant := newProofTenant(auth0test.Config{
 				Undocumented: u,
 				Latency:      auth0test.Latency{RoundTrip: auth0test.Uniform(0, 10*time.Millisecond)},
 			})

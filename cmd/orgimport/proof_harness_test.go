@@ -21,6 +21,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orgimport/importer"
@@ -38,30 +39,50 @@ import (
 // two as long as they are meant to be, some minutes together.
 func proofInFull() bool { return os.Getenv("PROOF") == "full" }
 
-// proofTenant is a simulated tenant over a socket that remembers the tokens it
-// gave out, so that they can be looked for where they must not be.
+// proofTenant is a simulated tenant that remembers the tokens it gave out, so
+// that they can be looked for where they must not be. It is in memory unless it
+// is served, and so are the programs that import into it.
 type proofTenant struct {
 	*auth0test.Tenant
 	address string
+	served  bool
 
 	mu     sync.Mutex
 	tokens []string
 }
 
-// newProofTenant serves a tenant until the end of the test. It knows whom
-// [exists] says there is, and its limit is far away, but told, so that nobody
-// has to be careful.
-func newProofTenant(t *testing.T, cfg auth0test.Config) *proofTenant {
-	t.Helper()
+// newProofTenant returns a tenant in memory. It knows whom [exists] says there
+// is, and its limit is far away, but told, so that nobody has to be careful.
+func newProofTenant(cfg auth0test.Config) *proofTenant {
 	cfg.KnownOrg, cfg.KnownUser = exists, exists
 	if cfg.Limits.Endpoints == nil {
 		cfg.Limits = proofLimit(auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})
 	}
-	p := &proofTenant{Tenant: auth0test.New(cfg)}
+	return &proofTenant{Tenant: auth0test.New(cfg), address: "https://acme.eu.auth0.com"}
+}
+
+// newServedTenant serves a tenant over a socket until the end of the test.
+func newServedTenant(t *testing.T, cfg auth0test.Config) *proofTenant {
+	t.Helper()
+	p := newProofTenant(cfg)
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
-	p.address = server.URL
+	p.address, p.served = server.URL, true
 	return p
+}
+
+// onFakeClock runs a test in a bubble, as a subtest of that name, or itself if
+// the name is empty. It is for programs and tenants in memory.
+func onFakeClock(t *testing.T, name string, test func(t *testing.T)) {
+	bubble := func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, test)
+	}
+	if name == "" {
+		bubble(t)
+		return
+	}
+	t.Run(name, bubble)
 }
 
 func proofLimit(limit auth0test.Limit) auth0test.Limits {
@@ -75,6 +96,33 @@ func (p *proofTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = &tokenTap{w, p}
 	}
 	p.Tenant.ServeHTTP(w, r)
+}
+
+func (p *proofTenant) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := p.Tenant.RoundTrip(r)
+	if err != nil || r.URL.Path != "/oauth/token" {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	p.remember(body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// remember keeps the token in an answer, if there is one.
+func (p *proofTenant) remember(answer []byte) {
+	var body struct {
+		AccessToken string `json:"access_token"`
+	}
+	if json.Unmarshal(answer, &body) == nil && body.AccessToken != "" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.tokens = append(p.tokens, body.AccessToken)
+	}
 }
 
 // writes returns how many requests to add members there were.
@@ -123,14 +171,7 @@ type tokenTap struct {
 }
 
 func (tap *tokenTap) Write(p []byte) (int, error) {
-	var body struct {
-		AccessToken string `json:"access_token"`
-	}
-	if json.Unmarshal(p, &body) == nil && body.AccessToken != "" {
-		tap.tenant.mu.Lock()
-		tap.tenant.tokens = append(tap.tenant.tokens, body.AccessToken)
-		tap.tenant.mu.Unlock()
-	}
+	tap.tenant.remember(p)
 	return tap.ResponseWriter.Write(p)
 }
 
@@ -217,42 +258,102 @@ type ended struct {
 	took           time.Duration
 }
 
-// running is a run under way.
+// running is a run under way: a process, or, of a tenant in memory, a goroutine.
 type running struct {
 	*exec.Cmd
 	program        *program
 	stdout, stderr bytes.Buffer
 	began          time.Time
+
+	signals chan os.Signal // of a goroutine
+	ended   chan int
 }
 
 // start starts orgimport import members.csv with more arguments.
 func (p *program) start(args ...string) *running {
 	p.t.Helper()
-	return p.begin(p.command(append([]string{"import", "members.csv"}, args...)...))
+	args = append([]string{"import", "members.csv"}, args...)
+	if !p.tenant.served {
+		return p.begin(&running{program: p, Cmd: &exec.Cmd{Args: args}, signals: make(chan os.Signal, 2), ended: make(chan int, 1)})
+	}
+	return p.begin(p.command(args...))
 }
 
 func (p *program) command(args ...string) *running {
 	r := &running{Cmd: exec.Command("orgimport", args...), program: p}
 	r.Dir = p.dir
-	r.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + os.TempDir(),
-		"AUTH0_DOMAIN=" + p.tenant.address, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=" + p.secret,
-	}, p.env...)
+	r.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + os.TempDir()}, p.environ()...)
 	r.Stdout, r.Stderr = &r.stdout, &r.stderr
 	return r
+}
+
+func (p *program) environ() []string {
+	return append([]string{"AUTH0_DOMAIN=" + p.tenant.address, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=" + p.secret}, p.env...)
 }
 
 func (p *program) begin(r *running) *running {
 	p.t.Helper()
 	r.began = time.Now()
-	if err := r.Start(); err != nil {
-		p.t.Fatal(err)
+	if r.ended == nil {
+		if err := r.Start(); err != nil {
+			p.t.Fatal(err)
+		}
+		return r
 	}
+	go func() { r.ended <- run(r.surroundings()) }()
 	return r
 }
 
-// end waits for the run. One that does not end is killed, and fails the test.
+// surroundings are those of a run in this process.
+func (r *running) surroundings() surroundings {
+	p := r.program
+	env := make(map[string]string)
+	for _, pair := range p.environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	args := slices.Clone(r.Args)
+	args[1] = p.path(args[1])
+	if !slices.Contains(args, "--results") {
+		args = append(args, "--results", "results.csv")
+	}
+	for i, arg := range args[:len(args)-1] {
+		switch name := args[i+1]; arg {
+		case "--results", "--failures", "--summary", "--metrics", "--events", "--lock":
+			if !filepath.IsAbs(name) {
+				args[i+1] = p.dir + "/" + name
+			}
+		}
+	}
+	return surroundings{
+		args: args, getenv: func(name string) string { return env[name] },
+		stdin: strings.NewReader(""), stdout: &r.stdout, stderr: &r.stderr,
+		transport: func(int) http.RoundTripper { return p.tenant },
+		signals:   func() <-chan os.Signal { return r.signals },
+		exit:      func(code int) { panic(fmt.Sprintf("a second signal: exit code %d", code)) },
+	}
+}
+
+// end waits for the run. A process that does not end is killed, and fails the
+// test.
 func (r *running) end() ended {
+	r.program.t.Helper()
+	code := -1
+	if r.ended != nil {
+		code = <-r.ended
+	} else {
+		code = r.wait()
+	}
+	e := ended{code: code, stdout: r.stdout.String(), stderr: r.stderr.String(), took: time.Since(r.began)}
+	r.program.holdsNoSecret("stdout", e.stdout)
+	r.program.holdsNoSecret("stderr", e.stderr)
+	if e.stdout != "" {
+		r.program.t.Errorf("stdout has %q, which nobody asked for", e.stdout)
+	}
+	return e
+}
+
+func (r *running) wait() (code int) {
 	r.program.t.Helper()
 	most := time.Minute
 	if proofInFull() {
@@ -268,13 +369,7 @@ func (r *running) end() ended {
 	if err != nil && !errors.As(err, &exit) {
 		r.program.t.Fatal(err)
 	}
-	e := ended{code: r.ProcessState.ExitCode(), stdout: r.stdout.String(), stderr: r.stderr.String(), took: time.Since(r.began)}
-	r.program.holdsNoSecret("stdout", e.stdout)
-	r.program.holdsNoSecret("stderr", e.stderr)
-	if e.stdout != "" {
-		r.program.t.Errorf("stdout has %q, which nobody asked for", e.stdout)
-	}
-	return e
+	return r.ProcessState.ExitCode()
 }
 
 // run runs orgimport import members.csv to its end, which must have the exit

@@ -32,7 +32,7 @@ func TestKilledRunsLoseNothing(t *testing.T) {
 func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
-	tenant := newProofTenant(t, auth0test.Config{
+	tenant := newServedTenant(t, auth0test.Config{
 		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
 		Limits:  proofLimit(auth0test.Limit{Size: 40, Per: 120, Interval: time.Second}),
 		Seed:    seed,
@@ -76,30 +76,35 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 		stdin   string // an input that has no end
 		within  time.Duration
 		noLines bool // the run ends before there are results
+		process bool // what is tested is the signal itself, or a pipe
 	}{
 		"at work": {
-			signal: syscall.SIGTERM,
-			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
-			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
-			within: prompt,
+			signal:  syscall.SIGTERM,
+			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
+			within:  prompt,
+			process: true,
 		},
 		"at work, from the keyboard": {
-			signal: syscall.SIGINT,
-			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
-			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
-			within: prompt,
+			signal:  syscall.SIGINT,
+			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
+			within:  prompt,
+			process: true,
 		},
 		"at work, and the terminal is closed": {
-			signal: syscall.SIGHUP,
-			tenant: auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
-			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
-			within: prompt,
+			signal:  syscall.SIGHUP,
+			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
+			within:  prompt,
+			process: true,
 		},
 		"a pipe that stays open": {
-			signal: syscall.SIGTERM,
-			stuck:  func(p *proofTenant) bool { return p.writes() > 10 },
-			stdin:  proofHeader + strings.Join(proofLines(295, 1), "\n") + "\n",
-			within: prompt,
+			signal:  syscall.SIGTERM,
+			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
+			stdin:   proofHeader + strings.Join(proofLines(295, 1), "\n") + "\n",
+			within:  prompt,
+			process: true,
 		},
 		"a pipe that stays empty": {
 			signal:  syscall.SIGTERM,
@@ -107,6 +112,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			stdin:   proofHeader + strings.Repeat("\n", 1<<20), // more than a pipe holds: when it is written, it is read
 			within:  prompt,
 			noLines: true,
+			process: true,
 		},
 		"a limit that lets one through an hour": {
 			signal: syscall.SIGTERM,
@@ -135,14 +141,16 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			within: prompt,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			tenant := newProofTenant(t, test.tenant)
+		stopIt := func(t *testing.T) {
+			tenant := newProofTenant(test.tenant)
+			if test.process {
+				tenant = newServedTenant(t, test.tenant)
+			}
 			in := newProofInput(proofLines(3000, 10))
 			p := newProgram(t, tenant, in.csv)
-			run := p.command(append([]string{"import", "members.csv"}, test.args...)...)
+			var run *running
 			if test.stdin == "" {
-				p.begin(run)
+				run = p.start(test.args...)
 			} else {
 				in = newProofInput(proofLines(295, 1))
 				run = p.command("import", "-")
@@ -164,6 +172,14 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			if !test.noLines {
 				p.partly(in, e)
 			}
+		}
+		if !test.process {
+			onFakeClock(t, name, stopIt)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stopIt(t)
 		})
 	}
 }
@@ -171,54 +187,59 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 // TestStoppedRunFinishesWhatIsOnTheWire: whoever the tenant has added by the
 // end of a stopped run has a line.
 func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(400 * time.Millisecond)}})
-	in := newProofInput(proofLines(500, 10))
-	p := newProgram(t, tenant, in.csv)
-	run := p.start()
-	waitUntil(t, run, func() bool { return tenant.Stats().InFlight > 5 && tenant.writes() > 1 })
-	e := run.signal(syscall.SIGTERM)
-	p.partly(in, e)
-	added := 0
-	for orgID := range in.members {
-		added += len(tenant.Members(orgID))
-	}
-	if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != added {
-		t.Errorf("the tenant added %d, the reckoning has %v: %v", added, terms, err)
-	}
-	p.complete(in, p.run(exitDone, "--resume"))
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(400 * time.Millisecond)}})
+		in := newProofInput(proofLines(500, 10))
+		p := newProgram(t, tenant, in.csv)
+		run := p.start()
+		waitUntil(t, run, func() bool { return tenant.Stats().InFlight > 5 && tenant.writes() > 1 })
+		e := run.signal(syscall.SIGTERM)
+		p.partly(in, e)
+		added := 0
+		for orgID := range in.members {
+			added += len(tenant.Members(orgID))
+		}
+		if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != added {
+			t.Errorf("the tenant added %d, the reckoning has %v: %v", added, terms, err)
+		}
+		p.complete(in, p.run(exitDone, "--resume"))
+	})
 }
 
 // TestFirstSignalDoesNotCutARunThatStopsByItself: what is on the wire when
 // --max-errors stops it is finished all the same.
 func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{
-		Fault: func(r *http.Request, n int) auth0test.Fault {
-			if n > 1 && strings.Contains(r.URL.Path, "org_slow") { // the first is waited for
-				return auth0test.Fault{Delay: 2 * time.Second}
-			}
-			return auth0test.Fault{}
-		},
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{
+			Fault: func(r *http.Request, n int) auth0test.Fault {
+				switch {
+				case n == 1: // is waited for
+					return auth0test.Fault{}
+				case strings.Contains(r.URL.Path, "org_slow"):
+					return auth0test.Fault{Delay: 2 * time.Second}
+				}
+				return auth0test.Fault{Delay: time.Second}
+			},
+		})
+		in := newProofInput([]string{"org_slow1,auth0|1", "org_slow2,auth0|2", "org_quick,auth0|unknown"})
+		p := newProgram(t, tenant, in.csv)
+		run := p.start("--max-errors", "1", "--workers", "2")
+		waitUntil(t, run, func() bool { return strings.Contains(p.results(), ",failed,") })
+		e := run.signal(syscall.SIGINT)
+		if e.code != exitErrors || e.took < 500*time.Millisecond {
+			t.Fatalf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
+		}
+		p.partly(in, e)
+		if n := strings.Count(p.results(), ",added,"); n != 2 {
+			t.Errorf("the answer that was on its way is lost: %d are added", n)
+		}
 	})
-	in := newProofInput([]string{"org_slow1,auth0|1", "org_slow2,auth0|2", "org_quick,auth0|unknown"})
-	p := newProgram(t, tenant, in.csv)
-	run := p.start("--max-errors", "1", "--workers", "2")
-	waitUntil(t, run, func() bool { return strings.Contains(p.results(), ",failed,") })
-	e := run.signal(syscall.SIGINT)
-	if e.code != exitErrors || e.took < 500*time.Millisecond {
-		t.Fatalf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
-	}
-	p.partly(in, e)
-	if n := strings.Count(p.results(), ",added,"); n != 2 {
-		t.Errorf("the answer that was on its way is lost: %d are added", n)
-	}
 }
 
 // TestSecondSignalEndsAtOnce even if a request is on the wire.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	tenant := newProofTenant(t, hanging(auth0test.WriteMembers))
+	tenant := newServedTenant(t, hanging(auth0test.WriteMembers))
 	p := newProgram(t, tenant, newProofInput(proofLines(100, 1)).csv)
 	run := p.start()
 	waitUntil(t, run, func() bool { return tenant.Stats().TokensIssued == 1 && tenant.Stats().InFlight == 1 })
@@ -249,7 +270,9 @@ func hanging(class auth0test.Class) auth0test.Config {
 // signal sends a signal and waits for the end; the time counts from then.
 func (r *running) signal(s os.Signal) ended {
 	r.program.t.Helper()
-	if err := r.Process.Signal(s); err != nil {
+	if r.ended != nil {
+		r.signals <- s
+	} else if err := r.Process.Signal(s); err != nil {
 		r.program.t.Fatal(err)
 	}
 	r.began = time.Now()
@@ -261,7 +284,9 @@ func waitUntil(t *testing.T, run *running, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			_ = run.Process.Kill()
+			if run.ended == nil {
+				_ = run.Process.Kill()
+			}
 			t.Fatalf("it does not come about:\n%s", run.end().stderr)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // TestSignalStopsARunThatWaitsForAPipeToOpen: no one has opened the other end.
 func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
 	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{})
+	tenant := newServedTenant(t, auth0test.Config{})
 	p := newProgram(t, tenant, nil)
 	if err := syscall.Mkfifo(p.path("pipe.csv"), 0o600); err != nil {
 		t.Skip("no pipes with a name here: ", err)

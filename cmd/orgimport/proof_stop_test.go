@@ -20,64 +20,67 @@ func slowly() auth0test.Config {
 
 // TestSecondRunIsLockedOut and leaves everything as it is.
 func TestSecondRunIsLockedOut(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{
-		Limits: proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}),
-	})
-	in := newProofInput(proofLines(300, 3))
-	p := newProgram(t, tenant, in.csv)
-	first := p.start("--max-wait", "2h")
-	waitUntil(t, first, func() bool {
-		return tenant.writes() == 1 && strings.Contains(p.results(), ",added,")
-	})
-	before, requests := p.read("results.csv"), tenant.Stats().Total()
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{
+			Limits: proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}),
+		})
+		in := newProofInput(proofLines(300, 3))
+		p := newProgram(t, tenant, in.csv)
+		first := p.start("--max-wait", "2h")
+		waitUntil(t, first, func() bool {
+			return tenant.writes() == 1 && strings.Contains(p.results(), ",added,")
+		})
+		before, requests := p.read("results.csv"), tenant.Stats().Total()
 
-	other := newProofTenant(t, auth0test.Config{})
-	second := &program{t: t, dir: p.dir, tenant: other, secret: p.secret}
-	for _, args := range [][]string{nil, {"--resume"}, {"--failures", "failures.csv"}} {
-		e := second.run(exitLocked, args...)
-		e.says(t, "another run holds the lock")
-	}
-	if p.read("results.csv") != before || other.Stats().Total() != 0 || tenant.Stats().Total() != requests {
-		t.Error("the second run left traces")
-	}
-	first.signal(syscall.SIGTERM)
+		other := newProofTenant(auth0test.Config{})
+		second := &program{t: t, dir: p.dir, tenant: other, secret: p.secret}
+		for _, args := range [][]string{nil, {"--resume"}, {"--failures", "failures.csv"}} {
+			e := second.run(exitLocked, args...)
+			e.says(t, "another run holds the lock")
+		}
+		if p.read("results.csv") != before || other.Stats().Total() != 0 || tenant.Stats().Total() != requests {
+			t.Error("the second run left traces")
+		}
+		first.signal(syscall.SIGTERM)
+	})
 }
 
 // TestGuardStopsARunThatIsAimedWrong after a hundred answers.
 func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
-	t.Parallel()
-	var lines []string
-	for i := range 150 {
-		lines = append(lines, fmt.Sprintf("org_%d,auth0|unknown%d", i%5, i))
-	}
-	in := newProofInput(lines)
-	tenant := newProofTenant(t, auth0test.Config{})
-	p := newProgram(t, tenant, in.csv)
-	e := p.run(exitErrors, "--batch-size", "1") // no time is lost to find out who is to blame
-	p.partly(in, e)
-	e.says(t, "first 100 rows")
-	terms, err := readReckoning(e.stderr)
-	if n := terms["failed"]; err != nil || n < guardRows || n == len(lines) {
-		t.Errorf("%d rows failed before it stopped: %v", n, err)
-	}
+	onFakeClock(t, "", func(t *testing.T) {
+		var lines []string
+		for i := range 150 {
+			lines = append(lines, fmt.Sprintf("org_%d,auth0|unknown%d", i%5, i))
+		}
+		in := newProofInput(lines)
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, in.csv)
+		e := p.run(exitErrors, "--batch-size", "1") // no time is lost to find out who is to blame
+		p.partly(in, e)
+		e.says(t, "first 100 rows")
+		terms, err := readReckoning(e.stderr)
+		if n := terms["failed"]; err != nil || n < guardRows || n == len(lines) {
+			t.Errorf("%d rows failed before it stopped: %v", n, err)
+		}
+	})
 }
 
 // TestSwappedColumnsAreRecognised by their looks, before anything is sent.
 func TestSwappedColumnsAreRecognised(t *testing.T) {
-	t.Parallel()
-	var lines []string
-	for i := range 150 {
-		lines = append(lines, fmt.Sprintf("auth0|unknown%d,org_%016d", i, i%5))
-	}
-	tenant := newProofTenant(t, auth0test.Config{})
-	p := newProgram(t, tenant, newProofInput(lines).csv)
-	e := p.run(exitUsage)
-	e.says(t, "swapped")
-	e.says(t, "--org-column")
-	if n := tenant.Stats().Total(); n != 0 {
-		t.Errorf("%d requests", n)
-	}
+	onFakeClock(t, "", func(t *testing.T) {
+		var lines []string
+		for i := range 150 {
+			lines = append(lines, fmt.Sprintf("auth0|unknown%d,org_%016d", i, i%5))
+		}
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, newProofInput(lines).csv)
+		e := p.run(exitUsage)
+		e.says(t, "swapped")
+		e.says(t, "--org-column")
+		if n := tenant.Stats().Total(); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+	})
 }
 
 // TestGuardRecognisesSwappedColumns that have the names of organizations, not
@@ -109,9 +112,8 @@ func TestMaxErrorsStopsARun(t *testing.T) {
 		"1000": {exitRows, 20, 20},
 		"50%":  {exitRows, 20, 20},
 	} {
-		t.Run(most, func(t *testing.T) {
-			t.Parallel()
-			tenant := newProofTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(2 * time.Millisecond)}})
+		onFakeClock(t, most, func(t *testing.T) {
+			tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(2 * time.Millisecond)}})
 			p := newProgram(t, tenant, in.csv)
 			e := p.run(want.code, "--max-errors", most, "--workers", "4")
 			terms, err := readReckoning(e.stderr)
@@ -129,14 +131,15 @@ func TestMaxErrorsStopsARun(t *testing.T) {
 
 // TestMaxDurationStopsCleanly, and the rest is done by the next run.
 func TestMaxDurationStopsCleanly(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, slowly())
-	in := newProofInput(mixed(6, proofLines(1500, 30), 2, 1, 2, 5))
-	p := newProgram(t, tenant, in.csv)
-	e := p.run(exitDuration, "--max-duration", "300ms")
-	p.partly(in, e)
-	e.says(t, "--max-duration is reached")
-	p.complete(in, p.run(exitRows, "--resume"))
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(slowly())
+		in := newProofInput(mixed(6, proofLines(1500, 30), 2, 1, 2, 5))
+		p := newProgram(t, tenant, in.csv)
+		e := p.run(exitDuration, "--max-duration", "300ms")
+		p.partly(in, e)
+		e.says(t, "--max-duration is reached")
+		p.complete(in, p.run(exitRows, "--resume"))
+	})
 }
 
 // TestRefusedCredentialsStopARun before anything else is asked.
@@ -150,15 +153,14 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 		"no client credentials":      {ClientID: "client", NoClientCredentials: true},
 		"a token that may only read": {ClientID: "client", Scopes: []string{"read:organization_members"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		onFakeClock(t, name, func(t *testing.T) {
 			config := slowly()
 			config.Applications = []auth0test.Application{app}
 			right := app.Secret == ""
 			if right {
 				config.Applications[0].Secret = "right"
 			}
-			tenant := newProofTenant(t, config)
+			tenant := newProofTenant(config)
 			p := newProgram(t, tenant, in.csv)
 			if right {
 				p.secret = "right"
@@ -185,73 +187,75 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 
 // TestRevokedTokenIsHealedByOneFreshOne, even if a whole run meets it at once.
 func TestRevokedTokenIsHealedByOneFreshOne(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, slowly())
-	in := newProofInput(proofLines(1500, 30))
-	p := newProgram(t, tenant, in.csv)
-	run := p.start()
-	waitUntil(t, run, func() bool { return tenant.writes() > 30 })
-	tenant.RevokeTokens()
-	e := run.end()
-	if e.code != exitDone {
-		t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
-	}
-	p.complete(in, e)
-	if n := tenant.Stats().TokensIssued; n != 2 {
-		t.Errorf("%d tokens were fetched", n)
-	}
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(slowly())
+		in := newProofInput(proofLines(1500, 30))
+		p := newProgram(t, tenant, in.csv)
+		run := p.start()
+		waitUntil(t, run, func() bool { return tenant.writes() > 30 })
+		tenant.RevokeTokens()
+		e := run.end()
+		if e.code != exitDone {
+			t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+		}
+		p.complete(in, e)
+		if n := tenant.Stats().TokensIssued; n != 2 {
+			t.Errorf("%d tokens were fetched", n)
+		}
+	})
 }
 
 // TestPermissionTakenInMidRunStopsIt, and when it is given back the rest is
 // done.
 func TestPermissionTakenInMidRunStopsIt(t *testing.T) {
-	t.Parallel()
-	config := slowly()
-	config.Fault = func(r *http.Request, n int) auth0test.Fault {
-		if strings.HasSuffix(r.URL.Path, "/members") && n > 20 && n <= 30 {
-			return auth0test.Fault{Status: http.StatusForbidden}
+	onFakeClock(t, "", func(t *testing.T) {
+		config := slowly()
+		config.Fault = func(r *http.Request, n int) auth0test.Fault {
+			if strings.HasSuffix(r.URL.Path, "/members") && n > 20 && n <= 30 {
+				return auth0test.Fault{Status: http.StatusForbidden}
+			}
+			return auth0test.Fault{}
 		}
-		return auth0test.Fault{}
-	}
-	tenant := newProofTenant(t, config)
-	in := newProofInput(proofLines(1500, 30))
-	p := newProgram(t, tenant, in.csv)
-	for code := -1; code != exitDone; {
-		e := p.start("--resume").end()
-		if code = e.code; code == exitStopped {
-			p.partly(in, e)
-			e.says(t, "403")
-		} else if code == exitDone {
-			p.complete(in, e)
-		} else {
-			t.Fatalf("exit code %d:\n%s", code, e.stderr)
+		tenant := newProofTenant(config)
+		in := newProofInput(proofLines(1500, 30))
+		p := newProgram(t, tenant, in.csv)
+		for code := -1; code != exitDone; {
+			e := p.start("--resume").end()
+			if code = e.code; code == exitStopped {
+				p.partly(in, e)
+				e.says(t, "403")
+			} else if code == exitDone {
+				p.complete(in, e)
+			} else {
+				t.Fatalf("exit code %d:\n%s", code, e.stderr)
+			}
 		}
-	}
+	})
 }
 
 // TestOutageThatLastsEndsTheRunForNow with the code that says: try again.
 func TestOutageThatLastsEndsTheRunForNow(t *testing.T) {
-	t.Parallel()
-	config := slowly()
-	config.Outages = []auth0test.Outage{{From: 500 * time.Millisecond, Until: 2500 * time.Millisecond, Class: auth0test.WriteMembers}}
-	tenant := newProofTenant(t, config)
-	in := newProofInput(mixed(7, proofLines(900, 30), 2, 1, 2, 5))
-	p := newProgram(t, tenant, in.csv)
-	e := p.run(exitTemporary, "--max-wait", "1s", "--rate", "40")
-	p.partly(in, e)
-	e.says(t, "gave up")
-	p.complete(in, p.run(exitRows, "--resume"))
+	onFakeClock(t, "", func(t *testing.T) {
+		config := slowly()
+		config.Outages = []auth0test.Outage{{From: 500 * time.Millisecond, Until: 2500 * time.Millisecond, Class: auth0test.WriteMembers}}
+		tenant := newProofTenant(config)
+		in := newProofInput(mixed(7, proofLines(900, 30), 2, 1, 2, 5))
+		p := newProgram(t, tenant, in.csv)
+		e := p.run(exitTemporary, "--max-wait", "1s", "--rate", "40")
+		p.partly(in, e)
+		e.says(t, "gave up")
+		p.complete(in, p.run(exitRows, "--resume"))
+	})
 }
 
 // TestLimitThatLetsNothingThroughEndsTheRunForNow, too.
 func TestLimitThatLetsNothingThroughEndsTheRunForNow(t *testing.T) {
 	t.Parallel()
 	for name, show := range map[string]auth0test.Show{"told by headers": auth0test.ShowLowest, "not told": auth0test.ShowNone} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		onFakeClock(t, name, func(t *testing.T) {
 			limits := proofLimit(auth0test.Limit{Size: 5, Per: 1, Interval: time.Hour})
 			limits.Show = show
-			tenant := newProofTenant(t, auth0test.Config{Limits: limits})
+			tenant := newProofTenant(auth0test.Config{Limits: limits})
 			in := newProofInput(proofLines(300, 3))
 			p := newProgram(t, tenant, in.csv)
 			p.partly(in, p.run(exitTemporary, "--max-wait", "1s"))
@@ -263,7 +267,7 @@ func TestLimitThatLetsNothingThroughEndsTheRunForNow(t *testing.T) {
 func TestResumeRefusesWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	in := newProofInput(proofLines(100, 5))
-	first := newProgram(t, newProofTenant(t, auth0test.Config{}), in.csv)
+	first := newProgram(t, newServedTenant(t, auth0test.Config{}), in.csv)
 	first.complete(in, first.run(exitDone))
 
 	for name, content := range map[string]string{
@@ -272,9 +276,8 @@ func TestResumeRefusesWhatIsNotItsOwn(t *testing.T) {
 		"a letter":         "Dear all,\nthis is no table.\n",
 		"binary":           "\x7fELF\x00\x00\n\x00",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			other := newProofTenant(t, auth0test.Config{})
+		onFakeClock(t, name, func(t *testing.T) {
+			other := newProofTenant(auth0test.Config{})
 			p := newProgram(t, other, in.csv)
 			p.write("results.csv", []byte(content))
 			for _, args := range [][]string{nil, {"--resume"}} {
@@ -293,36 +296,37 @@ func TestResumeRefusesWhatIsNotItsOwn(t *testing.T) {
 // TestInputMayChangeBetweenRuns: what is new is done, what is gone is said,
 // what has moved is known again.
 func TestInputMayChangeBetweenRuns(t *testing.T) {
-	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{})
-	before := proofLines(200, 7)
-	in := newProofInput(before)
-	p := newProgram(t, tenant, in.csv)
-	p.complete(in, p.run(exitDone))
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{})
+		before := proofLines(200, 7)
+		in := newProofInput(before)
+		p := newProgram(t, tenant, in.csv)
+		p.complete(in, p.run(exitDone))
 
-	lines := mixed(8, proofLines(260, 7)[20:], 2, 0, 1, 3) // 20 are gone, 60 new, all have moved
-	changed := newProofInput(lines)
-	p.write("members.csv", changed.csv)
-	writes := tenant.writes()
-	e := p.run(exitRows, "--resume")
-	e.says(t, "20 lines of the journal no longer stand in the input")
-	terms, err := readReckoning(e.stderr)
-	if err != nil || terms["added"] != 240 || terms["failed"] != 2 || terms["rejected"] != 1 || terms["duplicate"] != 3 {
-		t.Errorf("the reckoning is %v: %v", terms, err)
-	}
-	all := newProofInput(proofLines(260, 7))
-	if err := all.checkMembers(tenant.Tenant); err != nil {
-		t.Error(err)
-	}
-	if n := tenant.writes() - writes; n > 7*2+6*2 {
-		t.Errorf("%d requests for 62 rows", n)
-	}
+		lines := mixed(8, proofLines(260, 7)[20:], 2, 0, 1, 3) // 20 are gone, 60 new, all have moved
+		changed := newProofInput(lines)
+		p.write("members.csv", changed.csv)
+		writes := tenant.writes()
+		e := p.run(exitRows, "--resume")
+		e.says(t, "20 lines of the journal no longer stand in the input")
+		terms, err := readReckoning(e.stderr)
+		if err != nil || terms["added"] != 240 || terms["failed"] != 2 || terms["rejected"] != 1 || terms["duplicate"] != 3 {
+			t.Errorf("the reckoning is %v: %v", terms, err)
+		}
+		all := newProofInput(proofLines(260, 7))
+		if err := all.checkMembers(tenant.Tenant); err != nil {
+			t.Error(err)
+		}
+		if n := tenant.writes() - writes; n > 7*2+6*2 {
+			t.Errorf("%d requests for 62 rows", n)
+		}
+	})
 }
 
 // TestServerThatTellsSecretsIsNotQuoted: an answer may hold what was sent.
 func TestServerThatTellsSecretsIsNotQuoted(t *testing.T) {
 	t.Parallel()
-	tenant := newProofTenant(t, auth0test.Config{})
+	tenant := newServedTenant(t, auth0test.Config{})
 	p := newProgram(t, tenant, newProofInput(proofLines(4, 2)).csv)
 	echo := newEcho(t, tenant)
 	p.env = []string{"AUTH0_DOMAIN=" + echo}
