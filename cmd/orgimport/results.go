@@ -152,19 +152,6 @@ func (r *results) write(outcomes []importer.Outcome) error {
 	return r.writer.Write(outcomes)
 }
 
-// note appends lines and has them on the disk when it returns.
-func (r *results) note(outcomes []importer.Outcome) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.writer.Write(outcomes); err != nil {
-		return err
-	}
-	if err := r.file.Sync(); err != nil {
-		return writeError(r.path, err)
-	}
-	return nil
-}
-
 // Write appends p to the file, for the writer of lines.
 func (r *results) Write(p []byte) (int, error) {
 	n, err := r.file.Write(p)
