@@ -268,7 +268,7 @@ func (n *narrowing) knownBad(next part) int {
 func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	n.found++
 	if errors.Is(err, ErrMember) {
-		n.decide(r, AlreadyMember, receipt)
+		n.decide(r, n.op.Already, receipt)
 		return
 	}
 	n.mu.Lock()

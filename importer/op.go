@@ -14,6 +14,10 @@ type Op struct {
 	Size   int    // rows that one request can carry
 	Done   Status // what a success makes of a row
 
+	// Already is what becomes of a row that turns out to have been done before;
+	// empty for an operation that can't tell.
+	Already Status
+
 	// Args are the names of the columns of Row.Args in the results, where they
 	// stand behind the columns that every operation has.
 	Args []string

@@ -30,12 +30,25 @@ func (s *Set) Add(key string, line int) (earlier int, found bool) {
 	return 0, false
 }
 
+// Put puts a key into the set, with the line in the place of any other.
+func (s *Set) Put(key string, line int) {
+	if _, found := s.Add(key, line); found {
+		s.lines[s.hash(key)] = uint32(line)
+	}
+}
+
+// Line returns the line of the key, and false if the key is not in the set.
+func (s *Set) Line(key string) (line int, found bool) {
+	if len(s.lines) == 0 {
+		return 0, false
+	}
+	first, found := s.lines[s.hash(key)]
+	return int(first), found
+}
+
 // Has reports whether the key is in the set.
 func (s *Set) Has(key string) bool {
-	if len(s.lines) == 0 {
-		return false
-	}
-	_, found := s.lines[s.hash(key)]
+	_, found := s.Line(key)
 	return found
 }
 

@@ -70,7 +70,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 		outcome(5, "", "auth0|3", importer.Rejected)) + "6,org_b,aut"
 
 	var file strings.Builder
-	journal, err := report.Resume(strings.NewReader(before), &file, tenant)
+	journal, err := report.Resume(strings.NewReader(before), &file, imports, tenant)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,10 +78,10 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := report.NewWriter(&file, nil)
+	w := report.NewWriter(&file, nil, nil)
 	summary := &report.Summary{}
 	summary.Resumed(journal)
-	for row, err := range importer.Skip(importer.Distinct(table.Rows(), importer.PairKey), journal.In) {
+	for row, err := range importer.Skip(importer.Distinct(table.Rows(), importer.PairKey), journal.Has) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,16 +99,28 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 		summary.Add([]importer.Outcome{o})
 	}
 
+	want := "line status|2 added|3 failed|4 duplicate|5 rejected|3 added|4 duplicate|5 rejected|6 added"
+	if got := statuses(file.String()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var compact strings.Builder
+	if err := report.Compact(strings.NewReader(file.String()), &compact, imports, tenant, 5); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := statuses(compact.String()), "line status|2 added|3 added|4 duplicate|5 rejected|6 added"; got != want {
+		t.Errorf("at the end: got  %s\nwant %s", got, want)
+	}
+	if got, _, _ := strings.Cut(summary.String(), "\n"); got != "5 rows = 3 added + 1 duplicate + 1 rejected" {
+		t.Errorf("the totals is %q", got)
+	}
+}
+
+// statuses returns the input line and the status of each line of a file.
+func statuses(file string) string {
 	var lines []string
-	for line := range strings.Lines(file.String()) {
+	for line := range strings.Lines(file) {
 		f := strings.Split(line, ",")
 		lines = append(lines, f[0]+" "+f[3])
 	}
-	want := "line status|2 added|3 added|4 duplicate|5 rejected|6 added"
-	if got := strings.Join(lines, "|"); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got, _, _ := strings.Cut(summary.String(), "\n"); got != "5 rows = 3 added + 1 duplicate + 1 rejected" {
-		t.Errorf("the reckoning is %q", got)
-	}
+	return strings.Join(lines, "|")
 }

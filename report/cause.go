@@ -40,10 +40,11 @@ const (
 	maxText = 400
 )
 
-// causes groups rows by cause. The zero value is ready for use.
-type causes struct {
+// Causes groups rows that are not in by cause. The zero value is ready for use.
+type Causes struct {
+	Others int // rows of causes beyond the first 500, which are only counted
+
 	groups map[causeKey]*Cause
-	others int // rows of causes beyond maxCauses
 }
 
 type causeKey struct {
@@ -53,13 +54,14 @@ type causeKey struct {
 	message    string
 }
 
-func (c *causes) add(o *importer.Outcome) {
-	message := shorten(visible(generalize(o.Message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
-	key := causeKey{o.Status, o.HTTPStatus, shorten(visible(o.Code)), message}
+// Add notes an outcome of a row that is not in.
+func (c *Causes) Add(o *importer.Outcome) {
+	message := Shorten(visible(generalize(o.Message, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
+	key := causeKey{o.Status, o.HTTPStatus, Shorten(visible(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {
 		if len(c.groups) == maxCauses {
-			c.others++
+			c.Others++
 			return
 		}
 		if c.groups == nil {
@@ -74,15 +76,15 @@ func (c *causes) add(o *importer.Outcome) {
 	if len(group.Examples) < maxExamples {
 		group.Examples = append(group.Examples, Example{
 			Line:    o.Row.Line,
-			OrgID:   strings.Clone(shorten(visible(o.Row.OrgID))),
-			UserID:  strings.Clone(shorten(visible(o.Row.UserID))),
-			Message: strings.Clone(shorten(visible(o.Message))),
+			OrgID:   strings.Clone(Shorten(visible(o.Row.OrgID))),
+			UserID:  strings.Clone(Shorten(visible(o.Row.UserID))),
+			Message: strings.Clone(Shorten(visible(o.Message))),
 		})
 	}
 }
 
-// sorted returns the causes, the largest first; of equals the earliest line.
-func (c *causes) sorted() []Cause {
+// Sorted returns the causes, the largest first; of equals the earliest line.
+func (c *Causes) Sorted() []Cause {
 	all := make([]Cause, 0, len(c.groups))
 	for _, g := range c.groups {
 		all = append(all, *g)
@@ -95,8 +97,8 @@ func (c *causes) sorted() []Cause {
 	return all
 }
 
-// shorten cuts s to maxText bytes, at the beginning of a character.
-func shorten(s string) string {
+// Shorten cuts s to 400 bytes, at the beginning of a character.
+func Shorten(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
@@ -106,6 +108,10 @@ func shorten(s string) string {
 	}
 	return s[:end] + "…"
 }
+
+// WithoutIDs returns a message with … in the place of each id and number, so that
+// messages of one kind are equal.
+func WithoutIDs(message string) string { return generalize(message, "", "", "") }
 
 // separators end a word of a message.
 const separators = " ,;\"'`()[]{}<>="

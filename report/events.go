@@ -30,7 +30,7 @@ const (
 	EventStop        Kind = "stop"         // Requests, Members, ExitCode; Message: why, if early
 )
 
-// Event is one line of the diary of a run. A field that a kind does not have is
+// Event is one line of the event log of a run. A field that a kind does not have is
 // zero and not written.
 type Event struct {
 	Time      time.Time `json:"time"`

@@ -34,7 +34,7 @@ func TestEventsAreReadBackAsWritten(t *testing.T) {
 		{Time: noon.Add(2 * time.Second), Kind: report.EventSample, Requests: 3, Members: 30, Limit: 20, Remaining: 4, Rate: 3.5},
 		{Time: noon.Add(3 * time.Second), Kind: report.EventStop, ExitCode: 1},
 	}
-	file := diary(t, want...)
+	file := eventLog(t, want...)
 	if got := readAll(t, file); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -45,7 +45,7 @@ func TestEventsAreReadBackAsWritten(t *testing.T) {
 }
 
 func TestReadEventsPassesOverWhatIsNoEvent(t *testing.T) {
-	good := diary(t, report.Event{Time: noon, Kind: report.EventToken})
+	good := eventLog(t, report.Event{Time: noon, Kind: report.EventToken})
 	for name, file := range map[string]string{
 		"torn line":         good + good[:20],
 		"without line feed": good + strings.TrimSuffix(good, "\n"),
@@ -109,9 +109,22 @@ func TestEventWriterStaysBroken(t *testing.T) {
 
 func TestEventWriterTakesARateThatIsNotKnown(t *testing.T) {
 	for _, rate := range []float64{math.Inf(1), math.NaN()} {
-		got := readAll(t, diary(t, report.Event{Time: noon, Kind: report.EventSample, Rate: rate}))
+		got := readAll(t, eventLog(t, report.Event{Time: noon, Kind: report.EventSample, Rate: rate}))
 		if len(got) != 1 || got[0].Rate != 0 {
 			t.Errorf("%v was written as %+v", rate, got)
 		}
 	}
+}
+
+// eventLog returns events as a file.
+func eventLog(t testing.TB, events ...report.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := report.NewEventWriter(&b)
+	for _, e := range events {
+		if err := w.Write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
 }

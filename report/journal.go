@@ -2,7 +2,7 @@ package report
 
 import (
 	"bufio"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -11,7 +11,8 @@ import (
 	"orgimport/importer"
 )
 
-// Journal is what an earlier run finished: the pairs that are in.
+// Journal is what earlier runs wrote into a results file: which rows are done,
+// and which failed.
 //
 // It is not safe for concurrent use.
 type Journal struct {
@@ -21,14 +22,38 @@ type Journal struct {
 	Kept   []string
 	Header bool
 
-	Dropped int  // whole lines that the next run tells anew, and repeated ones
+	Dropped int  // whole lines that another line of the same row replaces
 	Damaged int  // lines that were no lines of a results file
 	Torn    bool // the last line had no end
 
-	added, members importer.Set
-	kept           counts // lines by status
-	found          counts // of them asked for
+	index
+	kept   Counts // lines that stay
+	found  Counts // of them the settled ones that were asked for
+	retold Counts // of them the others, of which a new line tells
 }
+
+// index finds the one line of a results file that counts for each row.
+//
+// Rows that were sent are the same if their keys are, rows that were not if they
+// stand on the same line of the input.
+type index struct {
+	op      importer.Op
+	settled map[importer.Status]*importer.Set // the first line of each key; of failed rows, those of an unknown outcome
+	failed  importer.Set                      // the last line of each key
+	sending map[int]bool                      // of those lines, the ones that say sending
+	unsent  map[int]unsentLine                // by the line of the input
+	named   bool                              // a correlation id is of this operation
+}
+
+// unsentLine is the line of a row that no request carried.
+type unsentLine struct {
+	number int
+	status importer.Status
+}
+
+// UnknownOutcome is the error code of a failed row that may have been done all
+// the same, and must not be done twice. No later run sends it.
+const UnknownOutcome = "unknown_outcome"
 
 // OtherTenantError says that a results file was written against another tenant.
 type OtherTenantError struct {
@@ -39,6 +64,18 @@ type OtherTenantError struct {
 func (e *OtherTenantError) Error() string {
 	return fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
 		"go on with its tenant, or name another results file", e.Line, e.CorrelationID)
+}
+
+// OtherOperationError says that a results file was written by another
+// operation.
+type OtherOperationError struct {
+	Line   int // of the results file
+	Op     string
+	Status importer.Status
+}
+
+func (e *OtherOperationError) Error() string {
+	return fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", e.Line, e.Status, e.Op)
 }
 
 // check returns an *[OtherTenantError] unless a whole line was written against
@@ -52,49 +89,84 @@ func (l *line) check(ours string) error {
 	return nil
 }
 
-// Resume reads the results file that an earlier run left in r and writes to w
-// what of it stays: the header and the lines of rows that are in, byte for
-// byte. Lines of failed, rejected and duplicate rows are dropped, for the next
-// run tells them anew, and so are lines that are not whole; their rows are
-// attempted again, which does no harm. Of several lines for one pair the first
-// stays.
+// Resume reads the results file that earlier runs of op left in r and writes to
+// w what stays of it, byte for byte: the header and one line for each row. A row
+// that is done has the first line that says so, any other its last. Lines that
+// are not whole are dropped; their rows are attempted again.
 //
-// It returns a *[HeaderError] if r is not a results file and an
-// *[OtherTenantError] if it is one of another tenant; an empty tenant is any.
-// After any error, what is in w is of no use.
+// It returns a *[HeaderError] if r is not a results file, an
+// *[OtherTenantError] if it is one of another tenant, and an
+// *[OtherOperationError] if it is one of another operation; an empty tenant is
+// any. After any error, what is in w is of no use.
 //
-// Memory is some 50 bytes for each row that is in.
-func Resume(r io.Reader, w io.Writer, tenant string) (*Journal, error) {
-	j := &Journal{}
+// Memory is some 30 bytes for each row.
+func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string) (*Journal, error) {
+	return compact(r, w, op, tenant, func(line, bool) bool { return true })
+}
+
+// Compact writes to w what stays of a results file when a run has come to its
+// end, in which the first lines, the header included, were there before that
+// run: one line for each row as [Resume] does it, and of those first lines only
+// those of rows that are done. What failed before was told anew.
+func Compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, first int) error {
+	_, err := compact(r, w, op, tenant, func(l line, settled bool) bool { return settled || l.number > first })
+	return err
+}
+
+// Failures writes to w the lines of the rows that are not done, without a header,
+// of a results file with one line for each row, as [Compact] leaves it. It returns
+// a *[HeaderError] if r is not a results file.
+func Failures(r io.Reader, w io.Writer) error {
 	s, err := newScanner(r)
-	if err != nil {
+	if err != nil || s == nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	for l, err := range s.lines() {
+		if err != nil {
+			return err
+		}
+		if l.state == lineWhole && l.status().Failure() {
+			_, _ = out.Write(l.raw) // asked for its error at the end
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write failures: %w", err)
+	}
+	return nil
+}
+
+// compact writes the header, and each line that counts for its row and that keep
+// returns true for.
+func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, keep func(l line, settled bool) bool) (*Journal, error) {
+	j := &Journal{index: newIndex(op), kept: Counts{}, found: Counts{}, retold: Counts{}}
+	s, err := j.read(r, tenant)
+	if err != nil || s == nil {
+		return j, err
+	}
+	j.Header, j.Kept = true, s.kept[len(op.Args):]
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	if s, err = newScanner(r); err != nil {
 		return nil, err
 	}
-	if s == nil {
-		return j, nil
-	}
-	j.Header, j.Kept = true, s.kept
 	out := bufio.NewWriterSize(w, 64<<10)
-	if _, err := out.Write(s.header); err != nil {
-		return nil, fmt.Errorf("write results: %w", err)
-	}
-	ours := fingerprint(tenant)
-	for {
-		l, err := s.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	_, _ = out.Write(s.header) // asked for its error at the end
+	for l, err := range s.lines() {
 		if err != nil {
 			return nil, err
 		}
-		stays, err := j.take(l, ours)
-		if err != nil {
-			return nil, err
+		if l.state != lineWhole {
+			continue
 		}
-		if stays {
-			if _, err := out.Write(l.raw); err != nil {
-				return nil, fmt.Errorf("write results: %w", err)
-			}
+		counts, settled := j.counts(l)
+		switch {
+		case !counts:
+			j.Dropped++
+		case keep(l, settled):
+			j.kept[l.status()]++
+			_, _ = out.Write(l.raw)
 		}
 	}
 	if err := out.Flush(); err != nil {
@@ -103,70 +175,169 @@ func Resume(r io.Reader, w io.Writer, tenant string) (*Journal, error) {
 	return j, nil
 }
 
-// take notes one line and reports whether it stays.
-func (j *Journal) take(l line, ours string) (stays bool, err error) {
-	switch l.state {
-	case lineTorn:
-		j.Torn = true
-		return false, nil
-	case lineDamaged:
-		j.Damaged++
-		return false, nil
+func newIndex(op importer.Op) index {
+	x := index{op: op, settled: map[importer.Status]*importer.Set{}, sending: map[int]bool{}, unsent: map[int]unsentLine{}}
+	for _, s := range []importer.Status{op.Done, op.Already, importer.Failed} {
+		if s != "" {
+			x.settled[s] = &importer.Set{}
+		}
 	}
-	if err := l.check(ours); err != nil {
-		return false, err
-	}
-	status := importer.Status(l.fields[columnStatus])
-	if !status.Settled() || !j.keep(l.fields[columnOrg], l.fields[columnUser], status, l.number) {
-		j.Dropped++
-		return false, nil
-	}
-	j.kept.add(status)
-	return true, nil
+	return x
 }
 
-// keep puts a pair into the journal, unless it is there.
-func (j *Journal) keep(orgID, userID string, status importer.Status, line int) bool {
-	pairs, other := &j.added, &j.members
-	if status == importer.AlreadyMember {
-		pairs, other = other, pairs
+// read goes through the whole file and notes the line of each row that counts.
+// It returns nil if the file has no header yet.
+func (j *Journal) read(r io.Reader, tenant string) (*scanner, error) {
+	s, err := newScanner(r)
+	if err != nil || s == nil {
+		return nil, err
 	}
-	key := importer.PairKey(importer.Row{OrgID: orgID, UserID: userID})
-	if other.Has(key) {
-		return false
+	if len(s.kept) < len(j.op.Args) || !slices.Equal(s.kept[:len(j.op.Args)], j.op.Args) {
+		return nil, &HeaderError{Found: s.kept, Why: fmt.Sprintf("this is not a results file of %s: it has no column %q", j.op.Name, j.op.Args)}
 	}
-	_, found := pairs.Add(key, line)
-	return !found
+	ours := fingerprint(tenant)
+	for l, err := range s.lines() {
+		switch {
+		case err != nil:
+			return nil, err
+		case l.state == lineTorn:
+			j.Torn = true
+		case l.state == lineDamaged:
+			j.Damaged++
+		default:
+			if err := cmp.Or(l.check(ours), j.checkOperation(l)); err != nil {
+				return nil, err
+			}
+			j.note(l)
+		}
+	}
+	return s, nil
 }
 
-// In reports whether a pair is in already. It counts its hits, so that Gone can
-// tell the lines without a row: it is to be asked once for each distinct pair.
+func (x *index) checkOperation(l line) error {
+	prefix, _, ours := strings.Cut(l.fields[columnCorrelation], "-")
+	if ours && prefix == x.op.Prefix {
+		x.named = true
+		return nil
+	}
+	if status := l.status(); status.Settled() && x.settled[status] == nil || ours && knownPrefix(prefix) {
+		return &OtherOperationError{Line: l.number, Op: x.op.Name, Status: status}
+	}
+	return nil
+}
+
+func (x *index) note(l line) {
+	delete(x.unsent, l.inputLine())
+	switch status := l.status(); {
+	case x.settles(l):
+		x.settled[status].Add(x.key(l), l.number)
+	case status == importer.Failed, status == importer.Sending:
+		x.failed.Put(x.key(l), l.number)
+		if status == importer.Sending {
+			x.sending[l.number] = true
+		}
+	default:
+		x.unsent[l.inputLine()] = unsentLine{l.number, status}
+	}
+}
+
+// settles reports whether nothing is left to do for the row of the line.
+func (x *index) settles(l line) bool {
+	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == UnknownOutcome
+}
+
+func (x *index) key(l line) string { return x.op.KeyOf(l.row(len(x.op.Args))) }
+
+// counts reports whether the line is the one of its row, and whether that row is
+// settled. A file in which no correlation id is of this operation settles
+// nothing.
+func (x *index) counts(l line) (counts, settled bool) {
+	key := x.key(l)
+	first, isSettled := x.find(key)
+	switch status := l.status(); {
+	case x.settles(l):
+		return x.named && l.number == first, true
+	case status == importer.Failed, status == importer.Sending:
+		last, _ := x.failed.Line(key)
+		return l.number == last && !isSettled, false
+	}
+	return x.unsent[l.inputLine()].number == l.number, false
+}
+
+// find returns the first line that settles a key.
+func (x *index) find(key string) (first int, found bool) {
+	for _, set := range x.settled {
+		if n, ok := set.Line(key); ok && (!found || n < first) {
+			first, found = n, true
+		}
+	}
+	return first, found && x.named
+}
+
+// Has reports whether a row is done already. It counts its hits, so that Gone
+// can tell the lines without a row: it is to be asked once for each distinct
+// row.
 //
 // An id with control characters is never found. A results file has pictures of
 // them, which could be another id.
-func (j *Journal) In(r importer.Row) bool {
-	if !isVisible(r.OrgID) || !isVisible(r.UserID) {
+func (j *Journal) Has(r importer.Row) bool {
+	if !j.named || !isVisible(r.OrgID) || !isVisible(r.UserID) {
 		return false
 	}
-	key := importer.PairKey(r)
-	switch {
-	case j.added.Has(key):
-		j.found.add(importer.Added)
-	case j.members.Has(key):
-		j.found.add(importer.AlreadyMember)
-	default:
-		return false
+	key := j.op.KeyOf(r)
+	for status, set := range j.settled {
+		if set.Has(key) {
+			j.found[status]++
+			return true
+		}
 	}
-	return true
+	return false
+}
+
+// Failed reports whether an earlier run attempted the row and failed.
+func (j *Journal) Failed(r importer.Row) bool {
+	return j.failed.Len() > 0 && j.failed.Has(j.op.KeyOf(r))
+}
+
+// tell notes that a line of this run replaces one of the journal.
+func (j *Journal) tell(o *importer.Outcome) {
+	if old, ok := j.unsent[o.Row.Line]; ok {
+		delete(j.unsent, o.Row.Line)
+		j.retold[old.status]++
+	}
+	if o.Status == importer.Duplicate || j.failed.Len() == 0 {
+		return
+	}
+	key := j.op.KeyOf(o.Row)
+	if n, ok := j.failed.Line(key); ok {
+		if _, settled := j.find(key); settled {
+			return // it stands for itself
+		}
+		status := importer.Failed
+		if j.sending[n] {
+			status = importer.Sending
+		}
+		j.retold[status]++
+	}
 }
 
 // Lines returns how many lines were kept.
-func (j *Journal) Lines() int { return j.kept.sum() }
+func (j *Journal) Lines() int { return j.kept.Sum() }
 
-// Gone returns how many of the kept lines stand for a pair that In was never
-// asked for: no row of the input has it any more. It means something only when
-// the whole input was read.
-func (j *Journal) Gone() int { return j.kept.sum() - j.found.sum() }
+// Settled returns how many of the kept lines are of rows that are done.
+func (j *Journal) Settled() (n int) {
+	for status := range j.settled {
+		if status != importer.Failed {
+			n += j.kept[status]
+		}
+	}
+	return n
+}
+
+// Gone returns how many settled lines stand for a row that Has was never asked
+// for: the input has it no more. It means something only when the whole input
+// was read.
+func (j *Journal) Gone() int { return j.Settled() - j.found.Sum() + j.found[importer.Failed] }
 
 // CheckKept returns a *[HeaderError] unless the file has the kept columns that
 // the next run is going to write. A file that starts anew has any.

@@ -2,11 +2,13 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +27,7 @@ const tenant = "acme.eu.auth0.com"
 func resume(t testing.TB, file string) (*report.Journal, string) {
 	t.Helper()
 	var w bytes.Buffer
-	j, err := report.Resume(strings.NewReader(file), &w, tenant)
+	j, err := report.Resume(strings.NewReader(file), &w, imports, tenant)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,21 +36,24 @@ func resume(t testing.TB, file string) (*report.Journal, string) {
 
 func TestResumeKeepsWhatIsIn(t *testing.T) {
 	const (
-		a       = "2,org_a,auth0|1,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		b       = "3,org_a,auth0|2,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
+		a       = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		b       = "3,org_a,auth0|2,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
 		member  = "4,org_a,auth0|3,already_member,,,,0,,2026-03-01T12:00:00Z\n"
-		again   = "9,org_a,auth0|1,already_member,409,,,1,req-7,2026-03-01T12:00:00Z\n"
-		quoted  = "5,org_a,\"auth0|a \"\"b\"\", c\",added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		failed  = "6,org_a,auth0|6,failed,400,invalid_body,\"no, such\",1,req-1,2026-03-01T12:00:00Z\n"
+		again   = "9,org_a,auth0|1,already_member,409,,,1,oi-7,2026-03-01T12:00:00Z\n"
+		quoted  = "5,org_a,\"auth0|a \"\"b\"\", c\",added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		failed  = "6,org_a,auth0|6,failed,400,invalid_body,\"no, such\",1,oi-1,2026-03-01T12:00:00Z\n"
+		fails   = "6,org_a,auth0|6,failed,403,,,1,oi-2,2026-03-01T12:00:00Z\n"
+		mended  = "6,org_a,auth0|6,added,204,,,1,oi-3,2026-03-01T12:00:00Z\n"
+		seventh = "7,org_a,auth0|7,added,204,,,1,oi-3,2026-03-01T12:00:00Z\n"
 		reject  = "7,,,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z\n"
 		dup     = "8,org_a,auth0|1,duplicate,,,same pair as line 2,0,,2026-03-01T12:00:00Z\n"
-		crlf    = "2,org_a,auth0|1,added,204,,,1,req-1,2026-03-01T12:00:00Z\r\n"
-		noUser  = "2,org_a,,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		noLine  = "x,org_a,auth0|1,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		noTime  = "2,org_a,auth0|1,added,204,,,1,req-1,2026-03-\n"
-		unknown = "2,org_a,auth0|1,perhaps,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		open    = "2,org_a,\"auth0|1,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
-		stray   = "2,org_a,auth0|\"1,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"
+		crlf    = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\r\n"
+		noUser  = "2,org_a,,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		noLine  = "x,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		noTime  = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-\n"
+		unknown = "2,org_a,auth0|1,perhaps,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		open    = "2,org_a,\"auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		stray   = "2,org_a,auth0|\"1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
 		head    = header + "\n"
 	)
 	zeros := strings.Repeat("\x00", 4096)
@@ -64,7 +69,14 @@ func TestResumeKeepsWhatIsIn(t *testing.T) {
 		{name: "rows that are in", in: head + a + b + member, want: head + a + b + member},
 		{name: "quotes and commas", in: head + quoted + a, want: head + quoted + a},
 		{name: "carriage returns of an editor", in: header + "\r\n" + crlf, want: header + "\r\n" + crlf},
-		{name: "rows told anew", in: head + failed + a + reject + dup, want: head + a, dropped: 3},
+		{name: "rows to be tried again", in: head + failed + a + reject + dup, want: head + failed + a + reject + dup},
+		{name: "failed again", in: head + failed + a + fails, want: head + a + fails, dropped: 1},
+		{name: "in after it failed", in: head + failed + a + mended, want: head + a + mended, dropped: 1},
+		{name: "rejected again", in: head + reject + a + reject, want: head + a + reject, dropped: 1},
+		{name: "mended after it was rejected", in: head + reject + seventh, want: head + seventh, dropped: 1},
+		{name: "nothing of this operation", in: head + member + failed[:len("6,org_a,auth0|6,failed,400,,,1,")] + "-,2026-03-01T12:00:00Z\n", want: head, dropped: 1, damaged: 1},
+		{name: "saved by a spreadsheet", in: "\ufeff" + strings.ReplaceAll(header, ",", ";") + "\r\n2;org_a;auth0|1;added;204;;;1;oi-1;01.03.2026 12:00\r\n", want: head + "2,org_a,auth0|1,added,204,,,1,oi-1,01.03.2026 12:00\n"},
+		{name: "tabs between the fields", in: strings.ReplaceAll(head+a, ",", "\t"), want: head + a},
 		{name: "same pair twice", in: head + a + b + a + again, want: head + a + b, dropped: 2},
 		{name: "same pair, member first", in: head + again + a, want: head + again, dropped: 1},
 		{name: "torn line", in: head + a + b[:20], want: head + a, torn: true},
@@ -75,10 +87,10 @@ func TestResumeKeepsWhatIsIn(t *testing.T) {
 		{name: "quote inside a field", in: head + stray + a, want: head + a, damaged: 1},
 		{name: "blank line", in: head + "\n" + a, want: head + a, damaged: 1},
 		{name: "fields too few", in: head + "2,org_a\n" + a, want: head + a, damaged: 1},
-		{name: "torn in the middle", in: head + a[:30] + b + member, want: head + member, damaged: 1},
+		{name: "torn in the middle", in: head + a[:30] + b + member + quoted, want: head + member + quoted, damaged: 1},
 		{name: "status nobody knows", in: head + unknown + b, want: head + b, damaged: 1},
 		{name: "no line number", in: head + noLine + b, want: head + b, damaged: 1},
-		{name: "torn timestamp", in: head + noTime + b, want: head + b, damaged: 1},
+		{name: "time in another form", in: head + noTime + b, want: head + noTime + b},
 		{name: "in without a user", in: head + noUser + b, want: head + b, damaged: 1},
 		{name: "tab", in: head + strings.Replace(a, "auth0|1", "auth0|\t1", 1) + b, want: head + b, damaged: 1},
 		{name: "bytes that are no UTF-8", in: head + strings.Replace(a, "auth0|1", "auth0|\xff", 1) + b, want: head + b, damaged: 1},
@@ -113,7 +125,6 @@ func TestResumeRefusesWhatIsNoResultsFile(t *testing.T) {
 		"input":                "org_id,user_id\norg_a,auth0|1\n",
 		"input of one line":    "org_id,user_id",
 		"other order":          strings.Replace(header, "line,org_id", "org_id,line", 1) + "\n",
-		"byte order mark":      "\ufeff" + header + "\n",
 		"binary":               "PK\x03\x04\x00\x00\n",
 		"quote without an end": "\"line\n",
 		"blank first line":     "\n" + header + "\n",
@@ -121,7 +132,7 @@ func TestResumeRefusesWhatIsNoResultsFile(t *testing.T) {
 		"longer name":          header + "s",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := report.Resume(strings.NewReader(file), io.Discard, tenant)
+			_, err := report.Resume(strings.NewReader(file), io.Discard, imports, tenant)
 			if bad := new(report.HeaderError); !errors.As(err, &bad) {
 				t.Errorf("got %v", err)
 			}
@@ -130,7 +141,7 @@ func TestResumeRefusesWhatIsNoResultsFile(t *testing.T) {
 }
 
 func TestResumeRefusesTheFileOfAnotherTenant(t *testing.T) {
-	ours, other := report.RunID("ACME.eu.auth0.com"), report.RunID("other.eu.auth0.com")
+	ours, other := report.RunID("oi", "ACME.eu.auth0.com"), report.RunID("oi", "other.eu.auth0.com")
 	with := func(status importer.Status, correlationID string) importer.Outcome {
 		o := outcome(2, "org_a", "auth0|1", status)
 		o.CorrelationID = correlationID
@@ -151,7 +162,7 @@ func TestResumeRefusesTheFileOfAnotherTenant(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			file := results(t, nil, outcome(1, "org_a", "auth0|0", importer.Added), tt.o)
-			_, err := report.Resume(strings.NewReader(file), io.Discard, tenant)
+			_, err := report.Resume(strings.NewReader(file), io.Discard, imports, tenant)
 			other := new(report.OtherTenantError)
 			switch {
 			case tt.ok && err != nil:
@@ -166,14 +177,14 @@ func TestResumeRefusesTheFileOfAnotherTenant(t *testing.T) {
 }
 
 func TestRunIDFitsIntoACorrelationID(t *testing.T) {
-	a, b := report.RunID(tenant), report.RunID(tenant)
+	a, b := report.RunID("oi", tenant), report.RunID("oi", tenant)
 	if a == b {
 		t.Error("two runs have one id")
 	}
 	if a[:12] != b[:12] || len(a) != 20 || strings.Contains(a, "acme") {
 		t.Errorf("got %q and %q", a, b)
 	}
-	if other := report.RunID("other.eu.auth0.com"); other[:12] == a[:12] {
+	if other := report.RunID("oi", "other.eu.auth0.com"); other[:12] == a[:12] {
 		t.Errorf("another tenant has the same fingerprint: %q", other)
 	}
 }
@@ -190,7 +201,7 @@ func TestJournalTellsTheLinesThatAreGone(t *testing.T) {
 		{"org_aa", "uth0|3"}:  false,
 		{"org_a", "auth0|1 "}: false,
 	} {
-		if got := j.In(importer.Row{OrgID: pair[0], UserID: pair[1]}); got != want {
+		if got := j.Has(importer.Row{OrgID: pair[0], UserID: pair[1]}); got != want {
 			t.Errorf("%q is in: %v, want %v", pair, got, want)
 		}
 	}
@@ -201,10 +212,10 @@ func TestJournalTellsTheLinesThatAreGone(t *testing.T) {
 
 func TestJournalTakesNoPictureForAnID(t *testing.T) {
 	j, _ := resume(t, results(t, nil, outcome(2, "org_a", "auth0|\n", importer.Added)))
-	if j.In(importer.Row{OrgID: "org_a", UserID: "auth0|\n"}) {
+	if j.Has(importer.Row{OrgID: "org_a", UserID: "auth0|\n"}) {
 		t.Error("an id with a line feed is found by its picture")
 	}
-	if !j.In(importer.Row{OrgID: "org_a", UserID: "auth0|␊"}) {
+	if !j.Has(importer.Row{OrgID: "org_a", UserID: "auth0|␊"}) {
 		t.Error("the id as it stands in the file is not found")
 	}
 }
@@ -228,15 +239,21 @@ func TestResumePassesErrorsOn(t *testing.T) {
 	broken := errors.New("input/output error")
 	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added))
 	for _, cut := range []int{0, 10, len(header) + 5, len(file)} {
-		r := io.MultiReader(strings.NewReader(file[:cut]), iotest.ErrReader(broken))
-		if _, err := report.Resume(r, io.Discard, tenant); !errors.Is(err, broken) {
+		r := &breaking{strings.NewReader(file[:cut]), io.MultiReader(strings.NewReader(file[:cut]), iotest.ErrReader(broken))}
+		if _, err := report.Resume(r, io.Discard, imports, tenant); !errors.Is(err, broken) {
 			t.Errorf("reading fails after %d bytes: got %v", cut, err)
 		}
 	}
 	w := &failing{err: broken}
-	if _, err := report.Resume(strings.NewReader(file), w, tenant); !errors.Is(err, broken) {
+	if _, err := report.Resume(strings.NewReader(file), w, imports, tenant); !errors.Is(err, broken) {
 		t.Errorf("writing fails: got %v", err)
 	}
+}
+
+// breaking reads from its second reader, whatever is sought.
+type breaking struct {
+	io.Seeker
+	io.Reader
 }
 
 type failing struct{ err error }
@@ -268,7 +285,7 @@ func anyOutcome(kept int) *rapid.Generator[importer.Outcome] {
 		}
 		o := importer.Outcome{Status: status}
 		o.Row = importer.Row{
-			Line:   rapid.IntRange(1, 1<<30).Draw(t, "line"),
+			Line:   rapid.IntRange(1, 20).Draw(t, "line"),
 			OrgID:  id.Draw(t, "org"),
 			UserID: id.Draw(t, "user"),
 			Kept:   rapid.SliceOfN(anyText(), 0, kept).Draw(t, "kept"),
@@ -277,20 +294,20 @@ func anyOutcome(kept int) *rapid.Generator[importer.Outcome] {
 		o.Code = anyText().Draw(t, "code")
 		o.Message = anyText().Draw(t, "message")
 		o.Attempts = rapid.IntRange(0, 9).Draw(t, "attempts")
-		o.CorrelationID = "req-" + fmt.Sprint(o.Row.Line)
+		o.CorrelationID = "oi-" + fmt.Sprint(o.Row.Line)
 		o.Time = noon.Add(time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "time")))
 		return o
 	})
 }
 
-// Whatever the rows hold and wherever the file is cut, exactly the whole lines
-// of rows that are in come back, each pair once.
+// Whatever the rows hold and wherever the file is cut, of the whole lines
+// exactly those come back that count for their row.
 func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		kept := rapid.SliceOfN(anyText(), 0, 2).Draw(rt, "kept columns")
 		outcomes := rapid.SliceOfN(anyOutcome(len(kept)+1), 0, 12).Draw(rt, "outcomes")
 		var file bytes.Buffer
-		w := report.NewWriter(&file, kept)
+		w := report.NewWriter(&file, nil, kept)
 		if err := w.WriteHeader(); err != nil {
 			rt.Fatal(err)
 		}
@@ -304,22 +321,10 @@ func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 		}
 		cut := rapid.IntRange(0, file.Len()).Draw(rt, "cut")
 
-		want, seen := "", map[[2]string]bool{}
-		if cut >= headerEnd {
-			want = file.String()[:headerEnd]
-		}
-		start := headerEnd
-		for i, o := range outcomes {
-			pair := [2]string{o.Row.OrgID, o.Row.UserID}
-			if ends[i] <= cut && o.Status.Settled() && !seen[pair] {
-				want += file.String()[start:ends[i]]
-				seen[pair] = true
-			}
-			start = ends[i]
-		}
+		want, seen := model(rt, file.String(), headerEnd, ends, cut)
 
 		var got bytes.Buffer
-		j, err := report.Resume(bytes.NewReader(file.Bytes()[:cut]), &got, tenant)
+		j, err := report.Resume(bytes.NewReader(file.Bytes()[:cut]), &got, imports, tenant)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -330,21 +335,71 @@ func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 			if !o.Status.Settled() {
 				continue
 			}
-			if pair := [2]string{o.Row.OrgID, o.Row.UserID}; j.In(importer.Row{OrgID: pair[0], UserID: pair[1]}) != seen[pair] {
+			if pair := [2]string{o.Row.OrgID, o.Row.UserID}; j.Has(importer.Row{OrgID: pair[0], UserID: pair[1]}) != seen[pair] {
 				rt.Fatalf("%q is in: %v", pair, !seen[pair])
 			}
 		}
 	})
 }
 
+// model returns what should stay of a file that was cut, and the pairs that are
+// in by it.
+func model(t *rapid.T, file string, header int, ends []int, cut int) (want string, in map[[2]string]bool) {
+	in = map[[2]string]bool{}
+	if cut < header {
+		return "", in
+	}
+	type whole struct {
+		text, line, status string
+		pair               [2]string
+	}
+	var lines []whole
+	start := header
+	for _, end := range ends {
+		if end > cut {
+			break
+		}
+		f, err := csv.NewReader(strings.NewReader(file[start:end])).Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, whole{file[start:end], f[0], f[3], [2]string{f[1], f[2]}})
+		start = end
+	}
+	settled := func(l whole) bool { return importer.Status(l.status).Settled() }
+	for _, l := range lines {
+		if settled(l) {
+			in[l.pair] = true
+		}
+	}
+	want = file[:header]
+	for i, l := range lines {
+		before, after := lines[:i], lines[i+1:]
+		replaced := slices.ContainsFunc(after, func(later whole) bool { return later.line == l.line })
+		switch {
+		case settled(l):
+			replaced = slices.ContainsFunc(before, func(b whole) bool { return settled(b) && b.pair == l.pair })
+		case l.status == "failed":
+			replaced = in[l.pair] || slices.ContainsFunc(after, func(later whole) bool { return later.status == "failed" && later.pair == l.pair })
+		}
+		if !replaced {
+			want += l.text
+		}
+	}
+	return want, in
+}
+
 // checkResume checks what holds for the results file of any bytes.
 func checkResume(t *testing.T, file []byte) (kept string, ok bool) {
 	var first bytes.Buffer
-	j, err := report.Resume(bytes.NewReader(file), &first, tenant)
+	j, err := report.Resume(bytes.NewReader(file), &first, imports, tenant)
 	if err != nil {
 		return "", false
 	}
 	lines := strings.SplitAfter(string(file), "\n")
+	if !strings.HasPrefix(lines[0], "line,") {
+		lines = strings.SplitAfter(first.String(), "\n") // a spreadsheet saved it: it is written anew
+	}
 	for line := range strings.Lines(first.String()) {
 		for len(lines) > 0 && lines[0] != line {
 			lines = lines[1:]
@@ -358,7 +413,7 @@ func checkResume(t *testing.T, file []byte) (kept string, ok bool) {
 		t.Fatalf("%d lines written, %d counted", n, j.Lines())
 	}
 	var second bytes.Buffer
-	again, err := report.Resume(bytes.NewReader(first.Bytes()), &second, tenant)
+	again, err := report.Resume(bytes.NewReader(first.Bytes()), &second, imports, tenant)
 	if err != nil {
 		t.Fatalf("refuses its own output: %v", err)
 	}
@@ -369,8 +424,8 @@ func checkResume(t *testing.T, file []byte) (kept string, ok bool) {
 }
 
 func FuzzResume(f *testing.F) {
-	f.Add([]byte(header + "\n2,org_a,auth0|1,added,204,,,1,req-1,2026-03-01T12:00:00Z\n"))
-	f.Add([]byte(header + ",\"a,\"\"b\"\n2,org_a,\"auth0|1\",failed,400,,x,1,req-1,2026-03-01T12:00:00Z,\"\"\n\x00\x00"))
+	f.Add([]byte(header + "\n2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"))
+	f.Add([]byte(header + ",\"a,\"\"b\"\n2,org_a,\"auth0|1\",failed,400,,x,1,oi-1,2026-03-01T12:00:00Z,\"\"\n\x00\x00"))
 	f.Add([]byte("\xef\xbb\xbforg_id,user_id\r\n"))
 	f.Fuzz(func(t *testing.T, file []byte) { checkResume(t, file) })
 }
@@ -422,13 +477,19 @@ func FuzzResumeOfADamagedFile(f *testing.F) {
 func BenchmarkResume(b *testing.B) {
 	const rows = 3_000_000
 	for b.Loop() {
-		j, err := report.Resume(&million{rows: rows}, io.Discard, tenant)
+		j, err := report.Resume(&million{rows: rows}, io.Discard, imports, "")
 		if err != nil || j.Lines() != rows {
 			b.Fatal(j, err)
 		}
 		b.ReportMetric(residentPeakMB(b), "MB-peak")
 		runtime.KeepAlive(j)
 	}
+}
+
+// Seek goes back to the begin, wherever it is told to go.
+func (m *million) Seek(int64, int) (int64, error) {
+	m.next, m.rest = 0, nil
+	return 0, nil
 }
 
 // million reads as the results file of so many rows that are in, and costs next
@@ -451,7 +512,7 @@ func (m *million) Read(p []byte) (int, error) {
 			m.rest = strconv.AppendInt(m.rest, int64(100_000+m.next%100_000), 10)
 			m.rest = append(m.rest, ",auth0|6410784d38b3e02b"...)
 			m.rest = strconv.AppendInt(m.rest, int64(10_000_000+m.next), 10)
-			m.rest = append(m.rest, ",added,204,,,1,req-9c1b2f6a-abcdefgh-"...)
+			m.rest = append(m.rest, ",added,204,,,1,oi-9c1b2f6a-abcdefgh-"...)
 			m.rest = strconv.AppendInt(m.rest, int64(m.next/10), 10)
 			m.rest = append(m.rest, ",2026-03-01T12:00:00Z\n"...)
 		}
@@ -476,4 +537,122 @@ func residentPeakMB(b *testing.B) float64 {
 	}
 	b.Skip("no peak of the resident memory is known")
 	return 0
+}
+
+// A removal has other statuses than an import, and its file is not the import's.
+func TestResumeRefusesTheFileOfAnotherOperation(t *testing.T) {
+	removes := importer.Op{Name: "remove", Prefix: "or", Done: importer.Removed}
+	removed := outcome(3, "org_a", "auth0|2", importer.Removed)
+	removed.CorrelationID = report.RunID("or", tenant) + "-1"
+	failed := removed
+	failed.Status = importer.Failed
+	added := outcome(2, "org_a", "auth0|1", importer.Added)
+	for name, tt := range map[string]struct {
+		op   importer.Op
+		file string
+		line int
+	}{
+		"removed, by an import":        {imports, results(t, nil, added, removed), 3},
+		"failed removal, by an import": {imports, results(t, nil, added, failed), 3},
+		"added, by a removal":          {removes, results(t, nil, removed, added), 3},
+		"removed, by a removal":        {removes, results(t, nil, removed, failed), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := report.Resume(strings.NewReader(tt.file), io.Discard, tt.op, tenant)
+			var other *report.OtherOperationError
+			switch {
+			case errors.As(err, &other) && other.Line != tt.line, other == nil && tt.line != 0, other == nil && err != nil:
+				t.Errorf("got %v, want line %d refused", err, tt.line)
+			}
+		})
+	}
+}
+
+// What may have been done and must not be done twice is settled, for whatever
+// reads the file; a request under way when the run was killed is not.
+func TestJournalOfAnOperationThatIsDoneAtMostOnce(t *testing.T) {
+	invites := importer.Op{Name: "invite", Prefix: "ov", Done: importer.Invited, Already: importer.AlreadyInvited}
+	row := func(line int, user string, status importer.Status, code string) importer.Outcome {
+		o := outcome(line, "org_a", user, status)
+		o.Code, o.CorrelationID = code, "ov-1"
+		return o
+	}
+	file := results(t, nil,
+		row(2, "ann", importer.Sending, ""), row(2, "ann", importer.Invited, ""),
+		row(3, "bob", importer.Sending, ""), row(3, "bob", importer.Failed, report.UnknownOutcome),
+		row(4, "cyd", importer.Failed, "invalid_body"), row(4, "cyd", importer.Sending, ""))
+	var kept strings.Builder
+	j, err := report.Resume(strings.NewReader(file), &kept, invites, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := statuses(kept.String()), "line status|2 invited|3 failed|4 sending"; got != want {
+		t.Errorf("kept %s, want %s", got, want)
+	}
+	for user, has := range map[string]bool{"ann": true, "bob": true, "cyd": false, "dan": false} {
+		r := importer.Row{OrgID: "org_a", UserID: user}
+		if j.Has(r) != has || j.Failed(r) != (user == "cyd") && !has {
+			t.Errorf("%s: done %v, failed %v", user, !has, j.Failed(r))
+		}
+	}
+	if j.Settled() != 1 || j.Gone() != 0 {
+		t.Errorf("%d settled, %d gone; want 1, 0", j.Settled(), j.Gone())
+	}
+}
+
+// The columns of an operation are part of what makes two rows the same.
+func TestJournalComparesTheColumnsOfTheOperation(t *testing.T) {
+	roles := importer.Op{Name: "roles", Prefix: "oa", Done: importer.Assigned, Args: []string{"roles"},
+		Key: func(r importer.Row) string { return importer.PairKey(r) + r.Args[0] }}
+	o := outcome(2, "org_a", "auth0|1", importer.Assigned)
+	o.CorrelationID, o.Row.Args, o.Row.Kept = "oa-1", []string{"rol_a"}, []string{"x"}
+	var file bytes.Buffer
+	w := report.NewWriter(&file, roles.Args, []string{"note"})
+	if err := errors.Join(w.WriteHeader(), w.Write([]importer.Outcome{o})); err != nil {
+		t.Fatal(err)
+	}
+	j, err := report.Resume(bytes.NewReader(file.Bytes()), io.Discard, roles, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.CheckKept([]string{"note"}); err != nil {
+		t.Error(err)
+	}
+	for role, want := range map[string]bool{"rol_a": true, "rol_b": false} {
+		if got := j.Has(importer.Row{OrgID: "org_a", UserID: "auth0|1", Args: []string{role}}); got != want {
+			t.Errorf("%s: %v, want %v", role, got, want)
+		}
+	}
+	bad := new(report.HeaderError)
+	if _, err := report.Resume(strings.NewReader(results(t, nil)), io.Discard, roles, tenant); !errors.As(err, &bad) {
+		t.Errorf("a file without the column: got %v", err)
+	}
+}
+
+// What is left to do stays in the file until a run came to its end without it.
+func TestCompactDropsWhatWasToldAnew(t *testing.T) {
+	before := results(t, nil,
+		outcome(2, "org_a", "auth0|1", importer.Added),
+		outcome(3, "org_a", "auth0|2", importer.Failed),
+		outcome(4, "org_a", "auth0|3", importer.Failed),
+		outcome(5, "", "auth0|4", importer.Rejected))
+	file := before + strings.TrimPrefix(results(t, nil, outcome(4, "org_a", "auth0|3", importer.Failed)), header+"\n")
+	for first, want := range map[int]string{
+		0: "line status|2 added|3 failed|5 rejected|4 failed", // stopped
+		5: "line status|2 added|4 failed",                     // came to its end
+	} {
+		var kept, failures strings.Builder
+		if err := report.Compact(strings.NewReader(file), &kept, imports, tenant, first); err != nil {
+			t.Fatal(err)
+		}
+		if got := statuses(kept.String()); got != want {
+			t.Errorf("of %d lines: kept %s, want %s", first, got, want)
+		}
+		if err := report.Failures(strings.NewReader(kept.String()), &failures); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := statuses(failures.String()), strings.Replace(want, "line status|2 added|", "", 1); got != want {
+			t.Errorf("of %d lines: failures %s, want %s", first, got, want)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"io"
 	"iter"
 	"slices"
@@ -19,6 +18,10 @@ type Reader struct {
 	// Tenant, if set, is the only one whose results are read: a line that was
 	// written against another ends the range with an *[OtherTenantError].
 	Tenant string
+
+	// Args is how many of the columns behind the ten are those of Row.Args.
+	// Kept are all of them.
+	Args int
 
 	// What the file holds beside whole lines, known when it has been read.
 	Damaged int
@@ -44,27 +47,27 @@ func NewReader(r io.Reader) (*Reader, error) {
 // error ends it: the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 	return func(yield func(importer.Outcome, error) bool) {
+		if r.scanner == nil {
+			return
+		}
 		ours := fingerprint(r.Tenant)
-		for r.scanner != nil {
-			l, err := r.scanner.next()
+		for l, err := range r.scanner.lines() {
+			var o importer.Outcome
 			switch {
-			case errors.Is(err, io.EOF):
-				return
 			case err != nil:
-				yield(importer.Outcome{}, err)
-				return
 			case l.state == lineTorn:
 				r.Torn = true
+				continue
 			case l.state == lineDamaged:
 				r.Damaged++
+				continue
 			default:
-				if err := l.check(ours); err != nil {
-					yield(importer.Outcome{}, err)
-					return
+				if err = l.check(ours); err == nil {
+					o = outcomeOf(l, r.Args)
 				}
-				if !yield(outcomeOf(l.fields), nil) {
-					return
-				}
+			}
+			if !yield(o, err) || err != nil {
+				return
 			}
 		}
 	}
@@ -72,20 +75,23 @@ func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 
 // outcomeOf is what Writer.fields was made of. The fields are plausible; a
 // number that is none counts as 0.
-func outcomeOf(fields []string) importer.Outcome {
+func outcomeOf(l line, args int) importer.Outcome {
 	number := func(column int) int {
-		n, _ := strconv.Atoi(fields[column])
+		n, _ := strconv.Atoi(l.fields[column])
 		return n
 	}
-	o := importer.Outcome{Status: importer.Status(fields[columnStatus])}
-	o.Row.Line = number(columnLine)
-	o.Row.OrgID, o.Row.UserID = fields[columnOrg], fields[columnUser]
-	if len(fields) > columnKept {
-		o.Row.Kept = slices.Clone(fields[columnKept:])
-	}
+	o := importer.Outcome{Row: l.row(args), Status: l.status()}
+	o.Row.Args, o.Row.Kept = clone(o.Row.Args), clone(o.Row.Kept)
 	o.HTTPStatus, o.Attempts = number(columnHTTPStatus), number(columnAttempts)
-	o.Code, o.Message = fields[columnCode], fields[columnMessage]
-	o.CorrelationID = fields[columnCorrelation]
-	o.Time, _ = time.Parse(time.RFC3339, fields[columnTime])
+	o.Code, o.Message = l.fields[columnCode], l.fields[columnMessage]
+	o.CorrelationID = l.fields[columnCorrelation]
+	o.Time, _ = time.Parse(time.RFC3339, l.fields[columnTime])
 	return o
+}
+
+func clone(values []string) []string {
+	if len(values) == 0 {
+		return nil
+	}
+	return slices.Clone(values)
 }

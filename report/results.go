@@ -43,7 +43,8 @@ const (
 // It is not safe for concurrent use.
 type Writer struct {
 	w      io.Writer
-	kept   []string
+	args   int
+	more   []string // names of the columns behind the ten: args, then those kept
 	lines  bytes.Buffer
 	csv    *csv.Writer
 	record []string
@@ -52,10 +53,11 @@ type Writer struct {
 	err    error
 }
 
-// NewWriter returns a Writer to w. The values of the columns kept of the input
-// follow the ten columns of every results file.
-func NewWriter(w io.Writer, kept []string) *Writer {
-	rw := &Writer{w: w, kept: kept, record: make([]string, columnKept+len(kept))}
+// NewWriter returns a Writer to w. The columns of an operation, Op.Args, and the
+// columns kept of the input follow the ten columns of every results file.
+func NewWriter(w io.Writer, args, kept []string) *Writer {
+	more := slices.Concat(args, kept)
+	rw := &Writer{w: w, args: len(args), more: more, record: make([]string, columnKept+len(more))}
 	rw.csv = csv.NewWriter(&rw.lines)
 	return rw
 }
@@ -65,7 +67,7 @@ func (w *Writer) WriteHeader() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.encode(append(columns(), visibleAll(w.kept)...))
+	w.encode(append(columns(), visibleAll(w.more)...))
 	return w.flush()
 }
 
@@ -100,11 +102,14 @@ func (w *Writer) fields(o *importer.Outcome) []string {
 	r[columnCorrelation] = visible(o.CorrelationID)
 	r[columnTime] = w.timestamp(o.Time)
 	// A ragged row may have kept fewer or more values than there are columns.
-	for i := range w.kept {
-		r[columnKept+i] = ""
-		if i < len(o.Row.Kept) {
-			r[columnKept+i] = visible(o.Row.Kept[i])
+	for i := range w.more {
+		value := ""
+		if kept := i - w.args; kept < 0 && i < len(o.Row.Args) {
+			value = o.Row.Args[i]
+		} else if kept >= 0 && kept < len(o.Row.Kept) {
+			value = o.Row.Kept[kept]
 		}
+		r[columnKept+i] = visible(value)
 	}
 	return r
 }

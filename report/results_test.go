@@ -17,6 +17,9 @@ import (
 
 const header = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
 
+// imports is an operation whose results the tests write and read.
+var imports = importer.Op{Name: "import", Prefix: "oi", Size: 10, Done: importer.Added, Already: importer.AlreadyMember}
+
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // outcome returns the outcome of a row that was sent once.
@@ -25,9 +28,9 @@ func outcome(line int, org, user string, status importer.Status) importer.Outcom
 	o.Time = noon
 	switch status {
 	case importer.Added:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, "req-1"
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, "oi-1"
 	case importer.Failed:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, "req-2"
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, "oi-2"
 		o.Code, o.Message = "invalid_body", "no such user"
 	case importer.Rejected:
 		o.Message = "the user is empty"
@@ -39,7 +42,7 @@ func outcome(line int, org, user string, status importer.Status) importer.Outcom
 func results(t testing.TB, kept []string, outcomes ...importer.Outcome) string {
 	t.Helper()
 	var b bytes.Buffer
-	w := report.NewWriter(&b, kept)
+	w := report.NewWriter(&b, nil, kept)
 	if err := errors.Join(w.WriteHeader(), w.Write(outcomes)); err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +58,9 @@ func TestWriterWritesOneLineForEachRow(t *testing.T) {
 	got := results(t, []string{"mail"},
 		outcome(2, "org_a", "auth0|2", importer.Added), outcome(3, "", "u", importer.Rejected), kept, ragged)
 	want := header + ",mail\n" +
-		"2,org_a,auth0|2,added,204,,,1,req-1,2026-03-01T12:00:00Z,\n" +
+		"2,org_a,auth0|2,added,204,,,1,oi-1,2026-03-01T12:00:00Z,\n" +
 		"3,,u,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z,\n" +
-		"4,org_a,auth0|4,failed,400,invalid_body,no such user,2,req-2,2026-03-01T12:00:01Z,\"says \"\"hi\"\", twice\"\n" +
+		"4,org_a,auth0|4,failed,400,invalid_body,no such user,2,oi-2,2026-03-01T12:00:01Z,\"says \"\"hi\"\", twice\"\n" +
 		"5,org_a,,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z,x\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -125,7 +128,7 @@ func (f *file) Write(p []byte) (int, error) {
 
 func TestWriterHandsAnAnswerOnInOneCall(t *testing.T) {
 	f := &file{}
-	w := report.NewWriter(f, nil)
+	w := report.NewWriter(f, nil, nil)
 	answer := make([]importer.Outcome, 500)
 	for i := range answer {
 		answer[i] = outcome(i+2, "org_a", fmt.Sprint("auth0|", i), importer.Added)
@@ -154,7 +157,7 @@ func TestWriterStaysBroken(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &file{failAt: 2, err: tt.err, taken: 7}
-			w := report.NewWriter(f, nil)
+			w := report.NewWriter(f, nil, nil)
 			if err := w.WriteHeader(); err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +182,7 @@ func BenchmarkWriter(b *testing.B) {
 		answer[i] = outcome(1_000_000+i, "org_P0M5j2B0FfwQioEe", "auth0|6410784d38b3e02b77fdd65f", importer.Added)
 		answer[i].CorrelationID = "oi-1a2b3c4d-abcdefgh-123456"
 	}
-	w := report.NewWriter(io.Discard, nil)
+	w := report.NewWriter(io.Discard, nil, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := w.Write(answer); err != nil {

@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// A run id is "oi-", a fingerprint of the tenant, "-", and what tells this run
+// A run id is the prefix of its operation, "-", a fingerprint of the tenant, "-", and what tells this run
 // from all others: 20 characters, so that a sequence number fits behind it in
 // the 64 that Auth0 keeps of an X-Correlation-ID.
 const (
-	runPrefix         = "oi-"
 	fingerprintLength = 8 // hex digits: two tenants meet once in 4 billion
 	runRandomLength   = 8 // base 32: 40 bits
 )
 
-// RunID returns a new id for a run against tenant, which is the host the API is
-// called at. Correlation ids are to be the run id, "-", and a number: so every
+// RunID returns a new id for a run of an operation (Op.Prefix) against tenant,
+// which is the host the API is called at. Correlation ids are to be the run id, "-", and a number: so every
 // line of a results file says which tenant it was written against.
-func RunID(tenant string) string {
-	return runPrefix + fingerprint(tenant) + "-" + strings.ToLower(rand.Text()[:runRandomLength])
+func RunID(prefix, tenant string) string {
+	return prefix + "-" + fingerprint(tenant) + "-" + strings.ToLower(rand.Text()[:runRandomLength])
 }
 
 // fingerprint tells tenants apart without naming them. That of none is empty.
@@ -35,9 +34,9 @@ func fingerprint(tenant string) string {
 // fingerprintOf returns the fingerprint in a correlation id of ours, and false
 // if the id does not have our form.
 func fingerprintOf(correlationID string) (string, bool) {
-	rest, ours := strings.CutPrefix(correlationID, runPrefix)
+	prefix, rest, _ := strings.Cut(correlationID, "-")
 	theirs, run, dashed := strings.Cut(rest, "-")
-	if !ours || !dashed || run == "" || len(theirs) != fingerprintLength {
+	if !knownPrefix(prefix) || !dashed || run == "" || len(theirs) != fingerprintLength {
 		return "", false
 	}
 	if strings.Trim(theirs, "0123456789abcdef") != "" {
@@ -45,3 +44,7 @@ func fingerprintOf(correlationID string) (string, bool) {
 	}
 	return theirs, true
 }
+
+// knownPrefix reports whether a correlation id with this prefix is of a run of
+// ours: they are an o and the letter of an operation.
+func knownPrefix(prefix string) bool { return len(prefix) == 2 && prefix[0] == 'o' }

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"orgimport/importer"
@@ -58,6 +58,7 @@ type scanner struct {
 	csv    *csv.Reader
 	one    oneLine
 	header []byte // the first line as it stands
+	other  bool   // the file has another form than ours: lines are written anew
 	kept   []string
 	width  int // fields of a line
 }
@@ -90,11 +91,22 @@ func newScanner(r io.Reader) (*scanner, error) {
 	case !whole:
 		return nil, tornHeader(raw)
 	}
-	fields, err := s.parse(raw)
+	// A spreadsheet may have put a byte order mark in front, and a delimiter of
+	// its own between the names.
+	text, marked := bytes.CutPrefix(raw, []byte("\uFEFF"))
+	delimiter, _ := utf8.DecodeRune(bytes.TrimPrefix(bytes.TrimPrefix(text, []byte(`"line"`)), []byte("line")))
+	if delimiter == ';' || delimiter == '\t' {
+		s.csv.Comma = delimiter
+	}
+	s.other = marked || s.csv.Comma != ','
+	fields, err := s.parse(text)
 	if err != nil {
 		return nil, &HeaderError{Why: "this is not a results file: its first line can't be read as one: " + err.Error()}
 	}
 	s.header = slices.Clone(raw)
+	if s.other {
+		s.header = encoded(fields)
+	}
 	return s, s.setHeader(slices.Clone(fields))
 }
 
@@ -119,6 +131,36 @@ func (s *scanner) setHeader(names []string) error {
 	return nil
 }
 
+// status returns what a whole line says of its row.
+func (l *line) status() importer.Status { return importer.Status(l.fields[columnStatus]) }
+
+// inputLine returns the line of the input that a whole line is about.
+func (l *line) inputLine() int {
+	n, _ := strconv.Atoi(l.fields[columnLine]) // plausible has seen to it
+	return n
+}
+
+// row returns the row of a whole line, of which so many columns are arguments of
+// the operation. Its fields are valid until the next line is read.
+func (l *line) row(args int) importer.Row {
+	return importer.Row{
+		OrgID: l.fields[columnOrg], UserID: l.fields[columnUser], Line: l.inputLine(),
+		Args: l.fields[columnKept : columnKept+args : columnKept+args], Kept: l.fields[columnKept+args:],
+	}
+}
+
+// lines yields the lines behind the header.
+func (s *scanner) lines() iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		for {
+			l, err := s.next()
+			if errors.Is(err, io.EOF) || !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // next returns the next line, and io.EOF after the last.
 func (s *scanner) next() (line, error) {
 	raw, whole, err := s.physical()
@@ -133,6 +175,8 @@ func (s *scanner) next() (line, error) {
 	l.fields, err = s.parse(raw)
 	if err != nil || len(l.fields) != s.width || !plausible(l.fields) {
 		l.state, l.fields = lineDamaged, nil
+	} else if s.other {
+		l.raw = encoded(l.fields)
 	}
 	return l, nil
 }
@@ -165,7 +209,11 @@ var errControl = errors.New("it holds bytes that no results file has")
 
 // parse returns the fields of one line. They are valid until the next call.
 func (s *scanner) parse(raw []byte) ([]string, error) {
-	if !writable(raw) {
+	if s.csv.Comma == '\t' {
+		if !writable(bytes.ReplaceAll(raw, []byte("\t"), nil)) {
+			return nil, errControl
+		}
+	} else if !writable(raw) {
 		return nil, errControl
 	}
 	s.one = raw
@@ -193,20 +241,25 @@ func writable(raw []byte) bool {
 	return ascii || utf8.Valid(text)
 }
 
+// encoded returns the fields as a line of ours.
+func encoded(fields []string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(fields) // a buffer takes everything
+	w.Flush()
+	return b.Bytes()
+}
+
 // plausible reports whether the fields can be those of an outcome.
 func plausible(fields []string) bool {
 	if n, err := strconv.Atoi(fields[columnLine]); err != nil || n < 0 {
 		return false
 	}
-	switch importer.Status(fields[columnStatus]) {
-	case importer.Added, importer.AlreadyMember:
-		if fields[columnOrg] == "" || fields[columnUser] == "" {
-			return false
-		}
-	case importer.Duplicate, importer.Failed, importer.Rejected:
-	default:
+	status := importer.Status(fields[columnStatus])
+	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "") {
 		return false
 	}
-	_, err := time.Parse(time.RFC3339, fields[columnTime])
-	return err == nil
+	// The time is not asked for: a spreadsheet writes it in a form of its own,
+	// and the line says all the same what became of its row.
+	return status.Known()
 }

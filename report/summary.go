@@ -3,14 +3,14 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"iter"
+	"maps"
 	"strings"
 	"time"
 
 	"orgimport/importer"
 )
 
-// Summary is the reckoning of a run. Add counts the outcomes; the fields are
+// Summary is the totals of a run. Add counts the outcomes; the fields are
 // what only the caller knows, to be set before the Summary is written. The zero
 // value is ready for use.
 //
@@ -32,53 +32,28 @@ type Summary struct {
 	Files    []string // the paths written
 	GoOn     string   // the command to go on with; empty if there is nothing to do
 
-	outcomes counts
+	outcomes Counts
+	done     int // of them those that a request of this run settled
 	journal  *Journal
-	causes   causes
-}
-
-// counts are numbers of rows by status.
-type counts struct {
-	added, alreadyMember, duplicate, failed, rejected int
-}
-
-func (c *counts) add(s importer.Status) {
-	switch s {
-	case importer.Added:
-		c.added++
-	case importer.AlreadyMember:
-		c.alreadyMember++
-	case importer.Duplicate:
-		c.duplicate++
-	case importer.Failed:
-		c.failed++
-	case importer.Rejected:
-		c.rejected++
-	}
-}
-
-// byStatus yields the statuses in the order in which people read them.
-func (c counts) byStatus() iter.Seq2[importer.Status, int] {
-	return func(yield func(importer.Status, int) bool) {
-		_ = yield(importer.Added, c.added) &&
-			yield(importer.AlreadyMember, c.alreadyMember) &&
-			yield(importer.Duplicate, c.duplicate) &&
-			yield(importer.Failed, c.failed) &&
-			yield(importer.Rejected, c.rejected)
-	}
-}
-
-func (c *counts) sum() int {
-	return c.added + c.alreadyMember + c.duplicate + c.failed + c.rejected
+	causes   Causes
 }
 
 // Add counts the rows of one answer.
 func (s *Summary) Add(outcomes []importer.Outcome) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		s.outcomes.add(o.Status)
-		if o.Status == importer.Failed || o.Status == importer.Rejected {
-			s.causes.add(o)
+		if s.outcomes == nil {
+			s.outcomes = make(Counts)
+		}
+		s.outcomes[o.Status]++
+		switch {
+		case o.Status.Failure():
+			s.causes.Add(o)
+		case o.Status.Settled() && o.Attempts > 0:
+			s.done++
+		}
+		if s.journal != nil {
+			s.journal.tell(o)
 		}
 	}
 }
@@ -89,33 +64,41 @@ func (s *Summary) Resumed(j *Journal) { s.journal = j }
 
 // Failures returns how many rows are not in because they failed or were
 // rejected.
-func (s *Summary) Failures() int { return s.outcomes.failed + s.outcomes.rejected }
+func (s *Summary) Failures() int { return s.outcomes.Failures() }
 
 // Causes returns why rows are not in, the largest group first.
-func (s *Summary) Causes() []Cause { return s.causes.sorted() }
+func (s *Summary) Causes() []Cause { return s.causes.Sorted() }
 
-// reckoning is every row of the input, by what became of it.
-type reckoning struct {
-	counts
+// totals is every row of the input, by what became of it.
+type totals struct {
+	Counts
 	rows         int
 	notAttempted int
 	gone         int // lines of the journal that no row of the input stands for
 }
 
-// reckon adds up. A run that stopped did not ask for every line of its journal:
+// addUp adds up. A run that stopped did not ask for every line of its journal:
 // all of them count then, and none is said to be gone.
-func (s *Summary) reckon() reckoning {
-	r := reckoning{counts: s.outcomes}
-	if j := s.journal; j != nil {
-		before := j.kept
-		if s.Stopped == "" { // otherwise the journal may still be asked
-			before = j.found
-			r.gone = j.Gone()
-		}
-		r.added += before.added
-		r.alreadyMember += before.alreadyMember
+func (s *Summary) addUp() totals {
+	r := totals{Counts: maps.Clone(s.outcomes)}
+	if r.Counts == nil {
+		r.Counts = Counts{}
 	}
-	r.rows = r.sum()
+	if j := s.journal; j != nil {
+		before := j.found
+		if s.Stopped == "" {
+			r.gone = j.Gone()
+		} else { // the journal may still be asked
+			before = j.kept
+		}
+		for status, n := range before {
+			r.Counts[status] += n
+			if s.Stopped != "" {
+				r.Counts[status] -= j.retold[status]
+			}
+		}
+	}
+	r.rows = r.Sum()
 	if s.Stopped != "" && s.Total > r.rows {
 		r.notAttempted = s.Total - r.rows
 		r.rows = s.Total
@@ -126,24 +109,24 @@ func (s *Summary) reckon() reckoning {
 // Rows returns how many rows have which status. The rows that were not attempted
 // are "not_attempted".
 func (s *Summary) Rows() map[string]int {
-	r := s.reckon()
+	r := s.addUp()
 	rows := map[string]int{"not_attempted": r.notAttempted}
-	for status, n := range r.byStatus() {
+	for status, n := range r.Counts {
 		rows[string(status)] = n
 	}
 	return rows
 }
 
-// String returns the reckoning as people read it, in several lines, without a
+// String returns the totals as people read it, in several lines, without a
 // line break at the end. Its first line adds up:
 //
 //	10000 rows = 9950 added + 20 duplicate + 12 failed + 18 rejected
 func (s *Summary) String() string {
-	r := s.reckon()
+	r := s.addUp()
 	lines := []string{r.String()}
 	if r.gone > 0 {
 		lines = append(lines, fmt.Sprintf("%s of the journal no longer %s in the input",
-			plural(r.gone, "line"), verb(r.gone, "stands", "stand")))
+			Plural(r.gone, "line"), Verb(r.gone, "stands", "stand")))
 	}
 	if s.Stopped != "" && s.Total == 0 {
 		lines = append(lines, "the rows after the stop were not attempted and are not counted")
@@ -161,15 +144,15 @@ func (s *Summary) String() string {
 	return strings.Join(lines, "\n")
 }
 
-func (r reckoning) String() string {
+func (r totals) String() string {
 	var terms []string
 	add := func(n int, name string) {
 		if n > 0 {
 			terms = append(terms, fmt.Sprintf("%d %s", n, name))
 		}
 	}
-	for status, n := range r.byStatus() {
-		add(n, string(status))
+	for status, n := range r.All() {
+		add(n, string(status.Status))
 	}
 	add(r.notAttempted, "not attempted")
 	if len(terms) == 0 {
@@ -181,7 +164,7 @@ func (r reckoning) String() string {
 
 func (s *Summary) traffic() string {
 	return fmt.Sprintf("%s in %s, %d answered 429, %s waited for the limit, %.1f members a second",
-		plural(s.Requests, "request"), short(s.elapsed()), s.Refused, short(s.Waited), s.membersPerSecond())
+		Plural(s.Requests, "request"), short(s.elapsed()), s.Refused, short(s.Waited), s.membersPerSecond())
 }
 
 func (s *Summary) elapsed() time.Duration { return max(0, s.Finished.Sub(s.Started)) }
@@ -191,7 +174,7 @@ func (s *Summary) membersPerSecond() float64 {
 	if s.elapsed() == 0 {
 		return 0
 	}
-	return float64(s.outcomes.added) / s.elapsed().Seconds()
+	return float64(s.done) / s.elapsed().Seconds()
 }
 
 // maxErrorLines is how many groups of errors the last words of a run name. The
@@ -199,7 +182,7 @@ func (s *Summary) membersPerSecond() float64 {
 const maxErrorLines = 5
 
 func (s *Summary) errorLines() []string {
-	all := s.causes.sorted()
+	all := s.causes.Sorted()
 	if len(all) == 0 {
 		return nil
 	}
@@ -211,7 +194,7 @@ func (s *Summary) errorLines() []string {
 		rest -= c.Rows
 	}
 	if rest > 0 {
-		lines = append(lines, fmt.Sprintf("  %s for other causes", plural(rest, "row")))
+		lines = append(lines, fmt.Sprintf("  %s for other causes", Plural(rest, "row")))
 	}
 	return lines
 }
@@ -241,13 +224,4 @@ func short(d time.Duration) time.Duration {
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Second)
-}
-
-func plural(n int, noun string) string { return fmt.Sprintf("%d %s", n, verb(n, noun, noun+"s")) }
-
-func verb(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }

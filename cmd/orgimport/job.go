@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -47,7 +46,8 @@ type task struct {
 	file string // the input; - for standard input
 	size int    // rows in a request at most; 0: as many as the operation can carry
 
-	// op returns the operation.
+	// op returns the operation. Send may call [job.note], which writes a line at
+	// once.
 	op func(j *job, client *auth0.Client) importer.Op
 
 	// rows, if set, is the stage between the look-ups and the operation. It
@@ -106,6 +106,7 @@ type job struct {
 	in    *input
 	table *csvfile.Table
 	pace  *ratelimit.Transport
+	does  importer.Op
 
 	out      *results
 	held     []importer.Outcome // of rows without a request, while there was none
@@ -171,6 +172,10 @@ func (j *job) open(ctx context.Context) (err error) {
 	if j.conn, err = j.connect(j.surroundings, j.paceFlags); err != nil {
 		return err
 	}
+	var client *auth0.Client
+	client, j.pace = j.conn.class(&j.observer)
+	j.does = j.op(j, client)
+	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host)
 	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
 		return err
 	}
@@ -210,20 +215,21 @@ func (j *job) open(ctx context.Context) (err error) {
 func (j *job) openResults() (err error) {
 	_, statErr := os.Stat(j.Results)
 	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
-		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.table.Kept)
+		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
 	} else {
-		j.out, err = createResults(j.Results, j.conn.base.Host, j.table.Kept)
+		j.out, err = createResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
 	}
 	if err != nil {
 		return err
 	}
 	j.closing = append(j.closing, j.out.close)
-	j.guard.in = j.out.before.Lines() > 0
+	before := j.out.before.Settled()
+	j.guard.in = before > 0
 	j.summary.Resumed(j.out.before)
-	j.done.Store(int64(j.out.before.Lines()))
+	j.done.Store(int64(before))
 	if j.Failures != "" && special(j.Failures) {
 		if j.failures, err = openSpecial(j.Failures); err == nil {
-			err = report.NewWriter(j.failures, j.table.Kept).WriteHeader()
+			err = j.writeHeader(j.failures)
 		}
 		if err != nil {
 			return writeError(j.Failures, err)
@@ -234,9 +240,6 @@ func (j *job) openResults() (err error) {
 
 // send is the program.
 func (j *job) send(ctx context.Context) error {
-	var client *auth0.Client
-	client, j.pace = j.conn.class(&j.observer)
-	op := j.op(j, client)
 	if j.check != nil {
 		if err := j.check(ctx, j); err != nil {
 			return err
@@ -250,8 +253,8 @@ func (j *job) send(ctx context.Context) error {
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
-	batches := j.out.order(importer.Distinct(rows, op.KeyOf), cmp.Or(j.size, op.Size))
-	for answered, err := range importer.Run(ctx, batches, op, j.conn.pace.workers()) {
+	batches := j.out.order(importer.Distinct(rows, j.does.KeyOf), cmp.Or(j.size, j.does.Size))
+	for answered, err := range importer.Run(ctx, batches, j.does, j.conn.pace.workers()) {
 		if err != nil {
 			return err
 		}
@@ -357,6 +360,11 @@ func (j *job) write(answered []importer.Outcome) {
 	}
 }
 
+// note writes lines at once and has them on the disk when it returns. It may be
+// called concurrently, from an operation that must not forget what it is about
+// to do.
+func (j *job) note(outcomes []importer.Outcome) error { return j.out.note(outcomes) }
+
 // end closes the files, says how it ended and adds up.
 func (j *job) end(err error) error {
 	j.ui.Close()
@@ -389,7 +397,11 @@ func (j *job) settle(err error) error {
 	if j.out == nil || !j.out.begun {
 		return err
 	}
-	switch e := cmp.Or(j.out.finish(), j.writeFailures()); {
+	e := j.out.finish()
+	if e == nil {
+		e = j.out.compact(err == nil && !j.in.changed())
+	}
+	switch e = cmp.Or(e, j.writeFailures()); {
 	case e == nil:
 		return err
 	case err == nil:
@@ -446,7 +458,7 @@ func (j *job) close() {
 
 // progress is asked for by the ui, from its own goroutine.
 func (j *job) progress() progress {
-	before := int64(j.out.before.Lines())
+	before := int64(j.out.before.Settled())
 	p := progress{
 		done: j.done.Load(), total: j.total.Load(), before: before,
 		members: j.members.Load(), failed: j.failed.Load(),
@@ -467,43 +479,26 @@ func (j *job) writeFailures() error {
 	if j.Failures == "" {
 		return nil
 	}
-	if j.failures != nil {
-		if err := errors.Join(copyFailures(j.Results, report.NewWriter(j.failures, j.table.Kept)), j.failures.Close()); err != nil {
-			return writeError(j.Failures, err)
+	write := func(w io.Writer) error {
+		f, err := os.Open(j.Results)
+		if err != nil {
+			return err
 		}
-		return nil
+		defer f.Close()
+		return report.Failures(f, w)
 	}
-	err := replaceFile(j.Failures, 0o600, func(w io.Writer) error {
-		out := bufio.NewWriter(w)
-		failures := report.NewWriter(out, j.table.Kept)
-		return errors.Join(failures.WriteHeader(), copyFailures(j.Results, failures), out.Flush())
-	})
+	var err error
+	if j.failures != nil {
+		err = errors.Join(write(j.failures), j.failures.Close())
+	} else {
+		err = replaceFile(j.Failures, 0o600, func(w io.Writer) error { return errors.Join(j.writeHeader(w), write(w)) })
+	}
 	if err != nil {
 		return writeError(j.Failures, err)
 	}
 	return nil
 }
 
-// copyFailures writes the lines of a results file whose rows are not in.
-func copyFailures(path string, w *report.Writer) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r, err := report.NewReader(f)
-	if err != nil {
-		return err
-	}
-	for o, err := range r.Outcomes() {
-		if err != nil {
-			return err
-		}
-		if o.Status.Failure() {
-			if err := w.Write([]importer.Outcome{o}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func (j *job) writeHeader(w io.Writer) error {
+	return report.NewWriter(w, j.does.Args, j.table.Kept).WriteHeader()
 }

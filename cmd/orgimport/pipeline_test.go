@@ -91,7 +91,8 @@ func passThrough(b *testing.B, in io.Reader) {
 	taken := func(context.Context, importer.Batch) (importer.Receipt, error) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
 	}
-	out, err := createResults(filepath.Join(b.TempDir(), "results.csv"), "", nil)
+	op := importer.Op{Done: importer.Added, Send: taken}
+	out, err := createResults(filepath.Join(b.TempDir(), "results.csv"), "", op, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func passThrough(b *testing.B, in io.Reader) {
 	}
 	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers)
 	rows := 0
-	for answered, err := range importer.Run(b.Context(), batches, importer.Op{Done: importer.Added, Send: taken}, readyWorkers) {
+	for answered, err := range importer.Run(b.Context(), batches, op, readyWorkers) {
 		if err := errors.Join(err, out.write(answered)); err != nil {
 			b.Fatal(err)
 		}

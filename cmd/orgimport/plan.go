@@ -147,7 +147,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	}
 	rows := importer.Distinct(p.counted(ctx, withIDs(table.Rows())), importer.PairKey)
 	if p.Resume {
-		rows = settled(rows, done.In)
+		rows = settled(rows, done.Has)
 	}
 	if p.check != nil {
 		rows = p.check.tally(rows)
@@ -185,7 +185,7 @@ func (p *planner) before() (*report.Journal, error) {
 		}
 		host = base.Host
 	}
-	done, err := report.Resume(f, io.Discard, host)
+	done, err := report.Resume(f, io.Discard, new(auth0.Client).Import(), host)
 	if err != nil {
 		return nil, resultsError(p.Results, err)
 	}
@@ -231,7 +231,7 @@ func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.
 	}
 	err = replaceFile(p.Failures, 0o600, func(w io.Writer) error {
 		buffered := bufio.NewWriter(w)
-		rejects := report.NewWriter(buffered, kept)
+		rejects := report.NewWriter(buffered, nil, kept)
 		if err := rejects.WriteHeader(); err != nil {
 			return err
 		}

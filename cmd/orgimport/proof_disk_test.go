@@ -116,7 +116,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 			file := &smallFile{room: room}
 			r := &job{
 				stop: stop,
-				out:  &results{begun: true, writer: report.NewWriter(file, nil), reserved: 1 << 30},
+				out:  &results{begun: true, writer: report.NewWriter(file, nil, nil), reserved: 1 << 30},
 			}
 			in := newProofInput(proofLines(1000, 10))
 			table, err := csvfile.Open(strings.NewReader(string(in.csv)), csvfile.Dialect{})

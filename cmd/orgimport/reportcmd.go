@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"time"
 
+	"orgimport/importer/csvfile"
 	"orgimport/report"
+	"orgimport/report/page"
 )
 
 // reportCmd makes a page of a results file.
@@ -46,8 +48,14 @@ func (cmd *reportCmd) Run(c *console) error {
 		defer in.Close()
 		events = in
 	}
-	page := report.Page{Results: results.name, Version: version(), Made: time.Now()}
-	write := func(w io.Writer) error { return report.WritePage(w, results, events, page) }
+	about := page.Page{Results: results.name, Version: version(), Made: time.Now()}
+	write := func(w io.Writer) error {
+		rows, err := csvfile.Decompress(results)
+		if err != nil {
+			return err
+		}
+		return page.Write(w, rows, events, about)
+	}
 	if cmd.Output == "-" {
 		return resultsError(results.name, write(c.stdout))
 	}

@@ -29,10 +29,12 @@ type rowSeq = iter.Seq2[importer.Row, error]
 // when a write returns, and on the disk a second later.
 type results struct {
 	path, tenant string
+	op           importer.Op
 	kept         []string
 	before       *report.Journal // what earlier runs finished
 	resumed      bool            // the file was there before
 	begun        bool            // lines are written; until then the file is as it was
+	noted        bool            // some lines say that a request was under way
 
 	mu       sync.Mutex // held by whoever writes
 	file     *os.File
@@ -48,7 +50,7 @@ type results struct {
 }
 
 // createResults makes a new results file; one that exists is an error.
-func createResults(path, tenant string, kept []string) (*results, error) {
+func createResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
 	place := path
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		place = behindLinks(path) // there may be nothing yet
@@ -60,7 +62,7 @@ func createResults(path, tenant string, kept []string) (*results, error) {
 	if err != nil {
 		return nil, writeError(path, err)
 	}
-	r := &results{path: path, tenant: tenant, kept: kept, before: &report.Journal{}}
+	r := &results{path: path, tenant: tenant, op: op, kept: kept, before: &report.Journal{}}
 	if err := errors.Join(syncDir(filepath.Dir(place)), r.use(f)); err != nil {
 		r.close()
 		return nil, writeError(path, err)
@@ -69,8 +71,8 @@ func createResults(path, tenant string, kept []string) (*results, error) {
 }
 
 // resumeResults reads what earlier runs finished.
-func resumeResults(path, tenant string, kept []string) (*results, error) {
-	r := &results{path: path, tenant: tenant, kept: kept, resumed: true}
+func resumeResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
+	r := &results{path: path, tenant: tenant, op: op, kept: kept, resumed: true}
 	if err := r.read(io.Discard); err != nil {
 		return nil, err
 	}
@@ -84,14 +86,15 @@ func (r *results) read(w io.Writer) error {
 		return writeError(r.path, err)
 	}
 	defer old.Close()
-	r.before, err = report.Resume(old, w, r.tenant)
+	r.before, err = report.Resume(old, w, r.op, r.tenant)
 	if err == nil {
 		err = r.before.CheckKept(r.kept)
 	}
 	var header *report.HeaderError
 	var tenants *report.OtherTenantError
+	var operation *report.OtherOperationError
 	switch {
-	case errors.As(err, &header), errors.As(err, &tenants):
+	case errors.As(err, &header), errors.As(err, &tenants), errors.As(err, &operation):
 		return usagef("give this run another --results", "can't go on with %s: %w", r.path, err)
 	case err != nil:
 		return writeError(r.path, err)
@@ -107,7 +110,7 @@ func (r *results) use(f *os.File) error {
 		return err
 	}
 	r.size, r.stop = info.Size(), make(chan struct{})
-	r.writer = report.NewWriter(r, r.kept)
+	r.writer = report.NewWriter(r, r.op.Args, r.kept)
 	if r.size == 0 {
 		if err := r.writer.WriteHeader(); err != nil {
 			return err
@@ -140,9 +143,10 @@ func (r *results) begin() error {
 	return r.use(f)
 }
 
-// order leaves out what is done already and packs the rest into batches.
+// order leaves out what is done already and packs the rest into batches, what
+// failed before behind what was never attempted.
 func (r *results) order(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
-	return importer.Group(importer.Skip(rows, r.before.In), size)
+	return importer.Group(importer.Last(importer.Skip(rows, r.before.Has), r.before.Failed), size)
 }
 
 // write appends lines.
@@ -150,6 +154,45 @@ func (r *results) write(outcomes []importer.Outcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.writer.Write(outcomes)
+}
+
+// compact leaves one line for each row in the file, which is finished. Of a run
+// that came to the end of its input, what earlier runs said of rows that are not
+// done goes: this run has said it anew, if the input has the row.
+func (r *results) compact(complete bool) error {
+	if !r.resumed && !r.noted {
+		return nil // no row can have two lines
+	}
+	first := 0
+	if complete {
+		first = r.before.Lines() + 1 // with the header
+	}
+	err := replaceFile(r.path, 0o600, func(w io.Writer) error {
+		f, err := os.Open(r.path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return report.Compact(f, w, r.op, r.tenant, first)
+	})
+	if err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
+// note appends lines and has them on the disk when it returns.
+func (r *results) note(outcomes []importer.Outcome) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noted = true
+	if err := r.writer.Write(outcomes); err != nil {
+		return err
+	}
+	if err := r.file.Sync(); err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
 }
 
 // Write appends p to the file, for the writer of lines.

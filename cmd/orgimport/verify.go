@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -109,7 +110,11 @@ func readRolls(ctx context.Context, c *console, path, tenant string, ui *ui) (*r
 	}
 	defer in.Close()
 	rs := &rolls{}
-	r, err := report.NewReader(in)
+	lines, err := csvfile.Decompress(in)
+	if err != nil {
+		return nil, err
+	}
+	r, err := report.NewReader(lines)
 	if err == nil {
 		r.Tenant = tenant
 		for o, e := range r.Outcomes() {

@@ -19,7 +19,10 @@ import (
 // of the context. The receipt is filled in as far as things went, whatever the
 // error.
 func (c *Client) Import() importer.Op {
-	return importer.Op{Name: "import", Prefix: "oi", Size: MaxMembers, Done: importer.Added, Send: c.writeMembers(http.MethodPost)}
+	return importer.Op{
+		Name: "import", Prefix: "oi", Size: MaxMembers,
+		Done: importer.Added, Already: importer.AlreadyMember, Send: c.writeMembers(http.MethodPost),
+	}
 }
 
 // writeMembers returns what sends a batch with a method to the members of its

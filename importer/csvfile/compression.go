@@ -12,6 +12,16 @@ import (
 
 const hintAgain = "get the file again"
 
+// Decompress returns what is in r, which may be compressed in the ways an input
+// may be.
+func Decompress(r io.Reader) (io.Reader, error) {
+	plain, _, err := decompress(bufio.NewReader(r))
+	if err != nil {
+		return nil, err
+	}
+	return plain, nil
+}
+
 // decompress returns what is in r, and the name of the compression if it begins
 // with the magic bytes of one: RFC 1952 for gzip, RFC 8878 for zstd. A file of
 // several members is read as one.

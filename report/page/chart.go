@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"orgimport/report"
 )
 
 // chart is a drawing for the page: lines over time in one box. Words stand
@@ -123,18 +125,9 @@ func xLabels(from, to float64) []string {
 // some, and powers of ten for what nobody counts.
 func number(v float64) string {
 	if v == math.Trunc(v) && v < 1e15 {
-		return count(int(v))
+		return report.Number(int(v))
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
-}
-
-// count returns n with its thousands apart.
-func count(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }
 
 // span returns a length of time as people say it.
@@ -144,13 +137,13 @@ func span(d time.Duration) string {
 	}
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:
-		return plural(int(d.Seconds()), "second")
+		return report.Plural(int(d.Seconds()), "second")
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
-	return plural(int(d/(24*time.Hour)), "day")
+	return report.Plural(int(d/(24*time.Hour)), "day")
 }
 
 // membersChart draws the members over time; nil if there is too little to see.
@@ -168,7 +161,7 @@ func membersChart(t *timeline) *chart {
 	return &chart{
 		Title: "Members over time",
 		Summary: fmt.Sprintf("%s added in %s.",
-			pluralCount(total, "member"), span(time.Duration(t.last-t.first)*time.Second)),
+			report.Plural(total, "member"), span(time.Duration(t.last-t.first)*time.Second)),
 		X: xLabels(s.from, s.to), Y: yLabels(s.top),
 		Area: s.area(points), Line: s.path(points),
 	}

@@ -1,10 +1,11 @@
-package report
+package page
 
 import (
 	"slices"
 	"strings"
 
 	"orgimport/importer"
+	"orgimport/report"
 )
 
 // advice is what to do about a cause.
@@ -15,14 +16,14 @@ type advice struct {
 
 // adviceCase is a line of the table of advice: the first that matches counts.
 type adviceCase struct {
-	matches func(c Cause, message string) bool
+	matches func(c report.Cause, message string) bool
 	advice
 }
 
 // advise returns what to do about a cause. Auth0 documents little of what this
 // endpoint answers, so most of it is read from the message, and says so where
 // it could be read in another way.
-func advise(c Cause) advice {
+func advise(c report.Cause) advice {
 	message := strings.ToLower(c.Code + " " + c.Message)
 	for _, known := range adviceCases() {
 		if known.matches(c, message) {
@@ -79,33 +80,33 @@ func adviceCases() []adviceCase {
 }
 
 // rejected matches rows that were never sent, for a reason with one of the words.
-func rejected(words ...string) func(Cause, string) bool {
-	return func(c Cause, message string) bool {
+func rejected(words ...string) func(report.Cause, string) bool {
+	return func(c report.Cause, message string) bool {
 		return c.Status == importer.Rejected && containsAny(message, words)
 	}
 }
 
 // says matches refusals whose code or message has one of the words.
-func says(words ...string) func(Cause, string) bool {
-	return func(_ Cause, message string) bool { return containsAny(message, words) }
+func says(words ...string) func(report.Cause, string) bool {
+	return func(_ report.Cause, message string) bool { return containsAny(message, words) }
 }
 
 // both matches refusals that speak of a thing and have one of the words.
-func both(thing string, words ...string) func(Cause, string) bool {
-	return func(_ Cause, message string) bool {
+func both(thing string, words ...string) func(report.Cause, string) bool {
+	return func(_ report.Cause, message string) bool {
 		return strings.Contains(message, thing) && containsAny(message, words)
 	}
 }
 
-func answered(statuses ...int) func(Cause, string) bool {
-	return func(c Cause, _ string) bool {
+func answered(statuses ...int) func(report.Cause, string) bool {
+	return func(c report.Cause, _ string) bool {
 		return slices.Contains(statuses, c.HTTPStatus)
 	}
 }
 
 // temporary matches what the server may answer otherwise the next time, or did
 // not answer at all.
-func temporary(c Cause, _ string) bool {
+func temporary(c report.Cause, _ string) bool {
 	return c.HTTPStatus == 0 || c.HTTPStatus == 408 || c.HTTPStatus == 425 || c.HTTPStatus >= 500
 }
 

@@ -1,4 +1,4 @@
-package report_test
+package page_test
 
 import (
 	"bytes"
@@ -16,25 +16,62 @@ import (
 
 	"orgimport/importer"
 	"orgimport/report"
+	"orgimport/report/page"
 )
 
-// page returns the page about results and events; no events are nil.
-func page(t testing.TB, results, events string) string {
+const header = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// outcome returns the outcome of a row that was sent once.
+func outcome(line int, org, user string, status importer.Status) importer.Outcome {
+	o := importer.Outcome{Row: importer.Row{Line: line, OrgID: org, UserID: user}, Status: status}
+	o.Time = noon
+	switch status {
+	case importer.Added:
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, "oi-1"
+	case importer.Failed:
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, "oi-2"
+		o.Code, o.Message = "invalid_body", "no such user"
+	case importer.Rejected:
+		o.Message = "the user is empty"
+	}
+	return o
+}
+
+// results returns a whole results file of the outcomes.
+func results(t testing.TB, kept []string, outcomes ...importer.Outcome) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := report.NewWriter(&b, nil, kept)
+	if err := errors.Join(w.WriteHeader(), w.Write(outcomes)); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// failing is a writer that fails.
+type failing struct{ err error }
+
+func (f *failing) Write([]byte) (int, error) { return 0, f.err }
+
+// render returns the page about results and events; no events are nil.
+func render(t testing.TB, results, events string) string {
 	t.Helper()
 	var html bytes.Buffer
-	var diary io.Reader
+	var log io.Reader
 	if events != "" {
-		diary = strings.NewReader(events)
+		log = strings.NewReader(events)
 	}
-	about := report.Page{Results: "results.csv", Version: "orgimport 1.2.3", Made: noon.Add(time.Hour)}
-	if err := report.WritePage(&html, strings.NewReader(results), diary, about); err != nil {
+	about := page.Page{Results: "results.csv", Version: "orgimport 1.2.3", Made: noon.Add(time.Hour)}
+	if err := page.Write(&html, strings.NewReader(results), log, about); err != nil {
 		t.Fatal(err)
 	}
 	return html.String()
 }
 
-// diary returns events as a file.
-func diary(t testing.TB, events ...report.Event) string {
+// eventLog returns events as a file.
+func eventLog(t testing.TB, events ...report.Event) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := report.NewEventWriter(&b)
@@ -57,7 +94,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 	added := outcome(2, "org_a", "auth0|1", importer.Added)
 	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
 	start := func(rows int) string {
-		return diary(t, report.Event{Time: noon, Kind: report.EventStart, Rows: rows, Tenant: "acme.eu.auth0.com"})
+		return eventLog(t, report.Event{Time: noon, Kind: report.EventStart, Rows: rows, Tenant: "acme.eu.auth0.com"})
 	}
 	tests := []struct {
 		name    string
@@ -74,11 +111,11 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"stopped with failures", results(t, nil, added, failed), start(10), []string{"1 of 10 rows is not in", "8 more were not attempted"}},
 		{"damaged", results(t, nil, added) + "x\n2,org", "", []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
 		{"not known how many rows there are", results(t, nil, added), "", []string{"Rows that were not attempted have no line"}},
-		{"why it stopped", results(t, nil, added), diary(t, report.Event{Time: noon, Kind: report.EventStop, Message: "interrupted"}), []string{"The last run was stopped: interrupted"}},
+		{"why it stopped", results(t, nil, added), eventLog(t, report.Event{Time: noon, Kind: report.EventStop, Message: "interrupted"}), []string{"The last run was stopped: interrupted"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := text(page(t, tt.results, tt.events))
+			got := text(render(t, tt.results, tt.events))
 			for _, want := range tt.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("%q is not in:\n%s", want, got)
@@ -106,7 +143,7 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventPause, Seconds: 8, Message: "the limit (0 of 20 left)"},
 		report.Event{Time: noon.Add(40 * time.Second), Kind: report.EventPause, Seconds: 2, Message: "the limit (1 of 20 left)"},
 		report.Event{Time: noon.Add(90 * time.Second), Kind: report.EventOutageEnd, Seconds: 20})
-	html := page(t, results(t, nil, rows...), diary(t, events...))
+	html := render(t, results(t, nil, rows...), eventLog(t, events...))
 	got := text(html)
 	for _, want := range []string{
 		"First answer 2026-03-01 12:00:00 UTC", "Last answer 2026-03-01 12:01:39 UTC", "Between them 1 min 39 s", "Members a second 1",
@@ -163,7 +200,7 @@ func TestPageExplainsEachCause(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			o := outcome(7, "org_a", "auth0|1", tt.status)
 			o.HTTPStatus, o.Code, o.Message = tt.httpStatus, tt.code, tt.message
-			html := page(t, results(t, nil, o), "")
+			html := render(t, results(t, nil, o), "")
 			_, card, _ := strings.Cut(html, `<article`)
 			card, _, _ = strings.Cut(card, "</article>")
 			if got := strings.ReplaceAll(text("<"+card), "&#39;", "'"); !strings.Contains(got, tt.want) || !strings.Contains(got, "line 7: org_a auth0|1") {
@@ -182,7 +219,7 @@ func TestPageCountsOrganizations(t *testing.T) {
 		}
 		rows = append(rows, outcome(i+2, fmt.Sprintf("org_%02d", i%12), fmt.Sprint("auth0|", i), status))
 	}
-	got := text(page(t, results(t, nil, rows...), ""))
+	got := text(render(t, results(t, nil, rows...), ""))
 	for _, want := range []string{"12 organizations, 9 with rows that are not in.", "Largest Organization Rows org_00 5 org_01 5"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -192,7 +229,7 @@ func TestPageCountsOrganizations(t *testing.T) {
 
 func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 	var file bytes.Buffer
-	w := report.NewWriter(&file, nil)
+	w := report.NewWriter(&file, nil, nil)
 	if err := w.WriteHeader(); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +241,7 @@ func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 	if err := w.Write(rows); err != nil {
 		t.Fatal(err)
 	}
-	got := text(page(t, file.String(), ""))
+	got := text(render(t, file.String(), ""))
 	for _, want := range []string{"More than 100,000 organizations, none with rows that are not in. Only so many are told apart here", "Largest Organization Rows org_0 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -223,11 +260,11 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 	for i := range rows {
 		rows[i].Code, rows[i].Message, rows[i].CorrelationID = hostile, hostile, hostile
 	}
-	events := diary(t,
+	events := eventLog(t,
 		report.Event{Time: noon, Kind: report.EventStart, Tenant: hostile},
 		report.Event{Time: noon, Kind: report.EventPause, Seconds: 1, Message: hostile},
 		report.Event{Time: noon.Add(time.Second), Kind: report.EventStop, Message: hostile})
-	html := page(t, results(t, nil, rows...), events)
+	html := render(t, results(t, nil, rows...), events)
 	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 1 {
 		t.Errorf("something of a row is markup")
 	}
@@ -237,7 +274,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 }
 
 func TestPageNeedsNothingFromElsewhere(t *testing.T) {
-	html := page(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), "")
+	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), "")
 	for _, outside := range []string{"http:", "https:", "src=", "href=", "url(", "@import", "style=", " onload", "fetch("} {
 		if strings.Contains(html, outside) {
 			t.Errorf("the page holds %q", outside)
@@ -262,7 +299,7 @@ func TestPageIsBounded(t *testing.T) {
 	const rows = 3_000
 	r, w := io.Pipe()
 	go func() {
-		results := report.NewWriter(w, nil)
+		results := report.NewWriter(w, nil, nil)
 		err := results.WriteHeader()
 		for i := range rows {
 			o := outcome(i+2, strings.Repeat("+", 300)+fmt.Sprint(i), strings.Repeat(`"`, 1000), importer.Failed)
@@ -274,7 +311,7 @@ func TestPageIsBounded(t *testing.T) {
 		w.CloseWithError(err)
 	}()
 	var html bytes.Buffer
-	if err := report.WritePage(&html, r, nil, report.Page{Results: "results.csv"}); err != nil {
+	if err := page.Write(&html, r, nil, page.Page{Results: "results.csv"}); err != nil {
 		t.Fatal(err)
 	}
 	if html.Len() > 5<<20 {
@@ -288,7 +325,7 @@ func TestPageIsBounded(t *testing.T) {
 
 func TestPageRefusesWhatIsNoResultsFile(t *testing.T) {
 	bad := new(report.HeaderError)
-	if err := report.WritePage(io.Discard, strings.NewReader("org_id,user_id\n"), nil, report.Page{}); !errors.As(err, &bad) {
+	if err := page.Write(io.Discard, strings.NewReader("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -298,9 +335,9 @@ func TestPagePassesErrorsOn(t *testing.T) {
 	good := func() io.Reader { return strings.NewReader(header + "\n") }
 	ends := io.MultiReader(good(), iotest.ErrReader(broken))
 	for name, err := range map[string]error{
-		"results": report.WritePage(io.Discard, ends, nil, report.Page{}),
-		"events":  report.WritePage(io.Discard, good(), iotest.ErrReader(broken), report.Page{}),
-		"page":    report.WritePage(&failing{err: broken}, good(), nil, report.Page{}),
+		"results": page.Write(io.Discard, ends, nil, page.Page{}),
+		"events":  page.Write(io.Discard, good(), iotest.ErrReader(broken), page.Page{}),
+		"page":    page.Write(&failing{err: broken}, good(), nil, page.Page{}),
 	} {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", name, err)
@@ -316,7 +353,7 @@ func FuzzPage(f *testing.F) {
 			`{"time":"9999-03-01T12:00:00Z","kind":"pause","seconds":1e308}`+"\n"))
 	f.Fuzz(func(t *testing.T, results, events []byte) {
 		var html bytes.Buffer
-		err := report.WritePage(&html, bytes.NewReader(results), bytes.NewReader(events), report.Page{})
+		err := page.Write(&html, bytes.NewReader(results), bytes.NewReader(events), page.Page{})
 		if bad := new(report.HeaderError); err != nil && !errors.As(err, &bad) {
 			t.Fatal(err)
 		}
@@ -331,7 +368,7 @@ func FuzzPage(f *testing.F) {
 //	go test ./report -run '^$' -bench Page -benchtime 1x
 func BenchmarkPage(b *testing.B) {
 	var file bytes.Buffer
-	w := report.NewWriter(&file, nil)
+	w := report.NewWriter(&file, nil, nil)
 	err := w.WriteHeader()
 	for i := range 1_000_000 {
 		status := importer.Added
@@ -345,7 +382,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := report.WritePage(io.Discard, bytes.NewReader(file.Bytes()), nil, report.Page{}); err != nil {
+		if err := page.Write(io.Discard, bytes.NewReader(file.Bytes()), nil, page.Page{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"orgimport/importer"
+	"orgimport/report"
 )
 
-// digest is what a page needs of a results file, in memory that is bounded for
+// tally is what a page needs of a results file, in memory that is bounded for
 // a file of any length.
-type digest struct {
-	counts
+type tally struct {
+	counts  report.Counts
 	damaged int
 	torn    bool
 
 	first, last time.Time // of the lines with a request
-	members     timeline
-	causes      causes
+	members     timeline  // rows that a request settled
+	causes      report.Causes
 
 	organizations map[string]*organization
 	unnamed       int // rows of organizations beyond maxOrganizations
@@ -48,10 +49,10 @@ const (
 	failureMarkup = 200
 )
 
-// readDigest reads a results file.
-func readDigest(results io.Reader) (*digest, error) {
-	d := &digest{organizations: make(map[string]*organization), budget: failureBytes}
-	r, err := NewReader(results)
+// readTally reads a results file.
+func readTally(results io.Reader) (*tally, error) {
+	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization), budget: failureBytes}
+	r, err := report.NewReader(results)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +66,9 @@ func readDigest(results io.Reader) (*digest, error) {
 	return d, nil
 }
 
-func (d *digest) add(o *importer.Outcome) {
-	d.counts.add(o.Status)
-	notIn := o.Status == importer.Failed || o.Status == importer.Rejected
+func (d *tally) add(o *importer.Outcome) {
+	d.counts[o.Status]++
+	notIn := o.Status.Failure()
 	d.organize(o.Row.OrgID, notIn)
 	if o.HTTPStatus != 0 {
 		if d.first.IsZero() || o.Time.Before(d.first) {
@@ -77,16 +78,16 @@ func (d *digest) add(o *importer.Outcome) {
 			d.last = o.Time
 		}
 	}
-	if o.Status == importer.Added {
+	if o.Attempts > 0 && o.Status.Settled() {
 		d.members.add(o.Time.Unix())
 	}
 	if notIn {
-		d.causes.add(o)
+		d.causes.Add(o)
 		d.list(o)
 	}
 }
 
-func (d *digest) organize(id string, notIn bool) {
+func (d *tally) organize(id string, notIn bool) {
 	if id == "" {
 		return
 	}
@@ -96,7 +97,7 @@ func (d *digest) organize(id string, notIn bool) {
 			d.unnamed++
 			return
 		}
-		org = &organization{ID: strings.Clone(shorten(id))}
+		org = &organization{ID: strings.Clone(report.Shorten(id))}
 		key := org.ID
 		if key != id {
 			key = strings.Clone(id)
@@ -110,13 +111,13 @@ func (d *digest) organize(id string, notIn bool) {
 }
 
 // list keeps a row for the table of the page while there is room.
-func (d *digest) list(o *importer.Outcome) {
+func (d *tally) list(o *importer.Outcome) {
 	if len(d.failures) == maxFailures || d.budget <= 0 {
 		return
 	}
 	size := failureMarkup
 	cut := func(s string) string {
-		s = shorten(s)
+		s = report.Shorten(s)
 		size += escapedLength(s)
 		return strings.Clone(s)
 	}
@@ -141,17 +142,17 @@ func escapedLength(s string) int {
 }
 
 // largest returns the organizations with the most rows.
-func (d *digest) largest(n int) []organization {
+func (d *tally) largest(n int) []organization {
 	return d.top(n, func(o organization) int { return o.Rows })
 }
 
 // failing returns the organizations with the most rows that are not in.
-func (d *digest) failing(n int) []organization {
+func (d *tally) failing(n int) []organization {
 	return d.top(n, func(o organization) int { return o.NotIn })
 }
 
 // top returns the n organizations with the highest number, if it is not 0.
-func (d *digest) top(n int, number func(organization) int) []organization {
+func (d *tally) top(n int, number func(organization) int) []organization {
 	var top []organization
 	for _, org := range d.organizations {
 		if number(*org) == 0 {
@@ -168,7 +169,7 @@ func (d *digest) top(n int, number func(organization) int) []organization {
 }
 
 // withFailures returns how many organizations have rows that are not in.
-func (d *digest) withFailures() int {
+func (d *tally) withFailures() int {
 	n := 0
 	for _, org := range d.organizations {
 		if org.NotIn > 0 {

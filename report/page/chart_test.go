@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"slices"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"orgimport/report"
 )
 
 func TestNiceTopIsARoundNumberNotBelow(t *testing.T) {
@@ -72,19 +74,19 @@ func TestPercentIsWholeOnlyWhereItIs(t *testing.T) {
 func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-		c := &course{perSample: 1, waits: make(map[string]*wait)}
+		c := &history{perSample: 1, waits: make(map[string]*wait)}
 		var requests, refused int
 		var waited time.Duration
 		now := start
 		for range rapid.IntRange(1, 3).Draw(rt, "runs") {
-			c.add(Event{Time: now, Kind: EventStart})
+			c.add(report.Event{Time: now, Kind: report.EventStart})
 			sent := 0
 			for range rapid.IntRange(0, 1500).Draw(rt, "samples") {
 				now = now.Add(time.Duration(1+now.Unix()%29) * time.Second)
 				sent += int(now.Unix() % 40)
-				c.add(Event{Time: now, Kind: EventSample, Requests: sent, Rate: 3.3})
-				c.add(Event{Time: now, Kind: EventPause, Seconds: 2})
-				c.add(Event{Time: now, Kind: EventRefused})
+				c.add(report.Event{Time: now, Kind: report.EventSample, Requests: sent, Rate: 3.3})
+				c.add(report.Event{Time: now, Kind: report.EventPause, Seconds: 2})
+				c.add(report.Event{Time: now, Kind: report.EventRefused})
 				waited += 2 * time.Second
 				refused++
 			}
@@ -110,25 +112,25 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 3, 1, 12, 0, s, 0, time.UTC) }
 	tests := []struct {
 		name   string
-		events []Event
+		events []report.Event
 		want   time.Duration
 	}{
-		{"ended", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(9), Kind: EventOutageEnd}}, 9 * time.Second},
-		{"its begin was lost", []Event{{Time: at(9), Kind: EventOutageEnd, Seconds: 4}}, 4 * time.Second},
-		{"the run gave up", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(9), Kind: EventStop}}, 9 * time.Second},
-		{"the run was killed", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(5), Kind: EventRefused}, {Time: at(50), Kind: EventStart}}, 5 * time.Second},
-		{"still going on", []Event{{Time: at(0), Kind: EventOutageBegin}, {Time: at(7), Kind: EventRefused}}, 7 * time.Second},
+		{"ended", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(9), Kind: report.EventOutageEnd}}, 9 * time.Second},
+		{"its begin was lost", []report.Event{{Time: at(9), Kind: report.EventOutageEnd, Seconds: 4}}, 4 * time.Second},
+		{"the run gave up", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(9), Kind: report.EventStop}}, 9 * time.Second},
+		{"the run was killed", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(5), Kind: report.EventRefused}, {Time: at(50), Kind: report.EventStart}}, 5 * time.Second},
+		{"still going on", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(7), Kind: report.EventRefused}}, 7 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &strings.Builder{}
-			events := NewEventWriter(w)
+			events := report.NewEventWriter(w)
 			for _, e := range tt.events {
 				if err := events.Write(e); err != nil {
 					t.Fatal(err)
 				}
 			}
-			c, err := readCourse(strings.NewReader(w.String()))
+			c, err := readHistory(strings.NewReader(w.String()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +146,7 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 func TestBandsShowWaitsInProportion(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	c := &course{spans: []timeSpan{{at(0), at(72)}, {at(300), at(301)}, {at(500), at(504)}, {at(504), at(540)}}}
+	c := &history{spans: []timeSpan{{at(0), at(72)}, {at(300), at(301)}, {at(500), at(504)}, {at(504), at(540)}}}
 	s := scale{from: float64(start.Unix()), to: float64(start.Unix()) + 7200} // 10 seconds a place
 	want := []band{{"0", "7"}, {"50", "4"}}
 	if got := c.bands(s); !slices.Equal(got, want) {

@@ -1,4 +1,6 @@
-package report
+// Package page makes one HTML file of a results file and an event log, for
+// people.
+package page
 
 import (
 	"bufio"
@@ -14,9 +16,10 @@ import (
 	"time"
 
 	"orgimport/importer"
+	"orgimport/report"
 )
 
-// Page is what [WritePage] is told beside the files.
+// Page is what [Write] is told beside the files.
 type Page struct {
 	Results string    // name of the results file, for the reader
 	Tenant  string    // empty: as the events say, if they do
@@ -33,23 +36,23 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-// WritePage reads a results file, and events if they are not nil, and writes one
+// Write reads a results file, and events if they are not nil, and writes one
 // HTML file about them that needs nothing else: it opens from a mail, prints,
 // and searches its table without the network. Its size is bounded, and so is
 // the memory it takes, however long the files are.
 //
-// It returns a *[HeaderError] if results is not a results file.
-func WritePage(w io.Writer, results, events io.Reader, p Page) error {
-	d, err := readDigest(results)
+// It returns a *[report.HeaderError] if results is not a results file.
+func Write(w io.Writer, results, events io.Reader, p Page) error {
+	d, err := readTally(results)
 	if err != nil {
 		return err
 	}
-	c, err := readCourse(events)
+	c, err := readHistory(events)
 	if err != nil {
 		return err
 	}
 	page, err := template.New("page").Funcs(template.FuncMap{
-		"count": count, "span": span, "stamp": stamp, "percent": percent, "plural": pluralCount,
+		"count": report.Number, "span": span, "stamp": stamp, "percent": percent, "plural": report.Plural,
 	}).Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
@@ -78,7 +81,7 @@ type view struct {
 	Notes    []string
 	Facts    []fact
 	Charts   []*chart
-	Course   *courseView
+	History  *historyView
 	Causes   []causeView
 	OtherRow int // rows of causes beyond those listed
 
@@ -92,7 +95,7 @@ type view struct {
 	FailureRows int
 }
 
-// term is one status in the reckoning.
+// term is one status in the totals.
 type term struct {
 	Class, Name, Meaning string
 	Rows                 int
@@ -101,7 +104,18 @@ type term struct {
 
 type fact struct{ Name, Value string }
 
-type courseView struct {
+// classOf returns the class of a status in the style sheet.
+func classOf(s importer.StatusInfo) string {
+	switch {
+	case !s.Settled:
+		return string(s.Status)
+	case strings.HasPrefix(string(s.Status), "already"):
+		return "already"
+	}
+	return "done"
+}
+
+type historyView struct {
 	Requests, Refused int
 	Waits             []wait
 	Waited, Longest   time.Duration
@@ -110,7 +124,7 @@ type courseView struct {
 }
 
 type causeView struct {
-	Cause
+	report.Cause
 	advice
 	Said string // the message: as it was if there is only one
 	More int    // rows beside the examples
@@ -130,7 +144,7 @@ const (
 	barWidth             = 1000
 )
 
-func newView(d *digest, c *course, p Page) *view {
+func newView(d *tally, c *history, p Page) *view {
 	v := &view{
 		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
@@ -140,14 +154,14 @@ func newView(d *digest, c *course, p Page) *view {
 		Failing:           d.withFailures(),
 		Largest:           d.largest(maxPageOrganizations),
 		Worst:             d.failing(maxPageOrganizations),
-		FailureRows:       d.failed + d.rejected,
+		FailureRows:       d.counts.Failures(),
 	}
 	notAttempted := 0
 	if c != nil {
 		v.Tenant = cmp.Or(p.Tenant, c.tenant)
-		notAttempted = max(0, c.rows-d.sum())
+		notAttempted = max(0, c.rows-d.counts.Sum())
 	}
-	v.reckon(d, notAttempted)
+	v.addUp(d, notAttempted)
 	v.note(d, c)
 	v.tell(d, c)
 	v.explain(d)
@@ -157,56 +171,52 @@ func newView(d *digest, c *course, p Page) *view {
 	return v
 }
 
-// reckon sets the headline and the terms that add up.
-func (v *view) reckon(d *digest, notAttempted int) {
-	v.Rows = d.sum() + notAttempted
+// addUp sets the headline and the terms that add up.
+func (v *view) addUp(d *tally, notAttempted int) {
+	v.Rows = d.counts.Sum() + notAttempted
 	x := 0.0
-	for _, t := range []term{
-		{"added", "added", "the server took the request they were in", d.added, "", ""},
-		{"member", "already member", "known to have been a member before", d.alreadyMember, "", ""},
-		{"duplicate", "duplicate", "the same pair stands on an earlier line", d.duplicate, "", ""},
-		{"failed", "failed", "the server refused the row", d.failed, "", ""},
-		{"rejected", "rejected", "never sent: the row itself is unusable", d.rejected, "", ""},
-		{"waiting", "not attempted", "the run ended before them", notAttempted, "", ""},
-	} {
-		if t.Rows == 0 {
-			continue
-		}
+	add := func(t term) {
 		width := barWidth * float64(t.Rows) / float64(v.Rows)
 		t.X, t.Width = coordinate(x), coordinate(width)
 		x += width
 		v.Terms = append(v.Terms, t)
 	}
-	notIn := d.failed + d.rejected
+	for status, n := range d.counts.All() {
+		add(term{Class: classOf(status), Name: strings.ReplaceAll(string(status.Status), "_", " "), Meaning: status.Meaning, Rows: n})
+	}
+	if notAttempted > 0 {
+		add(term{Class: "waiting", Name: "not attempted", Meaning: "the run ended before them", Rows: notAttempted})
+	}
+	notIn := d.counts.Failures()
 	switch {
 	case v.Rows == 0:
 		v.Title, v.Lead = "No rows", "The results file has no lines yet."
 	case notIn+notAttempted == 0:
 		v.Title = "Every row is in"
-		v.Lead = pluralCount(v.Rows, "row") + ", and nothing is left to do."
+		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
 	case notIn == 0:
-		v.Title = count(notAttempted) + " of " + pluralCount(v.Rows, "row") + " still to be attempted"
+		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
 		v.Lead = "All the others are in. Go on with --resume."
 	case notIn == v.Rows && notIn > 1:
-		v.Title = "None of " + pluralCount(v.Rows, "row") + " is in"
+		v.Title = "None of " + report.Plural(v.Rows, "row") + " is in"
 		v.Lead = "Below is why, and what to do about each cause."
 	default:
-		v.Title = count(notIn) + " of " + pluralCount(v.Rows, "row") + " " + verb(notIn, "is", "are") + " not in"
+		v.Title = report.Number(notIn) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notIn, "is", "are") + " not in"
 		v.Lead = "Below is why, and what to do about each cause."
 		if notAttempted > 0 {
-			v.Lead = count(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
+			v.Lead = report.Number(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
 		}
 	}
 }
 
 // note sets what limits the truth of the page.
-func (v *view) note(d *digest, c *course) {
+func (v *view) note(d *tally, c *history) {
 	if c == nil || c.rows == 0 {
 		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here.")
 	}
 	if d.damaged > 0 {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts their rows again.",
-			pluralCount(d.damaged, "line"), verb(d.damaged, "is", "are")))
+			report.Plural(d.damaged, "line"), report.Verb(d.damaged, "is", "are")))
 	}
 	if d.torn {
 		v.Notes = append(v.Notes, "The last line has no end and is not counted: the run was cut off, or is still going on.")
@@ -216,12 +226,12 @@ func (v *view) note(d *digest, c *course) {
 	}
 }
 
-// tell sets the course of the run: numbers and pictures.
-func (v *view) tell(d *digest, c *course) {
+// tell sets the history of the run: numbers and pictures.
+func (v *view) tell(d *tally, c *history) {
 	if !d.first.IsZero() {
 		length := d.last.Sub(d.first)
 		v.Facts = append(v.Facts, fact{"First answer", stamp(d.first)}, fact{"Last answer", stamp(d.last)}, fact{"Between them", span(length)})
-		if members := d.added; length >= minChartSeconds*time.Second && members > 0 {
+		if members := d.members.total(); length >= minChartSeconds*time.Second && members > 0 {
 			v.Facts = append(v.Facts, fact{"Members a second", number(rounded(float64(members) / length.Seconds()))})
 		}
 	}
@@ -238,16 +248,16 @@ func (v *view) tell(d *digest, c *course) {
 		v.Facts = append(v.Facts, fact{"The tenant's limit, as learnt", limitOf(c)})
 	}
 	if c.starts > 1 {
-		v.Facts = append(v.Facts, fact{"Runs", count(c.starts)})
+		v.Facts = append(v.Facts, fact{"Runs", report.Number(c.starts)})
 	}
-	v.Course = &courseView{
+	v.History = &historyView{
 		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited, Longest: c.longest,
 		Outages: c.outages, OutageFor: c.outageFor,
 	}
 }
 
 // limitOf returns the limit of the tenant in words.
-func limitOf(c *course) string {
+func limitOf(c *history) string {
 	long := number(rounded(c.rate)) + " a second"
 	if c.rate < 1 {
 		long = number(rounded(60*c.rate)) + " a minute"
@@ -255,13 +265,13 @@ func limitOf(c *course) string {
 	if c.bucket == 0 {
 		return long
 	}
-	return count(c.bucket) + " at once, " + long
+	return report.Number(c.bucket) + " at once, " + long
 }
 
 // explain sets the causes with what to do about them.
-func (v *view) explain(d *digest) {
+func (v *view) explain(d *tally) {
 	v.OtherRow = v.FailureRows
-	for _, c := range d.causes.sorted() {
+	for _, c := range d.causes.Sorted() {
 		if len(v.Causes) == maxPageCauses {
 			break
 		}
@@ -290,8 +300,6 @@ func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
-
-func pluralCount(n int, noun string) string { return count(n) + " " + verb(n, noun, noun+"s") }
 
 // percent returns the share of n in all, never 0 % or 100 % unless it is.
 func percent(n, all int) string {

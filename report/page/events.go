@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -6,10 +6,12 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"orgimport/report"
 )
 
-// course is how the runs went, as their events tell it, in bounded memory.
-type course struct {
+// history is how the runs went, as their events tell it, in bounded memory.
+type history struct {
 	starts  int
 	tenant  string
 	rows    int // of the input, by the latest start; 0 if not known
@@ -18,7 +20,7 @@ type course struct {
 	rate    float64 // requests a second it allows in the long run, likewise
 
 	requests, refused int
-	before            Event // the sample, start or stop before this one
+	before            report.Event // the sample, start or stop before this one
 	samples           []sample
 	perSample         int // how many samples of the file make one of ours
 	merging           int // how many the last one has so far
@@ -57,13 +59,13 @@ const (
 	maxWaits   = 50   // reasons told apart
 )
 
-// readCourse reads all events. It returns nil if there are none.
-func readCourse(events io.Reader) (*course, error) {
+// readHistory reads all events. It returns nil if there are none.
+func readHistory(events io.Reader) (*history, error) {
 	if events == nil {
 		return nil, nil
 	}
-	c := &course{perSample: 1, waits: make(map[string]*wait)}
-	for e, err := range ReadEvents(events) {
+	c := &history{perSample: 1, waits: make(map[string]*wait)}
+	for e, err := range report.ReadEvents(events) {
 		if err != nil {
 			return nil, err
 		}
@@ -76,8 +78,8 @@ func readCourse(events io.Reader) (*course, error) {
 	return c, nil
 }
 
-func (c *course) add(e Event) {
-	if e.Kind == EventStart {
+func (c *history) add(e report.Event) {
+	if e.Kind == report.EventStart {
 		c.endOutage(c.to) // the run before was killed in it
 	}
 	if c.from.IsZero() || e.Time.Before(c.from) {
@@ -94,23 +96,23 @@ func (c *course) add(e Event) {
 	}
 	length := time.Duration(min(max(e.Seconds, 0), maxSeconds) * float64(time.Second))
 	switch e.Kind {
-	case EventStart:
+	case report.EventStart:
 		c.starts++
-		c.tenant, c.rows, c.stopped = cmp.Or(shorten(visible(e.Tenant)), c.tenant), e.Rows, ""
+		c.tenant, c.rows, c.stopped = cmp.Or(report.Shorten(e.Tenant), c.tenant), e.Rows, ""
 		c.before = e
-	case EventStop:
+	case report.EventStop:
 		c.endOutage(e.Time)
-		c.stopped = shorten(visible(e.Message))
+		c.stopped = report.Shorten(e.Message)
 		c.sample(e)
-	case EventSample:
+	case report.EventSample:
 		c.sample(e)
-	case EventRefused:
+	case report.EventRefused:
 		c.refused++
-	case EventPause:
+	case report.EventPause:
 		c.pause(e, length)
-	case EventOutageBegin:
+	case report.EventOutageBegin:
 		c.down = e.Time
-	case EventOutageEnd:
+	case report.EventOutageEnd:
 		if c.down.IsZero() {
 			c.down = e.Time.Add(-length)
 		}
@@ -119,7 +121,7 @@ func (c *course) add(e Event) {
 }
 
 // endOutage counts the outage that is going on, if there is one.
-func (c *course) endOutage(at time.Time) {
+func (c *history) endOutage(at time.Time) {
 	if c.down.IsZero() {
 		return
 	}
@@ -133,7 +135,7 @@ func (c *course) endOutage(at time.Time) {
 const maxSeconds = 365 * 24 * 3600
 
 // sample notes how many requests were sent since the event before.
-func (c *course) sample(e Event) {
+func (c *history) sample(e report.Event) {
 	before := c.before
 	c.before = e
 	sent := e.Requests - before.Requests
@@ -141,7 +143,7 @@ func (c *course) sample(e Event) {
 		return
 	}
 	c.requests += sent
-	s := sample{from: before.Time, to: e.Time, requests: sent, limit: max(e.Rate, 0), restart: before.Kind == EventStart}
+	s := sample{from: before.Time, to: e.Time, requests: sent, limit: max(e.Rate, 0), restart: before.Kind == report.EventStart}
 	if c.merging > 0 && c.merging < c.perSample && !s.restart {
 		c.samples[len(c.samples)-1].merge(s)
 		c.merging++
@@ -154,7 +156,7 @@ func (c *course) sample(e Event) {
 }
 
 // halve makes room by merging samples in pairs.
-func (c *course) halve() {
+func (c *history) halve() {
 	var half []sample
 	for i, s := range c.samples {
 		if i%2 == 0 || s.restart && len(half) < maxSamples/2 {
@@ -173,11 +175,11 @@ func (s *sample) merge(next sample) {
 	s.limit = cmp.Or(next.limit, s.limit)
 }
 
-func (c *course) pause(e Event, length time.Duration) {
+func (c *history) pause(e report.Event, length time.Duration) {
 	c.waited += length
 	c.longest = max(c.longest, length)
 	c.mark(timeSpan{e.Time, e.Time.Add(length)})
-	reason := cmp.Or(shorten(visible(generalize(e.Message, "", "", ""))), "no reason given")
+	reason := cmp.Or(report.Shorten(report.WithoutIDs(e.Message)), "no reason given")
 	if len(c.waits) == maxWaits && c.waits[reason] == nil {
 		reason = "other reasons"
 	}
@@ -192,7 +194,7 @@ func (c *course) pause(e Event, length time.Duration) {
 
 // mark keeps a span for the drawing. When there are too many, the shorter half
 // of them goes: it is the one that would not show.
-func (c *course) mark(s timeSpan) {
+func (c *history) mark(s timeSpan) {
 	if len(c.spans) == maxSpans {
 		slices.SortFunc(c.spans, func(a, b timeSpan) int { return cmp.Compare(b.length(), a.length()) })
 		c.spans = c.spans[:maxSpans/2]
@@ -203,7 +205,7 @@ func (c *course) mark(s timeSpan) {
 func (s timeSpan) length() time.Duration { return s.to.Sub(s.from) }
 
 // reasons returns what was waited for, the longest first.
-func (c *course) reasons() []wait {
+func (c *history) reasons() []wait {
 	var all []wait
 	for _, w := range c.waits {
 		all = append(all, *w)
@@ -216,7 +218,7 @@ func (c *course) reasons() []wait {
 
 // rateChart draws the rate of requests beside the limit; nil if there is too
 // little to see.
-func (c *course) rateChart() *chart {
+func (c *history) rateChart() *chart {
 	if len(c.samples) < 2 || c.to.Sub(c.from) < minChartSeconds*time.Second {
 		return nil
 	}
@@ -240,7 +242,7 @@ func (c *course) rateChart() *chart {
 	s.top = niceTop(s.top)
 	drawn := &chart{
 		Title:   "Requests a second",
-		Summary: fmt.Sprintf("%s requests, %d of them answered with 429.", count(c.requests), c.refused),
+		Summary: fmt.Sprintf("%s requests, %d of them answered with 429.", report.Number(c.requests), c.refused),
 		X:       xLabels(s.from, s.to), Y: yLabels(s.top),
 		Line: s.path(rates), Limit: s.path(limits), Bands: c.bands(s),
 		Legend: []legend{{"line", "requests a second"}},
@@ -258,7 +260,7 @@ func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // bands returns the spans as they show in the drawing: the places of which they
 // fill at least half. In a run of a day, a wait of a few seconds shows nowhere.
-func (c *course) bands(s scale) []band {
+func (c *history) bands(s scale) []band {
 	var filled [chartWidth]float64
 	for _, span := range c.spans {
 		from := max(0, s.x(seconds(span.from)))

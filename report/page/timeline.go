@@ -1,4 +1,4 @@
-package report
+package page
 
 // timeline counts what happens over time in a fixed number of bins, whatever
 // the times are and in whatever order they come: when one falls outside, bins
@@ -55,4 +55,12 @@ func (t *timeline) sums() (seconds []int64, sums []int) {
 		sums = append(sums, total)
 	}
 	return seconds, sums
+}
+
+// total returns how many events there were.
+func (t *timeline) total() (n int) {
+	for _, bin := range t.bins {
+		n += bin
+	}
+	return n
 }
