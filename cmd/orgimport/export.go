@@ -216,10 +216,17 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 
 // write writes the members of one organization.
 func (x *export) write(out *csv.Writer, r *roster) error {
-	if r.err != nil {
-		x.gone(r)
-		return nil
+	if r.err == nil {
+		x.put(out, r)
+	} else {
+		x.gone(r) // perhaps after some of its members were read
 	}
+	out.Flush()
+	return x.writeError(out.Error())
+}
+
+// put writes the members of an organization that is there.
+func (x *export) put(out *csv.Writer, r *roster) {
 	for _, m := range r.members {
 		record := []string{r.org.ID, r.org.Name, m.UserID, m.Email, m.Name}
 		if x.cmd.Roles {
@@ -227,13 +234,11 @@ func (x *export) write(out *csv.Writer, r *roster) error {
 		}
 		_ = out.Write(record)
 	}
-	out.Flush()
 	x.written++
 	x.members += len(r.members)
 	if len(r.members) == 0 {
 		x.empty++
 	}
-	return x.writeError(out.Error())
 }
 
 // gone notes an organization that was removed from the tenant meanwhile.

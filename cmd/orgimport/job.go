@@ -46,8 +46,7 @@ type task struct {
 	file string // the input; - for standard input
 	size int    // rows in a request at most; 0: as many as the operation can carry
 
-	// op returns the operation. Send may call [job.note], which writes a line at
-	// once.
+	// op returns the operation.
 	op func(j *job, client *auth0.Client) importer.Op
 
 	// rows, if set, is the stage between the look-ups and the operation. It
@@ -359,11 +358,6 @@ func (j *job) write(answered []importer.Outcome) {
 		j.stop(err)
 	}
 }
-
-// note writes lines at once and has them on the disk when it returns. It may be
-// called concurrently, from an operation that must not forget what it is about
-// to do.
-func (j *job) note(outcomes []importer.Outcome) error { return j.out.note(outcomes) }
 
 // end closes the files, says how it ended and adds up.
 func (j *job) end(err error) error {

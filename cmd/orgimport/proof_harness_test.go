@@ -338,7 +338,7 @@ func (r *running) surroundings() surroundings {
 // test.
 func (r *running) end() ended {
 	r.program.t.Helper()
-	code := -1
+	var code int
 	if r.ended != nil {
 		code = <-r.ended
 	} else {

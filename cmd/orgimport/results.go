@@ -34,7 +34,6 @@ type results struct {
 	before       *report.Journal // what earlier runs finished
 	resumed      bool            // the file was there before
 	begun        bool            // lines are written; until then the file is as it was
-	noted        bool            // some lines say that a request was under way
 
 	mu       sync.Mutex // held by whoever writes
 	file     *os.File
@@ -160,7 +159,7 @@ func (r *results) write(outcomes []importer.Outcome) error {
 // that came to the end of its input, what earlier runs said of rows that are not
 // done goes: this run has said it anew, if the input has the row.
 func (r *results) compact(complete bool) error {
-	if !r.resumed && !r.noted {
+	if !r.resumed {
 		return nil // no row can have two lines
 	}
 	first := 0
@@ -176,20 +175,6 @@ func (r *results) compact(complete bool) error {
 		return report.Compact(f, w, r.op, r.tenant, first)
 	})
 	if err != nil {
-		return writeError(r.path, err)
-	}
-	return nil
-}
-
-// note appends lines and has them on the disk when it returns.
-func (r *results) note(outcomes []importer.Outcome) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.noted = true
-	if err := r.writer.Write(outcomes); err != nil {
-		return err
-	}
-	if err := r.file.Sync(); err != nil {
 		return writeError(r.path, err)
 	}
 	return nil

@@ -113,10 +113,10 @@ func (x *UsersExport) readJSON(in *bufio.Reader, each func(User)) error {
 	var keys []importer.Key
 	for number := 1; ; number++ {
 		line, err := readLine(in)
-		if err != nil && !errors.Is(err, io.EOF) {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return err
 		}
-		ended := err != nil
 		if len(line) > maxUserLine {
 			return &FormatError{number, "is too long"}
 		}
