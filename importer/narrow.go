@@ -267,7 +267,7 @@ func (n *narrowing) knownBad(next part) int {
 // refuse decides over a row that is to blame for err.
 func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	n.found++
-	if errors.Is(err, ErrMember) {
+	if n.op.Already != "" && errors.Is(err, ErrMember) {
 		n.decide(r, n.op.Already, receipt)
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,16 +56,21 @@ func openCheck(ctx context.Context, c *console, cmd *planCmd) (*check, error) {
 	return k, conn.need(ctx, []string{scopeAdd})
 }
 
-// tally counts the rows that would be sent as they pass.
-func (k *check) tally(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+// tally counts the rows that would be sent as they pass, by organization. It
+// ends with ctx.
+func tally(ctx context.Context, rows rowSeq, byOrg map[string]int) rowSeq {
 	return func(yield func(importer.Row, error) bool) {
 		for row, err := range rows {
+			if ctx.Err() != nil {
+				yield(importer.Row{}, context.Cause(ctx))
+				return
+			}
 			if err == nil && row.Err == nil {
-				n := k.rows[row.OrgID]
+				n := byOrg[row.OrgID]
 				if n == 0 {
 					row.OrgID = strings.Clone(row.OrgID) // not the record with it
 				}
-				k.rows[row.OrgID] = n + 1
+				byOrg[row.OrgID] = n + 1
 			}
 			if !yield(row, err) {
 				return
@@ -105,7 +109,7 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 
 // ask fills in what the tenant says of each organization.
 func (k *check) ask(ctx context.Context, client *auth0.Client, f *finding) error {
-	for _, org := range k.largestFirst() {
+	for _, org := range largestFirst(k.rows) {
 		_, err := client.Organization(ctx, org.OrgID)
 		var credentials *auth0.CredentialsError
 		switch {
@@ -128,9 +132,11 @@ func (k *check) ask(ctx context.Context, client *auth0.Client, f *finding) error
 	return nil
 }
 
-func (k *check) largestFirst() []importer.OrgRows {
-	orgs := make([]importer.OrgRows, 0, len(k.rows))
-	for id, rows := range k.rows {
+// largestFirst returns organizations with their numbers of rows, in the order of
+// [importer.ByRows].
+func largestFirst(byOrg map[string]int) []importer.OrgRows {
+	orgs := make([]importer.OrgRows, 0, len(byOrg))
+	for id, rows := range byOrg {
 		orgs = append(orgs, importer.OrgRows{OrgID: id, Rows: rows})
 	}
 	slices.SortFunc(orgs, importer.ByRows)

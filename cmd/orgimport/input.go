@@ -95,6 +95,8 @@ type input struct {
 	info fs.FileInfo
 	name string
 	read atomic.Int64 // bytes so far
+
+	remove bool // the file is a copy of ours
 }
 
 // openInput opens a file; "-" is standard input. What can keep a reader waiting
@@ -158,7 +160,11 @@ func (in *input) Close() error {
 	if in.file == nil {
 		return nil
 	}
-	return in.file.Close()
+	err := in.file.Close()
+	if in.remove {
+		err = errors.Join(err, os.Remove(in.file.Name()))
+	}
+	return err
 }
 
 // size is how many bytes there are to read; 0 if that is not known.
@@ -183,6 +189,33 @@ func (in *input) changed() bool {
 	return err == nil && !os.SameFile(there, now)
 }
 
+// again returns all of the input once more. It takes a regular file, or a pipe
+// that was spooled.
+func (in *input) again() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
+
+// spool copies a pipe, as it comes, to a file in that folder, so that it can be
+// read more than once. What the file holds nobody else can read, and it goes
+// with the program where the system allows it, otherwise with Close.
+func (in *input) spool(dir string) error {
+	if in.file != nil {
+		return nil
+	}
+	f, err := os.CreateTemp(dir, ".orgimport-*.spool")
+	if err != nil {
+		return err
+	}
+	gone := os.Remove(f.Name()) == nil
+	in.file, in.remove = f, !gone
+	if _, err := io.Copy(f, in.Reader); err != nil {
+		return err
+	}
+	if in.info, err = f.Stat(); err != nil {
+		return err
+	}
+	in.Reader = in.again()
+	return nil
+}
+
 // survey reads a regular file to its end before it is read for good. It returns
 // how many rows there are, and what there is to know about them; nothing of any
 // other input, or if ctx ends.
@@ -190,12 +223,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect) (rows int64, not
 	if in.file == nil {
 		return 0, nil
 	}
-	f, err := os.Open(in.file.Name())
-	if err != nil {
-		return 0, nil
-	}
-	defer f.Close()
-	table, err := csvfile.Open(f, d)
+	table, err := csvfile.Open(in.again(), d)
 	if err != nil {
 		return 0, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,15 @@ type task struct {
 	// op returns the operation.
 	op func(j *job, client *auth0.Client) importer.Op
 
+	// twice says that the input is read before the first request too, so that
+	// a pipe has to be spooled.
+	twice bool
+
+	// read, if set, adds to how the input is read beside what the flags say. If
+	// the input holds results, was says whose; otherwise it is zero. An error
+	// refuses the input.
+	read func(j *job, d *csvfile.Dialect, was origin) error
+
 	// rows, if set, is the stage between the look-ups and the operation. It
 	// sees every row of the input once, those included that are done already.
 	rows func(j *job, rows rowSeq) rowSeq
@@ -56,6 +66,9 @@ type task struct {
 	// check, if set, is asked when the tenant, the input and the results are
 	// open, and before the first request. An error ends the run.
 	check func(ctx context.Context, j *job) error
+
+	// after is said at the end of a run that has done something.
+	after string
 }
 
 // jobFlags are the flags of every command that is a job.
@@ -103,6 +116,7 @@ type job struct {
 
 	conn  *connection
 	in    *input
+	was   origin
 	table *csvfile.Table
 	pace  *ratelimit.Transport
 	does  importer.Op
@@ -179,12 +193,8 @@ func (j *job) open(ctx context.Context) (err error) {
 		return err
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
-	j.table, err = csvfile.Open(j.in, j.dialect())
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		return err
+	if err := j.openTable(ctx); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	for _, f := range j.besides() {
 		if f.path != "" {
@@ -207,6 +217,57 @@ func (j *job) open(ctx context.Context) (err error) {
 	j.ui.notice("tenant " + j.conn.base.Host)
 	j.log.Info(j.in.name + ": " + j.table.String())
 	return nil
+}
+
+// openTable reads the header of the input. Results of an earlier run are read to
+// their end first if the task asks whose they are.
+func (j *job) openTable(ctx context.Context) (err error) {
+	if j.twice {
+		if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
+			return fmt.Errorf("can't keep %s to read it twice: %w", j.in.name, err)
+		}
+	}
+	j.table, err = csvfile.Open(j.in, j.dialect())
+	if err != nil || !j.table.Results() || j.read == nil {
+		return err
+	}
+	d := j.jobFlags.dialect()
+	d.Settled = func(r csvfile.Result) error { return &told{r} }
+	results, err := csvfile.Open(j.in.again(), d)
+	if err == nil {
+		j.was, err = readOrigin(ctx, results, importer.PairKey, j.host())
+	}
+	if err == nil {
+		err = j.read(j, &d, j.was)
+	}
+	if err != nil {
+		return usagef("", "%s: %w", j.in.name, err)
+	}
+	j.table, err = j.again()
+	return err
+}
+
+// host names the tenant; empty if the task needs none.
+func (j *job) host() string {
+	if j.conn == nil {
+		return ""
+	}
+	return j.conn.base.Host
+}
+
+// again opens the input from its start. It takes a task that reads it twice.
+func (j *job) again() (*csvfile.Table, error) { return csvfile.Open(j.in.again(), j.dialect()) }
+
+// resolved returns the rows of the input with what was looked up.
+func (j *job) resolved(table *csvfile.Table) rowSeq { return withIDs(table.Rows()) }
+
+// dialect says how the input is read.
+func (j *job) dialect() csvfile.Dialect {
+	d := j.jobFlags.dialect()
+	if j.read != nil {
+		_ = j.read(j, &d, j.was) // openTable has asked for its error
+	}
+	return d
 }
 
 // openResults opens the results, and what of the failures can't be written at
@@ -248,7 +309,7 @@ func (j *job) send(ctx context.Context) error {
 	rowCount, notes := j.in.survey(ctx, j.dialect())
 	j.total.Store(rowCount)
 	j.sayNotes(notes)
-	rows := withIDs(j.table.Rows())
+	rows := j.resolved(j.table)
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
@@ -371,11 +432,10 @@ func (j *job) end(err error) error {
 	j.eventLog.stop(j)
 	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
 	if e.code != exitLocked { // the run that holds the lock tells of itself
-		tenant := ""
-		if j.conn != nil {
-			tenant = j.conn.base.Host
-		}
-		j.tell(&j.summary, tenant, j.Results, j.transport(1), j.warn)
+		j.tell(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
+	}
+	if j.after != "" && j.members.Load() > 0 {
+		j.log.Info(j.after)
 	}
 	j.say(e)
 	if e.code != exitLocked && e.code != exitUsage {

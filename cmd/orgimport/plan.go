@@ -150,7 +150,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 		rows = settled(rows, done.Has)
 	}
 	if p.check != nil {
-		rows = p.check.tally(rows)
+		rows = tally(ctx, rows, p.check.rows)
 	}
 	found, err := p.keepRejects(table.Kept, func(rejected func(importer.Row)) (importer.Plan, error) {
 		return importer.Survey(rows, p.BatchSize, rejected)

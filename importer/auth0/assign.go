@@ -33,7 +33,8 @@ func (c *Client) AssignRoles(roles *Roles) importer.Op {
 		accepted: make(map[string]bool), refused: make(map[string]importer.Receipt), busy: make(map[string]chan struct{}),
 	}
 	return importer.Op{
-		Name: "roles", Prefix: "oa", Size: 1, Done: importer.Assigned, Args: []string{"roles"},
+		Name: "roles", Prefix: "oa", Size: 1, Done: importer.Assigned, Already: importer.AlreadyAssigned,
+		Args: []string{"roles"},
 		Key: func(r importer.Row) string {
 			pair := importer.PairKey(r)
 			return strconv.Itoa(len(pair)) + " " + pair + strings.Join(r.Args, " ")

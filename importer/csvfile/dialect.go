@@ -51,6 +51,10 @@ type Dialect struct {
 	// were rejected for what they are. If it is nil, the rows that were added or
 	// members already are settled as such, and duplicates as duplicates.
 	Settled func(Result) error
+
+	// Only, if set, says which lines of the results of an earlier run are rows.
+	// The others are passed over.
+	Only func(Result) bool
 }
 
 // orgRef returns what OrgID names.

@@ -2,12 +2,14 @@ package csvfile
 
 import (
 	"slices"
+	"strings"
 
 	"orgimport/importer"
 )
 
 // Result is what a results file says of a row beside its ids.
 type Result struct {
+	Line          int // of the results file
 	Status        importer.Status
 	Code, Message string
 	CorrelationID string
@@ -32,6 +34,15 @@ const (
 
 func isResults(names []string) bool {
 	return len(names) >= len(resultsHeader) && slices.Equal(names[:len(resultsHeader)], resultsHeader)
+}
+
+// result returns what a line of a results file says beside the ids.
+func (r *raw) result() Result {
+	return Result{
+		Line:   r.line,
+		Status: importer.Status(strings.TrimSpace(r.Status)), Code: strings.TrimSpace(r.Code),
+		Message: strings.TrimSpace(r.Message), CorrelationID: strings.TrimSpace(r.CorrelationID),
+	}
 }
 
 // settled returns what is known of a row with this result in an import; nil if

@@ -129,10 +129,7 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 		return err
 	}
 	if t.columns.results() {
-		return t.earlier(Result{
-			Status: importer.Status(strings.TrimSpace(r.Status)), Code: strings.TrimSpace(r.Code),
-			Message: strings.TrimSpace(r.Message), CorrelationID: strings.TrimSpace(r.CorrelationID),
-		})
+		return t.earlier(r.result())
 	}
 	return nil
 }

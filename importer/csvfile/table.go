@@ -26,6 +26,7 @@ type Table struct {
 	connection  string // of the keys of rows that name none
 	roles       bool   // go to Row.Args
 	earlier     func(Result) error
+	only        func(Result) bool // nil: all
 	compression string
 	encoding    string
 	delimiter   rune
@@ -70,7 +71,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, earlier: d.Settled}
+	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, earlier: d.Settled, only: d.Only}
 	if t.earlier == nil {
 		t.earlier = settled
 	}
@@ -115,11 +116,15 @@ func (t *Table) peek() error {
 }
 
 // nextRow returns the next record that does not repeat the header, as where
-// files were joined.
+// files were joined, and that is asked for.
 func (t *Table) nextRow() (raw, bool, error) {
 	for {
 		r, ok, err := t.next()
-		if !ok || err != nil || r.err != nil || !t.isHeader(&r.record, &orgSide, &userSide) {
+		if !ok || err != nil || r.err != nil {
+			return r, ok, err
+		}
+		asked := t.only == nil || !t.columns.results() || t.only(r.result())
+		if asked && !t.isHeader(&r.record, &orgSide, &userSide) {
 			return r, ok, err
 		}
 	}
@@ -167,8 +172,18 @@ func (t *Table) Columns() (orgID, userID string) {
 	return orgID, t.columns.names[t.columns.of(&userSide)[0]]
 }
 
-// Roles returns the name of the column with roles; empty if there is none.
-func (t *Table) Roles() string { return t.columns.name(fieldRoles) }
+// Roles returns the name of the column with roles, whether or not Dialect asks
+// for it; empty if there is none.
+func (t *Table) Roles() string {
+	if name := t.columns.name(fieldRoles); name != "" {
+		return name
+	}
+	found := t.columns.where(func(n string) bool { return slices.Contains(fieldNames[fieldRoles], fold(n)) })
+	if len(found) == 0 {
+		return ""
+	}
+	return t.columns.names[found[0]]
+}
 
 // Results reports whether the file holds the results of an earlier run.
 func (t *Table) Results() bool { return t.columns.results() }

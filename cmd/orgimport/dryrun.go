@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// forecast is what there is to know of an operation before it.
+type forecast struct {
+	verb, noun string // such as remove, membership
+	size       int    // rows in a request at most
+	key        func(importer.Row) string
+	limits     func(publishedPlan) []bucket // that it draws on; nil where none is published
+}
+
+// dryRun says what a task would do, and sends nothing. Nothing is looked up, so
+// it takes no credentials; rows that have no ids are told apart by their keys.
+func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
+	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
+	defer j.ui.Close()
+	defer j.close()
+	ctx, end := c.untilSignal()
+	defer end()
+	var err error
+	if j.in, err = openInput(ctx, c, t.file); err != nil {
+		return err
+	}
+	j.closing = append(j.closing, func() { _ = j.in.Close() })
+	if err := j.openTable(ctx); err != nil {
+		return stoppedOr(ctx, err)
+	}
+	rows := importer.Distinct(named(j.table.Rows()), f.key)
+	if j.rows != nil {
+		rows = j.rows(j, rows)
+	}
+	byOrg := make(map[string]int)
+	found, err := importer.Survey(tally(ctx, rows, byOrg), f.size, nil)
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	if err := f.print(j, found, byOrg); err != nil {
+		return err
+	}
+	if found.Rejected > 0 {
+		return errRows
+	}
+	return nil
+}
+
+// stoppedOr returns why ctx ended, or err if it has not.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// named gives rows that have no ids yet their keys in the place of them.
+func named(rows rowSeq) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if row.Keys != nil {
+				if row.OrgID == "" {
+					row.OrgID = row.Keys.Org.Value
+				}
+				if row.UserID == "" {
+					row.UserID = row.Keys.User.Value
+				}
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// print prints requests and time first, then what there is beside.
+func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error {
+	p := &plan{Input: j.in.name, Dialect: j.table.String(), Plan: found, BatchSize: f.size, Requests: found.Batches}
+	for _, plan := range publishedPlans() {
+		if limits := f.limits(plan); limits != nil {
+			p.Estimates = append(p.Estimates, estimate{plan.name, sustained(limits), int(duration(p.Requests, limits).Seconds())})
+		}
+	}
+	if j.Rate > 0 {
+		p.AtRate = &atRate{j.Rate, int(durationAt(p.Requests, j.Rate).Seconds())}
+	}
+	for _, note := range j.table.Notes() {
+		p.Notes = append(p.Notes, note.Text)
+	}
+	w := bufio.NewWriter(j.stdout)
+	usual := endpoint(20, 200)
+	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(found.Sendable, f.noun), duration(p.Requests, usual), sustained(usual))
+	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
+	fmt.Fprintln(w, p.reckoning())
+	p.printTimes(w)
+	if len(byOrg) > 0 {
+		fmt.Fprintf(w, "\n%s:\n", report.Plural(len(byOrg), "organization"))
+		printOrgs(w, largestFirst(byOrg))
+	}
+	p.printNotes(w)
+	if found.Rejected > 0 {
+		fmt.Fprintf(w, "\n%s would be rejected, such as:\n", report.Plural(found.Rejected, "row"))
+	}
+	for _, row := range found.Rejects {
+		fmt.Fprintf(w, "  line %d: %s\n", row.Line, printable(row.Err.Error()))
+	}
+	return w.Flush()
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// names are how much a file names, each once.
+type names struct{ rows, organizations int }
+
+// names reads the input to its end. Rows that would be rejected name nothing.
+func (j *job) names(ctx context.Context, key func(importer.Row) string) (names, error) {
+	table, err := j.again()
+	if err != nil {
+		return names{}, err
+	}
+	var rows, orgs importer.Set
+	for row, err := range j.resolved(table) {
+		switch {
+		case ctx.Err() != nil:
+			return names{}, context.Cause(ctx)
+		case err != nil:
+			return names{}, err
+		case row.Err == nil:
+			rows.Add(key(row), row.Line)
+			orgs.Add(row.OrgID, row.Line)
+		}
+	}
+	return names{rows.Len(), orgs.Len()}, nil
+}
+
+// within returns an error unless the number that a flag allows is given and is
+// no less than that of the rows.
+func (n names) within(most *int, flag, noun string) error {
+	file := fmt.Sprintf("this file names %s", report.Plural(n.rows, noun))
+	switch {
+	case most == nil:
+		return usagef("", "%s: add %s %d", file, flag, n.rows)
+	case *most < n.rows:
+		return &exitError{exitErrors, fmt.Errorf("%s, and %s is %d: nothing was sent", file, flag, *most), fmt.Sprintf("look at the file; if it is right, give %s %d", flag, n.rows)}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orgimport/importer"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// The operations, by how their correlation ids begin.
+const (
+	ofImport = "oi"
+	ofRemove = "or"
+	ofRoles  = "oa"
+	ofInvite = "ov"
+)
+
+// origin says whose results an input holds. Its zero value is that of an input
+// that holds none, or of which no line tells.
+type origin struct {
+	prefix   string       // of the correlation ids, such as oi
+	repeated map[int]bool // lines that another line of the same row replaces
+
+	last, done importer.Set // rows, and rows that are done
+}
+
+// told carries what a results file says of a row.
+type told struct{ csvfile.Result }
+
+func (told) Error() string { return "read to see whose results they are" }
+
+// readOrigin reads the results in a file to their end. They must be of one
+// operation, and of that tenant as far as they tell.
+func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (origin, error) {
+	o := origin{repeated: make(map[int]bool)}
+	for row, err := range table.Rows() {
+		if ctx.Err() != nil {
+			return o, context.Cause(ctx)
+		}
+		if err != nil {
+			return o, err
+		}
+		said, ok := errors.AsType[*told](row.Err)
+		if !ok {
+			continue
+		}
+		switch prefix, ours := report.Origin(said.CorrelationID, tenant); {
+		case prefix == "":
+		case !ours:
+			return o, fmt.Errorf("line %d was written by a run against another tenant (correlation id %s)", said.Line, said.CorrelationID)
+		case o.prefix != "" && o.prefix != prefix:
+			return o, fmt.Errorf("line %d was written by another operation than those before it (correlation id %s)", said.Line, said.CorrelationID)
+		default:
+			o.prefix = prefix
+		}
+		if said.Status != importer.Duplicate {
+			o.count(key(row), said.Result)
+		}
+	}
+	return o, nil
+}
+
+// count notes which of the lines of a row counts: the first that says that the
+// row is done, otherwise the last.
+func (o *origin) count(key string, r csvfile.Result) {
+	if o.done.Has(key) {
+		o.repeated[r.Line] = true
+		return
+	}
+	if earlier, found := o.last.Line(key); found {
+		o.repeated[earlier] = true
+	}
+	o.last.Put(key, r.Line)
+	if r.Status.Settled() {
+		o.done.Add(key, r.Line)
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// removeCmd takes members out of organizations.
+type removeCmd struct {
+	File string `arg:"" help:"CSV file with a header, results of an import to undo it, or - for standard input." placeholder:"FILE"`
+
+	jobFlags    `embed:""`
+	MaxRemovals *int `help:"How many memberships may be removed; required. The number that the file names is said if it is left out." placeholder:"N" group:"stop"`
+	DryRun      bool `help:"Send nothing; say how many memberships of which organizations would be removed."`
+}
+
+// Help is what orgimport remove --help says beside the flags.
+func (removeCmd) Help() string {
+	return `orgimport remove leavers.csv --max-removals 120
+
+orgimport remove results.csv --max-removals 8123
+
+Given the results of an import, it removes those whom that import added: its added lines and no others. Whoever was a member before that import is removed too, unless the import ran with --skip-members, for Auth0 takes members again without a word. Given its own results or failures, it removes those who are not removed yet.
+
+It takes the scope delete:organization_members. Users themselves stay. Auth0 needs 5 to 10 seconds until lists show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
+}
+
+// Run removes the members.
+func (cmd *removeCmd) Run(c *console) error {
+	t := task{
+		file:  cmd.File,
+		op:    func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
+		twice: true,
+		read:  readRemovals,
+		check: cmd.check,
+		after: "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
+	}
+	if cmd.DryRun {
+		return c.dryRun(&cmd.jobFlags, t, removing())
+	}
+	return c.runJob(&cmd.jobFlags, t)
+}
+
+// removing is what there is to know of a removal before it.
+func removing() forecast {
+	return forecast{size: auth0.MaxMembers, noun: "membership", verb: "remove", key: importer.PairKey, limits: publishedPlan.adding}
+}
+
+// readRemovals takes of the results of an import the lines that say that a user
+// was added, and of those of a removal the lines of users who are not removed.
+func readRemovals(_ *job, d *csvfile.Dialect, was origin) error {
+	d.Settled = func(csvfile.Result) error { return nil }
+	switch was.prefix {
+	case "":
+		if was.repeated != nil {
+			return errors.New("nothing in these results says whether an import added anybody: to remove those whom they name, give a file that has only their ids")
+		}
+	case ofImport:
+		d.Only = func(r csvfile.Result) bool {
+			prefix, _ := report.Origin(r.CorrelationID, "")
+			return r.Status == importer.Added && prefix == ofImport
+		}
+	case ofRemove:
+		d.Only = func(r csvfile.Result) bool {
+			return r.Status != importer.Removed && r.Status != importer.Duplicate && !was.repeated[r.Line]
+		}
+	default:
+		return errors.New("these are neither the results of an import nor those of a removal")
+	}
+	return nil
+}
+
+// check says what is going to be removed, and holds it against --max-removals.
+func (cmd *removeCmd) check(ctx context.Context, j *job) error {
+	if err := j.conn.need(ctx, []string{"delete:organization_members"}); err != nil {
+		return err
+	}
+	names, err := j.names(ctx, importer.PairKey)
+	if err != nil {
+		return err
+	}
+	if j.was.prefix == ofImport {
+		j.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
+	}
+	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(names.rows, "membership"), report.Plural(names.organizations, "organization")))
+	return names.within(cmd.MaxRemovals, "--max-removals", "membership")
+}
