@@ -4,70 +4,64 @@
 //
 //	client := &http.Client{Transport: &ratelimit.Transport{Reserve: reserve}}
 //
+// It alone decides about 429 and Retry-After: whoever is refused may send again
+// at once, for the Transport waits until there is a chance.
+//
 // # How it decides
 //
-// Such a limit is a bucket of permissions. Each request takes one; they come
-// back, continuously or at the full second or minute. The documents of Auth0
-// say all of that in different places, so nothing is assumed: it is measured.
+// A limit is a bucket of permissions. Each request takes one; they come back
+// continuously, or at the full second or minute. Auth0's documents say all of
+// that in different places, so nothing is assumed: it is measured.
 //
-// Credit. After each answer one number is kept for the limit it shows:
+// Credit. After each answer one number is kept for the limit that it shows:
 //
 //	credit = Remaining − sent since + refill − kept for others
 //
-// Sent since are the requests that left after the one that was answered; they
-// may or may not have been counted, so they are taken as counted. A request
-// leaves when there is credit for it. As every answer corrects the number, no
-// error adds up, and answers that overtake each other do no harm: only the
-// answer to the newest request counts. In front of a limit that is used up
-// nobody is sent to be refused.
+// Sent since are the requests that left after the one that was answered. They may
+// not have been counted yet, so they are taken as counted. A request leaves when
+// there is credit. As every answer corrects the number, no error adds up; and as
+// only the answer to the newest request counts, answers may overtake each other.
 //
-// Refill. Remaining plus what we have taken ourselves does not change by our
-// own requests. It rises as permissions come back and falls as others use them.
-// Its slope over the last seconds is what is left over for us. When others get
-// busy it falls and we yield; when they rest it rises and we follow. A jump
-// when a far reset is due is a new window and not refill.
+// Refill. Remaining plus what we took does not change by our own requests. It
+// rises as permissions come back and falls as others use them. Its slope over the
+// last seconds is what is left over for us: when others get busy we yield.
 //
-// Pace. Credit is used within 0.8 s, or half a second where much comes back,
-// but no faster than it comes back; what is beyond that is spread over the time
-// to the reset, 1 to 10 s. So several importers on one tenant come to use equal
-// parts, for they all see the same credit; nothing leaves in bursts; and a
-// window is used gently.
+// Pace. Credit is used within a second, but no faster than it comes back; what is
+// beyond that is spread over the time to the reset, 1 to 10 s. So jobs that share
+// a limit come to use equal parts, nothing leaves in bursts, and a window is used
+// gently.
 //
-// Reserve. Where permissions drip back it costs next to nothing to leave many
-// of them in the bucket, because the bucket fills as fast at one level as at
-// another: what 3 s bring back is kept, at most 40 %, at the price of 3 s in
-// the whole job. In a window, what is kept is lost, so there exactly the reserve
-// is kept. A reserve of zero keeps a quarter of a second, the age of an answer.
-// Others can use what is kept before we hear of it; then we wait.
+// Reserve. A bucket that drips fills as fast at one level as at another. So what
+// 3 s bring back is left in it, at most 40 %, which costs 3 s once. In a window,
+// what is kept is lost, so there just the reserve is kept.
 //
-// Two limits. A server with several limits shows the one with the least left,
-// so the limit in the headers changes from answer to answer. Each has its own
-// credit, and all must have some. One that is not shown has at least as much
-// left as the one that is; that corrects it, or shows that it is gone. What is
-// kept of a large limit is lowered to what can be seen beside a small one: of
-// 200 a minute beside 20 a second, to 14.
+// Two limits. A server with several shows the one with the least left. What was
+// learnt of one is forgotten when another is shown. What is kept of a large limit
+// is lowered to what can be seen beside a small one: of 200 a minute beside 20 a
+// second, to 14.
 //
-// Nothing known. Before the first answer one request is sent alone. If no
-// headers come the pace starts at 4 a second and grows by 15 % a second until a
+// Probes. When nothing is left and nothing is known to come back, one request is
+// sent to see: at the reset, and, if that is far and may mean "full", once before.
+// Probes in vain become rarer.
+//
+// Nothing known. Before the first answer one request is sent alone. Without
+// headers the pace starts at 4 a second and grows by 15 % a second until a
 // request is refused.
 //
-// Refusals. One with a Remaining of zero says that we trusted in refill that
-// did not come: trust is halved and grows back by 0.2 % an answer. One that no
-// header announced comes from a limit that is not shown. All wait a second.
-// Between two of these just that limit's refill was used: so much, less 3 %, is
-// the pace from then on, and rises slowly until the limit is felt again, about
-// once in 400 requests. There is no gentler way to see it.
+// Refusals. One with a Remaining of zero says that we trusted in refill that did
+// not come: trust is halved, and grows back by 0.2 % an answer. One that no header
+// announced comes from a limit that is not shown. All wait a second. Between two
+// of these just that limit's refill was used: so much, less 3 %, is the pace from
+// then on, and rises slowly until the limit is felt again, about once in 400
+// requests. A Retry-After, on a 429 or 503, holds everybody.
 //
-// A server's Retry-After, on a 429 or 503, holds everybody.
-//
-// Clocks. Only the reset is a time, by the server's clock. The Date of its
-// answers tells how far that is from ours.
+// Clocks. Only the reset is a time, by the server's clock. The Date of its answers
+// tells how far that is from ours.
 //
 // # What it cannot do
 //
-// The reserve is kept against our own requests; others may go below it. A limit
-// that no header shows costs refusals. Answers are as old as a round trip, so
-// that in windows of a second a fifth of the permissions is lost. What is left
-// of a window that ends within two seconds is not all used. The benchmark in the
-// package's tests has the figures: go test ./ratelimit -run Benchmark -full -v
+// Others may go below the reserve. A limit that no header shows costs refusals.
+// Answers are as old as a round trip, so in windows of a second some permissions
+// are lost, and not all of a window that ends within two seconds is used. The
+// benchmark has the figures: go test ./ratelimit -run Benchmark -full -v
 package ratelimit

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// answer is what the gate is told of a response: plain values, no HTTP. Its
+// answer is what the limiter is told of a response: plain values, no HTTP. Its
 // zero value is a request that got none, such as after a timeout.
 type answer struct {
 	status int
@@ -62,3 +62,28 @@ func retryAfter(value string, date, now time.Time) time.Duration {
 	}
 	return max(0, min(at.Sub(date), longestRetryAfter))
 }
+
+// clock relates the server's clock to ours by the Date of its answers. Date is
+// cut to whole seconds and has been under way, so that ours minus it is too
+// large by up to a second and more: the least that was seen is nearest.
+type clock struct {
+	offset time.Duration
+	known  bool
+}
+
+// set learns from a Date that arrived at now. The drift lets it follow a clock
+// that is set, or runs slow.
+func (c *clock) set(now, date time.Time, drift time.Duration) {
+	if date.IsZero() {
+		return
+	}
+	d := now.Sub(date)
+	if !c.known || d < c.offset {
+		c.offset, c.known = d, true
+		return
+	}
+	c.offset += drift
+}
+
+// local returns a time of the server's clock by ours.
+func (c *clock) local(t time.Time) time.Time { return t.Add(c.offset) }

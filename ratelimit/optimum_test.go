@@ -121,8 +121,8 @@ func comes(l auth0test.Limit, now time.Time, step time.Duration) float64 {
 }
 
 func mustReserve(s string) ratelimit.Reserve {
-	r, err := ratelimit.ParseReserve(s)
-	if err != nil {
+	var r ratelimit.Reserve
+	if err := r.UnmarshalText([]byte(s)); err != nil {
 		panic(err)
 	}
 	return r

@@ -14,24 +14,7 @@ type Reserve struct {
 	count int     // requests; in effect if share is 0
 }
 
-// ParseReserve reads "10%", "5" or "0". A share is at most 90 %, for with more
-// there would be nothing to work with.
-func ParseReserve(s string) (Reserve, error) {
-	if percent, found := strings.CutSuffix(s, "%"); found {
-		p, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
-		if err != nil || !(p >= 0 && p <= 90) {
-			return Reserve{}, fmt.Errorf("reserve %q: want a share from 0%% to 90%%", s)
-		}
-		return Reserve{share: p / 100}, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		return Reserve{}, fmt.Errorf("reserve %q: want a number of requests such as 5, or a share such as 10%%", s)
-	}
-	return Reserve{count: n}, nil
-}
-
-// String returns what ParseReserve reads.
+// String returns what UnmarshalText reads.
 func (r Reserve) String() string {
 	if r.share > 0 {
 		return strconv.FormatFloat(math.Round(r.share*1e8)/1e6, 'f', -1, 64) + "%"
@@ -39,13 +22,23 @@ func (r Reserve) String() string {
 	return strconv.Itoa(r.count)
 }
 
-// UnmarshalText makes a Reserve a flag.
+// UnmarshalText reads "10%", "5" or "0". A share is at most 90 %, for with more
+// there would be nothing to work with.
 func (r *Reserve) UnmarshalText(text []byte) error {
-	parsed, err := ParseReserve(string(text))
-	if err != nil {
-		return err
+	s := string(text)
+	if percent, found := strings.CutSuffix(s, "%"); found {
+		p, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
+		if err != nil || !(p >= 0 && p <= 90) {
+			return fmt.Errorf("reserve %q: want a share from 0%% to 90%%", s)
+		}
+		*r = Reserve{share: p / 100}
+		return nil
 	}
-	*r = parsed
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return fmt.Errorf("reserve %q: want a number of requests such as 5, or a share such as 10%%", s)
+	}
+	*r = Reserve{count: n}
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package ratelimit
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // State is what a Transport knows at a moment, for progress and reports.
 type State struct {
@@ -11,37 +14,121 @@ type State struct {
 	InFlight  int
 	Sent      int
 	Refused   int           // answers with status 429
-	Waited    time.Duration // by the requests at the head of the queue
-	Waiting   Waiting
+	Waited    time.Duration // for the server's limit, by the requests at the head of the queue
+	Held      time.Duration // the same, for Rate
+	Waiting   Wait          // of the request at the head of the queue; the zero value: none waits
 }
 
-// Waiting is the wait of the request at the head of the queue. Its zero value
-// says that none waits.
-type Waiting struct {
-	Since time.Time
-	Until time.Time // when it ends at the latest; zero if that is not known
-	Why   string    // a phrase such as "the tenant's limit (0 of 20 left, more at 14:03:05)"
+// Wait is a wait at the head of the queue.
+type Wait struct {
+	Since  time.Time
+	Until  time.Time // when it ends at the latest for all that is known; may be put off
+	Why    string    // what is waited for, such as "the tenant's limit"
+	Detail string    // such as "0 of 20 left, more at 14:03:05"; may be empty
+	Ended  bool      // it is over: the request was sent, or given up
 }
+
+// WaitError says that a request was not sent because the wait for it was, or
+// would have become, longer than MaxWait.
+type WaitError struct {
+	Wait    time.Duration // how long it was, or would have been at least
+	MaxWait time.Duration
+	Why     string // what was waited for, a phrase
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("the wait for %s would be %v or more, and %v is the longest allowed",
+		e.Why, e.Wait.Round(time.Second), e.MaxWait)
+}
+
+// Permanent reports that nothing is gained by sending the request again.
+func (e *WaitError) Permanent() bool { return true }
 
 // State returns what the Transport knows now.
 func (t *Transport) State() State {
 	t.once.Do(t.init)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	g, now := t.gate, time.Now()
+	l, waited := t.limiter, t.head.waitedUntil(time.Now())
 	s := State{
-		Allowed: g.pace, InFlight: g.inFlight,
-		Sent: g.sent, Refused: g.refused, Waited: t.waited,
+		Allowed: l.pace, InFlight: l.inFlight, Sent: l.sent, Refused: l.refused,
+		Waited:  waited[byRefusal] + waited[byHit] + waited[byLimit] + waited[byPace],
+		Held:    waited[byCeiling],
+		Waiting: t.waiting(),
 	}
-	if g.shown != nil {
-		s.Limit, s.Remaining, s.Refill = g.shown.limit, g.shown.remaining, g.shown.refill
-	}
-	if h := t.head; !h.since.IsZero() {
-		s.Waited += now.Sub(h.since)
-		s.Waiting = Waiting{Since: h.since, Why: g.why(h.until, h.why)}
-		if h.why.known {
-			s.Waiting.Until = h.until
-		}
+	if l.shown != nil {
+		s.Limit, s.Remaining, s.Refill = l.shown.limit, l.shown.remaining, l.shown.refill
 	}
 	return s
+}
+
+// head is the wait of the request at the head of the queue.
+type head struct {
+	since   time.Time // when this request came to the head; zero if none waits
+	asked   time.Time // when it asked last
+	why     decision  // the answer
+	blocked time.Time // since when nothing could leave; zero if the last answer was no 429
+
+	waited [causes]time.Duration // by all heads so far, for what
+}
+
+func (h *head) until() time.Time { return h.asked.Add(h.why.wait) }
+
+// wait notes that the request has to wait, as decided now.
+func (h *head) wait(now, since time.Time, d decision) {
+	h.waited = h.waitedUntil(now)
+	if h.blocked.IsZero() && d.cause.blocks() {
+		h.blocked = now
+	}
+	h.since, h.asked, h.why = since, now, d
+}
+
+// leave notes that the request waits no longer.
+func (h *head) leave(now time.Time) {
+	h.waited = h.waitedUntil(now)
+	h.since = time.Time{}
+}
+
+func (h *head) waitedUntil(now time.Time) [causes]time.Duration {
+	waited := h.waited
+	if !h.since.IsZero() {
+		waited[h.why.cause] += now.Sub(h.asked)
+	}
+	return waited
+}
+
+// waiting puts the wait of the head into words.
+func (t *Transport) waiting() Wait {
+	h := &t.head
+	if h.since.IsZero() {
+		return Wait{}
+	}
+	why, detail := t.limiter.why(h.until(), h.why)
+	return Wait{Since: h.since, Until: h.until(), Why: why, Detail: detail}
+}
+
+// why puts a decision into words.
+func (l *limiter) why(until time.Time, d decision) (why, detail string) {
+	at := until.Format(time.TimeOnly)
+	switch d.cause {
+	case byRefusal, byTrouble:
+		return "the server", fmt.Sprintf("which asks to wait until %s by Retry-After", at)
+	case byHit:
+		return "a limit that the server does not show", ""
+	case byFirst:
+		return "the first answer", ""
+	case byCeiling:
+		return "the next turn", fmt.Sprintf("at the ceiling of %.3g requests a second", l.ceiling)
+	case byPace:
+		return "the next turn", fmt.Sprintf("at %.3g requests a second", l.pace)
+	}
+	b := l.shown
+	detail = fmt.Sprintf("%d of %d left", b.remaining, b.limit)
+	if keep := min(l.keep(), b.remaining); keep > 0 {
+		detail += fmt.Sprintf(", %d of them kept for others", keep)
+	}
+	if d.known {
+		detail += ", more at " + at
+	}
+	return "the tenant's limit", detail
 }

@@ -19,17 +19,16 @@ type Transport struct {
 	Rate    float64           // requests a second at most; 0: no ceiling
 	Reserve Reserve           // what is left to everyone else; zero value: nothing
 	MaxWait time.Duration     // a longer wait ends with a *WaitError before the request is sent; 0: unbounded
-	OnPause func(Pause)       // called when a wait of a second or more begins and when it ends; must be cheap; may be nil
+	OnWait  func(Wait)        // called when a wait of a second or more begins and when it ends; must be cheap; may be nil
 
 	once sync.Once
 	turn chan struct{} // held by the request at the head of the queue
 	news chan struct{} // wakes it when an answer is booked
 
-	mu     sync.Mutex
-	gate   *gate
-	queued int // requests that wait, the head among them
-	head   head
-	waited time.Duration // by all the heads that left
+	mu      sync.Mutex
+	limiter *limiter
+	queued  int // requests that wait, the head among them
+	head    head
 }
 
 // RoundTrip sends the request when its turn has come. The wait ends with the
@@ -63,12 +62,12 @@ func (t *Transport) init() {
 	t.news = make(chan struct{}, 1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.gate = newGate(defaultLaw(), t.Reserve, t.Rate)
+	t.limiter = newLimiter(defaultTuning(), t.Reserve, t.Rate)
 }
 
 // admit waits, first come first served, for the head of the queue, and there
-// for the gate. Only the head asks the gate, so that no request holds a place
-// that was given before the last answer came.
+// for the limiter. Only the head asks it, so that no request holds a place that
+// was given before the last answer came.
 func (t *Transport) admit(ctx context.Context) (pass, error) {
 	t.queue(1)
 	defer t.queue(-1)
@@ -79,9 +78,9 @@ func (t *Transport) admit(ctx context.Context) (pass, error) {
 		return pass{}, context.Cause(ctx)
 	}
 	since := time.Now()
-	defer t.leaveHead(since)
-	var pause Pause
-	defer func() { t.endPause(pause) }()
+	defer t.leaveHead()
+	var told Wait
+	defer func() { t.tellEnd(told) }()
 	for {
 		if ctx.Err() != nil {
 			return pass{}, context.Cause(ctx)
@@ -90,7 +89,7 @@ func (t *Transport) admit(ctx context.Context) (pass, error) {
 		if wait <= 0 || err != nil {
 			return p, err
 		}
-		pause = t.beginPause(pause, since, wait)
+		told = t.tell(told, since, wait)
 		t.sleep(ctx, wait)
 	}
 }
@@ -109,41 +108,62 @@ func (t *Transport) queue(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.queued += n
-	if t.queued == 0 && t.gate.inFlight == 0 {
+	if t.queued == 0 && t.limiter.inFlight == 0 {
 		t.head.blocked = time.Time{} // nobody is left who has waited
 	}
 }
 
-func (t *Transport) leaveHead(since time.Time) {
+func (t *Transport) leaveHead() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.head.since.IsZero() {
-		t.waited += time.Since(since)
-	}
-	t.head.since = time.Time{}
+	t.head.leave(time.Now())
 }
 
-// ask asks the gate for the request at the head. It returns a pass, or how long
-// to wait before it is asked again.
+// ask asks the limiter for the request at the head. It returns a pass, or how
+// long to wait before it is asked again.
 func (t *Transport) ask(now, since time.Time) (pass, time.Duration, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	d := t.gate.next(now)
+	d := t.limiter.next(now)
 	if d.wait <= 0 {
-		return pass{t.gate.depart(now), now}, 0, nil
+		return pass{t.limiter.depart(now), now}, 0, nil
 	}
 	t.head.wait(now, since, d)
-	if t.MaxWait == 0 || !d.cause.isLimit() {
+	if t.MaxWait == 0 || !d.cause.blocks() {
 		return pass{}, d.wait, nil
 	}
 	rest := t.head.blocked.Add(t.MaxWait).Sub(now)
 	if rest <= 0 || rest < d.wait && d.known {
-		return pass{}, 0, &WaitError{Wait: now.Sub(t.head.blocked) + d.wait, MaxWait: t.MaxWait, Why: t.gate.why(now.Add(d.wait), d)}
+		why, detail := t.limiter.why(t.head.until(), d)
+		if detail != "" {
+			why += " (" + detail + ")"
+		}
+		return pass{}, 0, &WaitError{Wait: now.Sub(t.head.blocked) + d.wait, MaxWait: t.MaxWait, Why: why}
 	}
 	return pass{}, min(d.wait, rest), nil
 }
 
-// heed books the answer to a request and wakes the head of the queue.
+// noted is the shortest wait that people are told of.
+const noted = time.Second
+
+// tell tells of the wait if it is of note and was not told of before.
+func (t *Transport) tell(told Wait, since time.Time, wait time.Duration) Wait {
+	if t.OnWait == nil || !told.Since.IsZero() || time.Now().Add(wait).Sub(since) < noted {
+		return told
+	}
+	w := t.State().Waiting
+	t.OnWait(w)
+	return w
+}
+
+func (t *Transport) tellEnd(w Wait) {
+	if !w.Since.IsZero() {
+		w.Ended = true
+		t.OnWait(w)
+	}
+}
+
+// heed notes the answer to a request and wakes the head of the queue.
 func (t *Transport) heed(p pass, resp *http.Response) {
 	now := time.Now()
 	var a answer
@@ -151,8 +171,8 @@ func (t *Transport) heed(p pass, resp *http.Response) {
 		a = readAnswer(resp, now)
 	}
 	t.mu.Lock()
-	t.gate.arrive(now, p.ticket, p.at, a)
-	if a.status != 429 { // whatever went wrong, it was not the limit
+	t.limiter.arrive(now, p.ticket, p.at, a)
+	if a.status != http.StatusTooManyRequests { // whatever went wrong, it was not the limit
 		t.head.blocked = time.Time{}
 	}
 	t.mu.Unlock()

@@ -125,7 +125,7 @@ func TestWaitEndsWithTheContextAndClosesTheBody(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Minute)
-		if got := rt.State().Waiting.Why; !strings.Contains(got, "Retry-After") {
+		if got := rt.State().Waiting.Detail; !strings.Contains(got, "Retry-After") {
 			t.Errorf("waiting for %q", got)
 		}
 		cancel(stopped)
@@ -223,9 +223,9 @@ func TestPauseIsToldWhenItBeginsAndEnds(t *testing.T) {
 			}
 			return left(19, time.Second)
 		})
-		var pauses []ratelimit.Pause
+		var pauses []ratelimit.Wait
 		rt := &ratelimit.Transport{Base: base}
-		rt.OnPause = func(p ratelimit.Pause) {
+		rt.OnWait = func(p ratelimit.Wait) {
 			rt.State() // must not be locked out
 			pauses = append(pauses, p)
 		}
@@ -245,6 +245,53 @@ func TestPauseIsToldWhenItBeginsAndEnds(t *testing.T) {
 	})
 }
 
+// TestOnlyTheLimitCountsAsWaited has four requests wait for the first answer,
+// and then for what a 503 asks for.
+func TestOnlyTheLimitCountsAsWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(n int) *http.Response {
+			if n == 1 {
+				return status(503, "Retry-After", "10")
+			}
+			return left(19, time.Second)
+		})
+		rt := &ratelimit.Transport{Base: base}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { post(t.Context(), rt) })
+		}
+		wg.Wait()
+		if s := rt.State(); s.Waited > time.Second || s.Held != 0 || s.Waiting.Since != (time.Time{}) {
+			t.Errorf("waited %v for the limit, %v for the ceiling, and waits %+v", s.Waited, s.Held, s.Waiting)
+		}
+	})
+}
+
+func TestShortWaitIsNotToldOf(t *testing.T) {
+	for reset, want := range map[time.Duration]int{1500 * time.Millisecond: 2, 900 * time.Millisecond: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			told := 0
+			rt := &ratelimit.Transport{Base: limited(reset), OnWait: func(ratelimit.Wait) { told++ }}
+			for range 2 {
+				post(t.Context(), rt)
+			}
+			if told != want {
+				t.Errorf("told %d times of a wait of %v, want %d", told, reset, want)
+			}
+		})
+	}
+}
+
+// limited uses up its limit with the first request; it is there again after d.
+type limited time.Duration
+
+func (d limited) RoundTrip(*http.Request) (*http.Response, error) {
+	now := time.Now().UTC()
+	reset := now.Add(time.Duration(d) + time.Second - 1).Truncate(time.Second) // of the server's clock
+	time.Sleep(reset.Sub(now) - time.Duration(d))
+	return status(204, "X-RateLimit-Limit", "20", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10)), nil
+}
+
 func TestCeilingHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
@@ -255,6 +302,9 @@ func TestCeilingHolds(t *testing.T) {
 		}
 		if took := time.Since(start); took < 49*time.Second || took > 51*time.Second {
 			t.Errorf("100 requests at 2 a second took %v", took)
+		}
+		if s := rt.State(); s.Waited != 0 || s.Held < 48*time.Second || s.Held > 50*time.Second {
+			t.Errorf("waited %v for the limit and %v for the ceiling", s.Waited, s.Held)
 		}
 		if s := rt.State(); s.Allowed != 2 || s.Sent != 100 || s.InFlight != 0 || s.Limit != 20 || s.Remaining != 19 {
 			t.Errorf("state %+v", s)

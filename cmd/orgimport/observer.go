@@ -39,14 +39,22 @@ func (r *observer) event(e auth0.Event) {
 	}
 }
 
-// pause tells of waits that are long enough to wonder about.
-func (r *observer) pause(p ratelimit.Pause) {
-	switch wait := p.Until.Sub(p.Since); {
-	case p.Ended:
-		r.eventLog.write(report.Event{Kind: report.EventPause, Time: p.Since, Seconds: time.Since(p.Since).Seconds(), Message: p.Why})
-	case wait >= pauseWorthLog:
-		r.log.Info(fmt.Sprintf("waiting %s for %s", wait.Round(time.Second), p.Why))
+// wait tells of waits that are long enough to wonder about.
+func (r *observer) wait(w ratelimit.Wait) {
+	switch lasts := w.Until.Sub(w.Since); {
+	case w.Ended:
+		r.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: inFull(w)})
+	case lasts >= pauseWorthLog:
+		r.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), inFull(w)))
 	}
+}
+
+// inFull is what is waited for.
+func inFull(w ratelimit.Wait) string {
+	if w.Detail == "" {
+		return w.Why
+	}
+	return w.Why + " (" + w.Detail + ")"
 }
 
 // waiting is what is waited for now, and for how long; empty: for nothing.
@@ -55,7 +63,7 @@ func (r *observer) waiting(pace *ratelimit.Transport) string {
 		return fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
 	}
 	if head := pace.State().Waiting; !head.Since.IsZero() && time.Since(head.Since) > time.Second {
-		return fmt.Sprintf("waiting %s for %s", time.Since(head.Since).Round(time.Second), head.Why)
+		return fmt.Sprintf("waiting %s for %s", time.Since(head.Since).Round(time.Second), inFull(head))
 	}
 	return ""
 }

@@ -102,7 +102,7 @@ func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport)
 		Rate:    c.pace.Rate,
 		Reserve: c.pace.Reserve,
 		MaxWait: c.pace.MaxWait,
-		OnPause: tell.pause,
+		OnWait:  tell.wait,
 	}
 	return &auth0.Client{
 		BaseURL:     c.base,

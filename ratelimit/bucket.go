@@ -1,0 +1,91 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+)
+
+// bucket is the limit that the newest answer showed.
+type bucket struct {
+	limit     int
+	remaining int       // what was left of it
+	ticket    int       // after this request
+	sentAt    time.Time // when that left
+	at        time.Time // when it was decided, as far as can be said
+	shownAt   time.Time // when its answer was here
+	reset     time.Time // by our clock
+
+	vain   bool    // a probe before the reset found nothing
+	refill float64 // requests a second that come back, less what others use
+	level  float64 // permissions left plus those we took, which only others change
+}
+
+// left is what is left after the request with this ticket, if all requests
+// since the last answer have been counted, which is not known.
+func (b *bucket) left(now time.Time, ticket int, flow float64) float64 {
+	return min(float64(b.remaining-(ticket-b.ticket))+flow*now.Sub(b.at).Seconds(), float64(b.limit))
+}
+
+// pace is how fast credit is used: as fast as it comes back, but for the last of
+// it, which all who share the limit see alike; and what is beyond that by the
+// reset, where there may be a new window.
+func (b *bucket) pace(t tuning, now time.Time, credit float64) float64 {
+	credit = max(1, credit)
+	spread := clamp(b.reset.Sub(now), t.spreadMin, t.spreadMax).Seconds()
+	flow := min(b.refill, credit*max(1/t.settle.Seconds(), b.refill/t.settleCount))
+	return max(flow+credit/spread, t.tail*float64(b.limit)/spread-b.refill)
+}
+
+// learn follows the level: its slope is what comes back.
+func (b *bucket) learn(t tuning, sentAt time.Time, level float64) {
+	if dt := sentAt.Sub(b.sentAt); !b.sentAt.IsZero() && dt > 0 {
+		b.refill += (level - b.level - b.refill*dt.Seconds()) / max(dt, t.smooth).Seconds()
+		b.refill = max(0, b.refill)
+	}
+	b.level, b.sentAt = level, sentAt
+}
+
+// hidden learns a limit that no header shows. Its only sensor is a refusal that
+// the headers did not announce: at such a moment that limit is empty. Between
+// two such moments exactly its refill was used.
+type hidden struct {
+	hits []hit   // the refusals of the last minutes, oldest first
+	pace float64 // requests a second that it is known to bear; 0: there was none
+	over time.Duration
+}
+
+// hit is one such refusal: when, and how many requests had been served by then.
+type hit struct {
+	at     time.Time
+	served int
+}
+
+func (h *hidden) hit(t tuning, now time.Time, served int, first time.Time) {
+	if n := len(h.hits); n > 0 && now.Sub(h.hits[n-1].at) < t.hitSame {
+		h.hits = h.hits[:n-1]
+	}
+	h.hits = append(h.hits, hit{now, served})
+	for len(h.hits) > 2 && now.Sub(h.hits[0].at) > t.hitMemory {
+		h.hits = h.hits[1:]
+	}
+	oldest := h.hits[0]
+	n, span := served-oldest.served, now.Sub(oldest.at)
+	if n < t.hitLeast {
+		h.pace = t.hitGuess * float64(max(1, served)) / max(1, now.Sub(first).Seconds())
+		h.over = t.hitBackMin
+		return
+	}
+	h.pace = float64(n) / span.Seconds()
+	h.over = clamp(2*span, t.hitBackMin, max(t.hitBackMax, seconds(t.hitRequests/h.pace)))
+}
+
+// slow lowers a pace to what the hidden limit is known to bear: a little less
+// than was measured, then slowly and at last faster towards more, to see
+// whether it bears that now.
+func (h *hidden) slow(t tuning, pace float64, now time.Time) float64 {
+	if h.pace == 0 {
+		return pace
+	}
+	x := now.Sub(h.hits[len(h.hits)-1].at).Seconds() / h.over.Seconds()
+	return min(pace, h.pace*(t.hitSlack+t.hitProbe*math.Pow(x, 3)))
+}

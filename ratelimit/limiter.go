@@ -1,0 +1,239 @@
+package ratelimit
+
+import (
+	"math"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// limiter decides when the next request may leave. It is a pure decision over
+// plain numbers: no clock, no lock, no connection. The package documentation says how
+// it reasons.
+type limiter struct {
+	tuning
+	reserve Reserve
+	ceiling float64 // requests a second at most; 0: none
+
+	first    time.Time // when the first request left
+	last     time.Time // when the last one did
+	sent     int       // requests that left; a request's number is its ticket
+	untaken  int       // of those, the ones that took no permission
+	served   int       // of those, the ones that were not refused
+	refused  int       // of those, the ones that got a 429
+	inFlight int
+	pace     float64 // requests a second that may leave now
+	spacing  *rate.Limiter
+
+	hold   time.Time // until when everybody waits
+	heldBy cause
+
+	newest   int     // ticket of the newest answer that showed a limit
+	shown    *bucket // that limit; nil before one was shown
+	smallest int     // limit that was shown
+	trust    float64 // in the refill that was learnt, 0 to 1
+	probing  bool    // the last request left without credit, to see
+	between  time.Duration
+
+	clock  clock
+	hidden hidden
+}
+
+func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
+	return &limiter{
+		tuning: t, reserve: reserve, ceiling: ceiling,
+		spacing:  rate.NewLimiter(1, 2),
+		between:  t.probeMin,
+		trust:    1,
+		smallest: math.MaxInt,
+	}
+}
+
+// cause is why a request has to wait.
+type cause int
+
+const (
+	none      cause = iota
+	byRefusal       // the Retry-After of a 429
+	byTrouble       // the Retry-After of a 503
+	byHit           // a refusal that no header announced
+	byLimit         // nothing left above the reserve
+	byFirst         // nothing is known before the first answer
+	byPace          // its turn has not come
+	byCeiling       // the same, by the ceiling
+	causes
+)
+
+// blocks reports whether nothing at all may leave, so that MaxWait counts.
+func (c cause) blocks() bool {
+	return c == byRefusal || c == byTrouble || c == byHit || c == byLimit
+}
+
+// decision says whether a request may leave, and if not, when to ask again at
+// the latest. An answer is a reason to ask again, too.
+type decision struct {
+	wait  time.Duration // 0: it may leave, and has to
+	cause cause
+	known bool // that it has to wait so long, whatever the answers say that are under way
+}
+
+// next decides over the request at the head of the queue.
+func (l *limiter) next(now time.Time) decision {
+	if d := l.hold.Sub(now); d > 0 {
+		return decision{wait: d, cause: l.heldBy, known: true}
+	}
+	if l.shown == nil {
+		if due := l.last.Add(l.answerTime); l.sent > 0 && l.inFlight == l.sent && now.Before(due) {
+			return decision{wait: due.Sub(now), cause: byFirst}
+		}
+		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(l.start(now)).Seconds())
+		return l.turn(now, min(blind, fastest))
+	}
+	credit := l.credit(now)
+	if wait := l.dry(now, credit); wait > 0 {
+		l.pace = l.flow()
+		return decision{wait: wait, cause: byLimit, known: l.inFlight == 0}
+	}
+	l.probing = credit < 1
+	return l.turn(now, l.shown.pace(l.tuning, now, credit))
+}
+
+// fastest is a pace above all others.
+const fastest = 1e9
+
+// turn spaces the requests out at a pace.
+func (l *limiter) turn(now time.Time, pace float64) decision {
+	pace = l.hidden.slow(l.tuning, pace, now)
+	why := byPace
+	if l.ceiling > 0 && l.ceiling < pace {
+		pace, why = l.ceiling, byCeiling
+	}
+	l.pace = pace
+	l.spacing.SetLimitAt(now, rate.Limit(pace))
+	if l.spacing.AllowN(now, 1) {
+		return decision{}
+	}
+	lacking := 1 - l.spacing.TokensAt(now)
+	return decision{wait: max(time.Microsecond, seconds(lacking/pace)), cause: why, known: l.inFlight == 0}
+}
+
+// credit is how many requests the limit that is shown still allows.
+func (l *limiter) credit(now time.Time) float64 {
+	return l.shown.left(now, l.sent, l.flow()) - float64(l.keep())
+}
+
+// flow is what comes back in a second, as far as that is trusted.
+func (l *limiter) flow() float64 { return l.trust * l.shown.refill }
+
+// keep is how much of the limit is left to others.
+func (l *limiter) keep() int {
+	b, keep := l.shown, l.reserve.of(l.shown.limit)
+	if !l.reserve.isZero() {
+		keep = max(keep, int(min(l.dripShare*float64(b.limit), b.refill*l.dripTime.Seconds())))
+	}
+	if l.smallest < b.limit && keep <= l.rimMost*l.smallest {
+		keep = min(keep, int(l.rim*float64(l.smallest)))
+	}
+	return keep
+}
+
+// dry returns how long to wait for credit. It is not waited for if it is time to
+// send one request to see.
+func (l *limiter) dry(now time.Time, credit float64) time.Duration {
+	if credit >= 1 {
+		return 0
+	}
+	probe := later(l.probeAt(), l.shown.shownAt.Add(l.between))
+	if due := l.last.Add(l.answerTime); l.inFlight > 0 && now.Before(due) {
+		probe = later(probe, due)
+	}
+	return min(probe.Sub(now), seconds((1-credit)/l.flow()))
+}
+
+// probeAt returns when one request is sent to see although nothing is known to
+// come back: at the reset. If that is far and means "full", there will be credit
+// before; this is tried once.
+func (l *limiter) probeAt() time.Time {
+	b := l.shown
+	in := b.reset.Sub(b.shownAt)
+	if b.vain || b.remaining == 0 || in <= l.probeFar {
+		return b.reset
+	}
+	lacking := float64(1 + l.keep() + l.sent - b.ticket - b.remaining)
+	return earlier(b.reset, b.shownAt.Add(time.Duration(lacking/float64(b.limit-b.remaining)*float64(in))))
+}
+
+// depart notes a request that leaves now and returns its ticket.
+func (l *limiter) depart(now time.Time) int {
+	l.first = l.start(now)
+	l.last = now
+	l.sent++
+	l.inFlight++
+	return l.sent
+}
+
+func (l *limiter) start(now time.Time) time.Time {
+	if l.sent == 0 {
+		return now
+	}
+	return l.first
+}
+
+// arrive notes the answer to the request with this ticket, which left at sentAt.
+func (l *limiter) arrive(now time.Time, ticket int, sentAt time.Time, a answer) {
+	l.inFlight--
+	if a.status == http.StatusServiceUnavailable {
+		l.holdFor(now, a.retryAfter, byTrouble)
+	}
+	switch {
+	case a.status == http.StatusTooManyRequests:
+		l.holdFor(now, a.retryAfter, byRefusal)
+		l.refused++
+		l.untaken++
+		if !a.shows || a.remaining > 0 {
+			l.holdFor(now, l.hitPause, byHit)
+			l.hidden.hit(l.tuning, now, l.served, l.first)
+			return
+		}
+		l.trust *= l.trustCut
+	case a.status >= 500 && !a.shows:
+		l.untaken++
+	case a.status != 0:
+		l.served++
+		l.trust = min(1, l.trust+l.trustGrowth)
+	}
+	if a.shows && ticket > l.newest {
+		l.observe(now, ticket, sentAt, a)
+	}
+}
+
+func (l *limiter) holdFor(now time.Time, d time.Duration, by cause) {
+	if until := now.Add(d); until.After(l.hold) {
+		l.hold, l.heldBy = until, by
+	}
+}
+
+// observe takes the headers of the newest answer as the state of the limit that
+// they show. If that is another one than before, what was learnt is forgotten.
+func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer) {
+	l.clock.set(now, a.date, l.clockDrift)
+	l.newest = ticket
+	l.smallest = min(l.smallest, a.limit)
+	if l.shown == nil || l.shown.limit != a.limit {
+		l.shown = &bucket{limit: a.limit}
+	}
+	b := l.shown
+	b.learn(l.tuning, sentAt, float64(a.remaining+ticket-l.untaken))
+	b.remaining, b.ticket = a.remaining, ticket
+	b.at, b.shownAt = sentAt.Add(now.Sub(sentAt)/2), now
+	b.reset = now.Add(clamp(l.clock.local(a.reset).Sub(now), 0, l.farthest))
+	switch {
+	case l.credit(now) >= 1:
+		l.between = l.probeMin
+	case l.probing:
+		b.vain = true
+		l.between = min(2*l.between, l.probeMax)
+	}
+	l.probing = false
+}
