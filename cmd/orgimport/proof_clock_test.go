@@ -97,7 +97,7 @@ func TestGoodRowsAreInWhateverIsNotDocumented(t *testing.T) {
 	t.Parallel()
 	for _, u := range []auth0test.Undocumented{
 		{Duplicate: 400}, {MaxMembers: -1}, {AnyContentType: true}, {BadJSON: auth0test.BodyHTML},
-		{HeadersOn403: true}, {NextWhenMore: true}, {AddDelay: 10 * time.Second, RemoveDelay: 10 * time.Second},
+		{HeadersOn403: true}, {Next: auth0test.NextWhenMore}, {AddDelay: 10 * time.Second, RemoveDelay: 10 * time.Second},
 		{Malformed: func(id string) bool { return len(id) < len("auth0|1234567") }},
 	} {
 		if err := rehearseUndocumented(t, u); err != nil {

@@ -11,8 +11,8 @@ import (
 // draws on no limit; whether that is so is not known. Paths that are not
 // served need no token.
 func (t *Tenant) authorize(c *call) (reply, bool) {
-	if c.class == Tokens || c.class == Other || t.cfg.NoAuth {
-		c.granted = allScopes
+	if !c.class.limited() || c.class == Other || t.cfg.NoAuth {
+		c.granted = allScopes()
 		return reply{}, false
 	}
 	header := c.Header.Get("Authorization")

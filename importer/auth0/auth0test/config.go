@@ -28,6 +28,10 @@ type Config struct {
 	Users     []User
 	KnownUser func(id string) bool
 
+	// Connections are those that exist. Nil means those that Users have, and
+	// without Users all.
+	Connections []Connection
+
 	// Applications are those that may ask for a token. Without any, every
 	// client id with a secret gets a token with all scopes.
 	Applications []Application
@@ -74,13 +78,33 @@ type Organization struct {
 	ID          string // org_ and 16 letters or digits
 	Name        string // lower case, unique in the tenant; may be empty
 	DisplayName string
+	Metadata    map[string]string
 }
 
-// User is a user of the tenant.
+// User is a user of the tenant. What is empty the user has not.
 type User struct {
-	ID    string // provider|id
-	Email string
-	Name  string
+	ID         string // provider|id
+	Email      string
+	Unverified bool // the address
+	Name       string
+	Username   string
+	Phone      string
+	Nickname   string
+
+	// Connection is the name of that of the first identity. Empty means one
+	// that is made of the id's provider.
+	Connection string
+
+	// OtherEmails are addresses of identities that are linked to the user.
+	OtherEmails []string
+
+	AppMetadata, UserMetadata map[string]any
+}
+
+// Connection is a way to log in to the tenant.
+type Connection struct {
+	ID   string // con_ and 16 letters or digits
+	Name string
 }
 
 // Application is a client that may ask for tokens with the client-credentials

@@ -35,6 +35,8 @@ func aTenant() auth0test.Config {
 			{ID: "auth0|ann", Email: "ann@example.com", Name: "Ann"},
 			{ID: "waad|bob", Email: "Bob@example.com", Name: "Bob"},
 			{ID: "samlp|corp|ann", Email: "ann@example.com", Name: "Ann"},
+			{ID: "auth0|new", Email: "new@example.com", Unverified: true, Username: "new", Phone: "+15550100", Connection: "staff",
+				AppMetadata: map[string]any{"employee": "17"}},
 		},
 		Applications: []auth0test.Application{
 			{ClientID: "app", Secret: "s3cret"},
@@ -122,6 +124,19 @@ var facts = []struct {
 		status: 200, limits: true, answer: `[{"user_id":"auth0|ann"},{"user_id":"samlp|corp|ann"}]`},
 	{name: "an address in other letters", source: documented, method: "GET", path: "/api/v2/users-by-email?email=bob%40example.com",
 		status: 200, limits: true, answer: `[]`},
+	{name: "a user who is not verified", source: documented, method: "GET", path: "/api/v2/users/auth0%7Cnew?fields=email_verified,username,phone_number,identities,app_metadata",
+		status: 200, limits: true, answer: `{"email_verified":false,"username":"new","phone_number":"+15550100","app_metadata":{"employee":"17"},` +
+			`"identities":[{"provider":"auth0","connection":"staff","isSocial":false,"user_id":"new"}]}`},
+	{name: "organizations by checkpoint", source: recorded, method: "GET", path: "/api/v2/organizations?take=1", status: 200, limits: true,
+		answer: `{"organizations":[{"id":"org_Xv5L7r2fE2PVMuW9","name":"acme","display_name":"Acme"}]}`},
+	{name: "organizations by offset", source: documented, method: "GET", path: "/api/v2/organizations?per_page=1&include_totals=true&fields=id,metadata&page=0", status: 200, limits: true,
+		config: func(c *auth0test.Config) { c.Organizations[0].Metadata = map[string]string{"crm": "7"} },
+		answer: `{"organizations":[{"id":"org_Xv5L7r2fE2PVMuW9","metadata":{"crm":"7"}}],"start":0,"limit":1,"total":1}`},
+	{name: "organizations beyond a thousand by offset", source: documented, method: "GET", path: "/api/v2/organizations?page=10&per_page=100", status: 400,
+		answer: `{"statusCode":400,"error":"Bad Request","message":"…","errorCode":"invalid_paging"}`},
+	{name: "a connection by name", source: documented, method: "GET", path: "/api/v2/connections?name=staff&fields=name", status: 200, limits: true,
+		answer: `[{"name":"staff"}]`},
+	{name: "a connection that nobody has", source: documented, method: "GET", path: "/api/v2/connections?name=Staff", status: 200, limits: true, answer: `[]`},
 	{name: "a path that is not served", source: inferred, method: "GET", path: "/api/v2/members", status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
 

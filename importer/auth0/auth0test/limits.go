@@ -15,7 +15,8 @@ type Limits struct {
 	// that it gave stays spent when the endpoint's limiter refuses.
 	Global *Limiter
 
-	// Endpoints have a limiter of their own.
+	// Endpoints have a limiter of their own. That of Other is for all classes
+	// that have none.
 	Endpoints map[Class]*Limiter
 
 	// SkipGlobal leaves endpoints with a limiter of their own out of Global.
@@ -53,9 +54,12 @@ type turn struct {
 }
 
 func (l Limits) take(class Class, now time.Time) turn {
-	endpoint := l.Endpoints[class]
+	endpoint, listed := l.Endpoints[class]
+	if !listed && class.limited() {
+		endpoint = l.Endpoints[Other]
+	}
 	var global, own *Verdict
-	if l.Global != nil && class != Tokens && (endpoint == nil || !l.SkipGlobal) {
+	if l.Global != nil && class.limited() && (endpoint == nil || !l.SkipGlobal) {
 		v := l.Global.Take(now)
 		global = &v
 	}

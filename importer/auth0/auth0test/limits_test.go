@@ -3,6 +3,7 @@ package auth0test_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,5 +147,25 @@ func TestPresetsSustainWhatIsPublished(t *testing.T) {
 				t.Errorf("%s: %d writes in ten minutes, want %d", name, got, want)
 			}
 		})
+	}
+}
+
+// A class without a limiter of its own draws on that of all others.
+func TestTheLimitOfAllOthersIsShared(t *testing.T) {
+	limits := func() auth0test.Limits {
+		return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
+			auth0test.Other:     auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 2, Per: 1, Interval: time.Hour}),
+			auth0test.Jobs:      auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}),
+			auth0test.ReadUsers: nil, // no limit
+		}}
+	}
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: limits()})
+	var got []int
+	for _, path := range []string{"organizations", "connections", "organizations/org_a", "users/auth0%7Cann", "users/auth0%7Cann"} {
+		resp, _ := send(t, tenant, "GET", "/api/v2/"+path, "", nil)
+		got = append(got, resp.StatusCode)
+	}
+	if want := []int{200, 200, 429, 200, 200}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

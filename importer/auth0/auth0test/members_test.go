@@ -217,7 +217,7 @@ func (p page) ids() []string {
 
 func TestCheckpointsReachEveryMemberOnce(t *testing.T) {
 	for _, whenMore := range []bool{false, true} {
-		tenant := known(auth0test.Undocumented{NextWhenMore: whenMore})
+		tenant := known(auth0test.Undocumented{Next: map[bool]auth0test.Next{true: auth0test.NextWhenMore}[whenMore]})
 		var want []string
 		for i := range 250 {
 			want = append(want, fmt.Sprintf("samlp|corp>?~|%03d", i)) // bytes that make + and / in a cursor

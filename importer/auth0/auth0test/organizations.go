@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -38,10 +39,10 @@ func (t *Tenant) organization(c *call) reply {
 	if rep, refused := checkOrgID(c.arg); refused {
 		return rep
 	}
-	if !t.knowsOrg(c.arg) {
+	o, listed := t.orgs[c.arg]
+	if listed && o.ID != c.arg && !t.cfg.Undocumented.NamesByID || !listed && !t.knowsOrg(c.arg) {
 		return noOrganization()
 	}
-	o, listed := t.orgs[c.arg]
 	if !listed {
 		o = Organization{ID: c.arg, Name: strings.ToLower(strings.ReplaceAll(c.arg, "org_", "org-"))}
 	}
@@ -61,13 +62,31 @@ func (t *Tenant) organizationByName(c *call) reply {
 	return ok(http.StatusOK, o.body())
 }
 
+// listOrganizations is GET /organizations, of those that are listed.
+func (t *Tenant) listOrganizations(c *call) reply {
+	order := make([]place, len(t.cfg.Organizations))
+	for i, o := range t.cfg.Organizations {
+		order[i] = place{firstOrg.UnixMilli() + int64(i), o.ID}
+	}
+	item := func(p place) map[string]any { return t.orgs[p.id].body() }
+	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
+}
+
+// firstOrg is when the first organization was made; each other one is a
+// millisecond younger.
+var firstOrg = time.Date(2023, time.January, 25, 17, 49, 0, 0, time.UTC)
+
 // body has the fields recorded of organizations without a branding.
-func (o Organization) body() map[string]string {
+func (o Organization) body() map[string]any {
 	display := o.DisplayName
 	if display == "" {
 		display = o.Name
 	}
-	return map[string]string{"id": o.ID, "name": o.Name, "display_name": display}
+	body := map[string]any{"id": o.ID, "name": o.Name, "display_name": display}
+	if len(o.Metadata) > 0 {
+		body["metadata"] = o.Metadata
+	}
+	return body
 }
 
 // alnum makes n letters and digits, at most 24, out of s, always the same.

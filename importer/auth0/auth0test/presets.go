@@ -42,19 +42,27 @@ func free() Limits {
 // essentials has no global limit: what has no row of its own is in Other.
 func essentials() Limits {
 	l := Limits{Endpoints: tokens(25)}
-	l.Endpoints[WriteMembers] = endpointLimit(20, 200)
-	l.Endpoints[ReadMembers] = endpointLimit(40, 500)
-	l.Endpoints[ReadOrganizations] = endpointLimit(20, 200)
-	l.Endpoints[ReadUsers] = endpointLimit(40, 500)
-	l.Endpoints[Other] = endpointLimit(10, 150)
+	for class, limit := range map[Class][2]int{
+		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
+		ReadOrganizations: {20, 200}, OrganizationNames: {10, 100}, ListOrganizations: {5, 50},
+		ReadUsers: {40, 500}, ReadConnections: {5, 50}, Other: {10, 150},
+	} {
+		l.Endpoints[class] = endpointLimit(limit[0], limit[1])
+	}
 	return l
 }
 
+// enterprise has no rows for users, roles of the tenant, connections and jobs,
+// which are left to the global limit.
 func enterprise(global ...Limit) Limits {
 	l := Limits{Global: NewLimiter("Global", global...), Endpoints: tokens(100)}
-	l.Endpoints[WriteMembers] = endpointLimit(20, 200)
-	l.Endpoints[ReadMembers] = endpointLimit(40, 500)
-	l.Endpoints[ReadOrganizations] = endpointLimit(10, 100) // by id; by name they are 20 and 200
+	for class, limit := range map[Class][2]int{
+		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
+		WriteInvitations: {20, 200}, ReadInvitations: {20, 200},
+		ReadOrganizations: {10, 100}, OrganizationNames: {20, 200}, ListOrganizations: {10, 100},
+	} {
+		l.Endpoints[class] = endpointLimit(limit[0], limit[1])
+	}
 	return l
 }
 

@@ -1,7 +1,6 @@
 package auth0test
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -11,7 +10,7 @@ import (
 type roster struct {
 	members map[string]stay
 	size    int // members now; members holds also those whose removal is not visible yet
-	order   []membership
+	order   []place
 	stale   bool          // order has to be made anew
 	busy    chan struct{} // holds one value while a write is under way
 }
@@ -19,17 +18,6 @@ type roster struct {
 // stay is from when to when a user is a member, in Unix milliseconds of the
 // tenant's clock; removed is 0 for those who are in.
 type stay struct{ added, removed int64 }
-
-// membership is a line of the listing, which is in the order of added and
-// userID.
-type membership struct {
-	added  int64
-	userID string
-}
-
-func (m membership) compare(n membership) int {
-	return cmp.Or(cmp.Compare(m.added, n.added), cmp.Compare(m.userID, n.userID))
-}
 
 // Members returns the ids of an organization's members in ascending order, as
 // they are now, whatever a listing shows.
@@ -109,7 +97,7 @@ func (r *roster) remove(ids []string, now time.Time, delay time.Duration) {
 }
 
 // visible returns what a listing shows that is late by the given times.
-func (r *roster) visible(now time.Time, addDelay, removeDelay time.Duration) []membership {
+func (r *roster) visible(now time.Time, addDelay, removeDelay time.Duration) []place {
 	if r.stale {
 		r.sort()
 	}
@@ -117,15 +105,15 @@ func (r *roster) visible(now time.Time, addDelay, removeDelay time.Duration) []m
 		return r.order
 	}
 	added, removed := now.Add(-addDelay).UnixMilli(), now.Add(-removeDelay).UnixMilli()
-	var seen []membership
-	for _, m := range r.order {
-		stay := r.members[m.userID]
+	var seen []place
+	for _, p := range r.order {
+		stay := r.members[p.id]
 		switch {
 		case stay.removed != 0 && stay.removed <= removed:
-			delete(r.members, m.userID)
+			delete(r.members, p.id)
 			r.stale = true
 		case stay.added <= added:
-			seen = append(seen, m)
+			seen = append(seen, p)
 		}
 	}
 	return seen
@@ -134,11 +122,11 @@ func (r *roster) visible(now time.Time, addDelay, removeDelay time.Duration) []m
 // sort makes a new order and leaves the old one alone, which a request may
 // still be reading.
 func (r *roster) sort() {
-	r.order = make([]membership, 0, len(r.members))
+	r.order = make([]place, 0, len(r.members))
 	for id, stay := range r.members {
-		r.order = append(r.order, membership{stay.added, id})
+		r.order = append(r.order, place{stay.added, id})
 	}
-	slices.SortFunc(r.order, membership.compare)
+	slices.SortFunc(r.order, place.compare)
 	r.stale = false
 }
 

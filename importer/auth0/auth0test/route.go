@@ -3,83 +3,131 @@ package auth0test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // Class is a group of endpoints that share a rate limit, as Auth0's tables of
-// limits have them.
+// limits have them. A class without a limiter of its own draws on that of
+// Other, if there is one: "all other endpoints combined".
 type Class string
 
 const (
-	WriteMembers      Class = "write-members"      // POST and DELETE of members
-	ReadMembers       Class = "read-members"       // GET of members
-	ReadOrganizations Class = "read-organizations" // organizations by id and by name
-	ReadUsers         Class = "read-users"         // users by id and by email
-	Tokens            Class = "token"              // POST /oauth/token
-	Other             Class = "other"              // whatever is not served here
+	WriteMembers      Class = "write-members"           // POST and DELETE of members
+	ReadMembers       Class = "read-members"            // GET of members
+	WriteRoles        Class = "write-roles"             // POST and DELETE of a member's roles
+	ReadRoles         Class = "read-roles"              // GET of a member's roles
+	ListRoles         Class = "list-roles"              // the tenant's roles
+	WriteInvitations  Class = "write-invitations"       // POST of invitations
+	ReadInvitations   Class = "read-invitations"        // GET of invitations
+	ReadOrganizations Class = "read-organizations"      // organizations by id
+	OrganizationNames Class = "read-organization-names" // organizations by name
+	ListOrganizations Class = "list-organizations"      // the tenant's organizations
+	ReadUsers         Class = "read-users"              // users by id and by email
+	ReadConnections   Class = "read-connections"        // connections
+	Jobs              Class = "jobs"                    // exports of users, until there is a link
+	Downloads         Class = "downloads"               // what the link leads to, on another host
+	Tokens            Class = "token"                   // POST /oauth/token
+	Other             Class = "other"                   // whatever is not served here
 )
+
+// Classes are all of them.
+func Classes() []Class {
+	classes := make([]Class, 0, len(routes))
+	seen := make(map[Class]bool, len(routes))
+	for _, r := range routes {
+		if !seen[r.class] {
+			seen[r.class] = true
+			classes = append(classes, r.class)
+		}
+	}
+	return append(classes, Downloads, Tokens, Other)
+}
+
+// limited says whether requests of the class draw on limits of the Management
+// API.
+func (c Class) limited() bool { return c != Tokens && c != Downloads }
 
 // endpoint is what is known of a request by its method and path.
 type endpoint struct {
 	class  Class
 	scopes []string // any of them will do
 	handle func(*Tenant, *call) reply
-	arg    string // the path's variable: the id of an organization or a user, or a name
 }
 
-// route finds the endpoint of a request. It splits the path before it decodes
-// it, because a user id may hold an encoded slash.
-func route(method string, u *url.URL) endpoint {
+// route is a path of the Management API, below /api/v2/. A * stands for one
+// element.
+type route struct {
+	method, path string
+	endpoint
+}
+
+func scopes(anyOf ...string) []string { return anyOf }
+
+var routes = []route{
+	{"POST", "organizations/*/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
+	{"DELETE", "organizations/*/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
+	{"GET", "organizations/name/*", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
+	{"GET", "organizations/*/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
+	{"GET", "organizations/*", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
+	{"GET", "organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
+	{"GET", "users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
+	{"GET", "users/*", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
+	{"GET", "connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
+}
+
+// route finds the endpoint of a request and the elements of its path that
+// stand for something. It splits the path before it decodes it, because a user
+// id may hold an encoded slash.
+func (t *Tenant) route(method, host string, u *url.URL) (endpoint, []string) {
+	none := endpoint{class: Other, handle: noRoute}
 	path := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
 	for i, segment := range path {
 		decoded, err := url.PathUnescape(segment)
 		if err != nil {
-			return endpoint{class: Other, handle: noRoute}
+			return none, nil
 		}
 		path[i] = decoded
 	}
 	if method == http.MethodPost && len(path) == 2 && path[0] == "oauth" && path[1] == "token" {
-		return endpoint{class: Tokens, handle: (*Tenant).issueToken}
+		return endpoint{class: Tokens, handle: (*Tenant).issueToken}, nil
 	}
 	if len(path) < 3 || path[0] != "api" || path[1] != "v2" {
-		return endpoint{class: Other, handle: noRoute}
+		return none, nil
 	}
-	return routeAPI(method, path[2:])
+	for _, r := range routes {
+		if args, ok := match(r.path, path[2:]); ok && r.method == method {
+			return r.endpoint, args
+		}
+	}
+	return none, nil
 }
 
-func routeAPI(method string, path []string) endpoint {
-	get := method == http.MethodGet
-	switch {
-	case get && len(path) == 1 && path[0] == "users-by-email":
-		return endpoint{ReadUsers, []string{"read:users"}, (*Tenant).usersByEmail, ""}
-	case get && len(path) == 2 && path[0] == "users":
-		return endpoint{ReadUsers, []string{"read:users"}, (*Tenant).user, path[1]}
-	case get && len(path) == 2 && path[0] == "organizations":
-		return endpoint{ReadOrganizations, []string{"read:organizations", "read:organizations_summary"}, (*Tenant).organization, path[1]}
-	case get && len(path) == 3 && path[0] == "organizations" && path[1] == "name":
-		return endpoint{ReadOrganizations, []string{"read:organizations"}, (*Tenant).organizationByName, path[2]}
-	case len(path) == 3 && path[0] == "organizations" && path[2] == "members":
-		return routeMembers(method, path[1])
+func match(pattern string, path []string) (args []string, ok bool) {
+	want := strings.Split(pattern, "/")
+	if len(want) != len(path) {
+		return nil, false
 	}
-	return endpoint{class: Other, handle: noRoute}
-}
-
-func routeMembers(method, org string) endpoint {
-	switch method {
-	case http.MethodPost:
-		return endpoint{WriteMembers, []string{"create:organization_members"}, (*Tenant).addMembers, org}
-	case http.MethodDelete:
-		return endpoint{WriteMembers, []string{"delete:organization_members"}, (*Tenant).removeMembers, org}
-	case http.MethodGet:
-		return endpoint{ReadMembers, []string{"read:organization_members"}, (*Tenant).listMembers, org}
+	for i, element := range want {
+		switch element {
+		case "*":
+			args = append(args, path[i])
+		case path[i]:
+		default:
+			return nil, false
+		}
 	}
-	return endpoint{class: Other, handle: noRoute}
+	return args, true
 }
 
 func noRoute(*Tenant, *call) reply { return notFound() }
 
 // allScopes are what the endpoints served here ask for.
-var allScopes = []string{
-	"create:organization_members", "delete:organization_members", "read:organization_members",
-	"read:organization_member_roles", "read:organizations", "read:users",
+func allScopes() []string {
+	all := []string{"read:organization_member_roles"} // for a list of members with their roles
+	for _, r := range routes {
+		all = append(all, r.scopes[0])
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

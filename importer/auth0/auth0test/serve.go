@@ -15,7 +15,9 @@ const maxBody = 1 << 20
 type call struct {
 	*http.Request
 	endpoint
-	n       int // number within the class, from 1
+	arg     string // the first variable of the path: the id of an organization or a user, or a name
+	second  string // the second
+	n       int    // number within the class, from 1
 	entry   *Entry
 	body    []byte
 	tooLong bool
@@ -41,7 +43,7 @@ func (t *Tenant) serve(r *http.Request) (reply, error) {
 // accept reads the request and counts it. The body is read in full, which also
 // lets net/http notice that a client has gone.
 func (t *Tenant) accept(r *http.Request) (*call, error) {
-	c := &call{Request: r.WithContext(r.Context()), endpoint: route(r.Method, r.URL), release: func() {}}
+	c := &call{Request: r.WithContext(r.Context()), release: func() {}}
 	if r.Body != nil {
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 		if err != nil {
@@ -51,6 +53,13 @@ func (t *Tenant) accept(r *http.Request) (*call, error) {
 	}
 	if c.Host == "" {
 		c.Host = r.URL.Host
+	}
+	var args []string
+	c.endpoint, args = t.route(r.Method, c.Host, r.URL)
+	for i, arg := range []*string{&c.arg, &c.second} {
+		if i < len(args) {
+			*arg = args[i]
+		}
 	}
 	t.arrive(c)
 	return c, nil

@@ -16,10 +16,12 @@
 //	POST   /api/v2/organizations/{id}/members
 //	GET    /api/v2/organizations/{id}/members
 //	DELETE /api/v2/organizations/{id}/members
+//	GET    /api/v2/organizations
 //	GET    /api/v2/organizations/{id}
 //	GET    /api/v2/organizations/name/{name}
 //	GET    /api/v2/users-by-email
 //	GET    /api/v2/users/{id}
+//	GET    /api/v2/connections
 //
 // Paths, fields, statuses and texts are spelt here from the API's
 // documentation and from recorded answers, not taken from the client, so that
@@ -48,8 +50,7 @@ type Tenant struct {
 	cfg     Config
 	started time.Time
 	orgs    map[string]Organization // by id and, as names never start with org_, by name
-	users   map[string]User
-	emails  map[string][]User
+	users   *userStore
 	apps    map[string]Application
 
 	mu      sync.Mutex
@@ -65,8 +66,7 @@ func New(cfg Config) *Tenant {
 		cfg:     cfg,
 		started: time.Now(),
 		orgs:    make(map[string]Organization, 2*len(cfg.Organizations)),
-		users:   make(map[string]User, len(cfg.Users)),
-		emails:  make(map[string][]User),
+		users:   newUserStore(cfg.Users),
 		apps:    make(map[string]Application, len(cfg.Applications)),
 		rosters: make(map[string]*roster),
 		keys:    newTokenKeys(),
@@ -78,10 +78,6 @@ func New(cfg Config) *Tenant {
 		if o.Name != "" {
 			t.orgs[o.Name] = o
 		}
-	}
-	for _, u := range cfg.Users {
-		t.users[u.ID] = u
-		t.emails[u.Email] = append(t.emails[u.Email], u)
 	}
 	for _, a := range cfg.Applications {
 		t.apps[a.ClientID] = a

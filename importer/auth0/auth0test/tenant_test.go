@@ -1,10 +1,12 @@
 package auth0test_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +109,108 @@ func TestOrganizationsWithoutANameAreNotFoundByOne(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{Organizations: []auth0test.Organization{{ID: orgID}}})
 	if resp, body := send(t, tenant, "GET", "/api/v2/organizations/name/", "", nil); resp.StatusCode != 404 {
 		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// Users who sign up are found at once, by id and by address.
+func TestUsersSignUp(t *testing.T) {
+	cfg := aTenant()
+	cfg.Undocumented.OtherEmails = true
+	tenant := auth0test.New(cfg)
+	ask := func(want int) {
+		t.Helper()
+		_, body := send(t, tenant, "GET", "/api/v2/users-by-email?email=ann@example.com&fields=user_id", "", nil)
+		if n := strings.Count(body, "user_id"); n != want {
+			t.Errorf("%d users, want %d: %s", n, want, body)
+		}
+	}
+	ask(2)
+	tenant.AddUsers(auth0test.User{ID: "auth0|zoe", Email: "zoe@example.com", OtherEmails: []string{"ann@example.com"}}, auth0test.User{ID: "ad|ann", Email: "ann@example.com"})
+	ask(4)
+	if resp, _ := send(t, tenant, "GET", "/api/v2/users/auth0%7Czoe", "", nil); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestMadeUsersCanBeTold(t *testing.T) {
+	users := auth0test.MakeUsers(1000)
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, Users: users})
+	for i, u := range map[int]auth0test.User{1: users[0], 1000: users[999]} {
+		_, body := send(t, tenant, "GET", fmt.Sprintf("/api/v2/users-by-email?email=user%d@example.com&fields=user_id", i), "", nil)
+		if want := fmt.Sprintf(`[{"user_id":"auth0|%024d"}]`, i); body != want || u.ID != fmt.Sprintf("auth0|%024d", i) {
+			t.Errorf("%s, want %s", body, want)
+		}
+	}
+}
+
+// The list of organizations has all of them once, in the order of the
+// configuration, whether or not its last page has a next.
+func TestOrganizationsAreListed(t *testing.T) {
+	var orgs []auth0test.Organization
+	for i := range 250 {
+		orgs = append(orgs, auth0test.Organization{ID: fmt.Sprintf("org_%016d", 250-i), Name: fmt.Sprint("o", i)})
+	}
+	for next, pages := range map[auth0test.Next]int{auth0test.NextAsRecorded: 3, auth0test.NextWhenMore: 3, auth0test.NextAlways: 4} {
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Organizations: orgs, Undocumented: auth0test.Undocumented{Next: next}})
+		var got []auth0test.Organization
+		from := ""
+		for range pages {
+			_, body := send(t, tenant, "GET", "/api/v2/organizations?take=100"+from, "", nil)
+			var page struct {
+				Organizations []auth0test.Organization
+				Next          string
+			}
+			if err := json.Unmarshal([]byte(body), &page); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, page.Organizations...)
+			from = "&from=" + url.QueryEscape(page.Next)
+		}
+		if from != "&from=" || !slices.EqualFunc(got, orgs, func(a, b auth0test.Organization) bool { return a.ID == b.ID && a.Name == b.Name }) {
+			t.Errorf("%d: %d organizations in %d pages, then %q", next, len(got), pages, from)
+		}
+		if n := tenant.Stats().Count(auth0test.ListOrganizations, 200); n != pages {
+			t.Errorf("%d requests counted", n)
+		}
+	}
+}
+
+func TestTotalsAsTheSwitchSays(t *testing.T) {
+	for totals, want := range map[auth0test.Totals]string{
+		auth0test.TotalsRight: `"total":1`, auth0test.TotalsZero: `"total":0`, auth0test.TotalsAbsent: `"start":0}`,
+	} {
+		cfg := aTenant()
+		cfg.Undocumented.Totals = totals
+		if _, body := send(t, auth0test.New(cfg), "GET", "/api/v2/organizations?include_totals=true", "", nil); !strings.Contains(body, want) {
+			t.Errorf("%s, want %s", body, want)
+		}
+	}
+}
+
+func TestAnOrganizationByItsNameInPlaceOfTheID(t *testing.T) {
+	for set, want := range map[bool]int{false: 404, true: 200} {
+		cfg := aTenant()
+		cfg.Undocumented.NamesByID = set
+		if resp, body := send(t, auth0test.New(cfg), "GET", "/api/v2/organizations/acme", "", nil); resp.StatusCode != want {
+			t.Errorf("%d %s, want %d", resp.StatusCode, body, want)
+		}
+	}
+}
+
+// A tenant without a list of connections has those of its users, and without
+// users all.
+func TestConnectionsHaveTheSameIDsAlways(t *testing.T) {
+	const want = `"id":"con_`
+	_, made := send(t, auth0test.New(auth0test.Config{}), "GET", "/api/v2/connections?name=staff", "", nil)
+	_, had := send(t, auth0test.New(aTenant()), "GET", "/api/v2/connections?name=staff", "", nil)
+	cfg := aTenant()
+	cfg.Connections = []auth0test.Connection{{ID: "con_1234567890abcdef", Name: "staff"}}
+	_, listed := send(t, auth0test.New(cfg), "GET", "/api/v2/connections?name=staff", "", nil)
+	if made != had || !strings.Contains(made, want) || !strings.Contains(listed, "con_1234567890abcdef") {
+		t.Errorf("%s, %s, %s", made, had, listed)
+	}
+	if _, all := send(t, auth0test.New(aTenant()), "GET", "/api/v2/connections", "", nil); strings.Count(all, want) != 4 {
+		t.Error(all)
 	}
 }
 

@@ -39,7 +39,7 @@ func (t *Tenant) RevokeTokens() { t.keys.rotate() }
 // for the tenant's Domain; without a Domain it is good for every host.
 func (t *Tenant) Token(scopes ...string) string {
 	if len(scopes) == 0 {
-		scopes = allScopes
+		scopes = allScopes()
 	}
 	return t.newToken("auth0test", t.cfg.Domain, scopes)
 }
@@ -107,7 +107,7 @@ func (t *Tenant) issueToken(c *call) reply {
 	}
 	scopes := app.Scopes
 	if scopes == nil {
-		scopes = allScopes
+		scopes = allScopes()
 	}
 	t.mu.Lock()
 	t.watch.stats.TokensIssued++

@@ -64,13 +64,22 @@ type Undocumented struct {
 	// HeadersOn403 sends the X-RateLimit headers with a 403 too.
 	HeadersOn403 bool
 
-	// NextWhenMore leaves out next on the last page of a checkpoint listing,
-	// as recorded since August 2026. Before, every page that was not empty
-	// had one.
-	NextWhenMore bool
+	// Next says whether the last page of a checkpoint listing has a next.
+	Next Next
+
+	// Totals is what a page has that is asked for with include_totals.
+	Totals Totals
+
+	// NamesByID makes GET /organizations/{id} find an organization by its name
+	// too, as the words of its 404 suggest.
+	NamesByID bool
+
+	// OtherEmails makes GET /users-by-email find users by [User.OtherEmails].
+	OtherEmails bool
 
 	// AddDelay and RemoveDelay are how long the list of members lags behind.
 	// The documentation says that it may, and 5 to 10 seconds for removals.
+	// AddDelay is that of the list of invitations too.
 	AddDelay, RemoveDelay time.Duration
 }
 
@@ -82,6 +91,26 @@ const (
 	NameAll                 // the ids of all
 	NameFirst               // the id of the first
 	NameIndex               // the place of the first, such as members[3]
+)
+
+// Next says whether the last page of a checkpoint listing has a next, which then
+// leads to an empty page.
+type Next int
+
+const (
+	NextAsRecorded Next = iota // of members it has, until April 2026; of organizations it has not
+	NextAlways                 // it has
+	NextWhenMore               // it has not, as recorded of members since August 2026
+)
+
+// Totals is the total of a page. It was recorded as right, as 0 beside one item,
+// and for invitations as absent, which they always are here.
+type Totals int
+
+const (
+	TotalsRight Totals = iota
+	TotalsZero
+	TotalsAbsent
 )
 
 // UnknownOrg is a way to say that an organization does not exist.

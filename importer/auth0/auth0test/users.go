@@ -1,14 +1,106 @@
 package auth0test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 )
 
+const picture = "https://example.com/picture.png"
+
+// MakeUsers makes n users whose ids and addresses can be told: the first is
+// auth0|000000000000000000000001 with user1@example.com.
+func MakeUsers(n int) []User {
+	users := make([]User, n)
+	for i := range users {
+		email := fmt.Sprintf("user%d@example.com", i+1)
+		users[i] = User{ID: fmt.Sprintf("auth0|%024d", i+1), Email: email, Name: email}
+	}
+	return users
+}
+
+// userStore has the tenant's users in the order in which they came. Users are
+// never changed.
+type userStore struct {
+	mu     sync.RWMutex
+	users  []User
+	byID   map[string]int
+	last   map[string]int // by address, the last user with it
+	before []int          // the user before with the same address; -1: none
+	others map[string][]int
+}
+
+func newUserStore(users []User) *userStore {
+	s := &userStore{byID: make(map[string]int, len(users)), last: make(map[string]int, len(users)), others: make(map[string][]int)}
+	s.add(users)
+	return s
+}
+
+func (s *userStore) add(users []User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range users {
+		i := len(s.users)
+		before, shared := s.last[u.Email]
+		if !shared {
+			before = -1
+		}
+		s.users, s.before = append(s.users, u), append(s.before, before)
+		s.byID[u.ID], s.last[u.Email] = i, i
+		for _, email := range u.OtherEmails {
+			s.others[email] = append(s.others[email], i)
+		}
+	}
+}
+
+// all returns the users there are now.
+func (s *userStore) all() []User {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.users[:len(s.users):len(s.users)]
+}
+
+func (s *userStore) get(id string) (User, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i, found := s.byID[id]; found {
+		return s.users[i], true
+	}
+	return User{}, false
+}
+
+// withEmail returns the users with just this address, in their order.
+func (s *userStore) withEmail(email string, others bool) []User {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var at []int
+	if i, found := s.last[email]; found {
+		for ; i >= 0; i = s.before[i] {
+			at = append(at, i)
+		}
+	}
+	if others {
+		at = append(at, s.others[email]...)
+	}
+	slices.Sort(at)
+	var found []User
+	for _, i := range slices.Compact(at) {
+		found = append(found, s.users[i])
+	}
+	return found
+}
+
+// AddUsers lets users sign up.
+func (t *Tenant) AddUsers(users ...User) { t.users.add(users) }
+
 func (t *Tenant) knowsUser(id string) bool {
-	if _, listed := t.users[id]; listed {
+	if _, listed := t.users.get(id); listed {
 		return true
 	}
 	if t.cfg.KnownUser != nil {
@@ -19,7 +111,7 @@ func (t *Tenant) knowsUser(id string) bool {
 
 // profile returns a user that exists, made up from the id if it is not listed.
 func (t *Tenant) profile(id string) User {
-	if u, listed := t.users[id]; listed {
+	if u, listed := t.users.get(id); listed {
 		return u
 	}
 	local := strings.Map(func(r rune) rune {
@@ -35,9 +127,13 @@ func (t *Tenant) profile(id string) User {
 // user is GET /users/{id}.
 func (t *Tenant) user(c *call) reply {
 	if !t.knowsUser(c.arg) {
-		return refuse(http.StatusNotFound, "inexistent_user", "The user does not exist.")
+		return noUser()
 	}
 	return ok(http.StatusOK, pick(t.profile(c.arg).body(), c.URL.Query()))
+}
+
+func noUser() reply {
+	return refuse(http.StatusNotFound, "inexistent_user", "The user does not exist.")
 }
 
 // usersByEmail is GET /users-by-email: the users with just this address, upper
@@ -49,7 +145,7 @@ func (t *Tenant) usersByEmail(c *call) reply {
 	if email == "" {
 		return invalidQuery("Missing required property: email", "", "")
 	}
-	found := t.emails[email]
+	found := t.users.withEmail(email, t.cfg.Undocumented.OtherEmails)
 	if len(found) == 0 {
 		sum := sha256.Sum256([]byte(email))
 		made := User{ID: "auth0|" + hex.EncodeToString(sum[:12]), Email: email, Name: email}
@@ -64,11 +160,120 @@ func (t *Tenant) usersByEmail(c *call) reply {
 	return ok(http.StatusOK, users)
 }
 
-// body has the fields recorded of users that a client of members needs.
+// fields are what a user's profile may have.
+var fields = []string{
+	"user_id", "email", "email_verified", "username", "phone_number", "name", "nickname", "picture",
+	"identities", "app_metadata", "user_metadata",
+}
+
+// body is a user as the API gives one out, without what the user has not.
 func (u User) body() map[string]any {
-	provider, id, _ := strings.Cut(u.ID, "|")
-	return map[string]any{
-		"user_id": u.ID, "email": u.Email, "email_verified": true, "name": u.Name,
-		"identities": []map[string]any{{"provider": provider, "user_id": id, "connection": provider, "isSocial": false}},
+	body := make(map[string]any, len(fields))
+	for _, name := range fields {
+		if v := u.field(name); v != nil {
+			body[name] = v
+		}
 	}
+	return body
+}
+
+// field is what a user has of that name; nil: nothing.
+func (u User) field(name string) any {
+	text := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	metadata := func(m map[string]any) any {
+		if len(m) == 0 {
+			return nil
+		}
+		return m
+	}
+	switch name {
+	case "user_id":
+		return u.ID
+	case "email":
+		return text(u.Email)
+	case "email_verified":
+		return !u.Unverified
+	case "username":
+		return text(u.Username)
+	case "phone_number":
+		return text(u.Phone)
+	case "name":
+		return text(u.Name)
+	case "nickname":
+		return text(u.Nickname)
+	case "picture":
+		return picture
+	case "identities":
+		return u.identities()
+	case "app_metadata":
+		return metadata(u.AppMetadata)
+	case "user_metadata":
+		return metadata(u.UserMetadata)
+	}
+	return nil
+}
+
+// identities are what a user logs in with. "In some cases" they hold a token of
+// the identity provider; here that is wherever the provider is not Auth0.
+func (u User) identities() []map[string]any {
+	provider, id, _ := strings.Cut(u.ID, "|")
+	identity := map[string]any{"provider": provider, "user_id": id, "connection": u.connection(), "isSocial": false}
+	if provider != "auth0" {
+		identity["access_token"] = "a-token-of-" + provider
+	}
+	return []map[string]any{identity}
+}
+
+// connection is the name of the connection of the first identity.
+func (u User) connection() string {
+	provider, _, _ := strings.Cut(u.ID, "|")
+	if provider == "auth0" {
+		provider = "Username-Password-Authentication" // as recorded
+	}
+	return cmp.Or(u.Connection, provider)
+}
+
+// connections are those listed, or else those that users have, in the order of
+// their names.
+func (t *Tenant) connections() []Connection {
+	if t.cfg.Connections != nil {
+		return t.cfg.Connections
+	}
+	names := make(map[string]bool)
+	for _, u := range t.users.all() {
+		names[u.connection()] = true
+	}
+	var all []Connection
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		all = append(all, madeConnection(name))
+	}
+	return all
+}
+
+func madeConnection(name string) Connection { return Connection{"con_" + alnum(name, 16), name} }
+
+// listConnections is GET /connections.
+func (t *Tenant) listConnections(c *call) reply {
+	query := c.URL.Query()
+	found := t.connections()
+	if name := query.Get("name"); name != "" {
+		if len(found) == 0 {
+			found = []Connection{madeConnection(name)}
+		}
+		found = slices.DeleteFunc(slices.Clone(found), func(c Connection) bool { return c.Name != name })
+	}
+	byID := make(map[string]Connection, len(found))
+	order := make([]place, len(found))
+	for i, c := range found {
+		byID[c.ID], order[i] = c, place{int64(i), c.ID}
+	}
+	item := func(p place) map[string]any {
+		return map[string]any{"id": p.id, "name": byID[p.id].Name, "strategy": "auth0"}
+	}
+	return t.show(list{name: "connections", order: order, item: item, checkpoint: true}, query)
 }

@@ -1,0 +1,183 @@
+package auth0test
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultPage  = 50   // items a page
+	maxPage      = 100  // items a page
+	maxPageIndex = 1000 // from the schema
+	maxByOffset  = 1000 // items that paging by page and per_page gets at
+)
+
+// list is what a GET of a list shows, and how.
+type list struct {
+	name  string // of the items in a page
+	order []place
+	item  func(p place) map[string]any
+
+	checkpoint bool // take and from are known
+	nextAtEnd  bool // as recorded, the last page of a checkpoint listing has a next
+	noTotal    bool // as recorded, include_totals gives no total, and the number of items as limit
+}
+
+// place is that of an item in a list, which is in the order of its time, in Unix
+// milliseconds, and its id.
+type place struct {
+	at int64
+	id string
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.at, q.at), cmp.Compare(p.id, q.id))
+}
+
+// show gives out the page that the query asks for: by checkpoint if it has take
+// or from, else by offset.
+func (t *Tenant) show(l list, query url.Values) reply {
+	if l.checkpoint && (query.Has("take") || query.Has("from")) {
+		return t.showFrom(l, query)
+	}
+	return t.showPage(l, query)
+}
+
+func (t *Tenant) showPage(l list, query url.Values) reply {
+	page, rep, valid := integer(query, "page", "Page index of the results to return. First page is 0", 0, maxPageIndex, 0)
+	if !valid {
+		return rep
+	}
+	size, rep, valid := integer(query, "per_page", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	if !valid {
+		return rep
+	}
+	if (page+1)*size > maxByOffset {
+		return refuse(http.StatusBadRequest, "invalid_paging", fmt.Sprintf("Requesting page %d exceeds the allowed maximum of %d records. "+
+			"To fetch results beyond %d, use the checkpoint pagination method.", page, maxByOffset, maxByOffset))
+	}
+	start := min(page*size, len(l.order))
+	items := l.items(l.order[start:min(start+size, len(l.order))], query)
+	if query.Get("include_totals") != "true" {
+		return ok(http.StatusOK, items)
+	}
+	body := map[string]any{l.name: items, "start": page * size, "limit": size, "total": len(l.order)}
+	switch totals := t.cfg.Undocumented.Totals; {
+	case l.noTotal:
+		body["limit"] = len(items)
+		delete(body, "total")
+	case totals == TotalsAbsent:
+		delete(body, "total")
+	case totals == TotalsZero:
+		body["total"] = 0
+	}
+	return ok(http.StatusOK, body)
+}
+
+func (t *Tenant) showFrom(l list, query url.Values) reply {
+	size, rep, valid := integer(query, "take", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	if !valid {
+		return rep
+	}
+	start := 0
+	if query.Has("from") {
+		after, err := parseCursor(query.Get("from"))
+		if err != nil {
+			return invalidQuery("Object didn't pass validation for format checkpoint", "from", "Optional Id from which to start selection")
+		}
+		found := false
+		if start, found = slices.BinarySearchFunc(l.order, after, place.compare); found {
+			start++
+		}
+	}
+	page := l.order[start:min(start+size, len(l.order))]
+	body := map[string]any{l.name: l.items(page, query)}
+	next := start+len(page) < len(l.order)
+	switch t.cfg.Undocumented.Next {
+	case NextAsRecorded:
+		next = next || l.nextAtEnd
+	case NextAlways:
+		next = true
+	}
+	if next && len(page) > 0 {
+		body["next"] = page[len(page)-1].cursor()
+	}
+	return ok(http.StatusOK, body)
+}
+
+// items gives those of a page the fields that the query asks for.
+func (l list) items(page []place, query url.Values) []map[string]any {
+	items := make([]map[string]any, len(page))
+	for i, p := range page {
+		items[i] = pick(l.item(p), query)
+	}
+	return items
+}
+
+// cursorTime is the time of an item as recorded in cursors: milliseconds with
+// six digits.
+const cursorTime = "2006-01-02 15:04:05.000000UTC"
+
+// cursor is an opaque place in a listing. To a client it is a string that has
+// to be escaped in a query.
+func (p place) cursor() string {
+	at := time.UnixMilli(p.at).UTC().Format(cursorTime)
+	return base64.StdEncoding.EncodeToString([]byte(at + "," + p.id))
+}
+
+func parseCursor(s string) (place, error) {
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	if err != nil {
+		return place{}, err
+	}
+	text, id, _ := strings.Cut(string(raw), ",")
+	at, err := time.Parse(cursorTime, text)
+	if err != nil {
+		return place{}, err
+	}
+	return place{at.UnixMilli(), id}, nil
+}
+
+// pick leaves the fields of body that the query's fields and include_fields
+// ask for.
+func pick(body map[string]any, query url.Values) map[string]any {
+	if query.Get("fields") == "" {
+		return body
+	}
+	named := strings.Split(query.Get("fields"), ",")
+	include := query.Get("include_fields") != "false"
+	for field := range body {
+		if slices.Contains(named, field) != include {
+			delete(body, field)
+		}
+	}
+	return body
+}
+
+// integer reads a parameter between low and high; absent it is fallback.
+func integer(query url.Values, name, description string, low, high, fallback int) (int, reply, bool) {
+	if !query.Has(name) {
+		return fallback, reply{}, true
+	}
+	n, err := strconv.Atoi(query.Get(name))
+	problem := ""
+	switch {
+	case err != nil:
+		problem = "Expected type integer but found type string"
+	case n < low:
+		problem = fmt.Sprintf("Value %d is less than minimum %d", n, low)
+	case n > high:
+		problem = fmt.Sprintf("Value %d is greater than maximum %d", n, high)
+	}
+	if problem != "" {
+		return 0, invalidQuery(problem, name, description), false
+	}
+	return n, reply{}, true
+}
