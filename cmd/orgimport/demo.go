@@ -134,8 +134,26 @@ func demoEnv(getenv func(string) string, vars map[string]string) func(string) st
 	}
 }
 
-// serve serves a tenant over a socket until shut is called.
+// serve serves a tenant over a socket until shut is called, and what it lets
+// download over another one.
 func serve(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
+	url, shutTenant, err := listen(tenant, address)
+	if err != nil {
+		return "", nil, err
+	}
+	host, _, _ := net.SplitHostPort(address) // it was listened at
+	downloads, shutDownloads, err := listen(tenant, net.JoinHostPort(host, "0"))
+	if err == nil {
+		err = tenant.SetDownloadURL(downloads)
+	}
+	if err != nil {
+		shutTenant()
+		return "", nil, err
+	}
+	return url, func() { shutTenant(); shutDownloads() }, nil
+}
+
+func listen(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return "", nil, usagef("name a free address with --listen", "the simulated tenant can't listen: %w", err)

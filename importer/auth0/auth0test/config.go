@@ -50,6 +50,7 @@ type Config struct {
 	// NoDate leaves out the Date header.
 	NoDate bool
 
+	Exports      Exports
 	Limits       Limits
 	Latency      Latency
 	Undocumented Undocumented

@@ -1,8 +1,11 @@
 package auth0test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -12,6 +15,32 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
+	stream func(io.Writer) error // in place of body, where that would be too long to hold
+}
+
+// write sends the body.
+func (rep reply) write(w io.Writer) error {
+	if rep.stream != nil {
+		return rep.stream(w)
+	}
+	_, err := w.Write(rep.body)
+	return err
+}
+
+// read returns the body to read from, and its size; -1: not known.
+func (rep reply) read() (io.ReadCloser, int64) {
+	if rep.stream == nil {
+		return io.NopCloser(bytes.NewReader(rep.body)), int64(len(rep.body))
+	}
+	r, w := io.Pipe()
+	go func() {
+		err := rep.stream(w)
+		if errors.Is(err, errCut) {
+			err = io.ErrUnexpectedEOF
+		}
+		_ = w.CloseWithError(err) // never fails
+	}()
+	return r, -1
 }
 
 const jsonUTF8 = "application/json; charset=utf-8"

@@ -74,12 +74,17 @@ var routes = []route{
 	{"GET", "users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
 	{"GET", "users/*", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
 	{"GET", "connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
+	{"POST", "jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
+	{"GET", "jobs/*", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
 }
 
 // route finds the endpoint of a request and the elements of its path that
 // stand for something. It splits the path before it decodes it, because a user
 // id may hold an encoded slash.
 func (t *Tenant) route(method, host string, u *url.URL) (endpoint, []string) {
+	if host == t.downloadURL().Host {
+		return endpoint{class: Downloads, handle: (*Tenant).download}, nil
+	}
 	none := endpoint{class: Other, handle: noRoute}
 	path := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
 	for i, segment := range path {

@@ -22,6 +22,10 @@
 //	GET    /api/v2/users-by-email
 //	GET    /api/v2/users/{id}
 //	GET    /api/v2/connections
+//	POST   /api/v2/jobs/users-exports
+//	GET    /api/v2/jobs/{id}
+//
+// and on another host what the users export's link leads to.
 //
 // Paths, fields, statuses and texts are spelt here from the API's
 // documentation and from recorded answers, not taken from the client, so that
@@ -31,9 +35,7 @@
 package auth0test
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -55,6 +57,7 @@ type Tenant struct {
 
 	mu      sync.Mutex
 	rosters map[string]*roster
+	exports exports
 	keys    *tokenKeys
 	watch   watch
 	rng     *rand.Rand
@@ -69,6 +72,7 @@ func New(cfg Config) *Tenant {
 		users:   newUserStore(cfg.Users),
 		apps:    make(map[string]Application, len(cfg.Applications)),
 		rosters: make(map[string]*roster),
+		exports: newExports(),
 		keys:    newTokenKeys(),
 		watch:   newWatch(),
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
@@ -103,7 +107,10 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["Date"] = nil // keeps net/http from adding its own
 	}
 	w.WriteHeader(rep.status)
-	_, _ = w.Write(rep.body) // a client that has gone needs no answer
+	if err := rep.write(w); errors.Is(err, errCut) { // a client that has gone needs no answer
+		_ = http.NewResponseController(w).Flush()
+		abort(w, err)
+	}
 }
 
 // abort ends the connection without an answer: with a reset if err is one,
@@ -130,14 +137,15 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	body, size := rep.read()
 	return &http.Response{
 		Status:        strconv.Itoa(rep.status) + " " + statusName(rep.status),
 		StatusCode:    rep.status,
 		Proto:         "HTTP/2.0", // as recorded of every answer
 		ProtoMajor:    2,
 		Header:        rep.header,
-		Body:          io.NopCloser(bytes.NewReader(rep.body)),
-		ContentLength: int64(len(rep.body)),
+		Body:          body,
+		ContentLength: size,
 		Request:       r,
 	}, nil
 }

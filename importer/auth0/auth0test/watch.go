@@ -3,6 +3,7 @@ package auth0test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type Stats struct {
 	// TokensIssued is how many tokens POST /oauth/token gave out, whether or
 	// not the answer reached the client.
 	TokensIssued int
+	// Leaks is how many requests for a download carried a token or a cookie.
+	Leaks int
 }
 
 // Agent is what one User-Agent did.
@@ -115,6 +118,9 @@ func (t *Tenant) arrive(c *call) {
 	w.came[c.class]++
 	c.n = w.came[c.class]
 	w.stats.InFlight++
+	if c.class == Downloads && c.leaks() {
+		w.stats.Leaks++
+	}
 	w.stats.PeakInFlight = max(w.stats.PeakInFlight, w.stats.InFlight)
 	if !t.cfg.KeepLog {
 		return
@@ -130,6 +136,16 @@ func (t *Tenant) arrive(c *call) {
 		c.entry.UserIDs = userIDs(c.body)
 	}
 	w.log = append(w.log, c.entry)
+}
+
+// leaks reports whether a request carries what may only go to the tenant.
+func (c *call) leaks() bool {
+	for name, values := range c.Header {
+		if name == "Authorization" || name == "Cookie" || strings.Contains(strings.Join(values, " "), "eyJ") {
+			return true
+		}
+	}
+	return strings.Contains(c.URL.RawQuery, "eyJ") // how every JSON Web Token begins
 }
 
 func (t *Tenant) leave(c *call, rep reply, err error) {
