@@ -94,13 +94,13 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 	ui := k.openUI(k.ui)
 	defer ui.Close()
 	k.log = ui.log
-	client, pace := k.conn.class(&k.observer)
+	client, _ := k.conn.class(&k.observer)
 	ui.log.Info(k.announce())
 	started := time.Now()
 	ui.watch(func() progress {
 		asked := k.asked.Load()
 		return progress{
-			done: asked, total: int64(len(k.rows)), elapsed: time.Since(started), waiting: k.waiting(pace),
+			done: asked, total: int64(len(k.rows)), elapsed: time.Since(started), waiting: k.waiting(k.conn),
 			words: fmt.Sprintf("%d of %d organizations", asked, len(k.rows)),
 		}
 	})

@@ -187,7 +187,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return lookupError(err)
 	}
-	client, pace := x.conn.class(&x.observer)
+	client, _ := x.conn.class(&x.observer)
 	fields := []string{auth0.FieldEmail, auth0.FieldName}
 	header := []string{"org_id", "org_name", "user_id", "email", "name"}
 	if x.cmd.Roles {
@@ -201,7 +201,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	x.ui.watch(func() progress {
 		done := e.organizations.Load()
 		return progress{
-			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(pace),
+			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(x.conn),
 			words: fmt.Sprintf("%d of %d organizations, %d members", done, len(orgs), e.read.Load()),
 		}
 	})

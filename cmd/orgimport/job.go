@@ -491,8 +491,8 @@ func (j *job) count(e *exitError, err error) {
 	if e.err != nil && e.code != exitUsage {
 		s.GoOn = j.goOn()
 	}
-	if j.pace != nil {
-		state := j.pace.State()
+	if j.conn != nil {
+		state := j.conn.state()
 		s.Requests, s.Refused, s.Waited = state.Sent, state.Refused, state.Waited
 	}
 	if j.out != nil && j.out.begun {
@@ -517,7 +517,7 @@ func (j *job) progress() progress {
 		done: j.done.Load(), total: j.total.Load(), before: before,
 		members: j.members.Load(), failed: j.failed.Load(),
 		elapsed: time.Since(j.summary.Started),
-		waiting: j.waiting(j.pace),
+		waiting: j.waiting(j.conn),
 	}
 	if p.total == 0 {
 		p.bytes, p.total, p.done, p.before = true, j.in.size(), j.in.read.Load(), 0

@@ -50,20 +50,22 @@ func (r *observer) wait(w ratelimit.Wait) {
 }
 
 // inFull is what is waited for.
-func inFull(w ratelimit.Wait) string {
-	if w.Detail == "" {
-		return w.Why
+func inFull(w ratelimit.Wait) string { return w.Why + inBrackets(w.Detail) }
+
+func inBrackets(detail string) string {
+	if detail == "" {
+		return ""
 	}
-	return w.Why + " (" + w.Detail + ")"
+	return " (" + detail + ")"
 }
 
-// waiting is what is waited for now, and for how long; empty: for nothing.
-func (r *observer) waiting(pace *ratelimit.Transport) string {
+// waiting is what is waited for now, and for how long.
+func (r *observer) waiting(conn *connection) waiting {
 	if since := r.outage.Load(); since != nil {
-		return fmt.Sprintf("no answer for %s", time.Since(*since).Round(time.Second))
+		return waiting{text: "no answer for " + brief(time.Since(*since))}
 	}
-	if head := pace.State().Waiting; !head.Since.IsZero() && time.Since(head.Since) > time.Second {
-		return fmt.Sprintf("waiting %s for %s", time.Since(head.Since).Round(time.Second), inFull(head))
+	if w := conn.state().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
+		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inBrackets(w.Detail)}
 	}
-	return ""
+	return waiting{}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"orgimport/importer/auth0"
@@ -71,6 +72,28 @@ type connection struct {
 	tokens  *auth0.TokenSource
 	attempt *auth0.Attempt
 	pace    paceFlags
+
+	mu      sync.Mutex
+	classes []*ratelimit.Transport
+}
+
+// state sums up what is known of the classes. The wait is that of the class that
+// has waited longest; the limit and its refill mean nothing together.
+func (c *connection) state() (sum ratelimit.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, class := range c.classes {
+		s := class.State()
+		sum.InFlight += s.InFlight
+		sum.Sent += s.Sent
+		sum.Refused += s.Refused
+		sum.Waited += s.Waited
+		sum.Held += s.Held
+		if w := s.Waiting; !w.Since.IsZero() && (sum.Waiting.Since.IsZero() || w.Since.Before(sum.Waiting.Since)) {
+			sum.Waiting = w
+		}
+	}
+	return sum
 }
 
 func (t *tenantFlags) connect(s surroundings, pace paceFlags) (*connection, error) {
@@ -104,6 +127,9 @@ func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport)
 		MaxWait: c.pace.MaxWait,
 		OnWait:  tell.wait,
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.classes = append(c.classes, pace)
 	return &auth0.Client{
 		BaseURL:     c.base,
 		HTTP:        auth0.NewHTTPClient(pace),

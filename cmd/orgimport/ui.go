@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"orgimport/report"
@@ -38,11 +38,13 @@ const (
 type ui struct {
 	mu   sync.Mutex
 	out  io.Writer
-	draw bool                     // a bar
-	bar  *progressbar.ProgressBar // nil until it is drawn for the first time
-	logs bool                     // a line of progress now and then
+	draw bool // a line of progress that is redrawn
+	logs bool // one in the log now and then
 	log  *slog.Logger
 	json bool
+
+	drawn int // columns of the line that stands there; 0: none
+	turn  int // of the spinner
 
 	stop   chan struct{}
 	closed sync.Once
@@ -94,34 +96,13 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// newBar returns a bar, or a spinner where nothing is known of the end. It hides
-// that out is a file, for a bar that knows one syncs it to disk on every redraw.
-func newBar(out io.Writer, total int64) *progressbar.ProgressBar {
-	most := int64(1)
-	if total == 0 {
-		most = -1
-	}
-	return progressbar.NewOptions64(most,
-		progressbar.OptionSetWriter(struct{ io.Writer }{out}),
-		progressbar.OptionSetWidth(20),
-		progressbar.OptionSetPredictTime(false),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionShowDescriptionAtLineEnd(),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSpinnerType(14),
-		progressbar.OptionSetSpinnerChangeInterval(0), // drawn when told, by one goroutine
-	)
-}
-
 // lockedWriter writes log lines between two drawings of the bar.
 type lockedWriter struct{ *ui }
 
 func (w lockedWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.bar != nil {
-		_ = w.bar.Clear()
-	}
+	w.clear()
 	return w.out.Write(p)
 }
 
@@ -149,40 +130,58 @@ func (u *ui) watch(now func() progress) {
 }
 
 func (u *ui) show(p progress) {
-	if u.logs {
+	switch {
+	case u.logs && u.json:
+		u.log.Info("progress", p.fields()...)
+	case u.logs:
 		u.log.Info("progress: " + p.String())
-		return
+	default:
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.redraw(p)
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.bar == nil {
-		u.bar = newBar(u.out, p.total)
-	}
-	u.bar.Describe(fit(p.short(), u.width()-30))
-	if p.total == 0 {
-		_ = u.bar.Add(1)
-		return
-	}
-	u.bar.ChangeMax64(max(p.total, p.done) + 1) // a bar that is full is finished for good
-	_ = u.bar.Set64(p.done)
 }
 
-// width is that of the terminal, which may change under way.
-func (u *ui) width() int {
+// spinner turns while nothing is known of the end.
+const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+// redraw draws the line of progress in the place of the one before, with one
+// write. The last column stays free: a terminal may begin a new line after it.
+func (u *ui) redraw(p progress) {
+	columns := u.columns()
+	u.turn++
+	turns := []rune(spinner)
+	line := p.line(columns-1, string(turns[u.turn%len(turns)]))
+	_, _ = io.WriteString(u.out, u.erase(columns)+line)
+	u.drawn = utf8.RuneCountInString(line)
+}
+
+// erase returns what erases the line that was drawn. If the window has become
+// narrower since, the terminal has wrapped the line, and all of its rows go.
+func (u *ui) erase(columns int) string {
+	up := ""
+	if rows := (u.drawn - 1) / columns; u.drawn > 0 && rows > 0 {
+		up = fmt.Sprintf("\x1b[%dA", rows)
+	}
+	return "\r" + up + "\x1b[J"
+}
+
+// clear leaves a clean line.
+func (u *ui) clear() {
+	if u.drawn > 0 {
+		_, _ = io.WriteString(u.out, u.erase(u.columns()))
+		u.drawn = 0
+	}
+}
+
+// columns is the width of the terminal, which may change under way.
+func (u *ui) columns() int {
 	if f, ok := u.out.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 1 {
 			return w
 		}
 	}
 	return 80
-}
-
-func fit(s string, width int) string {
-	runes := []rune(s)
-	if len(runes) <= width {
-		return s
-	}
-	return string(runes[:max(0, width-1)]) + "…"
 }
 
 // Close ends the progress and leaves a clean line.
@@ -192,10 +191,7 @@ func (u *ui) Close() {
 		u.done.Wait()
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		if u.bar != nil {
-			_ = u.bar.Clear()
-			u.bar = nil // what is logged from now on breaks nothing
-		}
+		u.clear()
 	})
 }
 

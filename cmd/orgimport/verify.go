@@ -58,14 +58,14 @@ func (cmd *verifyCmd) Run(c *console) error {
 	}
 	ui.notice("tenant " + conn.base.Host)
 	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
-	client, pace := conn.class(&v.observer)
+	client, _ := conn.class(&v.observer)
 	v.members = func(ctx context.Context, orgID string) iter.Seq2[string, error] {
 		return userIDs(client.Members(ctx, orgID))
 	}
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
-		p.elapsed, p.waiting = time.Since(started), v.waiting(pace)
+		p.elapsed, p.waiting = time.Since(started), v.waiting(conn)
 		return p
 	})
 	err = v.run(ctx)

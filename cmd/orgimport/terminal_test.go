@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// screen is what a terminal shows: it wraps, and wraps anew when its window is
+// resized, as most do.
+type screen struct {
+	columns int
+	lines   []string // as written, not as wrapped
+	column  int      // of the cursor, in the last line
+}
+
+// write shows what a program writes. The program may go up, but only within the
+// rows of the last line: what was said before is said.
+func (s *screen) write(t *testing.T, text string) {
+	t.Helper()
+	if len(s.lines) == 0 {
+		s.lines = []string{""}
+	}
+	for rest := []rune(text); len(rest) > 0; {
+		last := &s.lines[len(s.lines)-1]
+		switch r := rest[0]; r {
+		case '\r':
+			s.column -= s.column % s.columns
+			if n := len([]rune(*last)); s.column > 0 && s.column == n { // it waits behind the last column
+				s.column -= s.columns
+			}
+		case '\n':
+			s.lines, s.column = append(s.lines, ""), 0
+		case '\x1b':
+			code := regexp.MustCompile(`^\x1b\[(\d*)([A-Za-z])`).FindStringSubmatch(string(rest))
+			n, _ := strconv.Atoi(code[1])
+			switch code[2] {
+			case "A":
+				if s.column -= n * s.columns; s.column < 0 {
+					t.Fatal("the line before is written over")
+				}
+			case "J":
+				*last = string([]rune(*last)[:min(s.column, len([]rune(*last)))])
+			case "m":
+			default:
+				t.Fatalf("unknown code %q", code[0])
+			}
+			rest = rest[len([]rune(code[0])):]
+			continue
+		default:
+			line := []rune(*last)
+			*last = string(append(line[:min(s.column, len(line)):len(line)], r))
+			s.column++
+		}
+		rest = rest[1:]
+	}
+}
+
+// rows is what is seen.
+func (s *screen) rows() (rows []string) {
+	for _, line := range s.lines {
+		for r := []rune(line); len(r) > s.columns; r = r[s.columns:] {
+			rows, line = append(rows, string(r[:s.columns])), string(r[s.columns:])
+		}
+		rows = append(rows, line)
+	}
+	return rows
+}
+
+// terminal is a pseudo-terminal with a ui on it.
+type terminal struct {
+	*screen
+	t           *testing.T
+	pty, tty    *os.File
+	environment map[string]string
+}
+
+func newTerminal(t *testing.T, columns int) *terminal {
+	p, tty, err := pty.Open()
+	if err != nil {
+		t.Skip("there are no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { tty.Close(); p.Close() })
+	term := &terminal{screen: &screen{}, t: t, pty: p, tty: tty}
+	term.resize(columns)
+	return term
+}
+
+func (term *terminal) resize(columns int) {
+	if err := pty.Setsize(term.pty, &pty.Winsize{Rows: 24, Cols: uint16(columns)}); err != nil {
+		term.t.Fatal(err)
+	}
+	term.columns = columns
+}
+
+func (term *terminal) getenv(name string) string { return term.environment[name] }
+
+// look reads what was written until now.
+func (term *terminal) look() []string {
+	term.t.Helper()
+	const mark = "\x00"
+	fmt.Fprint(term.tty, mark)
+	var text strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(text.String(), mark); {
+		n, err := term.pty.Read(buf)
+		if err != nil {
+			term.t.Fatal(err)
+		}
+		text.Write(buf[:n])
+	}
+	term.write(term.t, strings.ReplaceAll(strings.TrimSuffix(text.String(), mark), "\r\n", "\n"))
+	return term.rows()
+}
+
+func underWay(done int64) progress {
+	return progress{
+		done: done, total: 10_000, members: done, failed: 2, elapsed: 370 * time.Second, learnt: 3.3,
+		waiting: waiting{"waiting 38s", " for the tenant's limit", " (0 of 20 left, more at 14:03:05)"},
+	}
+}
+
+func TestBarIsOneLineAtAnyWidth(t *testing.T) {
+	want := map[int]string{
+		40:  ` 12% waiting 38s · 44m16s left`,
+		60:  ` 12% 1,234/10,000 · 2 failed · waiting 38s · 44m16s left`,
+		80:  ` 12% |█           | 1,234/10,000 · 3.3/s · 2 failed · waiting 38s · 44m16s left`,
+		200: `more at 14:03:05) · 44m16s left`,
+	}
+	for columns := 40; columns <= 200; columns++ {
+		term := newTerminal(t, columns)
+		u := newUI(term.tty, term.getenv, uiFlags{Progress: "auto", LogFormat: "text"})
+		for _, done := range []int64{1, 9_999, 1_234} {
+			u.redraw(underWay(done))
+		}
+		rows := term.look()
+		if len(rows) != 1 || !strings.HasPrefix(rows[0], " 12% ") || !strings.Contains(rows[0], "waiting 38s") || !strings.Contains(rows[0], "44m16s left") {
+			t.Errorf("at %d columns one sees\n%s", columns, strings.Join(rows, "\n"))
+		}
+		if used := len([]rune(rows[0])); columns > 80 && used != columns-1 {
+			t.Errorf("at %d columns %d are used", columns, used)
+		}
+		if !strings.HasSuffix(rows[0], want[columns]) {
+			t.Errorf("at %d columns one sees\n%s, not\n%s", columns, rows[0], want[columns])
+		}
+		u.Close()
+		if rows := term.look(); len(rows) != 1 || rows[0] != "" {
+			t.Errorf("it leaves\n%s", strings.Join(rows, "\n"))
+		}
+	}
+}
+
+func TestBarSurvivesResizing(t *testing.T) {
+	term := newTerminal(t, 200)
+	term.environment = map[string]string{"NO_COLOR": "1"}
+	u := newUI(term.tty, term.getenv, uiFlags{Progress: "auto", LogFormat: "text"})
+	u.log.Info("tenant acme.eu.auth0.com")
+	for _, columns := range []int{200, 60, 40, 80, 41, 200, 40} {
+		term.resize(columns)
+		u.redraw(underWay(1_234))
+		rows := term.look()
+		if n := len(rows); n != 2 || !strings.HasSuffix(rows[0], "tenant acme.eu.auth0.com") || !strings.HasPrefix(rows[1], " 12% ") {
+			t.Fatalf("at %d columns one sees\n%s", columns, strings.Join(rows, "\n"))
+		}
+	}
+	term.resize(20)
+	u.log.Info("a line")
+	if rows := term.look(); !strings.HasSuffix(strings.Join(rows, ""), " INF a line") || strings.Contains(strings.Join(rows, ""), "%") {
+		t.Errorf("one sees\n%s", strings.Join(rows, "\n"))
+	}
+}
+
+func TestSpinnerTurnsWhereNoEndIsKnown(t *testing.T) {
+	term := newTerminal(t, 60)
+	u := newUI(term.tty, term.getenv, uiFlags{Progress: "auto", LogFormat: "text"})
+	p := progress{members: 1_234, elapsed: 100 * time.Second}
+	for _, want := range []string{"⠙ 1,234 members · 12.3/s", "⠹ 1,234 members · 12.3/s"} {
+		u.redraw(p)
+		if rows := term.look(); len(rows) != 1 || rows[0] != want {
+			t.Errorf("one sees %q, not %q", rows, want)
+		}
+	}
+}
+
+func TestProgressIsWhereItBelongs(t *testing.T) {
+	for _, tt := range []struct {
+		flags      uiFlags
+		env        map[string]string
+		draw, logs bool
+	}{
+		{uiFlags{Progress: "auto"}, nil, true, false},
+		{uiFlags{Progress: "auto"}, map[string]string{"CI": "true"}, false, true},
+		{uiFlags{Progress: "auto"}, map[string]string{"TERM": "dumb"}, false, true},
+		{uiFlags{Progress: "auto", LogFormat: "json"}, nil, false, true},
+		{uiFlags{Progress: "auto", Quiet: true}, nil, false, false},
+		{uiFlags{Progress: "log"}, nil, false, true},
+		{uiFlags{Progress: "off"}, nil, false, false},
+		{uiFlags{Progress: "bar"}, map[string]string{"CI": "true"}, true, false},
+	} {
+		term := newTerminal(t, 80)
+		term.environment = tt.env
+		u := newUI(term.tty, term.getenv, tt.flags)
+		if u.draw != tt.draw || u.logs != tt.logs || u.log.Enabled(context.Background(), slog.LevelInfo) == tt.flags.Quiet {
+			t.Errorf("%+v with %v: a bar %v, lines %v", tt.flags, tt.env, u.draw, u.logs)
+		}
+	}
+}
+
+func TestTimeLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		progress
+		want time.Duration
+	}{
+		{"as it went", progress{done: 100, total: 1_000, elapsed: 10 * time.Second}, 90 * time.Second},
+		{"of this run", progress{done: 600, total: 1_000, before: 500, elapsed: 10 * time.Second}, 40 * time.Second},
+		{"as the limit allows, after a burst", progress{done: 100, total: 1_000, elapsed: 10 * time.Second, learnt: 5}, 180 * time.Second},
+		{"as it went, if that is slower", progress{done: 100, total: 1_000, elapsed: 10 * time.Second, learnt: 50}, 90 * time.Second},
+		{"too early to tell", progress{done: 100, total: 1_000, elapsed: 2999 * time.Millisecond}, 0},
+		{"just late enough", progress{done: 100, total: 1_000, elapsed: 3 * time.Second}, 27 * time.Second},
+		{"nothing done", progress{done: 500, total: 1_000, before: 500, elapsed: 10 * time.Second}, 0},
+		{"nothing left", progress{done: 1_000, total: 1_000, elapsed: 10 * time.Second}, 0},
+		{"not known", progress{done: 1_000, elapsed: 10 * time.Second}, 0},
+	} {
+		if got := tt.left(); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		45 * time.Second: "45s", 750 * time.Second: "12m30s", 65 * time.Minute: "1h05m", 10 * time.Hour: "10h00m",
+	} {
+		if got := brief(d); got != want {
+			t.Errorf("%s is said as %q, want %q", d, got, want)
+		}
+	}
+}
