@@ -100,7 +100,7 @@ func (k *check) run(ctx context.Context) (*finding, error) {
 	ui.watch(func() progress {
 		asked := k.asked.Load()
 		return progress{
-			done: asked, total: int64(len(k.rows)), elapsed: time.Since(started), waiting: k.waiting(k.conn),
+			done: asked, total: int64(len(k.rows)), elapsed: time.Since(started), waiting: k.waiting(),
 			words: fmt.Sprintf("%d of %d organizations", asked, len(k.rows)),
 		}
 	})

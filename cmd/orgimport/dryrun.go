@@ -23,7 +23,7 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
 	defer j.ui.Close()
 	defer j.close()
-	ctx, end := c.untilSignal()
+	ctx, end := c.untilSignal(nil, nil)
 	defer end()
 	var err error
 	if j.in, err = openInput(ctx, c, t.file); err != nil {

@@ -60,13 +60,13 @@ type export struct {
 
 // Run exports the members.
 func (cmd *exportCmd) Run(c *console) error {
-	ctx, end := c.untilSignal()
-	defer end()
-	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
-	defer stop()
 	x := &export{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags)}
 	defer x.ui.Close()
 	x.log = x.ui.log
+	ctx, end := c.untilSignal(x.signalled, x.ui.abandon)
+	defer end()
+	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
+	defer stop()
 	var err error
 	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags); err != nil {
 		return err
@@ -201,7 +201,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	x.ui.watch(func() progress {
 		done := e.organizations.Load()
 		return progress{
-			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(x.conn),
+			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(),
 			words: fmt.Sprintf("%d of %d organizations, %d members", done, len(orgs), e.read.Load()),
 		}
 	})

@@ -145,7 +145,7 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 		j.ui.Close()
 		return err // nothing is written, for it might be the input that is
 	}
-	ctx, end := c.untilSignal()
+	ctx, end := c.untilSignal(j.signalled, j.abandon)
 	defer end()
 	ctx, cancel := withMaxDuration(ctx, flags.MaxDuration)
 	defer cancel()
@@ -444,6 +444,20 @@ func (j *job) end(err error) error {
 	return e.said()
 }
 
+// abandon is called before a second signal ends the program: it leaves a clean
+// line, and says what is known and how to go on.
+func (j *job) abandon() {
+	j.ui.abandon()
+	known := report.Plural(int(j.done.Load()), "row")
+	if total := j.total.Load(); total > 0 {
+		known = fmt.Sprintf("%s of %s", report.Number(int(j.done.Load())), report.Plural(int(total), "row"))
+	}
+	j.say(&exitError{
+		err:  fmt.Errorf("stopped without waiting for what was in flight: %s accounts for %s; what was in flight may have been done", j.Results, known),
+		hint: "go on with: " + j.goOn(),
+	})
+}
+
 // settle closes what was written, and returns why the run ended before its
 // input did, if it did.
 func (j *job) settle(err error) error {
@@ -517,7 +531,7 @@ func (j *job) progress() progress {
 		done: j.done.Load(), total: j.total.Load(), before: before,
 		members: j.members.Load(), failed: j.failed.Load(),
 		elapsed: time.Since(j.summary.Started),
-		waiting: j.waiting(j.conn),
+		waiting: j.waiting(),
 	}
 	if p.total == 0 {
 		p.bytes, p.total, p.done, p.before = true, j.in.size(), j.in.read.Load(), 0

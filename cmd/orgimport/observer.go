@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"orgimport/importer/auth0"
@@ -16,7 +17,25 @@ import (
 type observer struct {
 	log      *slog.Logger
 	eventLog eventLog
-	outage   atomic.Pointer[time.Time] // since when; nil: none
+	conn     atomic.Pointer[connection] // nil before there is one
+	outage   atomic.Pointer[time.Time]  // since when; nil: none
+	stopping atomic.Bool
+}
+
+// signalled tells at once that a signal is heeded, and what is still done.
+func (r *observer) signalled(signal syscall.Signal) {
+	r.stopping.Store(true)
+	again := "a second signal stops now"
+	if signal == syscall.SIGINT {
+		again = "Ctrl-C again stops now"
+	}
+	what := "stopping"
+	if conn := r.conn.Load(); conn != nil {
+		if n := conn.state().InFlight; n > 0 {
+			what = fmt.Sprintf("stopping: %s in flight %s finished, up to %s", report.Plural(n, "request"), report.Verb(n, "is", "are"), drainTime)
+		}
+	}
+	r.log.Info(what + "; " + again)
 }
 
 // event tells what happened between the run and the tenant.
@@ -60,9 +79,16 @@ func inBrackets(detail string) string {
 }
 
 // waiting is what is waited for now, and for how long.
-func (r *observer) waiting(conn *connection) waiting {
+func (r *observer) waiting() waiting {
+	if r.stopping.Load() {
+		return waiting{text: "stopping"}
+	}
 	if since := r.outage.Load(); since != nil {
 		return waiting{text: "no answer for " + brief(time.Since(*since))}
+	}
+	conn := r.conn.Load()
+	if conn == nil {
+		return waiting{}
 	}
 	if w := conn.state().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
 		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inBrackets(w.Detail)}

@@ -53,7 +53,7 @@ func (cmd *planCmd) Validate() error {
 
 // Run prints the plan.
 func (cmd *planCmd) Run(c *console) error {
-	ctx, end := c.untilSignal()
+	ctx, end := c.untilSignal(nil, nil)
 	defer end()
 	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
 	defer p.ui.Close()

@@ -32,7 +32,7 @@ func (cmd *reportCmd) Run(c *console) error {
 			return err
 		}
 	}
-	ctx, end := c.untilSignal()
+	ctx, end := c.untilSignal(nil, nil)
 	defer end()
 	results, err := openInput(ctx, c, cmd.File)
 	if err != nil {

@@ -25,7 +25,9 @@ func stopSignals() <-chan os.Signal {
 // answer is in the results already when it counts as done. If the run has
 // stopped by itself, the first signal leaves it the time to finish what is on
 // the wire.
-func (s *surroundings) untilSignal() (ctx context.Context, end func()) {
+//
+// Before they do so, first and second are called, if they are not nil.
+func (s *surroundings) untilSignal(first func(syscall.Signal), second func()) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals, ended := s.signals(), make(chan struct{})
 	next := func() (syscall.Signal, bool) {
@@ -38,9 +40,15 @@ func (s *surroundings) untilSignal() (ctx context.Context, end func()) {
 	}
 	go func() {
 		if signal, came := next(); came {
+			if first != nil {
+				first(signal)
+			}
 			cancel(stoppedBy(signal))
 		}
 		if signal, came := next(); came {
+			if second != nil {
+				second()
+			}
 			s.exit(exitSignal + int(signal))
 		}
 	}()

@@ -67,7 +67,7 @@ in another terminal:
   export AUTH0_DOMAIN=%s AUTH0_CLIENT_ID=rehearsal AUTH0_CLIENT_SECRET=rehearsal
   orgimport import members.csv
 `, address, address)
-	ctx, end := c.untilSignal()
+	ctx, end := c.untilSignal(nil, nil)
 	defer end()
 	ctx, cancel := withMaxDuration(ctx, cmd.For)
 	defer cancel()

@@ -127,6 +127,7 @@ func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport)
 		MaxWait: c.pace.MaxWait,
 		OnWait:  tell.wait,
 	}
+	tell.conn.Store(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.classes = append(c.classes, pace)

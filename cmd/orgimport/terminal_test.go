@@ -4,10 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"orgimport/importer/auth0/auth0test"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,7 +136,7 @@ func TestBarIsOneLineAtAnyWidth(t *testing.T) {
 	want := map[int]string{
 		40:  ` 12% waiting 38s · 44m16s left`,
 		60:  ` 12% 1,234/10,000 · 2 failed · waiting 38s · 44m16s left`,
-		80:  ` 12% |█           | 1,234/10,000 · 3.3/s · 2 failed · waiting 38s · 44m16s left`,
+		80:  ` 12% |█         | 1,234/10,000 · 3.3/s · 2 failed · waiting 38s · 44m16s left`,
 		200: `more at 14:03:05) · 44m16s left`,
 	}
 	for columns := 40; columns <= 200; columns++ {
@@ -144,7 +149,7 @@ func TestBarIsOneLineAtAnyWidth(t *testing.T) {
 		if len(rows) != 1 || !strings.HasPrefix(rows[0], " 12% ") || !strings.Contains(rows[0], "waiting 38s") || !strings.Contains(rows[0], "44m16s left") {
 			t.Errorf("at %d columns one sees\n%s", columns, strings.Join(rows, "\n"))
 		}
-		if used := len([]rune(rows[0])); columns > 80 && used != columns-1 {
+		if used := len([]rune(rows[0])); columns > 80 && used != columns-3 {
 			t.Errorf("at %d columns %d are used", columns, used)
 		}
 		if !strings.HasSuffix(rows[0], want[columns]) {
@@ -239,5 +244,76 @@ func TestTimeLeft(t *testing.T) {
 		if got := brief(d); got != want {
 			t.Errorf("%s is said as %q, want %q", d, got, want)
 		}
+	}
+}
+
+// onTerminal runs orgimport on a pseudo-terminal of that width.
+func onTerminal(t *testing.T, columns int, env []string, args ...string) (term *terminal, cmd *exec.Cmd) {
+	cmd = exec.Command("orgimport", args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(append(os.Environ(), "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret", "CI=", "TERM=xterm"), env...)
+	p, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: uint16(columns)})
+	if err != nil {
+		t.Skip("there are no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { p.Close(); _ = cmd.Process.Kill() })
+	return &terminal{screen: &screen{columns: columns}, t: t, pty: p}, cmd
+}
+
+// until reads until a row is seen that matches, or the program ends.
+func (term *terminal) until(pattern string) []string {
+	term.t.Helper()
+	buf := make([]byte, 4096)
+	for {
+		n, err := term.pty.Read(buf)
+		term.write(term.t, strings.ReplaceAll(string(buf[:n]), "\r\n", "\n"))
+		if rows := term.rows(); regexp.MustCompile(`(?m)` + pattern).MatchString(strings.Join(rows, "\n")) {
+			return rows
+		}
+		if err != nil {
+			term.t.Fatalf("no row matches %s of\n%s", pattern, strings.Join(term.rows(), "\n"))
+		}
+	}
+}
+
+func TestCtrlCIsAnsweredAtOnce(t *testing.T) {
+	t.Parallel()
+	var hanging sync.WaitGroup
+	hanging.Add(2)
+	tenant := auth0test.New(auth0test.Config{Fault: func(r *http.Request, n int) auth0test.Fault {
+		hangs := n > 2 && strings.HasSuffix(r.URL.Path, "/members")
+		if hangs {
+			hanging.Done()
+		}
+		return auth0test.Fault{Hang: hangs}
+	}})
+	address, shut, err := serve(tenant, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut()
+	input := filepath.Join(t.TempDir(), "members.csv")
+	var rows strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&rows, "org_a,auth0|%d\n", i)
+	}
+	if err := os.WriteFile(input, []byte("org_id,user_id\n"+rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	term, cmd := onTerminal(t, 300, []string{"AUTH0_DOMAIN=" + address}, "import", input, "--results", "results.csv", "--workers", "2")
+	term.until(`^ 20% .* 20/100`)
+	hanging.Wait()
+	fmt.Fprint(term.pty, "\x03")
+	term.until(`INF.* stopping: 2 requests in flight are finished, up to 25s; Ctrl-C again stops now$`)
+	term.until(`^ 20% .* · stopping$`)
+	fmt.Fprint(term.pty, "\x03")
+	term.until(`^orgimport: error: stopped without waiting for what was in flight: results.csv accounts for 20 of 100 rows; what was in flight may have been done$`)
+	seen := term.until(`^orgimport: hint: go on with: orgimport import \S+members.csv --results results.csv --workers 2 --resume\n$`)
+	if strings.Contains(strings.Join(seen, "\n"), "%") {
+		t.Errorf("the bar is left behind:\n%s", strings.Join(seen, "\n"))
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d", code)
 	}
 }

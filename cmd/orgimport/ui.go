@@ -146,12 +146,16 @@ func (u *ui) show(p progress) {
 const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 // redraw draws the line of progress in the place of the one before, with one
-// write. The last column stays free: a terminal may begin a new line after it.
+// write. The last columns stay free: a terminal shows a Ctrl-C there, and may begin
+// a new line after the last.
 func (u *ui) redraw(p progress) {
+	if !u.draw {
+		return // it was abandoned
+	}
 	columns := u.columns()
 	u.turn++
 	turns := []rune(spinner)
-	line := p.line(columns-1, string(turns[u.turn%len(turns)]))
+	line := p.line(columns-3, string(turns[u.turn%len(turns)]))
 	_, _ = io.WriteString(u.out, u.erase(columns)+line)
 	u.drawn = utf8.RuneCountInString(line)
 }
@@ -193,6 +197,14 @@ func (u *ui) Close() {
 		defer u.mu.Unlock()
 		u.clear()
 	})
+}
+
+// abandon leaves a clean line at once, and lets nothing be drawn any more.
+func (u *ui) abandon() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clear()
+	u.draw = false
 }
 
 // notice says what must be said even when quiet.

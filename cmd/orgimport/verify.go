@@ -44,10 +44,11 @@ func (cmd *verifyCmd) Validate() error {
 
 // Run verifies the file.
 func (cmd *verifyCmd) Run(c *console) error {
-	ctx, end := c.untilSignal()
-	defer end()
 	ui := c.openUI(cmd.uiFlags)
 	defer ui.Close()
+	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: cmd.paceFlags.workers()}
+	ctx, end := c.untilSignal(v.signalled, ui.abandon)
+	defer end()
 	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 		return err
 	}
 	ui.notice("tenant " + conn.base.Host)
-	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: conn.pace.workers(), rolls: rolls}
+	v.rolls = rolls
 	client, _ := conn.class(&v.observer)
 	v.members = func(ctx context.Context, orgID string) iter.Seq2[string, error] {
 		return userIDs(client.Members(ctx, orgID))
@@ -65,7 +66,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
-		p.elapsed, p.waiting = time.Since(started), v.waiting(conn)
+		p.elapsed, p.waiting = time.Since(started), v.waiting()
 		return p
 	})
 	err = v.run(ctx)
