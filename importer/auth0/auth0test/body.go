@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -50,46 +51,73 @@ func parseForm(body []byte) (map[string]any, reply, bool) {
 	return object, reply{}, true
 }
 
-// checkMembers holds a body against the schema, with the texts of the
-// validator that Auth0 uses, and returns its users in their order, so that an
-// error can point at their places.
-func (t *Tenant) checkMembers(body map[string]any, description string) ([]string, reply, bool) {
+// idList is what the schema says of a list of ids in a body.
+type idList struct {
+	name, description string
+	format            string // of an id
+	malformed         func(id string) bool
+	most              int  // ids; negative: any number
+	unique            bool // no id may be there twice
+}
+
+// membersList is the list of members of a body.
+func (u Undocumented) membersList(description string) idList {
+	return idList{"members", description, "user-id-with-max-length", u.malformed, u.maxMembers(), u.Duplicate == http.StatusBadRequest}
+}
+
+// check holds a body against the schema, with the texts of the validator that
+// Auth0 uses, and returns its ids in their order, so that an error can point at
+// their places.
+func (l idList) check(body map[string]any) ([]string, reply, bool) {
 	refuse := func(text, property, description string) ([]string, reply, bool) {
 		return nil, invalidBody(text, property, description), false
 	}
-	members, present := body["members"]
+	value, present := body[l.name]
 	if !present {
-		return refuse("Missing required property: members", "", "")
+		return refuse("Missing required property: "+l.name, "", "")
 	}
-	list, isList := members.([]any)
+	list, isList := value.([]any)
 	if !isList {
-		return refuse("Expected type array but found type "+typeName(members), "members", description)
+		return refuse("Expected type array but found type "+typeName(value), l.name, l.description)
 	}
 	if len(list) == 0 {
-		return refuse("Array is too short (0), minimum 1", "members", description)
+		return refuse("Array is too short (0), minimum 1", l.name, l.description)
 	}
-	if most := t.cfg.Undocumented.maxMembers(); most >= 0 && len(list) > most {
-		return refuse(fmt.Sprintf("Array is too long (%d), maximum %d", len(list), most), "members", description)
+	if l.most >= 0 && len(list) > l.most {
+		return refuse(fmt.Sprintf("Array is too long (%d), maximum %d", len(list), l.most), l.name, l.description)
 	}
 	ids := make([]string, 0, len(list))
 	first := make(map[string]int, len(list))
 	for i, item := range list {
 		id, isString := item.(string)
 		if !isString {
-			return refuse("Expected type string but found type "+typeName(item), fmt.Sprintf("members[%d]", i), "")
+			return refuse("Expected type string but found type "+typeName(item), fmt.Sprintf("%s[%d]", l.name, i), "")
 		}
-		if t.cfg.Undocumented.malformed(id) {
-			return refuse("Object didn't pass validation for format user-id-with-max-length: "+id, fmt.Sprintf("members[%d]", i), "")
+		if l.malformed(id) {
+			return refuse("Object didn't pass validation for format "+l.format+": "+id, fmt.Sprintf("%s[%d]", l.name, i), "")
 		}
 		ids = append(ids, id)
 		earlier, repeated := first[id]
 		if !repeated {
 			first[id] = i
-		} else if t.cfg.Undocumented.Duplicate == http.StatusBadRequest {
-			return refuse(fmt.Sprintf("Array items are not unique (indexes %d and %d)", earlier, i), "members", description)
+		} else if l.unique {
+			return refuse(fmt.Sprintf("Array items are not unique (indexes %d and %d)", earlier, i), l.name, l.description)
 		}
 	}
 	return ids, reply{}, true
+}
+
+// checkNames refuses names that the schema of a body, or of a property of it,
+// does not have.
+func checkNames(body map[string]any, property string, known ...string) (reply, bool) {
+	var others []string
+	for name := range body {
+		if !slices.Contains(known, name) {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(others)
+	return invalidBody("Additional properties not allowed: "+strings.Join(others, ","), property, ""), len(others) > 0
 }
 
 // typeName is what the validator calls the type of a JSON value.
@@ -114,13 +142,12 @@ func typeName(v any) string {
 
 // userIDs returns the strings of the body's members, for the log.
 func userIDs(body []byte) []string {
-	var object map[string]any
+	var object struct{ Members []any }
 	if json.Unmarshal(body, &object) != nil {
 		return nil
 	}
-	list, _ := object["members"].([]any)
 	var ids []string
-	for _, item := range list {
+	for _, item := range object.Members {
 		if id, isString := item.(string); isString {
 			ids = append(ids, id)
 		}

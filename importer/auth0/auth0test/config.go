@@ -28,6 +28,9 @@ type Config struct {
 	Users     []User
 	KnownUser func(id string) bool
 
+	// Roles are those that exist. Nil means every id that begins with rol_.
+	Roles []Role
+
 	// Connections are those that exist. Nil means those that Users have, and
 	// without Users all.
 	Connections []Connection
@@ -39,6 +42,14 @@ type Config struct {
 	// TokenLifetime is how long a token is good. 0 means 24 hours, Auth0's
 	// default for the Management API.
 	TokenLifetime time.Duration
+
+	// HideScopes keeps the scopes of tokens secret: neither the token nor the
+	// answer that it came with tells them.
+	HideScopes bool
+
+	// InviteTo are the client ids of the applications that users can be invited
+	// to. Nil means any.
+	InviteTo []string
 
 	// NoAuth serves the Management API without a token.
 	NoAuth bool
@@ -100,6 +111,14 @@ type User struct {
 	OtherEmails []string
 
 	AppMetadata, UserMetadata map[string]any
+}
+
+// Role is a role of the tenant, or of one of its organizations.
+type Role struct {
+	ID           string // rol_ and 16 letters or digits
+	Name         string
+	Description  string
+	Organization string // the id of the one that has it; empty: the tenant
 }
 
 // Connection is a way to log in to the tenant.

@@ -25,7 +25,7 @@ func (t *Tenant) addMembers(c *call) reply {
 		status = http.StatusBadRequest
 	}
 	if len(unknown) > 0 && status != http.StatusNoContent {
-		rep := unknownUsers(status, u.Naming, ids, unknown)
+		rep := u.unknown(status, "user", ids, unknown)
 		if u.Partial {
 			t.addAll(c.arg, ids, unknown)
 		}
@@ -44,7 +44,7 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) reply {
 	if u.Readd == http.StatusConflict {
 		if members := places(ids, roster.has); len(members) > 0 {
 			return refuse(http.StatusConflict, "", u.Naming.message(
-				"users are already members of the organization", "user is already a member of the organization", ids, members))
+				"users are already members of the organization", "user is already a member of the organization", "members", ids, members))
 		}
 	}
 	ids = without(ids, unknown)
@@ -78,7 +78,7 @@ func (t *Tenant) readMembers(c *call, description string) ([]string, reply, bool
 	if !valid {
 		return nil, rep, false
 	}
-	ids, rep, valid := t.checkMembers(body, description)
+	ids, rep, valid := t.cfg.Undocumented.membersList(description).check(body)
 	if !valid {
 		return nil, rep, false
 	}
@@ -99,18 +99,20 @@ func (t *Tenant) unknownOrg() reply {
 	return noOrganization()
 }
 
-// unknownUsers is the refusal of a batch. Its words follow those that an
-// invitation with unknown roles is answered with.
-func unknownUsers(status int, naming Naming, ids []string, unknown []int) reply {
-	code := "inexistent_user"
+// unknown is the refusal of a body that names what does not exist, users or roles,
+// at the given places. Its words follow those that are documented of an
+// invitation with unknown roles.
+func (u Undocumented) unknown(status int, what string, ids []string, at []int) reply {
+	code := "inexistent_" + what
 	if status == http.StatusBadRequest {
 		code = "invalid_body"
 	}
-	return refuse(status, code, naming.message("of the specified users do not exist", "user does not exist", ids, unknown))
+	list := map[string]string{"user": "members", "role": "roles"}[what]
+	return refuse(status, code, u.Naming.message("of the specified "+what+"s do not exist", what+" does not exist", list, ids, at))
 }
 
-// message says of the users at the given places what is wrong with them.
-func (n Naming) message(many, one string, ids []string, at []int) string {
+// message says of the ids at the given places of a list what is wrong with them.
+func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	switch n {
 	case NameAll:
 		names := make([]string, len(at))
@@ -121,7 +123,7 @@ func (n Naming) message(many, one string, ids []string, at []int) string {
 	case NameFirst:
 		return "The " + one + ": " + ids[at[0]]
 	case NameIndex:
-		return fmt.Sprintf("The %s: members[%d]", one, at[0])
+		return fmt.Sprintf("The %s: %s[%d]", one, list, at[0])
 	}
 	return "One or more " + many
 }

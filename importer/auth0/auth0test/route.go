@@ -67,12 +67,18 @@ func scopes(anyOf ...string) []string { return anyOf }
 var routes = []route{
 	{"POST", "organizations/*/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
 	{"DELETE", "organizations/*/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
+	{"POST", "organizations/*/members/*/roles", endpoint{WriteRoles, scopes("create:organization_member_roles"), (*Tenant).assignRoles}},
+	{"DELETE", "organizations/*/members/*/roles", endpoint{WriteRoles, scopes("delete:organization_member_roles"), (*Tenant).removeRoles}},
+	{"GET", "organizations/*/members/*/roles", endpoint{ReadRoles, scopes("read:organization_member_roles"), (*Tenant).listMemberRoles}},
+	{"POST", "organizations/*/invitations", endpoint{WriteInvitations, scopes("create:organization_invitations"), (*Tenant).invite}},
+	{"GET", "organizations/*/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
 	{"GET", "organizations/name/*", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
 	{"GET", "organizations/*/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
 	{"GET", "organizations/*", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
 	{"GET", "organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
 	{"GET", "users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
 	{"GET", "users/*", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
+	{"GET", "roles", endpoint{ListRoles, scopes("read:roles"), (*Tenant).listRoles}},
 	{"GET", "connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
 	{"POST", "jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
 	{"GET", "jobs/*", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
@@ -129,9 +135,9 @@ func noRoute(*Tenant, *call) reply { return notFound() }
 
 // allScopes are what the endpoints served here ask for.
 func allScopes() []string {
-	all := []string{"read:organization_member_roles"} // for a list of members with their roles
+	var all []string
 	for _, r := range routes {
-		all = append(all, r.scopes[0])
+		all = append(all, r.scopes...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -16,11 +16,17 @@
 //	POST   /api/v2/organizations/{id}/members
 //	GET    /api/v2/organizations/{id}/members
 //	DELETE /api/v2/organizations/{id}/members
+//	POST   /api/v2/organizations/{id}/members/{user_id}/roles
+//	GET    /api/v2/organizations/{id}/members/{user_id}/roles
+//	DELETE /api/v2/organizations/{id}/members/{user_id}/roles
+//	POST   /api/v2/organizations/{id}/invitations
+//	GET    /api/v2/organizations/{id}/invitations
 //	GET    /api/v2/organizations
 //	GET    /api/v2/organizations/{id}
 //	GET    /api/v2/organizations/name/{name}
 //	GET    /api/v2/users-by-email
 //	GET    /api/v2/users/{id}
+//	GET    /api/v2/roles
 //	GET    /api/v2/connections
 //	POST   /api/v2/jobs/users-exports
 //	GET    /api/v2/jobs/{id}
@@ -54,13 +60,17 @@ type Tenant struct {
 	orgs    map[string]Organization // by id and, as names never start with org_, by name
 	users   *userStore
 	apps    map[string]Application
+	roles   map[string]Role
 
-	mu      sync.Mutex
-	rosters map[string]*roster
-	exports exports
-	keys    *tokenKeys
-	watch   watch
-	rng     *rand.Rand
+	mu          sync.Mutex
+	rosters     map[string]*roster
+	given       map[membership][]string  // roles
+	invited     map[string][]*Invitation // by the organization
+	invitations int                      // made
+	exports     exports
+	keys        *tokenKeys
+	watch       watch
+	rng         *rand.Rand
 }
 
 // New returns a tenant. Outages are counted from now on.
@@ -71,7 +81,10 @@ func New(cfg Config) *Tenant {
 		orgs:    make(map[string]Organization, 2*len(cfg.Organizations)),
 		users:   newUserStore(cfg.Users),
 		apps:    make(map[string]Application, len(cfg.Applications)),
+		roles:   make(map[string]Role, len(cfg.Roles)),
 		rosters: make(map[string]*roster),
+		given:   make(map[membership][]string),
+		invited: make(map[string][]*Invitation),
 		exports: newExports(),
 		keys:    newTokenKeys(),
 		watch:   newWatch(),
@@ -82,6 +95,9 @@ func New(cfg Config) *Tenant {
 		if o.Name != "" {
 			t.orgs[o.Name] = o
 		}
+	}
+	for _, r := range cfg.Roles {
+		t.roles[r.ID] = r
 	}
 	for _, a := range cfg.Applications {
 		t.apps[a.ClientID] = a

@@ -27,7 +27,7 @@ type claims struct {
 	IssuedAt int64  `json:"iat"`
 	Expires  int64  `json:"exp"`
 	Client   string `json:"azp"`
-	Scope    string `json:"scope"`
+	Scope    string `json:"scope,omitempty"`
 	Grant    string `json:"gty"`
 	ID       string `json:"jti"`
 }
@@ -54,7 +54,7 @@ func (t *Tenant) newToken(clientID, host string, scopes []string) string {
 		Issuer: issuer(host), Subject: clientID + "@clients", Audience: audience,
 		IssuedAt: now.Unix(), Expires: now.Add(t.tokenLifetime()).Unix(),
 		Client: clientID, Scope: strings.Join(scopes, " "), Grant: "client-credentials", ID: rand.Text(),
-	})
+	}, t.cfg.HideScopes)
 }
 
 func (t *Tenant) tokenLifetime() time.Duration {
@@ -109,15 +109,19 @@ func (t *Tenant) issueToken(c *call) reply {
 	if scopes == nil {
 		scopes = allScopes()
 	}
+	told := strings.Join(scopes, " ")
+	if t.cfg.HideScopes {
+		told = ""
+	}
 	t.mu.Lock()
 	t.watch.stats.TokensIssued++
 	t.mu.Unlock()
 	return oauth(http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`
-		Scope       string `json:"scope"`
+		Scope       string `json:"scope,omitempty"`
 		TokenType   string `json:"token_type"`
-	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), strings.Join(scopes, " "), "Bearer"})
+	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), told, "Bearer"})
 }
 
 // parameters reads a form or a JSON object of strings.
@@ -168,10 +172,11 @@ type tokenKeys struct {
 	mu     sync.RWMutex
 	secret []byte
 	used   map[string]time.Time // ids of assertions and when they expire
+	hidden map[string]string    // scopes of tokens that do not tell them, by the token's id
 }
 
 func newTokenKeys() *tokenKeys {
-	k := &tokenKeys{used: make(map[string]time.Time)}
+	k := &tokenKeys{used: make(map[string]time.Time), hidden: make(map[string]string)}
 	k.rotate()
 	return k
 }
@@ -182,7 +187,14 @@ func (k *tokenKeys) rotate() {
 	k.secret = []byte(rand.Text())
 }
 
-func (k *tokenKeys) sign(c claims) string {
+// sign makes a token, which tells its scopes unless they are hidden.
+func (k *tokenKeys) sign(c claims, hide bool) string {
+	if hide {
+		k.mu.Lock()
+		k.hidden[c.ID] = c.Scope
+		k.mu.Unlock()
+		c.Scope = ""
+	}
 	payload := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(marshal(c))
 	return payload + "." + encode(k.mac(payload))
 }
@@ -202,7 +214,13 @@ func (k *tokenKeys) parse(token string) (c claims, genuine bool, err error) {
 	if err != nil {
 		return c, false, err
 	}
-	return c, hmac.Equal(signature, k.mac(payload)), nil
+	genuine = hmac.Equal(signature, k.mac(payload))
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if hidden, found := k.hidden[c.ID]; found {
+		c.Scope = hidden
+	}
+	return c, genuine, nil
 }
 
 // splitJWT decodes the three parts of a JWT.

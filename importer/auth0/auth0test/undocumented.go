@@ -20,7 +20,8 @@ type Undocumented struct {
 	// with an error for the others.
 	Partial bool
 
-	// Naming is how much the message of such an error tells.
+	// Naming is how much the message of such an error tells, and of one about
+	// roles that do not exist.
 	Naming Naming
 
 	// Duplicate is the status for a user who is twice in one body: 204 (which
@@ -35,7 +36,22 @@ type Undocumented struct {
 	// 204 (which 0 means too) or 409, and then nobody is added.
 	Readd int
 
-	// UnknownOrg is the answer of the members endpoints for an organization
+	// UnknownRole is the status for roles that do not exist: 400 (which 0 means
+	// too) or 404.
+	UnknownRole int
+
+	// Reassign is the status for a role that the member has: 204 (which 0 means
+	// too) or 409.
+	Reassign int
+
+	// MaxRoles is how many roles one request may give. 0 means any number.
+	MaxRoles int
+
+	// InviteAgain is what happens to the second invitation of an address to an
+	// organization.
+	InviteAgain InviteAgain
+
+	// UnknownOrg is the answer of the endpoints below an organization for one
 	// that does not exist.
 	UnknownOrg UnknownOrg
 
@@ -83,7 +99,7 @@ type Undocumented struct {
 	AddDelay, RemoveDelay time.Duration
 }
 
-// Naming is how much an error says about which users it is about.
+// Naming is how much an error says about which users or roles it is about.
 type Naming int
 
 const (
@@ -120,6 +136,15 @@ const (
 	NoSuchOrganization UnknownOrg = iota // the 404 recorded of GET and DELETE /organizations/{id}
 	PlainNotFound                        // a 404 that does not say what was not found
 	BadOrganization                      // a 400
+)
+
+// InviteAgain is what happens to an invitation of somebody who is invited.
+type InviteAgain int
+
+const (
+	InviteTwice    InviteAgain = iota // there are two
+	InviteReplaces                    // it takes the place of the first, as documented of the My Organization API
+	InviteRefused                     // it gets a 409
 )
 
 // Concurrent is what happens to a write to an organization while another one

@@ -12,8 +12,8 @@ type Entry struct {
 	Time          time.Time // when it came, by time.Now
 	Class         Class
 	Method, Path  string
-	OrgID         string   // of the path, for the members endpoints
-	UserIDs       []string // of the body, for the members endpoints
+	OrgID         string   // of the path, for what is below an organization
+	UserIDs       []string // of the body, or of the path
 	CorrelationID string   // X-Correlation-ID
 	UserAgent     string
 	Status        int // as answered; 0 if there is no answer, or none yet
@@ -129,11 +129,13 @@ func (t *Tenant) arrive(c *call) {
 		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path,
 		CorrelationID: cut(c.Header.Get("X-Correlation-ID"), maxCorrelationID), UserAgent: c.UserAgent(),
 	}
-	if c.class == WriteMembers || c.class == ReadMembers {
+	switch c.class {
+	case WriteMembers:
+		c.entry.OrgID, c.entry.UserIDs = c.arg, userIDs(c.body)
+	case WriteRoles, ReadRoles:
+		c.entry.OrgID, c.entry.UserIDs = c.arg, []string{c.second}
+	case ReadMembers, WriteInvitations, ReadInvitations:
 		c.entry.OrgID = c.arg
-	}
-	if c.class == WriteMembers {
-		c.entry.UserIDs = userIDs(c.body)
 	}
 	w.log = append(w.log, c.entry)
 }
