@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,6 +49,10 @@ func list[T any](ctx context.Context, c *Client, path, name string, query url.Va
 	}
 }
 
+// maxPages bounds a list whose server never ends it. A list of 2,000,000, the
+// highest number of members that Auth0 grants an organization, has 20,000 pages.
+var maxPages = 50_000
+
 // pages yields the pages of a list, each of which is a request. They are those of
 // checkpoint paging, which has no end at 1,000 items as pages by number have.
 func pages[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[[]T, error] {
@@ -55,7 +60,8 @@ func pages[T any](ctx context.Context, c *Client, path, name string, query url.V
 		query := maps.Clone(query)
 		query.Set("take", strconv.Itoa(pageSize))
 		seen := make(map[string]bool)
-		for {
+		var before json.RawMessage
+		for range maxPages {
 			page := page[T]{name: name}
 			if err := c.get(ctx, path, query, &page); err != nil {
 				yield(nil, err)
@@ -66,19 +72,21 @@ func pages[T any](ctx context.Context, c *Client, path, name string, query url.V
 			if !yield(page.items, nil) || page.next == "" || len(page.items) == 0 {
 				return
 			}
-			if seen[page.next] {
+			if seen[page.next] || bytes.Equal(page.raw, before) {
 				yield(nil, fmt.Errorf("listing %s: the server gives out the same page again and again", path))
 				return
 			}
-			seen[page.next] = true
+			seen[page.next], before = true, page.raw
 			query.Set("from", page.next)
 		}
+		yield(nil, fmt.Errorf("listing %s: the list does not end after %d pages", path, maxPages))
 	}
 }
 
 // page is one page of a list.
 type page[T any] struct {
 	name  string // of the list
+	raw   json.RawMessage
 	items []T
 	next  string
 }
@@ -95,5 +103,6 @@ func (p *page[T]) UnmarshalJSON(data []byte) error {
 			}
 		}
 	}
+	p.raw = parts[p.name]
 	return nil
 }

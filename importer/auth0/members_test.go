@@ -66,6 +66,29 @@ func TestMembersThatComeRoundInACircle(t *testing.T) {
 	}
 }
 
+// TestMembersOfAServerThatNeverEnds: reported of a verify that ran for ever.
+func TestMembersOfAServerThatNeverEnds(t *testing.T) {
+	auth0.SetMaxPages(t, 50)
+	for name, test := range map[string]struct {
+		page  string
+		says  string
+		least int
+	}{
+		"the same page, each time with another next": {`{"members":[{"user_id":"a|1"}],"next":"%[1]d"}`, "again and again", 2},
+		"ever new members":                           {`{"members":[{"user_id":"a|%[1]d"}],"next":"%[1]d"}`, "does not end after 50 pages", 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+				return reply(200, fmt.Sprintf(test.page, n)), nil
+			}}
+			ids, err := list(t, newClient(t, s))
+			if err == nil || !strings.Contains(err.Error(), test.says) || len(ids) != test.least {
+				t.Errorf("%d members, error %v", len(ids), err)
+			}
+		})
+	}
+}
+
 func TestMembersEndsWhenNobodyListens(t *testing.T) {
 	s := &sender{answer: pages(`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x"}`)}
 	for range newClient(t, s).Members(t.Context(), "org_1") {
