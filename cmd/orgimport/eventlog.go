@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"orgimport/report"
@@ -48,14 +47,16 @@ func (d *eventLog) open(path string, resumed bool) error {
 	if path == "" {
 		return nil
 	}
-	flag := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	if resumed {
-		flag = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	var file *os.File
+	var err error
+	switch {
+	case special(path):
+		file, err = openSpecial(path)
+	case resumed:
+		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	default:
+		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	}
-	if special(path) {
-		flag = os.O_WRONLY | syscall.O_NONBLOCK
-	}
-	file, err := os.OpenFile(path, flag, 0o600)
 	if err != nil {
 		return writeError(path, err)
 	}
@@ -91,7 +92,7 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 // start notes the start, and then samples until stop.
 func (d *eventLog) start(r *job) {
 	d.events = report.NewEventWriter(&d.out)
-	d.write(report.Event{Kind: report.EventStart, Tenant: r.conn.base.Host})
+	d.write(report.Event{Kind: report.EventStart, Tenant: r.conn.base.Host, Rows: int(r.total.Load())})
 	d.end = make(chan struct{})
 	d.sampling.Go(func() {
 		for {
@@ -116,18 +117,21 @@ func (d *eventLog) sample(r *job) {
 	})
 }
 
-// stop notes the end and closes the file.
-func (d *eventLog) stop(r *job) {
+// stop notes how the run ended, and closes the file.
+func (d *eventLog) stop(r *job, e *exitError) {
 	if d.events == nil {
 		return
 	}
 	close(d.end)
 	d.sampling.Wait()
 	d.sample(r)
-	d.write(report.Event{
-		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()),
-		ExitCode: r.summary.ExitCode, Message: r.summary.Stopped,
-	})
+	stop := report.Event{
+		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()), ExitCode: e.code,
+	}
+	if e.err != nil {
+		stop.Message = e.Error()
+	}
+	d.write(stop)
 	if d.out.file == nil {
 		return // no request was answered
 	}

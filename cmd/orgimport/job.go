@@ -164,7 +164,7 @@ func (j *job) checkFiles() error {
 	for _, name := range secretFiles() {
 		inputs = append(inputs, file{name, j.getenv(name)})
 	}
-	if info, err := os.Stat(j.Results); err == nil && !info.Mode().IsRegular() {
+	if special(j.Results) {
 		return usagef("give it the name of a file", "--results %s is no regular file, so that no run could go on with it", j.Results)
 	}
 	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
@@ -305,9 +305,13 @@ func (j *job) send(ctx context.Context) error {
 			return err
 		}
 	}
-	j.watch()
+	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
+	j.ui.watch(j.progress)
 	rowCount, notes := j.in.survey(ctx, j.dialect())
 	j.total.Store(rowCount)
+	if j.Events != "" {
+		j.eventLog.start(j)
+	}
 	j.sayNotes(notes)
 	rows := j.resolved(j.table)
 	if j.rows != nil {
@@ -334,15 +338,6 @@ func (j *job) sayNotes(notes []csvfile.Note) {
 		} else {
 			j.log.Info(n.Text)
 		}
-	}
-}
-
-// watch shows and notes where the run stands until it ends.
-func (j *job) watch() {
-	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
-	j.ui.watch(j.progress)
-	if j.Events != "" {
-		j.eventLog.start(j)
 	}
 }
 
@@ -429,7 +424,7 @@ func (j *job) end(err error) error {
 	err = j.settle(err)
 	e := exitOf(j.verdict(err))
 	j.count(e, err)
-	j.eventLog.stop(j)
+	j.eventLog.stop(j, e)
 	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
 	if e.code != exitLocked { // the run that holds the lock tells of itself
 		j.tell(&j.summary, j.host(), j.Results, j.transport(1), j.warn)

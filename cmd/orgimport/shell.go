@@ -7,9 +7,18 @@ import (
 
 // goOn is the command that goes on where this run stopped.
 func (c *console) goOn() string {
-	args := c.args
+	args := slices.Clone(c.args)
 	if !slices.Contains(args, "--resume") {
-		args = append(slices.Clone(args), "--resume")
+		args = append(args, "--resume")
+	}
+	for i, arg := range args {
+		// The address of a ping is a secret for many services.
+		switch {
+		case strings.HasPrefix(arg, "--ping="):
+			args[i] = "--ping=…"
+		case arg == "--ping" && i+1 < len(args):
+			args[i+1] = "…"
+		}
 	}
 	return commandLine(args)
 }
@@ -26,7 +35,7 @@ func commandLine(args []string) string {
 // shellQuote writes a word so that a shell reads it back.
 func shellQuote(word string) string {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+…", r)
 	}
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word

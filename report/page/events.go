@@ -16,6 +16,7 @@ type history struct {
 	tenant  string
 	rows    int // of the input, by the latest start; 0 if not known
 	stopped string
+	ended   bool    // the latest run came to the end of its input
 	bucket  int     // what the tenant's bucket holds, as learnt last; 0 if not known
 	rate    float64 // requests a second it allows in the long run, likewise
 
@@ -99,10 +100,12 @@ func (c *history) add(e report.Event) {
 	case report.EventStart:
 		c.starts++
 		c.tenant, c.rows, c.stopped = cmp.Or(report.Shorten(e.Tenant), c.tenant), e.Rows, ""
+		c.ended = false
 		c.before = e
 	case report.EventStop:
 		c.endOutage(e.Time)
 		c.stopped = report.Shorten(e.Message)
+		c.ended = e.Message == ""
 		c.sample(e)
 	case report.EventSample:
 		c.sample(e)

@@ -162,6 +162,10 @@ func newView(d *tally, c *history, p Page) *view {
 		notAttempted = max(0, c.rows-d.counts.Sum())
 	}
 	v.addUp(d, notAttempted)
+	if c != nil && !c.ended && d.counts.Failures()+notAttempted == 0 {
+		v.Title = "The run did not come to the end of its input"
+		v.Lead = report.Plural(v.Rows, "row") + " of it " + report.Verb(v.Rows, "is", "are") + " in; others may be left. Go on with --resume."
+	}
 	v.note(d, c)
 	v.tell(d, c)
 	v.explain(d)

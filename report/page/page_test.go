@@ -111,6 +111,9 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"stopped with failures", results(t, nil, added, failed), start(10), []string{"1 of 10 rows is not in", "8 more were not attempted"}},
 		{"damaged", results(t, nil, added) + "x\n2,org", "", []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
 		{"not known how many rows there are", results(t, nil, added), "", []string{"Rows that were not attempted have no line"}},
+		{"stopped before the end of a pipe", results(t, nil, added), start(0), []string{"The run did not come to the end of its input", "1 row of it is in; others may be left"}},
+		{"stopped by a change of its input", results(t, nil, added), start(1) + eventLog(t, report.Event{Time: noon, Kind: report.EventStop, Message: "it changed"}), []string{"The run did not come to the end of its input"}},
+		{"came to the end", results(t, nil, added), start(1) + eventLog(t, report.Event{Time: noon, Kind: report.EventStop}), []string{"Every row is in", "nothing is left to do"}},
 		{"why it stopped", results(t, nil, added), eventLog(t, report.Event{Time: noon, Kind: report.EventStop, Message: "interrupted"}), []string{"The last run was stopped: interrupted"}},
 	}
 	for _, tt := range tests {
