@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -36,8 +38,8 @@ func (cmd *demoCmd) Run(c *console) error {
 		return err
 	}
 	members := filepath.Join(dir, "members.csv")
-	if err := os.WriteFile(members, samples.Members, 0o600); err != nil {
-		return writeError(members, err)
+	if err := createFile(members, samples.Members); err != nil {
+		return err
 	}
 	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
 	tenant := auth0test.New(auth0test.Config{
@@ -75,6 +77,22 @@ func (cmd *demoCmd) Run(c *console) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "every user of %s who exists is a member now; the others are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
+	return nil
+}
+
+// createFile writes a new file. It is an error if there is one of that name.
+func createFile(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return usagef("name an empty folder with --dir", "%s exists", path)
+	}
+	if err == nil {
+		_, err = f.Write(content)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return writeError(path, err)
+	}
 	return nil
 }
 

@@ -66,8 +66,13 @@ NO_COLOR is honoured; SSL_CERT_FILE and HTTPS_PROXY are, as by every Go program.
   failed          the server refused this row; http_status, error_code, message say why
   rejected        never sent: the row itself is unusable
 
+line is the row's line in the input of the run that wrote the line: once an input has
+changed, a row that was in already may stand elsewhere in it.
+
 A row without a line has not been attempted: --resume attempts it, and what failed or
 was rejected again. The file and the one of --failures are inputs as they are.
+Values are written as they are, such as an id that begins with = + - or @, for they
+must be read back: in a spreadsheet, import the columns as text.
 correlation_id is what the request carried as X-Correlation-ID: the tenant's logs have
 it as references.correlation_id.
 `,

@@ -1,22 +1,49 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/gofrs/flock"
 )
 
 // lock keeps other runs off the results. It is the kernel's lock on a file, so
-// it goes with the process however that ends; the file stays, for to remove it
-// would let two runs lock two files of one name.
+// it goes with the process however that ends. A file that was not there before
+// is removed by unlock.
 func lock(path string) (unlock func(), err error) {
+	_, err = os.Stat(path)
+	made := errors.Is(err, fs.ErrNotExist)
 	l := flock.New(path, flock.SetPermissions(0o600))
-	locked, err := l.TryLock()
+	for range 10 {
+		locked, err := l.TryLock()
+		if err != nil {
+			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or see that it can be written; --lock names another place"}
+		}
+		if !locked {
+			break
+		}
+		if !isAt(path, l) {
+			_ = l.Unlock() // the run before has just removed it
+			continue
+		}
+		return func() {
+			if made {
+				_ = os.Remove(behindLinks(path)) // while it is locked: nobody relies on what is removed
+			}
+			_ = l.Unlock()
+		}, nil
+	}
+	return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "it is still at work: wait for it to end, or give this run its own --results"}
+}
+
+// isAt reports whether the file that is locked is still the one at path.
+func isAt(path string, l *flock.Flock) bool {
+	ours, err := l.Stat()
 	if err != nil {
-		return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or see that it can be written; --lock names another place"}
+		return false
 	}
-	if !locked {
-		return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "it is still at work: wait for it to end, or give this run its own --results"}
-	}
-	return func() { _ = l.Unlock() }, nil
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there)
 }

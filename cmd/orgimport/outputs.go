@@ -67,7 +67,7 @@ func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 		}
 		return nil, path
 	}
-	real := behindLinks(path)
+	real, _ := follow(path)
 	info, err := os.Stat(real)
 	if err != nil {
 		return nil, real
@@ -76,31 +76,45 @@ func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 }
 
 // behindLinks returns the path that the links at path lead to, whether or not
-// there is a file yet. What is no regular file is left as it is: links such as
-// /dev/stdout do not lead to a path.
+// there is a file yet. Where they lead to something [special], it is path.
 func behindLinks(path string) string {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return path
+	if real, replaceable := follow(path); replaceable {
+		return real
 	}
+	return path
+}
+
+// follow returns where the links at path lead, and whether a file could be put
+// there in place of what is there. A device or a pipe is not to be replaced, nor
+// is a file that is open already, such as what /dev/stdout leads to: whoever
+// holds it open would write to a file that is gone.
+func follow(path string) (real string, replaceable bool) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return path, false
+	}
+	replaceable = true
 	for range 40 { // as many as Linux follows
 		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 		if err == nil {
 			dir, err = filepath.Abs(dir)
 		}
 		if err != nil {
-			return path
+			return path, replaceable
 		}
 		path = filepath.Join(dir, filepath.Base(path))
 		target, err := os.Readlink(path)
 		if err != nil {
-			return path
+			return path, replaceable
+		}
+		if ok, _ := filepath.Match("/proc/*/fd", dir); ok {
+			replaceable = false
 		}
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(dir, target)
 		}
 		path = target
 	}
-	return path
+	return path, replaceable
 }
 
 // proveWritable makes sure that f can be written, room for a while included,
@@ -123,17 +137,22 @@ func proveWritable(f file, missing int) error {
 	return nil
 }
 
-// special reports whether path leads to something that is there and no regular
-// file, such as a device or a pipe. It is written to and never replaced.
+// special reports whether path leads to something that is there and not to be
+// replaced, such as a device or a pipe. It is written to as it is.
 func special(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.Mode().IsRegular()
+	_, replaceable := follow(path)
+	return !replaceable
 }
 
-// openSpecial opens a device or a pipe for writing. A pipe that nobody reads is
-// an error: to wait for a reader could take for ever.
+// openSpecial opens a device or a pipe for writing, or the file that standard
+// output goes to. A pipe that nobody reads is an error: to wait for a reader
+// could take for ever.
 func openSpecial(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is a pipe, and nobody reads it")}
+	}
+	return f, err
 }
 
 // replaceFile writes a file so that whoever looks at path, a power cut

@@ -267,6 +267,7 @@ type running struct {
 
 	signals chan os.Signal // of a goroutine
 	ended   chan int
+	stdin   io.Reader
 }
 
 // start starts orgimport import members.csv with more arguments.
@@ -274,9 +275,28 @@ func (p *program) start(args ...string) *running {
 	p.t.Helper()
 	args = append([]string{"import", "members.csv"}, args...)
 	if !p.tenant.served {
-		return p.begin(&running{program: p, Cmd: &exec.Cmd{Args: args}, signals: make(chan os.Signal, 2), ended: make(chan int, 1)})
+		return p.begin(p.prepare(args...))
 	}
 	return p.begin(p.command(args...))
+}
+
+// prepare returns a run in this process.
+func (p *program) prepare(args ...string) *running {
+	return &running{
+		program: p, Cmd: &exec.Cmd{Args: args}, stdin: strings.NewReader(""),
+		signals: make(chan os.Signal, 2), ended: make(chan int, 1),
+	}
+}
+
+// fromFile has a run in this process read a file as its standard input.
+func (r *running) fromFile(name string) {
+	r.program.t.Helper()
+	f, err := os.Open(r.program.path(name))
+	if err != nil {
+		r.program.t.Fatal(err)
+	}
+	r.program.t.Cleanup(func() { _ = f.Close() })
+	r.Args[1], r.stdin = "-", f
 }
 
 func (p *program) command(args ...string) *running {
@@ -313,7 +333,9 @@ func (r *running) surroundings() surroundings {
 		env[name] = value
 	}
 	args := slices.Clone(r.Args)
-	args[1] = p.path(args[1])
+	if args[1] != "-" {
+		args[1] = p.path(args[1])
+	}
 	if !slices.Contains(args, "--results") {
 		args = append(args, "--results", "results.csv")
 	}
@@ -327,7 +349,7 @@ func (r *running) surroundings() surroundings {
 	}
 	return surroundings{
 		args: args, getenv: func(name string) string { return env[name] },
-		stdin: strings.NewReader(""), stdout: &r.stdout, stderr: &r.stderr,
+		stdin: r.stdin, stdout: &r.stdout, stderr: &r.stderr,
 		transport: func(int) http.RoundTripper { return p.tenant },
 		signals:   func() <-chan os.Signal { return r.signals },
 		exit:      func(code int) { panic(fmt.Sprintf("a second signal: exit code %d", code)) },
