@@ -19,7 +19,9 @@ type Kind string
 // The kinds of events, and which fields they have beside Time and Kind. All may
 // have a Message.
 const (
-	EventStart       Kind = "start"        // Rows, if known; Tenant
+	EventStart       Kind = "start"        // Tenant, Command, Input, Version; Rows, if known
+	EventRows        Kind = "rows"         // Rows: the input was read to its end
+	EventLookup      Kind = "lookup"       // Message: what was looked up; Reads, WritesSaved: of this look-up alone
 	EventLimits      Kind = "limits"       // Limit, Rate: what was learnt of the tenant's limit
 	EventPause       Kind = "pause"        // Seconds; Time is when the wait began, Message what was waited for
 	EventRefused     Kind = "refused"      // a request was answered with 429; Limit, Seconds to wait if told
@@ -27,7 +29,7 @@ const (
 	EventOutageEnd   Kind = "outage_end"   // Seconds it lasted
 	EventToken       Kind = "token"        // a token was fetched; Seconds it lives
 	EventSample      Kind = "sample"       // Requests, Members, Limit, Remaining, Rate; every 10 to 30 seconds
-	EventStop        Kind = "stop"         // Requests, Members, ExitCode; Message: why, if early
+	EventStop        Kind = "stop"         // Requests, Members, ExitCode, NotAttempted; Rows, if known; Message: why, if early
 )
 
 // Event is one line of the event log of a run. A field that a kind does not have is
@@ -37,6 +39,9 @@ type Event struct {
 	Kind      Kind      `json:"kind"`
 	Message   string    `json:"message,omitempty"`
 	Tenant    string    `json:"tenant,omitempty"`
+	Command   string    `json:"command,omitempty"`   // as it was typed, without what is secret
+	Input     string    `json:"input,omitempty"`     // name of the file that was read
+	Version   string    `json:"version,omitempty"`   // of the program
 	Rows      int       `json:"rows,omitempty"`      // of the input
 	Seconds   float64   `json:"seconds,omitempty"`   // how long
 	Requests  int       `json:"requests,omitempty"`  // sent since the start
@@ -45,6 +50,10 @@ type Event struct {
 	Remaining int       `json:"remaining,omitempty"` // of them now
 	Rate      float64   `json:"rate,omitempty"`      // requests a second that the tenant allows in the long run, as learnt
 	ExitCode  int       `json:"exit_code,omitempty"`
+
+	NotAttempted int `json:"not_attempted,omitempty"` // rows that the run did not come to
+	Reads        int `json:"reads,omitempty"`         // requests that looked something up
+	WritesSaved  int `json:"writes_saved,omitempty"`  // requests that did not have to be sent, for what was looked up
 }
 
 // EventWriter writes events as JSON lines. It is safe for concurrent use.

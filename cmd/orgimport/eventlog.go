@@ -92,7 +92,10 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 // start notes the start, and then samples until stop.
 func (d *eventLog) start(r *job) {
 	d.events = report.NewEventWriter(&d.out)
-	d.write(report.Event{Kind: report.EventStart, Tenant: r.conn.base.Host, Rows: int(r.total.Load())})
+	d.write(report.Event{
+		Kind: report.EventStart, Tenant: r.conn.base.Host,
+		Command: commandLine(withoutSecrets(r.args)), Input: r.in.name, Version: version(),
+	})
 	d.end = make(chan struct{})
 	d.sampling.Go(func() {
 		for {
@@ -127,6 +130,13 @@ func (d *eventLog) stop(r *job, e *exitError) {
 	d.sample(r)
 	stop := report.Event{
 		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()), ExitCode: e.code,
+	}
+	rows := r.summary.Rows()
+	stop.NotAttempted = rows["not_attempted"]
+	if r.summary.Stopped == "" || r.summary.Total > 0 {
+		for _, n := range rows {
+			stop.Rows += n
+		}
 	}
 	if e.err != nil {
 		stop.Message = e.Error()

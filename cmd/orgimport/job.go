@@ -300,6 +300,9 @@ func (j *job) openResults() (err error) {
 
 // send is the program.
 func (j *job) send(ctx context.Context) error {
+	if j.Events != "" {
+		j.eventLog.start(j)
+	}
 	if j.check != nil {
 		if err := j.check(ctx, j); err != nil {
 			return err
@@ -309,8 +312,8 @@ func (j *job) send(ctx context.Context) error {
 	j.ui.watch(j.progress)
 	rowCount, notes := j.in.survey(ctx, j.dialect())
 	j.total.Store(rowCount)
-	if j.Events != "" {
-		j.eventLog.start(j)
+	if rowCount > 0 {
+		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
 	}
 	j.sayNotes(notes)
 	rows := j.resolved(j.table)

@@ -7,12 +7,18 @@ import (
 
 // goOn is the command that goes on where this run stopped.
 func (c *console) goOn() string {
-	args := slices.Clone(c.args)
+	args := withoutSecrets(c.args)
 	if !slices.Contains(args, "--resume") {
 		args = append(args, "--resume")
 	}
+	return commandLine(args)
+}
+
+// withoutSecrets returns a copy of args with … in the place of the address of a
+// ping, which is a secret for many services.
+func withoutSecrets(args []string) []string {
+	args = slices.Clone(args)
 	for i, arg := range args {
-		// The address of a ping is a secret for many services.
 		switch {
 		case strings.HasPrefix(arg, "--ping="):
 			args[i] = "--ping=…"
@@ -20,7 +26,7 @@ func (c *console) goOn() string {
 			args[i+1] = "…"
 		}
 	}
-	return commandLine(args)
+	return args
 }
 
 // commandLine is what to type to run orgimport with these arguments.

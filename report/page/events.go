@@ -12,15 +12,17 @@ import (
 
 // history is how the runs went, as their events tell it, in bounded memory.
 type history struct {
-	starts  int
-	tenant  string
-	rows    int // of the input, by the latest start; 0 if not known
-	stopped string
-	ended   bool    // the latest run came to the end of its input
-	bucket  int     // what the tenant's bucket holds, as learnt last; 0 if not known
-	rate    float64 // requests a second it allows in the long run, likewise
+	starts int
+	first  report.Event // start of the last run
+	tenant string
+	rows   int           // of the input of the last run; 0 if not known
+	end    *report.Event // stop of the last run; nil if it was killed, or goes on
+
+	bucket int     // what the tenant's bucket holds, as learnt last; 0 if not known
+	rate   float64 // requests a second it allows in the long run, likewise
 
 	requests, refused int
+	reads, saved      int          // by look-ups
 	before            report.Event // the sample, start or stop before this one
 	samples           []sample
 	perSample         int // how many samples of the file make one of ours
@@ -99,13 +101,18 @@ func (c *history) add(e report.Event) {
 	switch e.Kind {
 	case report.EventStart:
 		c.starts++
-		c.tenant, c.rows, c.stopped = cmp.Or(report.Shorten(e.Tenant), c.tenant), e.Rows, ""
-		c.ended = false
+		c.tenant = cmp.Or(report.Shorten(e.Tenant), c.tenant)
+		c.first, c.rows, c.end = e, e.Rows, nil
 		c.before = e
+	case report.EventRows:
+		c.rows = e.Rows
+	case report.EventLookup:
+		c.reads += max(0, e.Reads)
+		c.saved += max(0, e.WritesSaved)
 	case report.EventStop:
 		c.endOutage(e.Time)
-		c.stopped = report.Shorten(e.Message)
-		c.ended = e.Message == ""
+		c.rows = cmp.Or(e.Rows, c.rows)
+		c.end = &e
 		c.sample(e)
 	case report.EventSample:
 		c.sample(e)
@@ -203,6 +210,21 @@ func (c *history) mark(s timeSpan) {
 		c.spans = c.spans[:maxSpans/2]
 	}
 	c.spans = append(c.spans, s)
+}
+
+// finished reports whether the last run came to the end of its input.
+func (c *history) finished() bool {
+	return c.end != nil && (c.end.ExitCode == 0 || c.end.ExitCode == 1)
+}
+
+// notAttempted returns how many rows have no line, of which the results hold
+// that many.
+func (c *history) notAttempted(lines int) int {
+	n := max(0, c.rows-lines)
+	if c.end != nil {
+		n = max(n, c.end.NotAttempted)
+	}
+	return n
 }
 
 func (s timeSpan) length() time.Duration { return s.to.Sub(s.from) }

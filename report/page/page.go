@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -159,13 +160,10 @@ func newView(d *tally, c *history, p Page) *view {
 	notAttempted := 0
 	if c != nil {
 		v.Tenant = cmp.Or(p.Tenant, c.tenant)
-		notAttempted = max(0, c.rows-d.counts.Sum())
+		notAttempted = c.notAttempted(d.counts.Sum())
 	}
 	v.addUp(d, notAttempted)
-	if c != nil && !c.ended && d.counts.Failures()+notAttempted == 0 {
-		v.Title = "The run did not come to the end of its input"
-		v.Lead = report.Plural(v.Rows, "row") + " of it " + report.Verb(v.Rows, "is", "are") + " in; others may be left. Go on with --resume."
-	}
+	v.headline(d.counts.Failures(), notAttempted, c)
 	v.note(d, c)
 	v.tell(d, c)
 	v.explain(d)
@@ -191,32 +189,47 @@ func (v *view) addUp(d *tally, notAttempted int) {
 	if notAttempted > 0 {
 		add(term{Class: "waiting", Name: "not attempted", Meaning: "the run ended before them", Rows: notAttempted})
 	}
-	notIn := d.counts.Failures()
+}
+
+// headline sets what the reader should know first. That nothing is left to do
+// is said only of a run that is known to have come to the end of its input.
+func (v *view) headline(notDone, notAttempted int, c *history) {
+	v.Lead = "Below is why, and what to do about each cause."
+	if notAttempted > 0 && notDone > 0 {
+		v.Lead = report.Number(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
+	}
 	switch {
 	case v.Rows == 0:
 		v.Title, v.Lead = "No rows", "The results file has no lines yet."
-	case notIn+notAttempted == 0:
-		v.Title = "Every row is in"
-		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
-	case notIn == 0:
+	case notDone == v.Rows && notDone > 1:
+		v.Title = "None of " + report.Plural(v.Rows, "row") + " is done"
+	case notDone > 0:
+		v.Title = report.Number(notDone) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notDone, "is", "are") + " not done"
+	case notAttempted > 0:
 		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
-		v.Lead = "All the others are in. Go on with --resume."
-	case notIn == v.Rows && notIn > 1:
-		v.Title = "None of " + report.Plural(v.Rows, "row") + " is in"
-		v.Lead = "Below is why, and what to do about each cause."
+		v.Lead = "All the others are done. Go on with --resume."
+	case c != nil && c.finished():
+		v.Title = "Every row is done"
+		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
+	case c != nil:
+		v.Title = report.Plural(v.Rows, "row") + " done so far"
+		v.Lead = "The run is not known to have come to the end of its input: go on with --resume."
 	default:
-		v.Title = report.Number(notIn) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notIn, "is", "are") + " not in"
-		v.Lead = "Below is why, and what to do about each cause."
-		if notAttempted > 0 {
-			v.Lead = report.Number(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
-		}
+		v.Title = report.Plural(v.Rows, "row") + " done"
+		v.Lead = "No row of the results failed."
 	}
 }
 
 // note sets what limits the truth of the page.
 func (v *view) note(d *tally, c *history) {
-	if c == nil || c.rows == 0 {
+	switch {
+	case c == nil:
+		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here. The event log tells of them: write one with --events, and give it to orgimport report.")
+	case c.rows == 0 && !c.finished():
 		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here.")
+	}
+	if c != nil && !c.finished() {
+		v.Notes = append(v.Notes, c.ending())
 	}
 	if d.damaged > 0 {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts their rows again.",
@@ -224,9 +237,6 @@ func (v *view) note(d *tally, c *history) {
 	}
 	if d.torn {
 		v.Notes = append(v.Notes, "The last line has no end and is not counted: the run was cut off, or is still going on.")
-	}
-	if c != nil && c.stopped != "" {
-		v.Notes = append(v.Notes, "The last run was stopped: "+c.stopped)
 	}
 }
 
@@ -245,6 +255,7 @@ func (v *view) tell(d *tally, c *history) {
 	if c == nil {
 		return
 	}
+	v.Facts = append(c.facts(), v.Facts...)
 	if chart := c.rateChart(); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
@@ -258,6 +269,38 @@ func (v *view) tell(d *tally, c *history) {
 		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited, Longest: c.longest,
 		Outages: c.outages, OutageFor: c.outageFor,
 	}
+}
+
+// ending says how a run ended that did not come to the end of its input.
+func (c *history) ending() string {
+	if c.end == nil {
+		return "The last run was killed, or is still going on: its event log has no end."
+	}
+	text := fmt.Sprintf("The last run was stopped with exit code %d", c.end.ExitCode)
+	if c.end.Message != "" {
+		text += ": " + report.Shorten(c.end.Message)
+	}
+	return text + "."
+}
+
+// facts says which run it was.
+func (c *history) facts() []fact {
+	var facts []fact
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, fact{name, report.Shorten(value)})
+		}
+	}
+	add("Command", c.first.Command)
+	add("Input", c.first.Input)
+	switch {
+	case c.end == nil:
+		add("Exit code", "none: killed, or still going on")
+	default:
+		add("Exit code", strconv.Itoa(c.end.ExitCode))
+	}
+	add("Version", c.first.Version)
+	return facts
 }
 
 // limitOf returns the limit of the tenant in words.

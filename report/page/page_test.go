@@ -93,36 +93,50 @@ func text(html string) string {
 func TestPageBeginsWithWhatMatters(t *testing.T) {
 	added := outcome(2, "org_a", "auth0|1", importer.Added)
 	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
-	start := func(rows int) string {
-		return eventLog(t, report.Event{Time: noon, Kind: report.EventStart, Rows: rows, Tenant: "acme.eu.auth0.com"})
-	}
+	start := report.Event{Time: noon, Kind: report.EventStart, Tenant: "acme.eu.auth0.com", Command: "orgimport import members.csv", Input: "members.csv", Version: "v1.2.3"}
+	rows := func(n int) report.Event { return report.Event{Time: noon, Kind: report.EventRows, Rows: n} }
+	stop := report.Event{Time: noon, Kind: report.EventStop}
+	stopped := report.Event{Time: noon, Kind: report.EventStop, ExitCode: 130, NotAttempted: 8, Message: "stopped by SIGINT"}
 	tests := []struct {
 		name    string
 		results string
-		events  string
+		events  []report.Event
 		want    []string
 	}{
-		{"no file yet", "", "", []string{"No rows", "has no lines yet"}},
-		{"header alone", header + "\n", "", []string{"No rows"}},
-		{"all in", results(t, nil, added), "", []string{"Every row is in", "1 row, and nothing is left to do", "added 1 100 %"}},
-		{"one not in", results(t, nil, added, failed), "", []string{"1 of 2 rows is not in", "added 1 50.0 %", "failed 1 50.0 %"}},
-		{"none in", results(t, nil, failed, failed), "", []string{"None of 2 rows is in", "failed 2 100 %"}},
-		{"stopped", results(t, nil, added), start(10), []string{"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "of acme.eu.auth0.com"}},
-		{"stopped with failures", results(t, nil, added, failed), start(10), []string{"1 of 10 rows is not in", "8 more were not attempted"}},
-		{"damaged", results(t, nil, added) + "x\n2,org", "", []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
-		{"not known how many rows there are", results(t, nil, added), "", []string{"Rows that were not attempted have no line"}},
-		{"stopped before the end of a pipe", results(t, nil, added), start(0), []string{"The run did not come to the end of its input", "1 row of it is in; others may be left"}},
-		{"stopped by a change of its input", results(t, nil, added), start(1) + eventLog(t, report.Event{Time: noon, Kind: report.EventStop, Message: "it changed"}), []string{"The run did not come to the end of its input"}},
-		{"came to the end", results(t, nil, added), start(1) + eventLog(t, report.Event{Time: noon, Kind: report.EventStop}), []string{"Every row is in", "nothing is left to do"}},
-		{"why it stopped", results(t, nil, added), eventLog(t, report.Event{Time: noon, Kind: report.EventStop, Message: "interrupted"}), []string{"The last run was stopped: interrupted"}},
+		{"no file yet", "", nil, []string{"No rows", "has no lines yet"}},
+		{"header alone", header + "\n", nil, []string{"No rows"}},
+		{"all done, for all that is known", results(t, nil, added), nil, []string{"1 row done No row of the results failed.", "added 1 100 %", "Rows that were not attempted have no line"}},
+		{"all done", results(t, nil, added), []report.Event{start, rows(1), stop}, []string{
+			"Every row is done 1 row, and nothing is left to do.", "Run of orgimport on acme.eu.auth0.com",
+			"Command orgimport import members.csv Input members.csv Exit code 0 Version v1.2.3",
+		}},
+		{"all of a pipe done", results(t, nil, added), []report.Event{start, stop}, []string{"Every row is done"}},
+		{"one not done", results(t, nil, added, failed), nil, []string{"1 of 2 rows is not done", "added 1 50.0 %", "failed 1 50.0 %"}},
+		{"none done", results(t, nil, failed, failed), nil, []string{"None of 2 rows is done", "failed 2 100 %"}},
+		{"stopped", results(t, nil, added), []report.Event{start, rows(10), stopped}, []string{
+			"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "The last run was stopped with exit code 130: stopped by SIGINT.",
+		}},
+		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done", "8 more were not attempted"}},
+		{"stopped, and there are lines of rows that are gone", results(t, nil, added, added, added), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
+		{"stopped at a pipe", results(t, nil, added), []report.Event{start, {Time: noon, Kind: report.EventStop, ExitCode: 10}}, []string{
+			"1 row done so far", "not known to have come to the end of its input", "Rows that were not attempted have no line",
+		}},
+		{"killed", results(t, nil, added), []report.Event{start, rows(10)}, []string{"9 of 10 rows still to be attempted", "killed, or is still going on", "Exit code none"}},
+		{"killed early", results(t, nil, added), []report.Event{start}, []string{"1 row done so far", "killed, or is still going on"}},
+		{"killed after the last row", results(t, nil, added), []report.Event{start, rows(1)}, []string{"1 row done so far"}},
+		{"killed after a run that was done", results(t, nil, added), []report.Event{start, rows(1), stop, start}, []string{"1 row done so far"}},
+		{"damaged", results(t, nil, added) + "x\n2,org", nil, []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := text(render(t, tt.results, tt.events))
+			got := text(render(t, tt.results, eventLog(t, tt.events...)))
 			for _, want := range tt.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("%q is not in:\n%s", want, got)
 				}
+			}
+			if strings.Contains(got, "Every row") && !strings.HasPrefix(tt.want[0], "Every row") {
+				t.Errorf("it says that every row is done:\n%s", got)
 			}
 		})
 	}
@@ -223,7 +237,7 @@ func TestPageCountsOrganizations(t *testing.T) {
 		rows = append(rows, outcome(i+2, fmt.Sprintf("org_%02d", i%12), fmt.Sprint("auth0|", i), status))
 	}
 	got := text(render(t, results(t, nil, rows...), ""))
-	for _, want := range []string{"12 organizations, 9 with rows that are not in.", "Largest Organization Rows org_00 5 org_01 5"} {
+	for _, want := range []string{"12 organizations, 9 with rows that are not done.", "Largest Organization Rows org_00 5 org_01 5"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
@@ -245,7 +259,7 @@ func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := text(render(t, file.String(), ""))
-	for _, want := range []string{"More than 100,000 organizations, none with rows that are not in. Only so many are told apart here", "Largest Organization Rows org_0 2"} {
+	for _, want := range []string{"More than 100,000 organizations, none with rows that are not done. Only so many are told apart here", "Largest Organization Rows org_0 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
