@@ -66,6 +66,10 @@ type Key struct {
 type Settled struct {
 	Status  Status
 	Message string
+
+	// CorrelationID is that of the request which decided over the row in
+	// another run; empty if there was none.
+	CorrelationID string
 }
 
 func (s *Settled) Error() string { return s.Message }

@@ -67,7 +67,7 @@ func (d *Directory) resolve(row *Row) {
 	case userErr != nil:
 		row.Err = userErr
 	case d.Members.Len() > 0 && d.Members.Has(PairKey(*row)):
-		row.Err = &Settled{AlreadyMember, "a member already, as the organization's list of members says"}
+		row.Err = &Settled{Status: AlreadyMember, Message: "a member already, as the organization's list of members says"}
 	}
 	if row.OrgID != "" && row.UserID != "" {
 		row.Keys = nil

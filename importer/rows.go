@@ -16,7 +16,7 @@ func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, e
 		for row, err := range rows {
 			if err == nil && row.Err == nil {
 				if line, found := seen.Add(key(row), row.Line); found {
-					row.Err = &Settled{Duplicate, fmt.Sprintf("same pair as line %d", line)}
+					row.Err = &Settled{Status: Duplicate, Message: fmt.Sprintf("same pair as line %d", line)}
 				}
 			}
 			if !yield(row, err) {

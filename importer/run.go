@@ -103,10 +103,10 @@ func unsent(r Row) Outcome {
 	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
 	var settled *Settled
 	var coded interface{ Code() string }
-	switch {
-	case errors.As(r.Err, &settled):
-		o.Status = settled.Status
-	case errors.As(r.Err, &coded):
+	if errors.As(r.Err, &settled) {
+		o.Status, o.CorrelationID = settled.Status, settled.CorrelationID
+	}
+	if errors.As(r.Err, &coded) {
 		o.Code = coded.Code()
 	}
 	return o

@@ -256,7 +256,9 @@ func plausible(fields []string) bool {
 		return false
 	}
 	status := importer.Status(fields[columnStatus])
-	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "") {
+	// Who is invited has no id yet.
+	invited := status == importer.Invited || status == importer.AlreadyInvited
+	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !invited) {
 		return false
 	}
 	// The time is not asked for: a spreadsheet writes it in a form of its own,

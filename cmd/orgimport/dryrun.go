@@ -6,14 +6,13 @@ import (
 	"fmt"
 
 	"orgimport/importer"
+	"orgimport/importer/auth0"
 	"orgimport/report"
 )
 
 // forecast is what there is to know of an operation before it.
 type forecast struct {
-	verb, noun string // such as remove, membership
-	size       int    // rows in a request at most
-	key        func(importer.Row) string
+	verb, noun string                       // such as remove, membership
 	limits     func(publishedPlan) []bucket // that it draws on; nil where none is published
 }
 
@@ -25,6 +24,7 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	defer j.close()
 	ctx, end := c.untilSignal(nil, nil)
 	defer end()
+	j.does = j.op(j, &auth0.Client{})
 	var err error
 	if j.in, err = openInput(ctx, c, t.file); err != nil {
 		return err
@@ -33,12 +33,12 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	if err := j.openTable(ctx); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	rows := importer.Distinct(named(j.table.Rows()), f.key)
+	rows := named(j.table.Rows())
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
 	byOrg := make(map[string]int)
-	found, err := importer.Survey(tally(ctx, rows, byOrg), f.size, nil)
+	found, err := importer.Survey(tally(ctx, importer.Distinct(rows, j.does.KeyOf), byOrg), j.does.Size, nil)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -80,7 +80,7 @@ func named(rows rowSeq) rowSeq {
 
 // print prints requests and time first, then what there is beside.
 func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error {
-	p := &plan{Input: j.in.name, Dialect: j.table.String(), Plan: found, BatchSize: f.size, Requests: found.Batches}
+	p := &plan{Input: j.in.name, Dialect: j.table.String(), Plan: found, BatchSize: j.does.Size, Requests: found.Batches}
 	for _, plan := range publishedPlans() {
 		if limits := f.limits(plan); limits != nil {
 			p.Estimates = append(p.Estimates, estimate{plan.name, sustained(limits), int(duration(p.Requests, limits).Seconds())})

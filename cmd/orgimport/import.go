@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -49,5 +50,21 @@ func (cmd *importCmd) Run(c *console) error {
 		file: cmd.File,
 		size: cmd.BatchSize,
 		op:   func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
+		check: func(_ context.Context, j *job) error {
+			j.sayRoles()
+			return nil
+		},
 	})
+}
+
+// sayRoles says that an import leaves the roles of a file alone.
+func (j *job) sayRoles() {
+	name, file := j.table.Roles(), j.file
+	if name == "" {
+		return
+	}
+	if file == "-" {
+		file = "FILE"
+	}
+	j.log.Warn(fmt.Sprintf("the column %q is not imported: run orgimport roles %s after this", name, file))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -75,10 +74,10 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 
 // withIDs rejects the rows that name their organization or user by something
 // other than an id, and have not been looked up.
-func withIDs(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+func withIDs(rows rowSeq, byAddress bool) rowSeq {
 	return func(yield func(importer.Row, error) bool) {
 		for row, err := range rows {
-			if err == nil && row.Err == nil && row.Keys != nil {
+			if err == nil && row.Err == nil && row.Keys != nil && (row.OrgID == "" || !byAddress) {
 				row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
 			}
 			if !yield(row, err) {

@@ -47,12 +47,16 @@ type task struct {
 	file string // the input; - for standard input
 	size int    // rows in a request at most; 0: as many as the operation can carry
 
-	// op returns the operation.
+	// op returns the operation. Its Send may call [job.note].
 	op func(j *job, client *auth0.Client) importer.Op
 
 	// twice says that the input is read before the first request too, so that
 	// a pipe has to be spooled.
 	twice bool
+
+	// byAddress says that the operation takes users by their e-mail addresses,
+	// so that nobody looks these up.
+	byAddress bool
 
 	// read, if set, adds to how the input is read beside what the flags say. If
 	// the input holds results, was says whose; otherwise it is zero. An error
@@ -122,6 +126,7 @@ type job struct {
 	does  importer.Op
 
 	out      *results
+	writing  sync.Mutex         // held by whoever writes results
 	held     []importer.Outcome // of rows without a request, while there was none
 	failures *os.File           // if it is a device or a pipe
 	closing  []func()
@@ -231,11 +236,11 @@ func (j *job) openTable(ctx context.Context) (err error) {
 	if err != nil || !j.table.Results() || j.read == nil {
 		return err
 	}
-	d := j.jobFlags.dialect()
+	d := j.dialect()
 	d.Settled = func(r csvfile.Result) error { return &told{r} }
 	results, err := csvfile.Open(j.in.again(), d)
 	if err == nil {
-		j.was, err = readOrigin(ctx, results, importer.PairKey, j.host())
+		j.was, err = readOrigin(ctx, results, j.does.KeyOf, j.host())
 	}
 	if err == nil {
 		err = j.read(j, &d, j.was)
@@ -259,7 +264,7 @@ func (j *job) host() string {
 func (j *job) again() (*csvfile.Table, error) { return csvfile.Open(j.in.again(), j.dialect()) }
 
 // resolved returns the rows of the input with what was looked up.
-func (j *job) resolved(table *csvfile.Table) rowSeq { return withIDs(table.Rows()) }
+func (j *job) resolved(table *csvfile.Table) rowSeq { return withIDs(table.Rows(), j.byAddress) }
 
 // dialect says how the input is read.
 func (j *job) dialect() csvfile.Dialect {
@@ -355,6 +360,8 @@ func (j *job) warn(text string) { j.log.Warn(text) }
 // can send none leaves everything as it was. Rows that need no request are held
 // until then.
 func (j *job) record(answered []importer.Outcome) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
 	if j.broken != nil {
 		return
 	}
@@ -366,6 +373,23 @@ func (j *job) record(answered []importer.Outcome) {
 		answered = j.release()
 	}
 	j.write(answered)
+}
+
+// note writes a line at once and has it on the disk when it returns, for an
+// operation that must not forget what it is about to do. It may be called
+// concurrently.
+func (j *job) note(o importer.Outcome) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if !j.out.begun {
+		j.write(j.release())
+	}
+	if j.broken == nil {
+		if j.broken = j.out.note(o); j.broken != nil {
+			j.stop(j.broken)
+		}
+	}
+	return j.broken
 }
 
 // maxHeld bounds the rows that are held. They take some 300 bytes each.

@@ -18,8 +18,14 @@ type publishedPlan struct {
 	// it too. It is counted, so that no estimate is too short for that.
 	whole []bucket
 
-	writeMembers     []bucket // POST and DELETE /organizations/{id}/members
+	// POST and DELETE /organizations/{id}/members. Those of a member's roles have
+	// a row of their own, with the same numbers.
+	writeMembers     []bucket
 	readOrganization []bucket // GET /organizations/{id}; nil: not published
+
+	// POST /organizations/{id}/invitations; nil: not published. Essentials and
+	// Professional have a row for all other endpoints together.
+	writeInvitations []bucket
 }
 
 // publishedPlans are the plans of Auth0, from its documentation, "Rate Limit
@@ -33,17 +39,17 @@ type publishedPlan struct {
 func publishedPlans() []publishedPlan {
 	small := endpoint(20, 200)
 	return []publishedPlan{
-		{"Free", aSecond(2, 2), nil, nil},
-		{"Essentials, Professional", nil, small, endpoint(20, 200)},
-		{"Enterprise, production", aSecond(50, 16), small, endpoint(10, 100)},
-		{"Enterprise, non-production", aSecond(10, 2), small, endpoint(10, 100)},
-		{"Private Cloud, 20 RPS", aSecond(20, 20), small, endpoint(40, 500)},
-		{"Private Cloud, 100 RPS", aSecond(50, 50), small, endpoint(40, 500)},
-		{"Private Cloud, 500 RPS", aSecond(250, 250), endpoint(100, 1000), endpoint(50, 2500)},
-		{"Private Cloud, 1500 RPS", aSecond(750, 750), endpoint(300, 3000), nil},
-		{"Private Cloud, 3000 RPS", aSecond(1500, 1500), endpoint(600, 6000), nil},
-		{"Private Cloud, 6000 RPS", aSecond(3000, 3000), endpoint(1200, 12000), nil},
-		{"Private Cloud, 10000 RPS", aSecond(5000, 5000), endpoint(2400, 24000), nil},
+		{"Free", aSecond(2, 2), nil, nil, nil},
+		{"Essentials, Professional", nil, small, endpoint(20, 200), endpoint(10, 150)},
+		{"Enterprise, production", aSecond(50, 16), small, endpoint(10, 100), small},
+		{"Enterprise, non-production", aSecond(10, 2), small, endpoint(10, 100), small},
+		{"Private Cloud, 20 RPS", aSecond(20, 20), small, endpoint(40, 500), nil},
+		{"Private Cloud, 100 RPS", aSecond(50, 50), small, endpoint(40, 500), nil},
+		{"Private Cloud, 500 RPS", aSecond(250, 250), endpoint(100, 1000), endpoint(50, 2500), nil},
+		{"Private Cloud, 1500 RPS", aSecond(750, 750), endpoint(300, 3000), nil, nil},
+		{"Private Cloud, 3000 RPS", aSecond(1500, 1500), endpoint(600, 6000), nil, nil},
+		{"Private Cloud, 6000 RPS", aSecond(3000, 3000), endpoint(1200, 12000), nil, nil},
+		{"Private Cloud, 10000 RPS", aSecond(5000, 5000), endpoint(2400, 24000), nil, nil},
 	}
 }
 
@@ -58,6 +64,15 @@ func (p publishedPlan) adding() []bucket { return slices.Concat(p.whole, p.write
 
 // reading returns the limits that reading an organization draws on.
 func (p publishedPlan) reading() []bucket { return slices.Concat(p.whole, p.readOrganization) }
+
+// inviting returns the limits that invitations draw on; nil if they are not
+// published.
+func (p publishedPlan) inviting() []bucket {
+	if p.writeInvitations == nil && p.name != "Free" {
+		return nil
+	}
+	return slices.Concat(p.whole, p.writeInvitations)
+}
 
 // duration is how long it takes at least until the last of n requests may leave
 // through all of the buckets, which are full at the start: the burst goes at

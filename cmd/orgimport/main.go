@@ -40,6 +40,8 @@ type cli struct {
 	Import  importCmd  `cmd:"" set:"results=results.csv" help:"Add the users of a CSV file to organizations."`
 	Plan    planCmd    `cmd:"" set:"results=results.csv" help:"Say what an import would do, and how long it would take."`
 	Remove  removeCmd  `cmd:"" set:"results=removed.csv" help:"Take the users of a CSV file out of organizations, or undo an import."`
+	Roles   rolesCmd   `cmd:"" set:"results=assigned.csv" help:"Give members roles in their organizations."`
+	Invite  inviteCmd  `cmd:"" set:"results=invited.csv" help:"Invite people to organizations by their e-mail addresses."`
 	Export  exportCmd  `cmd:"" help:"Get the members of organizations out, as a CSV file."`
 	Verify  verifyCmd  `cmd:"" help:"Read the members back, and say of every row that is in whether it is."`
 	Report  reportCmd  `cmd:"" help:"Make a page for people of a results file."`

@@ -12,20 +12,24 @@ import (
 type names struct{ rows, organizations int }
 
 // names reads the input to its end. Rows that would be rejected name nothing.
-func (j *job) names(ctx context.Context, key func(importer.Row) string) (names, error) {
+func (j *job) names(ctx context.Context) (names, error) {
 	table, err := j.again()
 	if err != nil {
 		return names{}, err
 	}
+	all := j.resolved(table)
+	if j.rows != nil {
+		all = j.rows(j, all)
+	}
 	var rows, orgs importer.Set
-	for row, err := range j.resolved(table) {
+	for row, err := range all {
 		switch {
 		case ctx.Err() != nil:
 			return names{}, context.Cause(ctx)
 		case err != nil:
 			return names{}, err
 		case row.Err == nil:
-			rows.Add(key(row), row.Line)
+			rows.Add(j.does.KeyOf(row), row.Line)
 			orgs.Add(row.OrgID, row.Line)
 		}
 	}

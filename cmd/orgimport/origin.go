@@ -27,6 +27,10 @@ type origin struct {
 	last, done importer.Set // rows, and rows that are done
 }
 
+// errRepeated is the Err of a row that repeats an earlier one by the results of
+// an earlier run: what counts is the row that it repeats.
+var errRepeated = &importer.Settled{Status: importer.Duplicate, Message: "same as an earlier line, by the results of an earlier run"}
+
 // told carries what a results file says of a row.
 type told struct{ csvfile.Result }
 

@@ -145,7 +145,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := importer.Distinct(p.counted(ctx, withIDs(table.Rows())), importer.PairKey)
+	rows := importer.Distinct(p.counted(ctx, withIDs(table.Rows(), false)), importer.PairKey)
 	if p.Resume {
 		rows = settled(rows, done.Has)
 	}

@@ -42,14 +42,9 @@ func (cmd *removeCmd) Run(c *console) error {
 		after: "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
 	}
 	if cmd.DryRun {
-		return c.dryRun(&cmd.jobFlags, t, removing())
+		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "remove", noun: "membership", limits: publishedPlan.adding})
 	}
 	return c.runJob(&cmd.jobFlags, t)
-}
-
-// removing is what there is to know of a removal before it.
-func removing() forecast {
-	return forecast{size: auth0.MaxMembers, noun: "membership", verb: "remove", key: importer.PairKey, limits: publishedPlan.adding}
 }
 
 // readRemovals takes of the results of an import the lines that say that a user
@@ -81,7 +76,7 @@ func (cmd *removeCmd) check(ctx context.Context, j *job) error {
 	if err := j.conn.need(ctx, []string{"delete:organization_members"}); err != nil {
 		return err
 	}
-	names, err := j.names(ctx, importer.PairKey)
+	names, err := j.names(ctx)
 	if err != nil {
 		return err
 	}

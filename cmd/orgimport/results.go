@@ -34,6 +34,7 @@ type results struct {
 	before       *report.Journal // what earlier runs finished
 	resumed      bool            // the file was there before
 	begun        bool            // lines are written; until then the file is as it was
+	noted        bool            // rows may have a line that another replaces
 
 	mu       sync.Mutex // held by whoever writes
 	file     *os.File
@@ -148,6 +149,20 @@ func (r *results) order(rows rowSeq, size int) iter.Seq2[importer.Batch, error] 
 	return importer.Group(importer.Last(importer.Skip(rows, r.before.Has), r.before.Failed), size)
 }
 
+// note appends a line and has it on the disk when it returns.
+func (r *results) note(o importer.Outcome) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noted = true
+	if err := r.writer.Write([]importer.Outcome{o}); err != nil {
+		return err
+	}
+	if err := r.file.Sync(); err != nil {
+		return writeError(r.path, err)
+	}
+	return nil
+}
+
 // write appends lines.
 func (r *results) write(outcomes []importer.Outcome) error {
 	r.mu.Lock()
@@ -159,7 +174,7 @@ func (r *results) write(outcomes []importer.Outcome) error {
 // that came to the end of its input, what earlier runs said of rows that are not
 // done goes: this run has said it anew, if the input has the row.
 func (r *results) compact(complete bool) error {
-	if !r.resumed {
+	if !r.resumed && !r.noted {
 		return nil // no row can have two lines
 	}
 	first := 0

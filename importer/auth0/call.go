@@ -28,6 +28,7 @@ type call struct {
 	query         string
 	body          []byte
 	correlationID string
+	once          bool // a request that may have done its work is not sent again
 	limitIsFinal  bool // a 429 is an answer, for it speaks of something else than the rate
 
 	sent          int // requests that went out

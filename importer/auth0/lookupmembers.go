@@ -2,7 +2,10 @@ package auth0
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 
 	"orgimport/importer"
 )
@@ -20,14 +23,14 @@ func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *
 	for org := range rows {
 		orgs = append(orgs, org)
 	}
-	for found, err := range ask(ctx, l.Workers, orgs, func(ctx context.Context, org string) ([]importer.Row, error) {
-		return l.membersOf(ctx, org, rows[org], pairs)
+	for found, err := range ask(ctx, l.Workers, orgs, func(ctx context.Context, org string) (map[string]Member, error) {
+		return l.membersOf(ctx, org, rows[org], (rows[org]+MaxMembers-1)/MaxMembers, pairs)
 	}) {
 		if err != nil {
 			return err
 		}
-		for _, row := range found {
-			d.Members.Add(importer.PairKey(row), 0)
+		for pair := range found {
+			d.Members.Add(pair, 0)
 		}
 		done++
 		l.progress(PhaseMembers, done, len(orgs))
@@ -35,16 +38,36 @@ func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *
 	return nil
 }
 
-// membersOf returns those pairs of an organization that are in. One that does not
-// exist has no members: that it is missing is said when it is written to.
-func (l *Lookup) membersOf(ctx context.Context, org string, rows int, pairs *importer.Set) (found []importer.Row, err error) {
+// FindAssigned reads which roles the members of organizations have who stand in
+// the file, and returns them by [importer.PairKey]. pairs are those of the file,
+// and rows says how many rows there are of an organization: of each, no more pages
+// are read than that.
+func (l *Lookup) FindAssigned(ctx context.Context, pairs *importer.Set, rows map[string]int) (map[string]RoleIDs, error) {
+	has := make(map[string]RoleIDs)
+	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
+		return l.membersOf(ctx, org, rows[org], rows[org], pairs, FieldRoles)
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		for pair, m := range found {
+			has[pair] = m.Roles
+		}
+	}
+	return has, nil
+}
+
+// membersOf returns those of an organization's members whom the file has, by
+// their pairs. It reads at most so many pages, and no more than it takes to find
+// as many as there are rows. An organization that does not exist has no members:
+// that it is missing is said when it is written to.
+func (l *Lookup) membersOf(ctx context.Context, org string, rows, most int, pairs *importer.Set, fields ...string) (map[string]Member, error) {
 	path, err := organizationPath(org, "members")
 	if err != nil {
 		return nil, nil
 	}
-	most, read := (rows+MaxMembers-1)/MaxMembers, 0
-	seen := make(map[string]bool)
-	query := url.Values{"fields": {"user_id"}, "include_fields": {"true"}}
+	found, read := make(map[string]Member), 0
+	query := url.Values{"fields": {strings.Join(append([]string{"user_id"}, fields...), ",")}, "include_fields": {"true"}}
 	for page, err := range pages[Member](ctx, l.Members, path, "members", query) {
 		if absent(err) {
 			return nil, nil
@@ -53,10 +76,9 @@ func (l *Lookup) membersOf(ctx context.Context, org string, rows int, pairs *imp
 			return nil, err
 		}
 		for _, m := range page {
-			row := importer.Row{OrgID: org, UserID: m.UserID}
-			if !seen[m.UserID] && pairs.Has(importer.PairKey(row)) {
-				seen[m.UserID] = true
-				found = append(found, row)
+			pair := importer.PairKey(importer.Row{OrgID: org, UserID: m.UserID})
+			if pairs.Has(pair) {
+				found[pair] = m
 			}
 		}
 		read++

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -27,8 +29,8 @@ const (
 )
 
 // do sends a call until it is answered in a way that settles it. It returns the
-// answer if its status is want, and else an error.
-func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) {
+// answer if its status is one of want, and else an error.
+func (c *Client) do(ctx context.Context, call *call, want ...int) (*answer, error) {
 	call.answersBefore = c.health.usable()
 	pauses := newPauses(firstPause, longestPause)
 	limitPauses := newPauses(firstLimitPause, longestLimitPause)
@@ -53,7 +55,7 @@ func (c *Client) do(ctx context.Context, call *call, want int) (*answer, error) 
 		call.lastStatus = a.status
 		if a.status < 400 {
 			c.tell(c.health.answered(p)...)
-			if a.status != want {
+			if !slices.Contains(want, a.status) {
 				return nil, a.notTheAPI(call)
 			}
 			return a, nil
@@ -134,8 +136,15 @@ func final(err error) bool {
 // retry notes a passing failure and waits until the call may be sent again. An
 // error ends the call.
 func (c *Client) retry(ctx context.Context, call *call, p probe, pauses *backoff.ExponentialBackOff, e *Error) error {
-	v := c.health.failed(call, p, e, time.Now(), c.maxAttempts(), c.maxWait())
+	most := c.maxAttempts()
+	if call.once {
+		most = math.MaxInt // that it is not sent again says nothing of the tenant
+	}
+	v := c.health.failed(call, p, e, time.Now(), most, c.maxWait())
 	c.tell(v.events...)
+	if v.err == nil && call.once && e.Path == call.path { // and not that no token was to be had
+		return e
+	}
 	if v.err == nil && !v.held {
 		sleep(ctx, max(min(pauses.NextBackOff(), longestPause), e.RetryAfter), c.health.givenUp())
 	}

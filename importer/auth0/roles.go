@@ -84,6 +84,20 @@ func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	return slices.Compact(ids), nil
 }
 
+// RoleNames returns the parts of a value, in ascending order, where nothing is
+// known of the tenant's roles. Its error is that of [Roles.IDs] for an empty one.
+func RoleNames(value, separators string) ([]string, error) {
+	var names []string
+	for part := range splitAny(strings.TrimSpace(value), separators) {
+		if part = strings.TrimSpace(part); part == "" {
+			return nil, errEmptyRole
+		}
+		names = append(names, part)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // NeedsNames reports whether there is anything but ids in a value, so that the
 // list of roles has to be read for it.
 func NeedsNames(value, separators string) bool {
@@ -123,12 +137,14 @@ func (rs *Roles) id(role string) (string, error) {
 	case len(ids) > 1:
 		return "", &roleError{"role_ambiguous", fmt.Sprintf("%d roles have the name %s: %s: give the id", len(ids), role, strings.Join(ids[:min(len(ids), 3)], ", "))}
 	case role == "":
-		return "", &roleError{"roles_empty", "a role is empty"}
+		return "", errEmptyRole
 	case isRoleID(role):
 		return role, nil
 	}
 	return "", &roleError{"role_not_found", "no role of the tenant has the name " + role}
 }
+
+var errEmptyRole = &roleError{"roles_empty", "a role is empty"}
 
 // roleError is the Err of a row whose roles can't be given.
 type roleError struct{ code, message string }

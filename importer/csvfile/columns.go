@@ -125,6 +125,9 @@ func (c *columns) find(d Dialect) (err error) {
 	if c.userBy, err = c.findSide(&userSide, d.UserColumn, d.UserBy); err != nil {
 		return err
 	}
+	if d.Emails {
+		c.at[fieldUserID] = -1
+	}
 	if c.orgBy, err = c.findSide(&orgSide, d.OrgColumn, d.OrgBy); err != nil {
 		return err
 	}
@@ -302,7 +305,8 @@ func (c *columns) key(s *side, f field) bool {
 func (c *columns) keep(d Dialect) {
 	for i := c.own; i < len(c.names); i++ {
 		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i])
-		if wanted && i != c.at[fieldRoles] {
+		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&userSide), i)
+		if wanted && !passed {
 			c.kept = append(c.kept, i)
 		}
 	}
@@ -378,7 +382,7 @@ func (c *columns) tags() []string {
 func (c *columns) title(s *side) string {
 	var parts []string
 	for _, f := range s.fields {
-		if c.at[f] < 0 || c.results() && f != s.fields[0] {
+		if c.at[f] < 0 || c.results() && f != s.fields[0] && c.at[s.fields[0]] >= 0 {
 			continue
 		}
 		part := strconv.Quote(c.name(f))

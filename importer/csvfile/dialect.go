@@ -39,6 +39,11 @@ type Dialect struct {
 	// Roles asks for the column of roles, as [importer.Row.Args].
 	Roles bool
 
+	// Emails asks for users by their e-mail addresses, even if the file has their
+	// ids too, and for the addresses as [importer.Row.Args]. The columns with the
+	// users are not carried to the results then.
+	Emails bool
+
 	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 

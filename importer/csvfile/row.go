@@ -58,6 +58,12 @@ func (t *Table) row(r raw) importer.Row {
 		*v = t.withoutApostrophe(f, *v)
 	}
 	org, user := t.find(&orgSide, &r.record), t.find(&userSide, &r.record)
+	if t.emails {
+		row.Args = []string{""}
+		if user.kind == importer.KindEmail {
+			row.Args[0] = strings.Clone(user.value)
+		}
+	}
 	named := org // in the row itself
 	if org.value == "" || t.columns.results() && org.kind != t.org.kind && t.org.kind == importer.KindOrgID {
 		org = cmp.Or(t.org, org)

@@ -25,6 +25,7 @@ type Table struct {
 	org         ref    // of every row, if Dialect gave one
 	connection  string // of the keys of rows that name none
 	roles       bool   // go to Row.Args
+	emails      bool   // go to Row.Args
 	earlier     func(Result) error
 	only        func(Result) bool // nil: all
 	compression string
@@ -71,7 +72,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, earlier: d.Settled, only: d.Only}
+	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, emails: d.Emails, earlier: d.Settled, only: d.Only}
 	if t.earlier == nil {
 		t.earlier = settled
 	}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// inviteCmd invites people who have no user yet.
+type inviteCmd struct {
+	File string `arg:"" help:"CSV file with a header, failures of an import, or - for standard input." placeholder:"FILE"`
+
+	jobFlags       `embed:""`
+	Application    string        `help:"Client ID of the application that they will log in to." required:"" placeholder:"ID" group:"invitation"`
+	Inviter        string        `help:"Who invites them, as the mail says it." required:"" placeholder:"NAME" group:"invitation"`
+	TTL            time.Duration `help:"How long an invitation is good, up to 720h; default: as Auth0 has it, 7 days." placeholder:"DURATION" group:"invitation"`
+	Role           []string      `help:"Role in the organization of those who accept, by its name or id; may be repeated." placeholder:"NAME" group:"invitation"`
+	NoEmail        bool          `help:"Have Auth0 send no mail." group:"invitation"`
+	MaxInvitations *int          `help:"How many invitations may be sent; required. The number that the file names is said if it is left out." placeholder:"N" group:"stop"`
+	DryRun         bool          `help:"Send nothing; say how many people of which organizations would be invited."`
+}
+
+// Help is what orgimport invite --help says beside the flags.
+func (inviteCmd) Help() string {
+	return `orgimport invite people.csv --application CLIENT_ID --inviter "Acme" --max-invitations 40
+
+orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" --max-invitations 12
+
+The file has an e-mail address and an organization in each row. Of the failures of an import it takes those whom the tenant does not know (user_not_found). --connection names the connection that people will log in with.
+
+An invitation mails somebody, so it is sent at most once. The results get a line that says sending before it leaves. If its answer is lost, the tenant's list of invitations says whether it was made; if that does not tell, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: take its line out by hand to do so. Who has an invitation pending is already_invited.
+
+It takes the scopes create:organization_invitations and read:organization_invitations; with the name of a role also read:roles, with that of a connection read:connections. The links of invitations are neither read nor written anywhere.`
+}
+
+// longestTTL is the longest that Auth0 takes.
+const longestTTL = 30 * 24 * time.Hour
+
+// Validate is called by kong when all flags are read.
+func (cmd *inviteCmd) Validate() error {
+	if cmd.TTL < 0 || cmd.TTL > longestTTL || cmd.TTL%time.Second != 0 {
+		return errors.New("--ttl must be whole seconds, up to 720h")
+	}
+	return cmd.jobFlags.Validate()
+}
+
+// Run sends the invitations.
+func (cmd *inviteCmd) Run(c *console) error {
+	r := &inviteRun{inviteCmd: cmd}
+	t := task{
+		file:      cmd.File,
+		op:        r.op,
+		twice:     true,
+		byAddress: true,
+		read:      readInvitations,
+		rows:      withAddresses,
+		check:     r.check,
+	}
+	if cmd.DryRun {
+		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "send", noun: "invitation", limits: publishedPlan.inviting})
+	}
+	return c.runJob(&cmd.jobFlags, t)
+}
+
+// inviteRun is invitations under way.
+type inviteRun struct {
+	*inviteCmd
+	inviter *auth0.Inviter
+	begun   map[string]importer.Outcome // by the keys of rows: what an earlier run left without an answer
+}
+
+// op returns the operation. What it is about to send it notes below the pace, so
+// that a row which only waits for its turn can be sent by another run.
+func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
+	r.inviter = &auth0.Inviter{
+		Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail,
+		Note: j.note,
+		Begun: func(row importer.Row) (importer.Outcome, bool) {
+			o, found := r.begun[j.does.KeyOf(row)]
+			return o, found
+		},
+	}
+	if j.conn != nil {
+		j.pace.Base = &auth0.Bearer{Source: j.conn.tokens, Base: r.inviter.Transport(j.conn.attempt)}
+	}
+	return r.inviter.Op()
+}
+
+// readInvitations takes of the results of an import the lines of those whom the
+// tenant does not know. Of its own, it takes all but those that an earlier run is
+// done with, or can't tell whether it is.
+func readInvitations(_ *job, d *csvfile.Dialect, was origin) error {
+	d.Emails = true
+	d.Settled = func(csvfile.Result) error { return nil }
+	switch {
+	case was.prefix == ofInvite:
+		d.Only = func(l csvfile.Result) bool { return !was.repeated[l.Line] }
+		d.Settled = settledInvitation
+	case was.prefix != "" && was.prefix != ofImport:
+		return errors.New("these are neither the results of an import nor those of invitations")
+	case was.repeated != nil:
+		d.Only = func(l csvfile.Result) bool {
+			return l.Status == importer.Rejected && l.Code == importer.CodeUserNotFound
+		}
+	}
+	return nil
+}
+
+// settledInvitation returns what is known of a row by the results of an earlier
+// run; nil if it is to be sent.
+func settledInvitation(l csvfile.Result) error {
+	switch {
+	case l.Status == importer.Duplicate: // what counts is the line it repeats
+		return errRepeated
+	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
+		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, by the results of an earlier run", CorrelationID: l.CorrelationID}
+	case l.Status == importer.Sending, l.Code == auth0.CodeUnknownOutcome:
+		return &unknownOutcome{importer.Settled{
+			Status:        importer.Failed,
+			CorrelationID: l.CorrelationID,
+			Message:       "whether an earlier run sent it is not known, so it is not sent again: take the row out of the file, or invite the address by another",
+		}}
+	}
+	return nil
+}
+
+// unknownOutcome is the Err of a row that must not be sent again.
+type unknownOutcome struct{ importer.Settled }
+
+func (e *unknownOutcome) Error() string { return e.Message }
+
+// Unwrap returns what is known of the row.
+func (e *unknownOutcome) Unwrap() error { return &e.Settled }
+
+// Code returns the error code of the row.
+func (*unknownOutcome) Code() string { return auth0.CodeUnknownOutcome }
+
+var errNoAddress = errors.New("the row has no e-mail address to invite")
+
+// withAddresses rejects rows that have no address to invite.
+func withAddresses(_ *job, rows rowSeq) rowSeq {
+	return each(rows, func(row *importer.Row) {
+		if row.Args[0] == "" {
+			row.Err = errNoAddress
+		}
+		row.UserID = ""
+	})
+}
+
+// check says how many are going to be invited, holds it against
+// --max-invitations, and asks the tenant for what it takes to invite them.
+func (r *inviteRun) check(ctx context.Context, j *job) error {
+	scopes := [][]string{{"create:organization_invitations"}, {"read:organization_invitations"}}
+	named := r.Connection != "" && !strings.HasPrefix(r.Connection, "con_")
+	if named {
+		scopes = append(scopes, []string{"read:connections"})
+	}
+	var roleNames bool
+	for _, role := range r.Role {
+		roleNames = roleNames || auth0.NeedsNames(role, "")
+	}
+	if roleNames {
+		scopes = append(scopes, []string{"read:roles"})
+	}
+	if err := j.conn.need(ctx, scopes...); err != nil {
+		return err
+	}
+	r.inviter.Lists, _ = j.conn.class(&j.observer)
+	if err := r.findConnection(ctx, j, named); err != nil {
+		return err
+	}
+	if err := r.findRoles(ctx, j, roleNames); err != nil {
+		return err
+	}
+	names, err := j.names(ctx)
+	if err != nil {
+		return err
+	}
+	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(names.rows, "invitation"), report.Plural(names.organizations, "organization")))
+	if err := names.within(r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
+		return err
+	}
+	return r.readBegun(j)
+}
+
+func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) error {
+	r.inviter.Connection = r.Connection
+	if !named {
+		return nil
+	}
+	client, _ := j.conn.class(&j.observer)
+	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, []string{r.Connection})
+	switch {
+	case err != nil:
+		return stoppedOr(ctx, lookupError(err))
+	case ids[r.Connection] == "":
+		return usagef("name a connection of the tenant, or its id (con_…)", "--connection: there is no connection %s", r.Connection)
+	}
+	r.inviter.Connection = ids[r.Connection]
+	return nil
+}
+
+func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
+	roles := &auth0.Roles{}
+	if named {
+		client, _ := j.conn.class(&j.observer)
+		listed, err := client.Roles(ctx)
+		if err != nil {
+			return stoppedOr(ctx, lookupError(err))
+		}
+		roles = auth0.NewRoles(listed)
+	}
+	for _, role := range r.Role {
+		ids, err := roles.IDs(role, "")
+		if err != nil {
+			return usagef("name a role of the tenant, or its id (rol_…)", "--role: %w", err)
+		}
+		r.inviter.Roles = append(r.inviter.Roles, ids...)
+	}
+	return nil
+}
+
+// readBegun finds the rows of the results whose last line says sending: the run
+// before ended while they were under way.
+func (r *inviteRun) readBegun(j *job) error {
+	if !j.out.resumed {
+		return nil
+	}
+	f, err := os.Open(j.Results)
+	if err != nil {
+		return writeError(j.Results, err)
+	}
+	defer f.Close()
+	lines, err := report.NewReader(f)
+	if err != nil {
+		return resultsError(j.Results, err)
+	}
+	lines.Args = len(j.does.Args)
+	r.begun = make(map[string]importer.Outcome)
+	for o, err := range lines.Outcomes() {
+		if err != nil {
+			return resultsError(j.Results, err)
+		}
+		switch {
+		case o.Status == importer.Sending:
+			r.begun[j.does.KeyOf(o.Row)] = o
+		case o.Status != importer.Duplicate:
+			delete(r.begun, j.does.KeyOf(o.Row))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+)
+
+// rolesCmd gives members roles in organizations.
+type rolesCmd struct {
+	File string `arg:"" help:"CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
+
+	jobFlags      `embed:""`
+	Role          string `help:"The role of every row, by its name or id, for a file without a column of them." placeholder:"NAME" group:"input"`
+	RoleSeparator string `help:"What stands between the roles of a row: any of these characters." default:",;|" placeholder:"CHARS" group:"input"`
+	SkipAssigned  bool   `help:"Read who has which roles already: they cost no request." group:"look-ups"`
+	DryRun        bool   `help:"Send nothing; say how many requests it takes, and how long."`
+}
+
+// Help is what orgimport roles --help says beside the flags.
+func (rolesCmd) Help() string {
+	return `orgimport roles members.csv
+
+orgimport roles members.csv --role Editor
+
+The column with the roles is called roles, role, role_ids or role_names. It holds names or ids (rol_…), with a comma, a semicolon or a | between; a value that is the name of a role as a whole is one role. A row of which a role is unknown, ambiguous or empty is rejected whole. Roles add up: those that members have they keep.
+
+There is no request for more than one member, so that a million rows take 83 hours at the 200 requests a minute of most plans. It works before membership stands, and beside an import: the two have limits of their own.
+
+It takes the scope create:organization_member_roles; with names also read:roles, and with --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in a column roles behind the ten.`
+}
+
+// Validate is called by kong when all flags are read.
+func (cmd *rolesCmd) Validate() error {
+	if cmd.RoleSeparator == "" {
+		return errors.New("--role-separator must name at least one character")
+	}
+	return cmd.jobFlags.Validate()
+}
+
+// Run gives the roles.
+func (cmd *rolesCmd) Run(c *console) error {
+	r := &roleRun{rolesCmd: cmd, roles: &auth0.Roles{}}
+	t := task{
+		file:  cmd.File,
+		op:    func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
+		twice: true,
+		read:  r.read,
+		rows:  r.rows,
+		check: r.check,
+	}
+	if cmd.DryRun {
+		t.rows = r.named
+		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding})
+	}
+	return c.runJob(&cmd.jobFlags, t)
+}
+
+// roleRun is what a run knows of roles.
+type roleRun struct {
+	*rolesCmd
+	roles *auth0.Roles
+	has   map[string]auth0.RoleIDs // by PairKey, those of members in the file; nil: not asked for
+}
+
+// read asks for the column of roles. Those whom an earlier run of roles has
+// served are done; what other operations have done says nothing of roles.
+func (r *roleRun) read(j *job, d *csvfile.Dialect, was origin) error {
+	d.Roles = true
+	d.Settled = func(csvfile.Result) error { return nil }
+	if was.prefix != ofRoles {
+		return nil
+	}
+	d.Only = func(l csvfile.Result) bool { return !was.repeated[l.Line] }
+	d.Settled = func(l csvfile.Result) error {
+		switch l.Status {
+		case importer.Assigned, importer.AlreadyAssigned:
+			return &importer.Settled{Status: importer.AlreadyAssigned, Message: "assigned already, by the results of an earlier run", CorrelationID: l.CorrelationID}
+		case importer.Duplicate:
+			return errRepeated
+		}
+		return nil
+	}
+	return nil
+}
+
+// values returns what the row says of its roles: that of the file, or that of
+// --role.
+func (r *roleRun) value(row importer.Row) string {
+	if len(row.Args) > 0 && row.Args[0] != "" {
+		return row.Args[0]
+	}
+	return r.Role
+}
+
+// separators returns what stands between the roles of a value. Results of ours
+// have ids with a separator of their own.
+func (r *roleRun) separators(value string) string {
+	for id := range strings.SplitSeq(value, auth0.RoleSeparator) {
+		if !strings.HasPrefix(id, "rol_") {
+			return r.RoleSeparator
+		}
+	}
+	return r.RoleSeparator + auth0.RoleSeparator
+}
+
+// each applies change to the rows that are to be sent.
+func each(rows rowSeq, change func(*importer.Row)) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if err == nil && row.Err == nil {
+				change(&row)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// rows gives rows the ids of their roles, and settles those of members who have
+// them. A row of which a role can't be given is rejected.
+func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
+	return each(rows, func(row *importer.Row) {
+		value := r.value(*row)
+		ids, err := r.roles.IDs(value, r.separators(value))
+		if err != nil {
+			row.Args, row.Err = []string{value}, err
+			return
+		}
+		row.Args = []string{strings.Join(ids, auth0.RoleSeparator)}
+		if has, found := r.has[importer.PairKey(*row)]; found && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }) {
+			row.Err = &importer.Settled{Status: importer.AlreadyAssigned, Message: "has them already, as the organization's list of members says"}
+		}
+	})
+}
+
+// named is rows where nobody is asked for names: each stands for a role.
+func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
+	return each(rows, func(row *importer.Row) {
+		value := r.value(*row)
+		names, err := auth0.RoleNames(value, r.separators(value))
+		row.Args, row.Err = []string{strings.Join(names, auth0.RoleSeparator)}, err
+	})
+}
+
+// check makes sure that there are roles, and asks the tenant for what it takes to
+// give them.
+func (r *roleRun) check(ctx context.Context, j *job) error {
+	column := j.table.Roles()
+	switch {
+	case column == "" && r.Role == "":
+		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.name)
+	case column != "" && r.Role != "" && !j.table.Results():
+		return usagef("leave --role out, or take the column out of the file", "%s has the roles of its rows in the column %q, and --role is given", j.in.name, column)
+	}
+	names, err := r.needNames(ctx, j)
+	if err != nil {
+		return err
+	}
+	scopes := [][]string{{"create:organization_member_roles"}}
+	if names {
+		scopes = append(scopes, []string{"read:roles"})
+	}
+	if r.SkipAssigned {
+		scopes = append(scopes, []string{"read:organization_members"}, []string{"read:organization_member_roles"})
+	}
+	if err := j.conn.need(ctx, scopes...); err != nil {
+		return err
+	}
+	if names {
+		client, _ := j.conn.class(&j.observer)
+		listed, err := client.Roles(ctx)
+		if err != nil {
+			return stoppedOr(ctx, lookupError(err))
+		}
+		*r.roles = *auth0.NewRoles(listed)
+	}
+	if r.SkipAssigned {
+		return r.findAssigned(ctx, j)
+	}
+	return nil
+}
+
+// needNames reports whether a row names a role by anything but its id.
+func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
+	table, err := j.again()
+	if err != nil {
+		return false, err
+	}
+	for row, err := range table.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return false, stoppedOr(ctx, err)
+		}
+		if value := r.value(row); row.Err == nil && auth0.NeedsNames(value, r.separators(value)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// findAssigned reads which roles the members in the file have. Of an organization
+// it makes no more requests than it has rows, for that is what they could save.
+func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
+	table, err := j.again()
+	if err != nil {
+		return err
+	}
+	var pairs importer.Set
+	wanted := make(map[string]int)
+	for row, err := range r.rows(j, j.resolved(table)) {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		if row.Err != nil {
+			continue
+		}
+		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
+			wanted[strings.Clone(row.OrgID)]++
+		}
+	}
+	client, _ := j.conn.class(&j.observer)
+	look := &auth0.Lookup{Members: client, Workers: j.conn.pace.workers()}
+	r.has, err = look.FindAssigned(ctx, &pairs, wanted)
+	return stoppedOr(ctx, lookupError(err))
+}

@@ -1,0 +1,417 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"orgimport/importer"
+)
+
+// CodeUnknownOutcome is the error code of an invitation that may have been sent
+// all the same. It is never sent again.
+const CodeUnknownOutcome = "unknown_outcome"
+
+// Inviter invites people to organizations by their e-mail addresses, with
+// POST /api/v2/organizations/{id}/invitations.
+//
+// An invitation mails somebody, and nothing says that a second one would not mail
+// them again. So it is sent at most once: a request is repeated only after a 429.
+// If its answer is lost, or is a 5xx, the list of invitations says whether there
+// is one now; if not, the row fails with [CodeUnknownOutcome].
+//
+// The answer holds a link that lets whoever has it in. It is not read, and the
+// list is asked for without it.
+type Inviter struct {
+	Client *Client // sends invitations; its transport must pass through Transport
+	Lists  *Client // reads those that there are
+
+	Application string        // client id of the application that people will log in to
+	Name        string        // of who invites
+	Connection  string        // id of the connection to log in with; empty: any
+	TTL         time.Duration // how long an invitation lasts; 0: as Auth0 has it, 7 days
+	Roles       []string      // ids of the roles that members will have
+	NoEmail     bool          // Auth0 sends no mail
+
+	// Note writes a line about a row, and returns when the line is there to stay.
+	// It is called with [importer.Sending] right before an invitation goes out.
+	Note func(importer.Outcome) error
+
+	// Begun says of a row that an earlier run was about to send its invitation,
+	// and ended before it knew what became of it.
+	Begun func(importer.Row) (importer.Outcome, bool)
+
+	mu      sync.Mutex
+	leaving map[string]importer.Row // by correlation id: not noted yet
+	left    map[string]time.Time    // by correlation id: when they were noted
+	pending map[string]*pendingList // by organization
+	refused *importer.Receipt       // a refusal that is about what all invitations have in common
+}
+
+// pendingList is the addresses that an organization has invited already. It is
+// read once.
+type pendingList struct {
+	ready     chan struct{}
+	addresses map[string]bool
+	err       error
+}
+
+// Op returns the operation. The one value of a row's Args is the address.
+func (v *Inviter) Op() importer.Op {
+	v.leaving, v.left, v.pending = make(map[string]importer.Row), make(map[string]time.Time), make(map[string]*pendingList)
+	return importer.Op{
+		Name: "invite", Prefix: "ov", Size: 1, Done: importer.Invited, Already: importer.AlreadyInvited,
+		Args: []string{"email"},
+		Key: func(r importer.Row) string {
+			return importer.PairKey(importer.Row{OrgID: r.OrgID, UserID: address(r)})
+		},
+		Send: v.send,
+	}
+}
+
+// address returns the address of a row as it is compared: with the letters of
+// ASCII in lower case.
+func address(r importer.Row) string {
+	if len(r.Args) == 0 {
+		return ""
+	}
+	return foldAddress(r.Args[0])
+}
+
+func foldAddress(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.TrimSpace(s))
+}
+
+func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+	row := b.Rows[0]
+	if begun, ok := v.Begun(row); ok {
+		receipt := importer.Receipt{CorrelationID: begun.CorrelationID, Message: "an earlier run ended before the answer was here"}
+		return v.settle(ctx, row, receipt, begun.Time)
+	}
+	if refusal := v.refusal(); refusal != nil {
+		return *refusal, &rowError{refusal.Message}
+	}
+	pending, err := v.invited(ctx, row.OrgID)
+	if err != nil {
+		var receipt importer.Receipt
+		if e, ok := errors.AsType[*Error](err); ok {
+			receipt.HTTPStatus, receipt.CorrelationID = e.Status, e.CorrelationID
+		}
+		receipt.Code, receipt.Message = reason(err)
+		return receipt, err
+	}
+	if pending[address(row)] {
+		return importer.Receipt{}, &pendingError{}
+	}
+	return v.invite(ctx, row)
+}
+
+// invite sends the invitation of a row.
+func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receipt, error) {
+	call := &call{method: http.MethodPost, correlationID: v.Client.nextCorrelationID(), once: true}
+	var err error
+	if call.path, err = organizationPath(row.OrgID, "invitations"); err == nil {
+		call.body, err = json.Marshal(v.body(row))
+	}
+	if err != nil {
+		return call.receipt(err), err
+	}
+	v.mu.Lock()
+	v.leaving[call.correlationID] = row
+	v.mu.Unlock()
+	_, err = v.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
+	v.mu.Lock()
+	noted, isNoted := v.left[call.correlationID]
+	delete(v.leaving, call.correlationID)
+	delete(v.left, call.correlationID)
+	v.mu.Unlock()
+	receipt := call.receipt(err)
+	refusal, _ := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+		return receipt, nil
+	case refusal != nil && unsent(refusal):
+		return receipt, err // no connection came about
+	case refusal != nil && temporary(refusal.Status) && refusal.Status != http.StatusTooManyRequests:
+		return v.settle(ctx, row, receipt, noted)
+	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
+		return receipt, v.judge(refusal, receipt)
+	}
+	// The run ends. If the last answer is known to be a refusal, the row can be
+	// tried again.
+	if isNoted && call.lastStatus >= 400 && call.lastStatus < 500 && (call.lastStatus == http.StatusTooManyRequests || !temporary(call.lastStatus)) {
+		err = errors.Join(err, v.Note(importer.Outcome{Row: row, Status: importer.Failed, Receipt: receipt}))
+	}
+	return receipt, err
+}
+
+// unsent reports whether a request failed before anything of it was sent.
+func unsent(e *Error) bool {
+	op, ok := errors.AsType[*net.OpError](e)
+	return e.Status == 0 && ok && op.Op == "dial"
+}
+
+// body returns what an invitation says.
+func (v *Inviter) body(row importer.Row) any {
+	type name struct {
+		Name string `json:"name"`
+	}
+	type invitee struct {
+		Email string `json:"email"`
+	}
+	return struct {
+		Inviter     name     `json:"inviter"`
+		Invitee     invitee  `json:"invitee"`
+		Application string   `json:"client_id"`
+		Connection  string   `json:"connection_id,omitempty"`
+		TTL         int      `json:"ttl_sec,omitempty"`
+		Roles       []string `json:"roles,omitempty"`
+		Mail        bool     `json:"send_invitation_email"`
+	}{name{v.Name}, invitee{row.Args[0]}, v.Application, v.Connection, int(v.TTL / time.Second), v.Roles, !v.NoEmail}
+}
+
+var (
+	// commonFault finds refusals that every other invitation would get too.
+	commonFault = regexp.MustCompile(`client_id|login route|specified roles|specified connection does not exist|passwordless|inviter|ttl_sec`)
+	// foreignConnection finds those that all of an organization would get.
+	foreignConnection = regexp.MustCompile(`connection .*not enabled for the organization`)
+)
+
+// judge says how far a refusal reaches.
+func (v *Inviter) judge(e *Error, receipt importer.Receipt) error {
+	words := strings.ToLower(e.Message)
+	switch {
+	case e.Status == http.StatusBadRequest && foreignConnection.MatchString(words):
+		return &orgError{e.Error()}
+	case e.Status == http.StatusBadRequest && commonFault.MatchString(words):
+		receipt.Attempts = 0
+		v.mu.Lock()
+		v.refused = &receipt
+		v.mu.Unlock()
+		return &rowError{e.Error()}
+	case e.Status == http.StatusConflict && there.MatchString(words):
+		return &pendingError{}
+	case e.Reach() == importer.ReachOrg:
+		return e
+	}
+	return &rowError{e.Error()}
+}
+
+func (v *Inviter) refusal() *importer.Receipt {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.refused
+}
+
+// Transport returns a transport that notes each invitation right before base
+// sends it, for the first time. It stands below whatever waits: an invitation that
+// has not left the program can be sent later.
+func (v *Inviter) Transport(base http.RoundTripper) http.RoundTripper { return &noting{base, v} }
+
+type noting struct {
+	base    http.RoundTripper
+	inviter *Inviter
+}
+
+// RoundTrip notes and sends req.
+func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	if err := n.inviter.note(req.Header.Get("X-Correlation-ID")); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	return n.base.RoundTrip(req)
+}
+
+// note notes the row of a request that is about to leave, unless it was noted.
+func (v *Inviter) note(correlationID string) error {
+	v.mu.Lock()
+	row, leaves := v.leaving[correlationID]
+	v.mu.Unlock()
+	if !leaves {
+		return nil
+	}
+	now := time.Now()
+	err := v.Note(importer.Outcome{
+		Row: row, Status: importer.Sending,
+		Receipt: importer.Receipt{Attempts: 1, CorrelationID: correlationID, Time: now},
+	})
+	if err != nil {
+		return &noteError{err}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.leaving, correlationID)
+	v.left[correlationID] = now
+	return nil
+}
+
+// noteError says that a request can't leave, for nothing would tell of it.
+type noteError struct{ error }
+
+func (e *noteError) Unwrap() error { return e.error }
+
+// Reach returns [importer.ReachRun].
+func (e *noteError) Reach() importer.Reach { return importer.ReachRun }
+
+const (
+	// clockSlack is how exact two clocks can be told apart by the seconds of a
+	// Date header and of a line in the results.
+	clockSlack = 2 * time.Second
+	// listLag is how long the list is given to show a new invitation.
+	listLag = 5 * time.Second
+)
+
+// settle finds out whether an invitation that was about to be sent since then has
+// been made.
+func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since time.Time) (importer.Receipt, error) {
+	for try := range 2 {
+		if try > 0 && !sleep(ctx, listLag, nil) {
+			return receipt, stopped(ctx)
+		}
+		made, err := v.madeSince(ctx, row, since)
+		switch {
+		case importer.ReachOf(err) == importer.ReachRun && err != nil:
+			return receipt, err // the line that says sending stays
+		case err != nil:
+			receipt.Message += "; the list of invitations could not be read: " + err.Error()
+		case made:
+			receipt.Code, receipt.Message = "", ""
+			return receipt, nil
+		}
+	}
+	receipt.Code = CodeUnknownOutcome
+	receipt.Message = "whether the invitation was made is not known, and it is not sent again: " + receipt.Message
+	return receipt, &rowError{receipt.Message}
+}
+
+// madeSince reports whether the list has an invitation to the row's address that
+// was made since then, by the clock of this machine.
+func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Time) (bool, error) {
+	made := false
+	err := v.list(ctx, row.OrgID, func(page []invitation, offset time.Duration) bool {
+		for _, i := range page {
+			if i.Created.Before(since.Add(offset - clockSlack)) {
+				return false // they come the newest first
+			}
+			made = made || foldAddress(i.Invitee.Email) == address(row)
+		}
+		return !made
+	})
+	return made, err
+}
+
+// invited returns the addresses that the organization has invited already.
+func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, error) {
+	v.mu.Lock()
+	p := v.pending[orgID]
+	if p == nil {
+		p = &pendingList{ready: make(chan struct{}), addresses: make(map[string]bool)}
+		v.pending[orgID] = p
+		v.mu.Unlock()
+		p.err = v.list(ctx, orgID, func(page []invitation, offset time.Duration) bool {
+			for _, i := range page {
+				if i.Expires.IsZero() || i.Expires.After(time.Now().Add(offset)) {
+					p.addresses[foldAddress(i.Invitee.Email)] = true
+				}
+			}
+			return true
+		})
+		if p.err != nil { // the next row asks again
+			v.mu.Lock()
+			delete(v.pending, orgID)
+			v.mu.Unlock()
+		}
+		close(p.ready)
+		return p.addresses, p.err
+	}
+	v.mu.Unlock()
+	select {
+	case <-p.ready:
+		return p.addresses, p.err
+	case <-ctx.Done():
+		return nil, stopped(ctx)
+	}
+}
+
+// invitation is what is read of one. Its link and its ticket are not asked for.
+type invitation struct {
+	Invitee struct {
+		Email string `json:"email"`
+	} `json:"invitee"`
+	Created time.Time `json:"created_at"`
+	Expires time.Time `json:"expires_at"`
+}
+
+// mostListed is how many items a list by pages gives out.
+const mostListed = 1000
+
+// list calls look with each page of an organization's invitations, the newest
+// first, until it returns false. offset is how far the tenant's clock is ahead.
+func (v *Inviter) list(ctx context.Context, orgID string, look func(page []invitation, offset time.Duration) bool) error {
+	path, err := organizationPath(orgID, "invitations")
+	if err != nil {
+		return err
+	}
+	for n := range mostListed / pageSize {
+		query := url.Values{
+			"page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(pageSize)}, "include_totals": {"true"}, "sort": {"created_at:-1"},
+			"fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
+		}
+		call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: v.Lists.nextCorrelationID()}
+		a, err := v.Lists.do(ctx, call, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		var page struct {
+			Invitations []invitation `json:"invitations"`
+		}
+		if err := json.Unmarshal(a.body, &page); err != nil {
+			return fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+		}
+		var offset time.Duration
+		if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+			offset = time.Until(date)
+		}
+		if !look(page.Invitations, offset) || len(page.Invitations) < pageSize {
+			return nil
+		}
+	}
+	return nil
+}
+
+// pendingError is a row whose address has been invited already.
+type pendingError struct{}
+
+func (*pendingError) Error() string { return "an invitation to the address is pending" }
+
+// Is reports whether target is [importer.ErrMember].
+func (*pendingError) Is(target error) bool { return target == importer.ErrMember }
+
+// Reach returns [importer.ReachRow].
+func (*pendingError) Reach() importer.Reach { return importer.ReachRow }
+
+// orgError is the error of an organization none of whose rows can succeed.
+type orgError struct{ message string }
+
+func (e *orgError) Error() string { return e.message }
+
+// Reach returns [importer.ReachOrg].
+func (e *orgError) Reach() importer.Reach { return importer.ReachOrg }
