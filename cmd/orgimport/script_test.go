@@ -29,6 +29,11 @@ func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = parser.Parse(append([]string{"--limits=none", "--latency=0s"}, args...))
 	ts.Check(err)
+	for _, file := range []*string{&cmd.Users, &cmd.Organizations} {
+		if _, err := strconv.Atoi(*file); err != nil && *file != "" {
+			*file = ts.MkAbs(*file)
+		}
+	}
 	config, err := cmd.config()
 	ts.Check(err)
 	if scopes != nil {

@@ -3,9 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,29 +20,70 @@ import (
 
 // tenantCmd is the simulated tenant alone: a rehearsal for one's own CSV.
 type tenantCmd struct {
-	Listen  string   `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
-	Limits  string   `help:"Limits of a plan: ${limits}." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
-	Bucket  []bucket `help:"Limit of adding members instead: 20/1s is 20 at once and 20 a second, 50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[SIZE:]N/TIME" group:"limits"`
-	Window  bool     `help:"Refill the buckets at the end of each interval, not drop by drop." group:"limits"`
-	Latency spread   `help:"How long answers take, such as 100ms or 100ms-250ms; default: as recorded of Auth0, about 110ms." placeholder:"TIME[-TIME]" group:"behaviour"`
+	Listen        string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
+	For           time.Duration `help:"End after that time; default: on SIGINT or SIGTERM." placeholder:"DURATION" group:"server"`
+	Latency       spread        `help:"How long answers take, such as 100ms or 100ms-250ms; default: as recorded of Auth0, about 110ms." placeholder:"TIME[-TIME]" group:"server"`
+	TokenLifetime time.Duration `help:"How long a token is good." default:"24h" placeholder:"DURATION" group:"server"`
+	Scopes        []string      `help:"What a token is good for; default: everything." placeholder:"SCOPE" group:"server"`
+	HideScopes    bool          `help:"Neither a token nor the answer that has it tells its scopes." group:"server"`
 
-	UnknownOrg  string `help:"Organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"behaviour"`
-	UnknownUser string `help:"Users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"behaviour"`
-	Refuse      string `help:"What a batch with an unknown user gets, which Auth0 does not document: 400, 404, or 204 to leave that user out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"behaviour"`
-	Name        string `help:"Whom that refusal names: none, all, first or index." enum:"none,all,first,index" default:"none" placeholder:"WHOM" group:"behaviour"`
-	Partly      bool   `help:"Add the others of such a batch all the same." group:"behaviour"`
-	Readd       string `help:"What a batch with a member gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"behaviour"`
+	Users         string   `help:"Users that exist, and no others: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
+	Organizations string   `help:"Organizations that exist, and no others: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
+	Roles         []string `help:"Roles that exist; default: every id that begins with rol_." placeholder:"NAME[=ID]" group:"people"`
+	UnknownOrg    string   `help:"Without --organizations, those that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
+	UnknownUser   string   `help:"Without --users, those that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 
-	Lag           time.Duration `help:"How long the list of members lags behind." placeholder:"DURATION" group:"behaviour"`
-	TokenLifetime time.Duration `help:"How long a token is good." default:"24h" placeholder:"DURATION" group:"behaviour"`
+	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, single-bucket-drip, single-bucket-fixed or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
+	Bucket []classBucket `help:"Limit of a class of requests, write-members if none is named, in place of all of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
+	Window bool          `help:"Refill the buckets at the end of each interval, not drop by drop." group:"limits"`
 
-	Fail      float64       `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
-	CutBefore float64       `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
-	CutAfter  float64       `help:"Share of requests that are cut off after it is done." placeholder:"0…1" group:"faults"`
-	Hang      float64       `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
-	Outage    spread        `help:"All requests get a 503 in this time after the start, such as 10s-14s." placeholder:"FROM-TO" group:"faults"`
-	Seed      uint64        `help:"Makes latencies and faults repeatable." default:"1" placeholder:"N" group:"faults"`
-	For       time.Duration `help:"End after that time; default: on SIGINT or SIGTERM." placeholder:"DURATION" group:"server"`
+	Refuse      string `help:"What a batch with an unknown user gets: 400, 404, or 204 to leave that user out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Name        string `help:"Whom that refusal names, and one of roles: none, all, first or index." enum:"none,all,first,index" default:"none" placeholder:"WHOM" group:"answers that Auth0 does not document"`
+	Partly      bool   `help:"Add the others of such a batch all the same." group:"answers that Auth0 does not document"`
+	Readd       string `help:"What a batch with a member gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	UnknownRole string `help:"What a role that does not exist gets: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Reassign    string `help:"What a role that the member has gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	InviteAgain string `help:"What a second invitation does: twice, replace or refuse." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
+
+	Lag        time.Duration `help:"How long lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
+	RemovalLag time.Duration `help:"How long a removed member is shown; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
+	Next       string        `help:"Whether the last page of a list has a next: always, never, or as recorded, of members but not of organizations." enum:"recorded,always,never" default:"recorded" placeholder:"WHEN" group:"lists"`
+	Totals     string        `help:"Totals of pages: right, zero or absent." enum:"right,zero,absent" default:"right" placeholder:"WHICH" group:"lists"`
+
+	Export exportsOfTenant `embed:"" prefix:"export-" group:"exports of users"`
+
+	Fail      float64  `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
+	CutBefore float64  `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
+	CutAfter  float64  `help:"Share of requests that are cut off after it is done." placeholder:"0…1" group:"faults"`
+	Hang      float64  `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
+	FaultsIn  []string `help:"Classes of requests that this happens to." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
+	Outage    spread   `help:"All requests get a 503 in this time after the start, such as 10s-14s." placeholder:"FROM-TO" group:"faults"`
+	Seed      uint64   `help:"Makes latencies and faults repeatable." default:"1" placeholder:"N" group:"faults"`
+}
+
+// exportsOfTenant are the flags of how the simulated tenant exports users.
+type exportsOfTenant struct {
+	Time      time.Duration `help:"How long a job takes." placeholder:"DURATION"`
+	TimeLeft  bool          `help:"A job tells how long it still takes."`
+	Fail      int           `help:"So many jobs fail first." placeholder:"N"`
+	Busy      int           `help:"So many jobs are refused first, because another is under way." placeholder:"N"`
+	Shape     string        `help:"How a field such as app_metadata.nr looks: flat, nested, or omitted (flat, without identities[0].connection)." enum:"flat,nested,omitted" default:"flat" placeholder:"SHAPE"`
+	Nulls     bool          `help:"What a user has not is null, not absent."`
+	Plain     bool          `help:"Not compressed."`
+	Fold      bool          `help:"Addresses come in lower case."`
+	LinkLife  time.Duration `help:"How long a link works." default:"1m" placeholder:"DURATION"`
+	Cut       int           `help:"So many downloads end in the middle first." placeholder:"N"`
+	Redirects int           `help:"How often a link leads to another." placeholder:"N"`
+	Youngest  int           `help:"How many of the last users are not in it." placeholder:"N"`
+}
+
+func (e exportsOfTenant) config() auth0test.Exports {
+	return auth0test.Exports{
+		Duration: e.Time, TimeLeft: e.TimeLeft, Fail: e.Fail, Busy: e.Busy,
+		Shape: map[string]auth0test.Shape{"nested": auth0test.Nested, "omitted": auth0test.Omitted}[e.Shape],
+		Nulls: e.Nulls, Plain: e.Plain, Fold: e.Fold, LinkLife: e.LinkLife,
+		Cut: e.Cut, Redirects: e.Redirects, Youngest: e.Youngest,
+	}
 }
 
 // Validate is called by kong when all flags are read.
@@ -48,7 +94,24 @@ func (cmd *tenantCmd) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be between 0 and 1", flag))
 		}
 	}
+	classes := cmd.FaultsIn
+	for _, b := range cmd.Bucket {
+		classes = append(classes, string(b.class))
+	}
+	for _, class := range classes {
+		if !slices.Contains(auth0test.Classes(), auth0test.Class(class)) {
+			errs = append(errs, fmt.Errorf("there is no class of requests %q, only %s", class, joined(auth0test.Classes())))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+func joined(classes []auth0test.Class) string {
+	names := make([]string, len(classes))
+	for i, c := range classes {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (cmd *tenantCmd) Run(c *console) error {
@@ -75,26 +138,35 @@ in another terminal:
 	stats := tenant.Stats()
 	fmt.Fprintf(c.stderr, "%d requests, %d answered 429, at most %d at a time, %d tokens\n",
 		stats.Total(), stats.Status(http.StatusTooManyRequests), stats.PeakInFlight, stats.TokensIssued)
+	for _, class := range auth0test.Classes() {
+		var counts []string
+		for _, status := range slices.Sorted(maps.Keys(stats.Requests[class])) {
+			name := strconv.Itoa(status)
+			if status == 0 {
+				name = "no answer"
+			}
+			counts = append(counts, fmt.Sprintf("%s %d times", name, stats.Requests[class][status]))
+		}
+		if counts != nil {
+			fmt.Fprintf(c.stderr, "  %-24s %s\n", class, strings.Join(counts, ", "))
+		}
+	}
+	if stats.Leaks > 0 {
+		fmt.Fprintf(c.stderr, "%d downloads came with a token or a cookie, which must not go there\n", stats.Leaks)
+	}
 	return nil
 }
 
 func (cmd *tenantCmd) config() (auth0test.Config, error) {
-	unknownOrg, err := regexp.Compile(cmd.UnknownOrg)
-	if err != nil {
-		return auth0test.Config{}, usagef("", "--unknown-org: %w", err)
-	}
-	unknownUser, err := regexp.Compile(cmd.UnknownUser)
-	if err != nil {
-		return auth0test.Config{}, usagef("", "--unknown-user: %w", err)
-	}
 	limits, err := cmd.limits()
 	if err != nil {
 		return auth0test.Config{}, usageError(err, "")
 	}
 	config := auth0test.Config{
-		KnownOrg:      func(id string) bool { return cmd.UnknownOrg == "" || !unknownOrg.MatchString(id) },
-		KnownUser:     func(id string) bool { return cmd.UnknownUser == "" || !unknownUser.MatchString(id) },
 		TokenLifetime: cmd.TokenLifetime,
+		Scopes:        cmd.Scopes,
+		HideScopes:    cmd.HideScopes,
+		Exports:       cmd.Export.config(),
 		Limits:        limits,
 		Latency:       auth0test.Latency{RoundTrip: cmd.Latency.draw()},
 		Undocumented: auth0test.Undocumented{
@@ -102,20 +174,91 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 			Partial:     cmd.Partly,
 			Naming:      map[string]auth0test.Naming{"all": auth0test.NameAll, "first": auth0test.NameFirst, "index": auth0test.NameIndex}[cmd.Name],
 			Readd:       map[string]int{"409": 409}[cmd.Readd],
+			UnknownRole: map[string]int{"404": 404}[cmd.UnknownRole],
+			Reassign:    map[string]int{"409": 409}[cmd.Reassign],
+			InviteAgain: map[string]auth0test.InviteAgain{"replace": auth0test.InviteReplaces, "refuse": auth0test.InviteRefused}[cmd.InviteAgain],
+			Next:        map[string]auth0test.Next{"always": auth0test.NextAlways, "never": auth0test.NextWhenMore}[cmd.Next],
+			Totals:      map[string]auth0test.Totals{"zero": auth0test.TotalsZero, "absent": auth0test.TotalsAbsent}[cmd.Totals],
 			AddDelay:    cmd.Lag,
-		},
-		Chances: []auth0test.Chance{
-			{Probability: cmd.Fail, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
-			{Probability: cmd.CutBefore, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset}},
-			{Probability: cmd.CutAfter, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
-			{Probability: cmd.Hang, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Hang: true}},
+			RemoveDelay: cmd.RemovalLag,
 		},
 		Seed: cmd.Seed,
+	}
+	for _, name := range cmd.FaultsIn {
+		class := auth0test.Class(name)
+		config.Chances = append(config.Chances,
+			auth0test.Chance{Probability: cmd.Fail, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+			auth0test.Chance{Probability: cmd.CutBefore, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset}},
+			auth0test.Chance{Probability: cmd.CutAfter, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+			auth0test.Chance{Probability: cmd.Hang, Class: class, Fault: auth0test.Fault{Hang: true}})
 	}
 	if cmd.Outage != (spread{}) {
 		config.Outages = []auth0test.Outage{{From: cmd.Outage.from, Until: cmd.Outage.to}}
 	}
-	return config, nil
+	return config, cmd.inhabit(&config)
+}
+
+// inhabit says who and what exists.
+func (cmd *tenantCmd) inhabit(config *auth0test.Config) (err error) {
+	if config.KnownOrg, err = unless(cmd.UnknownOrg); err != nil {
+		return usagef("", "--unknown-org: %w", err)
+	}
+	if config.KnownUser, err = unless(cmd.UnknownUser); err != nil {
+		return usagef("", "--unknown-user: %w", err)
+	}
+	if len(cmd.Roles) > 0 {
+		if config.Roles, err = auth0test.ParseRoles(cmd.Roles...); err != nil {
+			return usagef("", "--roles: %w", err)
+		}
+	}
+	if cmd.Users != "" {
+		config.KnownUser = nil
+		if config.Users, err = simulatedUsers(cmd.Users); err != nil {
+			return usagef("", "--users %s: %w", cmd.Users, err)
+		}
+	}
+	if cmd.Organizations != "" {
+		config.KnownOrg = nil
+		if config.Organizations, err = fromFile(cmd.Organizations, auth0test.ParseOrganizations); err != nil {
+			return usagef("", "--organizations %s: %w", cmd.Organizations, err)
+		}
+	}
+	return nil
+}
+
+// unless returns what is true of names that the expression does not match.
+func unless(expression string) (func(string) bool, error) {
+	if expression == "" {
+		return func(string) bool { return true }, nil
+	}
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) bool { return !re.MatchString(name) }, nil
+}
+
+func simulatedUsers(fileOrCount string) ([]auth0test.User, error) {
+	n, err := strconv.Atoi(fileOrCount)
+	switch {
+	case err != nil:
+		return fromFile(fileOrCount, auth0test.ParseUsers)
+	case n < 1:
+		return nil, errors.New("there must be one user at least")
+	}
+	return auth0test.MakeUsers(n), nil
+}
+
+func fromFile[T any](name string, parse func(io.Reader) (T, error)) (none T, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			err = file.Err // the flag names the file
+		}
+		return none, err
+	}
+	defer f.Close()
+	return parse(f)
 }
 
 func (cmd *tenantCmd) limits() (auth0test.Limits, error) {
@@ -126,16 +269,18 @@ func (cmd *tenantCmd) limits() (auth0test.Limits, error) {
 	if cmd.Window {
 		mode = auth0test.FixedWindow
 	}
-	var buckets []auth0test.Limit
+	buckets := make(map[auth0test.Class][]auth0test.Limit)
 	for _, b := range cmd.Bucket {
-		buckets = append(buckets, auth0test.Limit{Size: b.size, Per: b.per, Interval: b.interval, Mode: mode})
+		buckets[b.class] = append(buckets[b.class], auth0test.Limit{Size: b.size, Per: b.per, Interval: b.interval, Mode: mode})
 	}
-	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-		auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", buckets...),
-	}}, nil
+	limits := auth0test.Limits{Endpoints: make(map[auth0test.Class]*auth0test.Limiter)}
+	for class, limit := range buckets {
+		limits.Endpoints[class] = auth0test.NewLimiter("Endpoint", limit...)
+	}
+	return limits, nil
 }
 
-// bucket is the value of --bucket.
+// bucket is a limit.
 type bucket struct {
 	size, per int
 	interval  time.Duration
@@ -156,6 +301,22 @@ func (b *bucket) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not of the form 200/1m or 20:200/1m", text)
 	}
 	return nil
+}
+
+// classBucket is the value of --bucket: the limit of a class of requests.
+type classBucket struct {
+	class auth0test.Class
+	bucket
+}
+
+// UnmarshalText reads a limit, before which the class may stand.
+func (b *classBucket) UnmarshalText(text []byte) error {
+	class, limit, named := strings.Cut(string(text), "=")
+	if !named {
+		class, limit = string(auth0test.WriteMembers), class
+	}
+	b.class = auth0test.Class(class)
+	return b.bucket.UnmarshalText([]byte(limit))
 }
 
 // spread is a time, or a span between two.

@@ -36,8 +36,9 @@ type Config struct {
 	Connections []Connection
 
 	// Applications are those that may ask for a token. Without any, every
-	// client id with a secret gets a token with all scopes.
+	// client id with a secret gets one, with these Scopes; nil means all.
 	Applications []Application
+	Scopes       []string
 
 	// TokenLifetime is how long a token is good. 0 means 24 hours, Auth0's
 	// default for the Management API.

@@ -158,7 +158,7 @@ func (t *Tenant) authenticate(p url.Values, host string) (Application, error) {
 		return app, t.verifyAssertion(app, p, host)
 	}
 	if len(t.apps) == 0 && id != "" && secret != "" {
-		return Application{ClientID: id}, nil
+		return Application{ClientID: id, Scopes: t.cfg.Scopes}, nil
 	}
 	if !known || app.Secret == "" || subtle.ConstantTimeCompare([]byte(app.Secret), []byte(secret)) == 0 {
 		return app, errWrongSecret
