@@ -166,3 +166,22 @@ func TestBreakEndsEveryStage(t *testing.T) {
 		t.Error("the input was read to its end although nobody wanted the outcomes")
 	}
 }
+
+// TestBreakWaitsForWhatIsOnTheWire, for whoever breaks may close what requests
+// are sent through.
+func TestBreakWaitsForWhatIsOnTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent, ended atomic.Int32
+		op := Op{Done: Added, Send: func(context.Context, Batch) (Receipt, error) {
+			time.Sleep(time.Duration(sent.Add(1)) * time.Second)
+			ended.Add(1)
+			return Receipt{HTTPStatus: 204, Attempts: 1}, nil
+		}}
+		for range Run(t.Context(), batches(1000, nil), op, 4) {
+			break
+		}
+		if sent.Load() != ended.Load() || ended.Load() < 4 {
+			t.Errorf("%d of %d requests have ended", ended.Load(), sent.Load())
+		}
+	})
+}

@@ -82,12 +82,13 @@ var decisions = []struct {
 	wait    float64
 	cause   cause
 	pace    float64
+	open    bool // an answer under way may end the wait sooner
 }{
 	// The first answer.
 	{name: "one request goes first, alone",
-		play: func(p *play) { p.asks(0, 5, 1) }, wait: 2.995, cause: byFirst, pace: 4},
+		play: func(p *play) { p.asks(0, 5, 1) }, wait: 2.995, cause: byFirst, pace: 4, open: true},
 	{name: "without headers the pace starts low",
-		play: func(p *play) { p.asks(0, 1, 1); p.answers(0.1, 1, plain); p.asks(0.1, 5, 1) }, wait: 0.143, cause: byPace, pace: 4.059},
+		play: func(p *play) { p.asks(0, 1, 1); p.answers(0.1, 1, plain); p.asks(0.1, 5, 1) }, wait: 0.143, cause: byPace, pace: 4.059, open: true},
 	{name: "and grows",
 		play: func(p *play) { p.sendsAndAnswers(0, plain); p.now = at(10) }, pace: 16.182},
 
@@ -99,7 +100,7 @@ var decisions = []struct {
 			p.asks(10, 1, 1)
 			p.asks(11, 1, 1)
 			p.asks(12, 1, 0)
-		}, wait: 1.999, cause: byLimit},
+		}, wait: 1.999, cause: byLimit, open: true},
 	{name: "an answer that was overtaken says nothing",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 19, 1))
@@ -141,7 +142,7 @@ var decisions = []struct {
 	{name: "the spreading comes to an end",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(200, 2, 30)) }, pace: 2},
 	{name: "the ceiling is one",
-		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.asks(10, 3, 2) }, wait: 0.497, cause: byCeiling, pace: 2},
+		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.asks(10, 3, 2) }, wait: 0.497, cause: byCeiling, pace: 2, open: true},
 
 	// Reserve.
 	{name: "the reserve stays",
@@ -202,7 +203,22 @@ var decisions = []struct {
 	{name: "one that is not",
 		reserve: "50%", play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 2.9)) }, wait: 2.8, cause: byLimit},
 	{name: "an answer under way is waited for",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 1, 1)); p.sends(2) }, wait: 3, cause: byLimit},
+		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 1, 1)); p.sends(2) }, wait: 3, cause: byLimit, open: true},
+
+	{name: "a broken answer without headers has taken nothing",
+		reserve: "4", play: func(p *play) {
+			p.refills(20, 1, 1, 60)
+			p.sendsAndAnswers(2, answer{status: 500})
+			p.sendsAndAnswers(3, shows(20, 1, 60))
+		}, wait: 5.95, cause: byLimit, pace: 2. / 3},
+	{name: "one with headers has",
+		reserve: "4", play: func(p *play) {
+			p.refills(20, 1, 1, 60)
+			a := shows(20, 1, 60)
+			a.status = 500
+			p.sendsAndAnswers(2, a)
+			p.sendsAndAnswers(3, shows(20, 1, 60))
+		}, wait: 3.95, cause: byLimit, pace: 1},
 
 	// Clocks.
 	{name: "the reset is by the server's clock",
@@ -309,6 +325,9 @@ func decide(i int, t tuning) string {
 		return p.wrong
 	}
 	got := p.next(p.now)
+	if got.wait > 0 && got.known == d.open {
+		return fmt.Sprintf("that it has to wait so long is known: %v", got.known)
+	}
 	if math.Abs(got.wait.Seconds()-d.wait) > 0.001 || got.cause != d.cause || math.Abs(p.pace-d.pace) > 0.001 {
 		return fmt.Sprintf("waits %.3f s because of %d, at %.3f a second; want %.3f s because of %d, at %.3f", got.wait.Seconds(), got.cause, p.pace, d.wait, d.cause, d.pace)
 	}

@@ -197,6 +197,9 @@ func TestWaitThatBecomesTooLongEnds(t *testing.T) {
 		if !strings.Contains(err.Error(), "0 of 20 left") {
 			t.Errorf("error %q does not name the limit", err)
 		}
+		if s := rt.State(); s.Refused != s.Sent || s.Refused < 2 {
+			t.Errorf("%d of %d refused", s.Refused, s.Sent)
+		}
 		if took := time.Since(start); took < 3*time.Minute || took > 6*time.Minute {
 			t.Errorf("gave up after %v, want about 5 minutes", took)
 		}
