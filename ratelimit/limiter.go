@@ -61,6 +61,7 @@ const (
 	byLimit         // nothing left above the reserve
 	byFirst         // nothing is known before the first answer
 	byPace          // its turn has not come
+	byBlind         // the same, while no limit is known
 	byCeiling       // the same, by the ceiling
 	causes
 )
@@ -106,6 +107,9 @@ const fastest = 1e9
 func (l *limiter) turn(now time.Time, pace float64) decision {
 	pace = l.hidden.slow(l.tuning, pace, now)
 	why := byPace
+	if l.shown == nil && l.hidden.pace == 0 {
+		why = byBlind
+	}
 	if l.ceiling > 0 && l.ceiling < pace {
 		pace, why = l.ceiling, byCeiling
 	}

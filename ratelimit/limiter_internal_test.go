@@ -88,7 +88,7 @@ var decisions = []struct {
 	{name: "one request goes first, alone",
 		play: func(p *play) { p.asks(0, 5, 1) }, wait: 2.995, cause: byFirst, pace: 4, open: true},
 	{name: "without headers the pace starts low",
-		play: func(p *play) { p.asks(0, 1, 1); p.answers(0.1, 1, plain); p.asks(0.1, 5, 1) }, wait: 0.143, cause: byPace, pace: 4.059, open: true},
+		play: func(p *play) { p.asks(0, 1, 1); p.answers(0.1, 1, plain); p.asks(0.1, 5, 1) }, wait: 0.143, cause: byBlind, pace: 4.059, open: true},
 	{name: "and grows",
 		play: func(p *play) { p.sendsAndAnswers(0, plain); p.now = at(10) }, pace: 16.182},
 

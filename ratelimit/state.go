@@ -119,7 +119,7 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 		return "the first answer", ""
 	case byCeiling:
 		return "the next turn", fmt.Sprintf("at the ceiling of %.3g requests a second", l.ceiling)
-	case byPace:
+	case byPace, byBlind:
 		return "the next turn", fmt.Sprintf("at %.3g requests a second", l.pace)
 	}
 	b := l.shown

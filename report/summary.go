@@ -27,13 +27,16 @@ type Summary struct {
 	Requests int           // sent, of every kind
 	Refused  int           // of them answered with 429
 	Waited   time.Duration // for the tenant's limit
+	Held     time.Duration // for the rate that the user set
 
 	ExitCode int
 	Files    []string // the paths written
 	GoOn     string   // the command to go on with; empty if there is nothing to do
+	Next     string   // what to type next, if the run came to its end; may be empty
 
 	outcomes Counts
 	done     int // of them those that a request of this run settled
+	retried  int // of them those that a request of an earlier run failed to
 	journal  *Journal
 	causes   Causes
 }
@@ -46,6 +49,9 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 			s.outcomes = make(Counts)
 		}
 		s.outcomes[o.Status]++
+		if s.journal != nil && o.Attempts > 0 && s.journal.Failed(o.Row) {
+			s.retried++
+		}
 		switch {
 		case o.Status.Failure():
 			s.causes.Add(o)
@@ -124,6 +130,9 @@ func (s *Summary) Rows() map[string]int {
 func (s *Summary) String() string {
 	r := s.addUp()
 	lines := []string{r.String()}
+	if s.journal != nil && s.journal.Lines() > 0 {
+		lines = append(lines, s.resumed(r))
+	}
 	if r.gone > 0 {
 		lines = append(lines, fmt.Sprintf("%s of the journal no longer %s in the input",
 			Plural(r.gone, "line"), Verb(r.gone, "stands", "stand")))
@@ -140,6 +149,9 @@ func (s *Summary) String() string {
 	}
 	if s.GoOn != "" {
 		lines = append(lines, "go on with: "+s.GoOn)
+	}
+	if s.Next != "" {
+		lines = append(lines, s.Next)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -162,9 +174,28 @@ func (r totals) String() string {
 	return fmt.Sprintf("%d rows = %s", r.rows, strings.Join(terms, " + "))
 }
 
+// resumed says what a run that went on with another did.
+func (s *Summary) resumed(r totals) string {
+	done := s.journal.op.Done
+	before := "done"
+	if done == importer.Added {
+		before = "in"
+	}
+	settled := s.journal.Settled() - r.gone
+	return fmt.Sprintf("%s %s %s already, %s tried again, %s %s now",
+		Number(settled), Verb(settled, "was", "were"), before, Number(s.retried), Number(s.done), done)
+}
+
 func (s *Summary) traffic() string {
-	return fmt.Sprintf("%s in %s, %d answered 429, %s waited for the limit, %.1f members a second",
-		Plural(s.Requests, "request"), short(s.elapsed()), s.Refused, short(s.Waited), s.membersPerSecond())
+	text := fmt.Sprintf("%s in %s, %s answered 429, %s waited for the tenant's limit",
+		Plural(s.Requests, "request"), short(s.elapsed()), Number(s.Refused), short(s.Waited))
+	if short(s.Held) > 0 {
+		text += fmt.Sprintf(", %s for the rate that was set", short(s.Held))
+	}
+	if s.done > 0 {
+		text += fmt.Sprintf(", %.1f rows a second", s.membersPerSecond())
+	}
+	return text
 }
 
 func (s *Summary) elapsed() time.Duration { return max(0, s.Finished.Sub(s.Started)) }

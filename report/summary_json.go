@@ -29,13 +29,17 @@ type causeJSON struct {
 //	not_attempted       the rows that the run did not come to
 //	resumed_lines       of the results file that the run went on with
 //	gone_lines          of them those that no row of the input stands for
-//	requests, refused, waited_seconds, members_per_second
+//	requests, refused   refused is how many were answered with 429
+//	waited_seconds      for the tenant's limit
+//	held_seconds        for the rate that the user set
+//	members_per_second
 //	errors              objects, the largest group first, of rows, status,
 //	                    http_status, error_code, message and one example:
 //	                    example_line, example_org_id, example_user_id,
 //	                    example_message
 //	other_errors        rows whose causes were too many to list
 //	files, go_on        the paths written and the command to go on with
+//	next                what to type next if rows failed
 //
 // Names stay as they are; new ones may be added.
 func (s *Summary) MarshalJSON() ([]byte, error) {
@@ -51,6 +55,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 		"requests":           s.Requests,
 		"refused":            s.Refused, // with 429
 		"waited_seconds":     s.Waited.Seconds(),
+		"held_seconds":       s.Held.Seconds(),
 		"members_per_second": s.membersPerSecond(),
 		"other_errors":       s.causes.Others,
 		"files":              append([]string{}, s.Files...),
@@ -70,7 +75,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 		})
 	}
 	out["errors"] = errors
-	for name, text := range map[string]string{"stopped": s.Stopped, "go_on": s.GoOn} {
+	for name, text := range map[string]string{"stopped": s.Stopped, "go_on": s.GoOn, "next": s.Next} {
 		if text != "" {
 			out[name] = text
 		}

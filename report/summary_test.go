@@ -55,13 +55,13 @@ func TestSummaryAddsUp(t *testing.T) {
 		{"resumed", func(t *testing.T, s *report.Summary) {
 			s.Resumed(journal(t, 10))
 			add(s, 5, importer.Added)
-		}, "15 rows = 13 added + 2 already_member"},
+		}, "15 rows = 13 added + 2 already_member\n10 were in already, 0 tried again, 5 added now"},
 		{"resumed with other rows", func(t *testing.T, s *report.Summary) {
 			s.Resumed(journal(t, 7))
 			add(s, 5, importer.Added)
-		}, "12 rows = 10 added + 2 already_member\n3 lines of the journal no longer stand in the input"},
+		}, "12 rows = 10 added + 2 already_member\n7 were in already, 0 tried again, 5 added now\n3 lines of the journal no longer stand in the input"},
 		{"resumed with one row less", func(t *testing.T, s *report.Summary) { s.Resumed(journal(t, 9)) },
-			"9 rows = 7 added + 2 already_member\n1 line of the journal no longer stands in the input"},
+			"9 rows = 7 added + 2 already_member\n9 were in already, 0 tried again, 0 added now\n1 line of the journal no longer stands in the input"},
 		{"stopped", func(_ *testing.T, s *report.Summary) {
 			add(s, 5, importer.Added)
 			s.Stopped, s.Total = "interrupted", 125
@@ -77,7 +77,7 @@ func TestSummaryAddsUp(t *testing.T) {
 		{"resumed and stopped before the journal was asked", func(t *testing.T, s *report.Summary) {
 			s.Resumed(journal(t, 2))
 			s.Stopped, s.Total = "interrupted", 100
-		}, "100 rows = 8 added + 2 already_member + 90 not attempted"},
+		}, "100 rows = 8 added + 2 already_member + 90 not attempted\n10 were in already, 0 tried again, 0 added now"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestSummaryTellsHowTheRunWent(t *testing.T) {
 	add(&s, 300, importer.Added)
 	s.Add([]importer.Outcome{outcome(63, "org_a", "auth0|nobody", importer.Failed)})
 	want := `301 rows = 300 added + 1 failed
-1,003 requests in 5m0s, 2 answered 429, 4m12s waited for the limit, 1.0 members a second
+1,003 requests in 5m0s, 2 answered 429, 4m12s waited for the tenant's limit, 1.0 rows a second
 errors:
   1 failed 400 invalid_body: no such user (line 63)
 written: results.csv, failures.csv
@@ -145,7 +145,7 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 	want := `{"added":4,"already_assigned":0,"already_invited":0,"already_member":0,"assigned":0,"duplicate":0,` +
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
 		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],` +
-		`"exit_code":130,"failed":1,"files":["r.csv"],"finished":"2026-03-01T12:00:02Z","go_on":"orgimport import","gone_lines":0,` +
+		`"exit_code":130,"failed":1,"files":["r.csv"],"finished":"2026-03-01T12:00:02Z","go_on":"orgimport import","gone_lines":0,"held_seconds":0,` +
 		`"invited":0,"members_per_second":2,"not_attempted":5,"other_errors":0,"refused":1,"rejected":0,"removed":0,"requests":3,` +
 		`"resumed_lines":0,"rows":10,"sending":0,"started":"2026-03-01T12:00:00Z","stopped":"interrupted","waited_seconds":1.5}`
 	if string(got) != want {

@@ -215,10 +215,10 @@ func (in *input) spool(dir string) error {
 	return nil
 }
 
-// survey reads a regular file to its end before it is read for good. It returns
-// how many rows there are, and what there is to know about them; nothing of any
-// other input, or if ctx ends.
-func (in *input) survey(ctx context.Context, d csvfile.Dialect) (rows int64, notes []csvfile.Note) {
+// survey reads a regular file to its end before it is read for good, and calls
+// each with its rows. It returns how many there are, and what there is to know
+// about them; nothing of any other input, or if ctx ends.
+func (in *input) survey(ctx context.Context, d csvfile.Dialect, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
 		return 0, nil
 	}
@@ -226,11 +226,12 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect) (rows int64, not
 	if err != nil {
 		return 0, nil
 	}
-	for _, err := range table.Rows() {
+	for row, err := range table.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return 0, nil // reading it for good will tell
 		}
 		rows++
+		each(row)
 	}
 	return rows, table.Notes()
 }

@@ -204,6 +204,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	for _, f := range j.besides() {
 		if f.path != "" {
 			if err := proveWritable(f, exitUsage); err != nil {
+				j.unwritable = f.path
 				return err
 			}
 		}
@@ -219,8 +220,8 @@ func (j *job) open(ctx context.Context) (err error) {
 	if err := j.openResults(); err != nil {
 		return err
 	}
-	j.ui.notice("tenant " + j.conn.base.Host)
-	j.log.Info(j.in.name + ": " + j.table.String())
+	j.ui.notice("tenant "+j.conn.base.Host, j.ui.fields("tenant", j.conn.base.Host)...)
+	j.log.Info(j.in.name+": "+j.table.String(), j.ui.fields("file", j.in.name)...)
 	return nil
 }
 
@@ -315,12 +316,16 @@ func (j *job) send(ctx context.Context) error {
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
 	j.ui.watch(j.progress)
-	rowCount, notes := j.in.survey(ctx, j.dialect())
+	ahead := newAhead(cmp.Or(j.size, j.does.Size))
+	rowCount, notes := j.in.survey(ctx, j.dialect(), ahead.add)
 	j.total.Store(rowCount)
 	if rowCount > 0 {
 		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
 	}
 	j.sayNotes(notes)
+	if rowCount > 0 {
+		j.announce(ahead)
+	}
 	rows := j.resolved(j.table)
 	if j.rows != nil {
 		rows = j.rows(j, rows)
@@ -527,9 +532,12 @@ func (j *job) count(e *exitError, err error) {
 	if e.err != nil && e.code != exitUsage {
 		s.GoOn = j.goOn()
 	}
+	if e.code == exitRows {
+		s.Next = "look at what failed: " + commandLine(j.reportArgs()) + "\ntry it again: " + j.goOn()
+	}
 	if j.conn != nil {
 		state := j.conn.state()
-		s.Requests, s.Refused, s.Waited = state.Sent, state.Refused, state.Waited
+		s.Requests, s.Refused, s.Waited, s.Held = state.Sent, state.Refused, state.Waited, state.Held
 	}
 	if j.out != nil && j.out.begun {
 		s.Files = []string{j.Results}
@@ -537,6 +545,15 @@ func (j *job) count(e *exitError, err error) {
 			s.Files = append(s.Files, j.Failures)
 		}
 	}
+}
+
+// reportArgs make a page of the run.
+func (j *job) reportArgs() []string {
+	args := []string{"report", j.Results}
+	if j.Events != "" {
+		args = append(args, "--events", j.Events)
+	}
+	return args
 }
 
 // close lets go of everything, the last thing first.

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -208,8 +211,8 @@ func (u *ui) abandon() {
 }
 
 // notice says what must be said even when quiet.
-func (u *ui) notice(text string) {
-	slog.New(alwaysOn{u.log.Handler()}).Info(text)
+func (u *ui) notice(text string, fields ...any) {
+	slog.New(alwaysOn{u.log.Handler()}).Info(text, fields...)
 }
 
 // alwaysOn lets lines pass that the level of a handler would hold back.
@@ -217,13 +220,41 @@ type alwaysOn struct{ slog.Handler }
 
 func (alwaysOn) Enabled(context.Context, slog.Level) bool { return true }
 
-// reckon says how an import ended.
+// reckon says how a run ended.
 func (u *ui) reckon(s *report.Summary, quiet bool) {
+	if u.json {
+		u.notice("finished", fieldsOf(s)...)
+		return
+	}
 	text := s.String()
 	if quiet {
 		text, _, _ = strings.Cut(text, "\n")
 	}
 	u.closing(text)
+}
+
+// fields are those of a line, if the log is for machines.
+func (u *ui) fields(fields ...any) []any {
+	if u.json {
+		return fields
+	}
+	return nil
+}
+
+// fieldsOf returns the fields of a JSON object, for a line of a log.
+func fieldsOf(object json.Marshaler) (fields []any) {
+	text, err := object.MarshalJSON()
+	var values map[string]any
+	if err == nil {
+		err = json.Unmarshal(text, &values)
+	}
+	if err != nil {
+		return []any{"error", err}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fields = append(fields, name, values[name])
+	}
+	return fields
 }
 
 // closing is the last thing that is said.

@@ -20,6 +20,8 @@ type watchFlags struct {
 	Metrics string `help:"Write the reckoning for Prometheus' textfile collector." placeholder:"FILE" group:"watch"`
 	Ping    string `help:"Get URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
 	Events  string `help:"Write what happened under way, for orgimport report." placeholder:"FILE" group:"watch"`
+
+	unwritable string // the file that is known, and was told, not to be writable
 }
 
 // Validate is called by kong when all flags are read.
@@ -36,7 +38,7 @@ func (w *watchFlags) Validate() error {
 
 // tell writes the summary and the metrics, and pings the exit code.
 func (w *watchFlags) tell(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
-	if w.Summary != "" {
+	if w.Summary != "" && w.Summary != w.unwritable {
 		err := replaceFile(w.Summary, 0o600, func(out io.Writer) error {
 			e := json.NewEncoder(out)
 			e.SetIndent("", "  ")
@@ -46,7 +48,7 @@ func (w *watchFlags) tell(s *report.Summary, tenant, results string, rt http.Rou
 			warn(fmt.Sprintf("can't write the summary: %v", err))
 		}
 	}
-	if w.Metrics != "" {
+	if w.Metrics != "" && w.Metrics != w.unwritable {
 		if err := writeMetrics(w.Metrics, s, tenant, results); err != nil {
 			warn(fmt.Sprintf("can't write the metrics: %v", err))
 		}
