@@ -39,3 +39,39 @@ func Group(rows iter.Seq2[Row, error], size int) iter.Seq2[Batch, error] {
 		}
 	}
 }
+
+// GroupLast packs rows as [Group] does, but the rows for which late returns true
+// into batches of their own, behind all others. They are those that an earlier
+// run failed to add, so that they keep no new row waiting, and stop none. It
+// holds them in memory. Rows with Err stay where they are.
+func GroupLast(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		var held []Row
+		others := func(yield func(Row, error) bool) {
+			for row, err := range rows {
+				if err == nil && row.Err == nil && late(row) {
+					held = append(held, row)
+				} else if !yield(row, err) {
+					return
+				}
+			}
+		}
+		for b, err := range Group(others, size) {
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+		behind := func(yield func(Row, error) bool) {
+			for _, row := range held {
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+		for b, err := range Group(behind, size) {
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}

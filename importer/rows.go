@@ -41,27 +41,3 @@ func Skip(rows iter.Seq2[Row, error], done func(Row) bool) iter.Seq2[Row, error]
 		}
 	}
 }
-
-// Last moves the rows for which late returns true behind all others, such as
-// those that an earlier run failed to add, so that they keep no new row
-// waiting. It holds those rows in memory. Rows with Err stay where they are, and
-// an error ends the range without the rows that were held.
-func Last(rows iter.Seq2[Row, error], late func(Row) bool) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		var held []Row
-		for row, err := range rows {
-			if err == nil && row.Err == nil && late(row) {
-				held = append(held, row)
-				continue
-			}
-			if !yield(row, err) || err != nil {
-				return
-			}
-		}
-		for _, row := range held {
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-}

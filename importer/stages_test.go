@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -81,18 +82,26 @@ func TestSkipDropsOnlySendableRowsThatAreDone(t *testing.T) {
 	}
 }
 
-func TestLastMovesSendableRowsBehindTheOthers(t *testing.T) {
+func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	rows, firstPair := rowsToPass()
-	late := shown(importer.Last(rows, firstPair))
-	if want := []string{"3 org_a u1: bad", "4 org_a u2", "5 org_b u1", "error: bad"}; !slices.Equal(late, want) {
-		t.Errorf("a broken input: got %q, want %q", late, want)
+	got := batches(importer.GroupLast(rows, 2, firstPair))
+	if want := []string{"org_a [3:u1]", "error: bad"}; !slices.Equal(got, want) {
+		t.Errorf("a broken input: got %q, want %q", got, want)
 	}
-	whole := rowsOf(
-		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2},
-		importer.Row{OrgID: "org_b", UserID: "u1", Line: 3},
-	)
-	if got, want := shown(importer.Last(whole, firstPair)), []string{"3 org_b u1", "2 org_a u1"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	var whole []importer.Row
+	for i := range 6 { // of org_a, the first three are late
+		whole = append(whole,
+			importer.Row{OrgID: "org_a", UserID: fmt.Sprint("u", i/3), Line: 2 * i},
+			importer.Row{OrgID: "org_b", UserID: "u", Line: 2*i + 1})
+	}
+	late := func(r importer.Row) bool { return r.UserID == "u0" }
+	got = batches(importer.GroupLast(rowsOf(whole...), 4, late))
+	want := []string{"org_b [1:u 3:u 5:u 7:u]", "org_b [9:u 11:u]", "org_a [6:u1 8:u1 10:u1]", "org_a [0:u0 2:u0 4:u0]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	for range importer.GroupLast(rowsOf(whole...), 4, late) {
+		break
 	}
 }
 
@@ -116,8 +125,8 @@ func TestStagesPassRowsWhole(t *testing.T) {
 			t.Fatalf("Row.%s is of a kind that this test does not fill", fields.Field(i).Name)
 		}
 		never := func(importer.Row) bool { return false }
-		rows := importer.Last(importer.Skip(importer.Distinct(rowsOf(row), importer.PairKey), never), never)
-		for b, err := range importer.Group(rows, 10) {
+		rows := importer.Skip(importer.Distinct(rowsOf(row), importer.PairKey), never)
+		for b, err := range importer.GroupLast(rows, 10, never) {
 			if err != nil || len(b.Rows) != 1 || !reflect.DeepEqual(b.Rows[0], row) {
 				t.Errorf("with %s: got %+v, %v\nwant %+v", fields.Field(i).Name, b.Rows, err, row)
 			}
