@@ -413,7 +413,9 @@ func sentAny(outcomes []importer.Outcome) bool {
 func (j *job) release() []importer.Outcome {
 	held := j.held
 	j.held = nil
-	j.broken = cmp.Or(j.out.begin(), j.eventLog.open(j.Events, j.out.resumed))
+	if j.broken = j.out.begin(); j.broken == nil {
+		j.broken = j.eventLog.open(j.Events, j.out.resumed)
+	}
 	if j.broken != nil {
 		j.stop(j.broken)
 	}

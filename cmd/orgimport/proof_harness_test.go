@@ -265,9 +265,10 @@ type running struct {
 	stdout, stderr bytes.Buffer
 	began          time.Time
 
-	signals chan os.Signal // of a goroutine
-	ended   chan int
-	stdin   io.Reader
+	signals   chan os.Signal // of a goroutine
+	ended     chan int
+	stdin     io.Reader
+	transport http.RoundTripper
 }
 
 // start starts orgimport import members.csv with more arguments.
@@ -283,7 +284,7 @@ func (p *program) start(args ...string) *running {
 // prepare returns a run in this process.
 func (p *program) prepare(args ...string) *running {
 	return &running{
-		program: p, Cmd: &exec.Cmd{Args: args}, stdin: strings.NewReader(""),
+		program: p, Cmd: &exec.Cmd{Args: args}, stdin: strings.NewReader(""), transport: p.tenant,
 		signals: make(chan os.Signal, 2), ended: make(chan int, 1),
 	}
 }
@@ -336,7 +337,7 @@ func (r *running) surroundings() surroundings {
 	if args[1] != "-" {
 		args[1] = p.path(args[1])
 	}
-	if !slices.Contains(args, "--results") {
+	if args[0] == "import" && !slices.Contains(args, "--results") {
 		args = append(args, "--results", "results.csv")
 	}
 	for i, arg := range args[:len(args)-1] {
@@ -350,7 +351,7 @@ func (r *running) surroundings() surroundings {
 	return surroundings{
 		args: args, getenv: func(name string) string { return env[name] },
 		stdin: r.stdin, stdout: &r.stdout, stderr: &r.stderr,
-		transport: func(int) http.RoundTripper { return p.tenant },
+		transport: func(int) http.RoundTripper { return r.transport },
 		signals:   func() <-chan os.Signal { return r.signals },
 		exit:      func(code int) { panic(fmt.Sprintf("a second signal: exit code %d", code)) },
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -171,6 +172,8 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			}
 			if !test.noLines {
 				p.partly(in, e)
+			} else if _, err := readReckoning(e.stderr); err != nil {
+				t.Error(err) // reported of a signal before the results are open
 			}
 		}
 		if !test.process {
@@ -182,6 +185,33 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			stopIt(t)
 		})
 	}
+}
+
+// TestHangUpIsIgnoredUnderNohup: a run that was started to outlive its terminal
+// goes on, and still stops for SIGTERM.
+func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
+	t.Parallel()
+	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(20 * time.Millisecond)}})
+	in := newProofInput(proofLines(3000, 10))
+	p := newProgram(t, tenant, in.csv)
+	run := p.command("import", "members.csv")
+	orgimport, err := exec.LookPath("orgimport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Path, run.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" import members.csv`, orgimport}
+	p.begin(run)
+	waitUntil(t, run, func() bool { return tenant.writes() > 5 })
+	if err := run.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	writes := tenant.writes()
+	waitUntil(t, run, func() bool { return tenant.writes() > writes+20 })
+	e := run.signal(syscall.SIGTERM)
+	if e.code != exitSignal+int(syscall.SIGTERM) {
+		t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+	}
+	p.partly(in, e)
 }
 
 // TestStoppedRunFinishesWhatIsOnTheWire: whoever the tenant has added by the

@@ -20,8 +20,12 @@ func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
 	}
 	run := p.begin(p.command("import", "pipe.csv"))
 	started := time.Now()
-	waitUntil(t, run, func() bool { return time.Since(started) > time.Second }) // a start takes a tenth of that
-	if e := run.signal(syscall.SIGTERM); e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
+	waitUntil(t, run, func() bool { return time.Since(started) > 300*time.Millisecond }) // a start takes a tenth of that
+	e := run.signal(syscall.SIGTERM)
+	if e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
 		t.Errorf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
+	}
+	if _, err := readReckoning(e.stderr); err != nil {
+		t.Error(err)
 	}
 }

@@ -32,6 +32,7 @@ type results struct {
 	op           importer.Op
 	kept         []string
 	before       *report.Journal // what earlier runs finished
+	found        fs.FileInfo     // of the file when that was read
 	resumed      bool            // the file was there before
 	begun        bool            // lines are written; until then the file is as it was
 	noted        bool            // rows may have a line that another replaces
@@ -73,6 +74,10 @@ func createResults(path, tenant string, op importer.Op, kept []string) (*results
 // resumeResults reads what earlier runs finished.
 func resumeResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
 	r := &results{path: path, tenant: tenant, op: op, kept: kept, resumed: true}
+	var err error
+	if r.found, err = os.Stat(path); err != nil {
+		return nil, writeError(path, err)
+	}
 	if err := r.read(io.Discard); err != nil {
 		return nil, err
 	}
@@ -123,15 +128,26 @@ func (r *results) use(f *os.File) error {
 	return nil
 }
 
-// begin gets ready to write lines. A file that is gone on with is rewritten to
-// what stays of it. It is whole at any moment: the old one, or the new one.
+// begin gets ready to write lines.
 func (r *results) begin() error {
+	if r.resumed {
+		if err := r.rewrite(); err != nil {
+			return err
+		}
+	}
 	r.begun = true
-	if !r.resumed {
-		return nil
+	return nil
+}
+
+// rewrite leaves of a file that is gone on with what stays of it, and opens it.
+// The file is whole at any moment: the old one, or the new one.
+func (r *results) rewrite() error {
+	now, err := os.Stat(r.path)
+	if err != nil || !os.SameFile(now, r.found) || now.Size() != r.found.Size() || !now.ModTime().Equal(r.found.ModTime()) {
+		return r.disturbed("changed by something else while the run waited for its first answer, which is lost")
 	}
 	before := r.before
-	err := replaceFile(r.path, 0o600, r.read)
+	err = replaceFile(r.path, 0o600, r.read)
 	r.before = before // which the rows are held against
 	if err != nil {
 		return writeError(r.path, err)
@@ -146,7 +162,7 @@ func (r *results) begin() error {
 // order leaves out what is done already and packs the rest into batches, what
 // failed before behind what was never attempted.
 func (r *results) order(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
-	return importer.Group(importer.Last(importer.Skip(rows, r.before.Has), r.before.Failed), size)
+	return importer.GroupLast(importer.Skip(rows, r.before.Has), size, r.before.Failed)
 }
 
 // note appends a line and has it on the disk when it returns.
@@ -263,9 +279,14 @@ func (r *results) inPlace() error {
 		return err
 	}
 	if there, err := os.Stat(r.path); err != nil || !os.SameFile(ours, there) {
-		return &exitError{exitStopped, fmt.Errorf("%s was removed or replaced while the run wrote it: the lines of this run are lost, its rows are not", r.path), "leave the file alone while a run is at work; run again with --resume"}
+		return r.disturbed("removed or replaced while the run wrote it: the lines of this run are lost, its rows are not")
 	}
 	return nil
+}
+
+// disturbed says that something else got hold of the file.
+func (r *results) disturbed(how string) error {
+	return &exitError{exitStopped, fmt.Errorf("%s was %s", r.path, how), "leave the file alone while a run is at work; run again with --resume"}
 }
 
 // finish syncs the file, gives back the room that was not needed, and closes it.
@@ -290,7 +311,7 @@ func (r *results) trim() error {
 		return err
 	}
 	if info.Size() != r.size {
-		return errors.New("something else wrote to it during the run")
+		return r.disturbed("written to by something else during the run")
 	}
 	return r.file.Truncate(r.size)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -30,43 +31,61 @@ func stopped(t *testing.T, cmd *exec.Cmd, signal syscall.Signal) int {
 }
 
 func TestSignalStopsVerifyWhileItWaitsForTheList(t *testing.T) {
-	t.Parallel()
-	again := make(chan struct{})
-	tenant := auth0test.New(auth0test.Config{Fault: func(r *http.Request, n int) auth0test.Fault {
-		if n == 2 && strings.HasSuffix(r.URL.Path, "/members") {
-			close(again)
+	onFakeClock(t, "", func(t *testing.T) {
+		asked := 0
+		tenant := newProofTenant(auth0test.Config{Fault: func(r *http.Request, _ int) auth0test.Fault {
+			if strings.HasSuffix(r.URL.Path, "/members") {
+				asked++
+			}
+			return auth0test.Fault{}
+		}})
+		p := newProgram(t, tenant, nil)
+		p.write("results.csv", []byte(proofResultsHeader+"2,org_a,auth0|1,added,204,,,1,,2026-05-04T10:00:00Z\n"))
+		run := p.begin(p.prepare("verify", "results.csv", "--settle", "1h"))
+		waitUntil(t, run, func() bool { return asked == 2 })
+		run.signals <- syscall.SIGINT
+		if code := <-run.ended; code != exitSignal+int(syscall.SIGINT) {
+			t.Errorf("exit code %d", code)
 		}
-		return auth0test.Fault{}
-	}})
-	address, shut, err := serve(tenant, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer shut()
-	results := filepath.Join(t.TempDir(), "results.csv")
-	line := "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp\n" +
-		"2,org_a,auth0|1,added,204,,,1,,2026-05-04T10:00:00Z\n"
-	if err := os.WriteFile(results, []byte(line), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("orgimport", "verify", results, "--settle", "1h")
-	cmd.Env = append(os.Environ(), "AUTH0_DOMAIN="+address, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret")
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	<-again
-	if code := stopped(t, cmd, syscall.SIGINT); code != 130 {
-		t.Errorf("exit code %d", code)
-	}
-	if !strings.HasSuffix(stdout.String(), "\n2,org_a,auth0|1,not a member\n") {
-		t.Errorf("stdout is %q", stdout.String())
-	}
-	if said := stderr.String(); !strings.Contains(said, "stopped by SIGINT") || !strings.HasSuffix(said, "\n1 lines = 0 there + 1 missing\n") {
-		t.Errorf("stderr is %q", said)
-	}
+		if !strings.HasSuffix(run.stdout.String(), "\n2,org_a,auth0|1,not a member\n") {
+			t.Errorf("stdout is %q", run.stdout.String())
+		}
+		if said := run.stderr.String(); !strings.Contains(said, "stopped by SIGINT") || !strings.HasSuffix(said, "\n1 lines = 0 there + 1 missing\n") {
+			t.Errorf("stderr is %q", said)
+		}
+	})
 }
+
+// TestVerifyGivesUpOnAListThatNeverEnds. Reported of a verify that ran for ever.
+func TestVerifyGivesUpOnAListThatNeverEnds(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, nil)
+		p.write("results.csv", []byte(proofResultsHeader+"2,org_a,auth0|1,added,204,,,1,,2026-05-04T10:00:00Z\n"))
+		run := p.prepare("verify", "results.csv")
+		pages := 0
+		run.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(r.URL.Path, "/members") {
+				return tenant.RoundTrip(r)
+			}
+			pages++
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+				Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"members":[{"user_id":"auth0|2"}],"next":"%d"}`, pages))),
+			}, nil
+		})
+		if code := <-p.begin(run).ended; code == exitDone || pages > 10 {
+			t.Errorf("exit code %d after %d pages", code, pages)
+		}
+		if said := run.stderr.String(); !strings.Contains(said, "gives out the same page again and again") || !strings.HasSuffix(said, "\n1 lines = 0 there + 1 not checked\n") {
+			t.Errorf("stderr is %q", said)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestSignalStopsAPlanOfAPipeThatStaysOpen(t *testing.T) {
 	t.Parallel()
