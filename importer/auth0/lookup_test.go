@@ -4,143 +4,69 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/auth0/auth0test"
 )
 
-// directory is a tenant that only answers look-ups.
-type directory struct {
-	users   []directoryUser
-	orgs    []auth0.Organization
-	members map[string][]string
-
-	fresh    int  // so many of the last users are too young for the export
-	nested   bool // the export nests what it has of identities; else it is flat
-	omitted  bool // it has nothing of identities
-	alwaysOn bool // the last page of a list has a next
-
-	mu    sync.Mutex
-	asked map[string]int // requests by path, and by what of users-by-email is asked for
-}
-
-type directoryUser struct {
-	id, email, connection string
-	verified              bool
-}
-
-func (d *directory) RoundTrip(r *http.Request) (*http.Response, error) {
-	path := strings.TrimPrefix(r.URL.Path, "/api/v2/")
-	d.mu.Lock()
-	d.asked[path]++
-	d.mu.Unlock()
-	element := path[strings.LastIndex(path, "/")+1:]
-	switch {
-	case path == "jobs/users-exports":
-		return reply(200, `{"id":"job_1","status":"pending"}`), nil
-	case path == "jobs/job_1":
-		return reply(200, `{"id":"job_1","status":"completed","location":"https://exports.example/1"}`), nil
-	case r.URL.Host == "exports.example":
-		return reply(200, d.export()), nil
-	case path == "connections":
-		return d.json([]map[string]string{{"id": "con_" + r.URL.Query().Get("name"), "name": r.URL.Query().Get("name")}})
-	case path == "users-by-email":
-		return d.byEmail(r.URL.Query().Get("email"))
-	case strings.HasPrefix(path, "users/"):
-		if !slices.ContainsFunc(d.users, func(u directoryUser) bool { return u.id == element }) {
-			return reply(404, `{"statusCode":404,"error":"Not Found","message":"The user does not exist.","errorCode":"inexistent_user"}`), nil
-		}
-		return d.json(map[string]string{"user_id": element})
-	case path == "organizations":
-		return d.page(r, "organizations", len(d.orgs), func(i int) any { return d.orgs[i] })
-	case strings.HasSuffix(path, "/members"):
-		members := d.members[strings.Split(path, "/")[1]]
-		return d.page(r, "members", len(members), func(i int) any { return map[string]string{"user_id": members[i]} })
-	}
-	for _, o := range d.orgs {
-		if path == "organizations/"+o.ID || path == "organizations/name/"+o.Name {
-			return d.json(o)
-		}
-	}
-	return reply(404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`), nil
-}
-
-func (d *directory) json(v any) (*http.Response, error) {
-	b, err := json.Marshal(v)
-	return reply(200, string(b)), err
-}
-
-// byEmail finds an address only as it is written, as the API does.
-func (d *directory) byEmail(address string) (*http.Response, error) {
-	found := []map[string]any{}
-	for _, u := range d.users {
-		if u.email == address {
-			found = append(found, map[string]any{
-				"user_id": u.id, "email": u.email, "email_verified": u.verified,
-				"identities": []map[string]string{{"connection": u.connection, "access_token": "s3cret"}},
-			})
-		}
-	}
-	return d.json(found)
-}
-
-func (d *directory) page(r *http.Request, name string, n int, item func(int) any) (*http.Response, error) {
-	from, _ := strconv.Atoi(r.URL.Query().Get("from"))
-	to := min(from+100, n)
-	items := []any{}
-	for i := from; i < to; i++ {
-		items = append(items, item(i))
-	}
-	page := map[string]any{name: items}
-	if to < n || d.alwaysOn && len(items) > 0 {
-		page["next"] = strconv.Itoa(to)
-	}
-	return d.json(page)
-}
-
-func (d *directory) export() string {
-	var lines strings.Builder
-	for _, u := range d.users[:len(d.users)-d.fresh] {
-		user := map[string]any{"user_id": u.id, "email": u.email, "email_verified": u.verified}
-		switch {
-		case d.nested:
-			user["identities"] = []map[string]string{{"connection": u.connection}}
-		case !d.omitted:
-			user["identities[0].connection"] = u.connection
-		}
-		b, _ := json.Marshal(user)
-		lines.Write(append(b, '\n'))
-	}
-	return lines.String()
-}
-
-// lookup returns the way to look things up in d.
-func (d *directory) lookup(t *testing.T) *auth0.Lookup {
-	d.asked = make(map[string]int)
-	c := newClient(t, d)
+// lookup returns the way to look things up in a tenant.
+func lookup(t *testing.T, tenant http.RoundTripper) *auth0.Lookup {
+	c := newClient(t, tenant)
 	return &auth0.Lookup{
 		Connections: c, Jobs: c, Users: c, OrgByID: c, OrgByName: c, OrgList: c, Members: c,
-		Download: auth0.NewDownload(d), JobWait: time.Hour, Workers: 4,
+		Download: auth0.NewDownload(tenant), JobWait: time.Hour, Workers: 4,
 	}
 }
 
-// total is how many requests went to paths that begin so.
-func (d *directory) total(prefix string) (n int) {
-	for path, times := range d.asked {
-		if strings.HasPrefix(path, prefix) {
-			n += times
+// newTenant returns a tenant that asks for no token.
+func newTenant(cfg auth0test.Config) *auth0test.Tenant {
+	cfg.NoAuth, cfg.KeepLog = true, true
+	return auth0test.New(cfg)
+}
+
+// asked is how many requests went to paths of the API that begin so.
+func asked(tenant *auth0test.Tenant, prefix string) (n int) {
+	for _, e := range tenant.Log() {
+		if strings.HasPrefix(e.Path, "/api/v2/"+prefix) {
+			n++
 		}
 	}
 	return n
+}
+
+// export returns what the tenant exports of its users.
+func export(t *testing.T, tenant http.RoundTripper, fields string) string {
+	t.Helper()
+	var state struct{ ID, Location string }
+	ask := func(method, url, body string) []byte {
+		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tenant.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = json.Unmarshal(answer, &state) // the last answer is no JSON
+		return answer
+	}
+	const jobs = "https://acme.eu.auth0.com/api/v2/jobs/"
+	ask("POST", jobs+"users-exports", `{"fields":`+fields+`}`)
+	ask("GET", jobs+state.ID, "")
+	return string(ask("GET", state.Location, ""))
 }
 
 // outcome shows where an address leads after a look-up.
@@ -166,18 +92,18 @@ func outcome(t *testing.T, d *importer.Directory, address, connection string) st
 // Every way to look users up gives the same answers, but that one by one nobody
 // is found who writes capitals that the file does not.
 func TestUsersAreFoundInEveryWay(t *testing.T) {
-	tenant := directory{users: []directoryUser{
-		{"auth0|one", "one@acme.com", "db", true},
-		{"auth0|two", "two@acme.com", "db", true},
-		{"waad|two", "two@acme.com", "ad", true},
-		{"auth0|unverified", "unverified@acme.com", "db", false},
-		{"auth0|lower", "lower@acme.com", "db", true},
-		{"waad|Upper", "Upper@acme.com", "ad", true},
-		{"waad|UPPER2", "UPPER2@acme.com", "ad", true},
-		{"auth0|mixed", "mixed@acme.com", "db", true},
-		{"waad|Mixed", "Mixed@acme.com", "ad", false},
-		{"auth0|young", "young@acme.com", "db", true},
-	}, fresh: 1}
+	users := []auth0test.User{
+		{ID: "auth0|one", Email: "one@acme.com", Connection: "db"},
+		{ID: "auth0|two", Email: "two@acme.com", Connection: "db"},
+		{ID: "waad|two", Email: "two@acme.com", Connection: "ad"},
+		{ID: "auth0|unverified", Email: "unverified@acme.com", Connection: "db", Unverified: true},
+		{ID: "auth0|lower", Email: "lower@acme.com", Connection: "db"},
+		{ID: "waad|Upper", Email: "Upper@acme.com", Connection: "ad"},
+		{ID: "waad|UPPER2", Email: "UPPER2@acme.com", Connection: "ad"},
+		{ID: "auth0|mixed", Email: "mixed@acme.com", Connection: "db"},
+		{ID: "waad|Mixed", Email: "Mixed@acme.com", Connection: "ad", Unverified: true},
+		{ID: "auth0|young", Email: "young@acme.com", Connection: "db"},
+	}
 	cells := []struct{ address, connection, want, each string }{
 		{"one@acme.com", "", "auth0|one", ""},
 		{"nobody@acme.com", "", "user_not_found", ""},
@@ -214,27 +140,28 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		for how, set := range map[string]func(*directory){
-			"flat": func(*directory) {}, "nested": func(d *directory) { d.nested = true }, "omitted": func(d *directory) { d.omitted = true },
+		for how, exports := range map[string]auth0test.Exports{
+			"flat": {}, "nested": {Shape: auth0test.Nested, Nulls: true}, "omitted": {Shape: auth0test.Omitted, Plain: true},
 		} {
-			d, tenant := ask(), directory{users: tenant.users, fresh: tenant.fresh}
-			set(&tenant)
-			if err := tenant.lookup(t).FindUsersByExport(t.Context(), d, map[string]string{"ad": "con_ad"}); err != nil {
+			exports.Youngest = 1
+			d, tenant := ask(), newTenant(auth0test.Config{Users: users, Exports: exports})
+			if err := lookup(t, tenant).FindUsersByExport(t.Context(), d, map[string]string{"ad": "con_ad"}); err != nil {
 				t.Fatal(err)
 			}
 			check(t, how, d)
 		}
-		d := ask()
-		l := tenant.lookup(t)
+		d, tenant := ask(), newTenant(auth0test.Config{Users: users, Exports: auth0test.Exports{Youngest: 1}})
+		l := lookup(t, tenant)
 		if err := l.FindUsersAlone(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "each", d)
-		if got, want := tenant.asked["users-by-email"], len(cells)+4-1; got > want {
+		if got, want := asked(tenant, "users-by-email"), len(cells)+4-1; got > want {
 			t.Errorf("each: %d requests for %d keys, want %d at most", got, len(cells), want)
 		}
 		d = ask()
-		if err := errors.Join(l.ReadUsers(strings.NewReader(tenant.export()), d), l.FindUsersAlone(t.Context(), d)); err != nil {
+		byHand := export(t, tenant, `[{"name":"user_id"},{"name":"email"},{"name":"email_verified"},{"name":"identities[0].connection"}]`)
+		if err := errors.Join(l.ReadUsers(strings.NewReader(byHand), d), l.FindUsersAlone(t.Context(), d)); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "--users", d)
@@ -243,22 +170,21 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 
 // What the export lacks is asked for singly, and nothing else is.
 func TestFreshUsersCostOneRequestEach(t *testing.T) {
-	tenant := directory{fresh: 3}
 	d := &importer.Directory{CheckUsers: true}
-	for i := range 1000 {
-		u := directoryUser{fmt.Sprint("auth0|", i), fmt.Sprintf("u%d@acme.com", i), "db", true}
-		tenant.users = append(tenant.users, u)
-		d.Want(importer.Row{OrgID: "org_a", UserID: u.id})
+	users := auth0test.MakeUsers(1000)
+	for _, u := range users {
+		d.Want(importer.Row{OrgID: "org_a", UserID: u.ID})
 	}
 	d.Want(importer.Row{OrgID: "org_a", UserID: "auth0|nobody"})
 	d.Want(importer.Row{OrgID: "org_a", UserID: ".."})
+	tenant := newTenant(auth0test.Config{Users: users, Exports: auth0test.Exports{Youngest: 3}})
 	synctest.Test(t, func(t *testing.T) {
-		if err := tenant.lookup(t).FindUsersByExport(t.Context(), d, nil); err != nil {
+		if err := lookup(t, tenant).FindUsersByExport(t.Context(), d, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if d.Users.Hits() != 1000 || tenant.total("users/") != 4 {
-		t.Errorf("%d found by %d single requests", d.Users.Hits(), tenant.total("users/"))
+	if d.Users.Hits() != 1000 || asked(tenant, "users/") != 4 {
+		t.Errorf("%d found by %d single requests", d.Users.Hits(), asked(tenant, "users/"))
 	}
 }
 
@@ -267,21 +193,22 @@ func TestATenantThatKnowsNobodyIsTheWrongOne(t *testing.T) {
 	for i := range addresses {
 		addresses[i] = fmt.Sprintf("u%d@elsewhere.com", i)
 	}
-	tenant := directory{users: []directoryUser{{"auth0|one", "one@acme.com", "db", true}}}
+	known := auth0test.Config{Users: []auth0test.User{{ID: "auth0|one", Email: "one@acme.com"}}}
 	synctest.Test(t, func(t *testing.T) {
-		l := tenant.lookup(t)
-		err := l.FindUsersByExport(t.Context(), asking("", addresses...), nil)
+		tenant := newTenant(known)
+		err := lookup(t, tenant).FindUsersByExport(t.Context(), asking("", addresses...), nil)
 		none, ok := errors.AsType[*auth0.NoneFoundError](err)
-		if !ok || none.Keys != len(addresses) || tenant.asked["users-by-email"] != 100 {
-			t.Errorf("%v after %d single requests", err, tenant.asked["users-by-email"])
+		if !ok || none.Keys != len(addresses) || asked(tenant, "users-by-email") != 100 {
+			t.Errorf("%v after %d single requests", err, asked(tenant, "users-by-email"))
 		}
-		if err := l.FindUsersAlone(t.Context(), asking("", addresses[:99]...)); err != nil {
+		if err := lookup(t, tenant).FindUsersAlone(t.Context(), asking("", addresses[:99]...)); err != nil {
 			t.Errorf("of few keys: %v", err)
 		}
-		l = tenant.lookup(t)
+		tenant = newTenant(known)
+		l := lookup(t, tenant)
 		l.NoGuard = true
-		if err := l.FindUsersAlone(t.Context(), asking("", addresses...)); err != nil || tenant.asked["users-by-email"] != len(addresses) {
-			t.Errorf("without the guard: %v after %d single requests", err, tenant.asked["users-by-email"])
+		if err := l.FindUsersAlone(t.Context(), asking("", addresses...)); err != nil || asked(tenant, "users-by-email") != len(addresses) {
+			t.Errorf("without the guard: %v after %d single requests", err, asked(tenant, "users-by-email"))
 		}
 	})
 }
@@ -307,18 +234,18 @@ func TestOrganizationsAreAskedForInTheCheaperWay(t *testing.T) {
 		{"by the name people see", 1000, 2, 1, "display_name", 11, 0},
 	}
 	for _, tt := range tests {
-		for _, alwaysOn := range []bool{false, true} {
-			t.Run(fmt.Sprint(tt.name, alwaysOn), func(t *testing.T) {
-				tenant := directory{alwaysOn: alwaysOn}
-				value := map[string]func(o auth0.Organization) string{
-					"org_id":       func(o auth0.Organization) string { return o.ID },
-					"name":         func(o auth0.Organization) string { return o.Name },
-					"display_name": func(o auth0.Organization) string { return o.DisplayName },
-					"metadata.nr":  func(o auth0.Organization) string { return o.Metadata["nr"] },
+		for _, next := range []auth0test.Next{auth0test.NextWhenMore, auth0test.NextAlways} {
+			t.Run(fmt.Sprint(tt.name, next), func(t *testing.T) {
+				value := map[string]func(o auth0test.Organization) string{
+					"org_id":       func(o auth0test.Organization) string { return o.ID },
+					"name":         func(o auth0test.Organization) string { return o.Name },
+					"display_name": func(o auth0test.Organization) string { return o.DisplayName },
+					"metadata.nr":  func(o auth0test.Organization) string { return o.Metadata["nr"] },
 				}[tt.kind]
+				var orgs []auth0test.Organization
 				for i := range tt.tenant {
 					n := strconv.Itoa(i)
-					tenant.orgs = append(tenant.orgs, auth0.Organization{ID: "org_" + n, Name: "o" + n, DisplayName: "O " + n, Metadata: map[string]string{"nr": "#" + n}})
+					orgs = append(orgs, auth0test.Organization{ID: "org_" + n, Name: "o" + n, DisplayName: "O " + n, Metadata: map[string]string{"nr": "#" + n}})
 				}
 				d := &importer.Directory{CheckOrgs: true}
 				want := func(value string) {
@@ -331,13 +258,15 @@ func TestOrganizationsAreAskedForInTheCheaperWay(t *testing.T) {
 				for i := range tt.absent {
 					want(fmt.Sprint("gone", i))
 				}
-				for _, o := range tenant.orgs[tt.tenant-tt.named:] {
+				for _, o := range orgs[tt.tenant-tt.named:] {
 					want(value(o))
 				}
-				if err := tenant.lookup(t).FindOrganizations(t.Context(), d); err != nil {
+				tenant := newTenant(auth0test.Config{Organizations: orgs, Undocumented: auth0test.Undocumented{Next: next}})
+				if err := lookup(t, tenant).FindOrganizations(t.Context(), d); err != nil {
 					t.Fatal(err)
 				}
-				list, single := tenant.asked["organizations"], tenant.total("organizations/")
+				single := asked(tenant, "organizations/")
+				list := asked(tenant, "organizations") - single
 				if d.Orgs.Hits() != tt.named || list > tt.list || single > tt.single {
 					t.Errorf("%d of %d found by %d pages (at most %d) and %d single requests (at most %d)",
 						d.Orgs.Hits(), tt.named, list, tt.list, single, tt.single)
@@ -355,8 +284,8 @@ func TestOrganizationsOfAnotherTenantStopTheRun(t *testing.T) {
 	for i := range 100 {
 		d.Want(importer.Row{UserID: "u", Keys: &importer.Keys{Org: importer.Key{Kind: "name", Value: fmt.Sprint("x", i)}}})
 	}
-	tenant := directory{orgs: []auth0.Organization{{ID: "org_a", Name: "acme"}}}
-	err := tenant.lookup(t).FindOrganizations(t.Context(), d)
+	tenant := newTenant(auth0test.Config{Organizations: []auth0test.Organization{{ID: "org_a", Name: "acme"}}})
+	err := lookup(t, tenant).FindOrganizations(t.Context(), d)
 	if _, ok := errors.AsType[*auth0.NoneFoundError](err); !ok {
 		t.Error(err)
 	}
@@ -364,7 +293,9 @@ func TestOrganizationsOfAnotherTenantStopTheRun(t *testing.T) {
 
 // Reading who is in never takes more requests than it can save.
 func TestMembersAreReadWithinBounds(t *testing.T) {
-	tenant := directory{members: map[string][]string{"org_all": people(1000), "org_few": people(20_000), "org_none": nil}}
+	tenant := newTenant(auth0test.Config{KnownOrg: func(id string) bool { return id != "org_gone" }})
+	tenant.AddMembers("org_all", people(1000)...)
+	tenant.AddMembers("org_few", people(20_000)...)
 	var pairs importer.Set
 	rows := map[string]int{}
 	add := func(org string, users ...string) {
@@ -378,12 +309,13 @@ func TestMembersAreReadWithinBounds(t *testing.T) {
 	add("org_none", people(30)...)
 	add("org_gone", people(5)...)
 	d := &importer.Directory{}
-	if err := tenant.lookup(t).FindMembers(t.Context(), d, &pairs, rows); err != nil {
+	if err := lookup(t, tenant).FindMembers(t.Context(), d, &pairs, rows); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"organizations/org_all/members": 10, "organizations/org_few/members": 5, "organizations/org_none/members": 1, "organizations/org_gone/members": 1}
-	if !maps.Equal(tenant.asked, want) {
-		t.Errorf("asked %v, want %v", tenant.asked, want)
+	for org, want := range map[string]int{"org_all": 10, "org_few": 5, "org_none": 1, "org_gone": 1} {
+		if n := asked(tenant, "organizations/"+org+"/members"); n != want {
+			t.Errorf("%s: %d pages, want %d", org, n, want)
+		}
 	}
 	if d.Members.Len() != 1000 || !d.Members.Has(importer.PairKey(importer.Row{OrgID: "org_all", UserID: "auth0|0007"})) {
 		t.Errorf("%d members found", d.Members.Len())

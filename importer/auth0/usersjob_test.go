@@ -1,7 +1,6 @@
 package auth0_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,74 +14,68 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/auth0/auth0test"
 )
 
 const signedLink = "https://exports.example/job_1/acme.json.gz?Signature=s3cret"
 
-// aJob is what a tenant answers to an export, and what it was asked.
+// aJob is a tenant that exports one user, and what it was asked.
 type aJob struct {
-	took      time.Duration // from its creation to its end
-	left      bool          // tells how long it takes
-	busy      int           // so many times another export is under way
-	fails     int           // so many jobs fail
-	link      string
-	downloads []func(*http.Request) (*http.Response, error) // by turn; the last again and again
-	export    string
+	exports   auth0test.Exports
+	link      string                                        // the host of the downloads; empty: the tenant's
+	downloads []func(*http.Request) (*http.Response, error) // in place of the tenant's, by turn; the last again and again
 
 	created, polled []time.Time
 	bodies          []string
 	fetched         []*http.Request
 }
 
-func (j *aJob) answer(_ int, r *http.Request, body string) (*http.Response, error) {
+// find looks a few addresses up by an export, as a test's bubble has it.
+func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]string) error {
+	t.Helper()
+	tenant := newTenant(auth0test.Config{
+		Exports:     j.exports,
+		Users:       []auth0test.User{{ID: "auth0|1", Email: "ann@acme.com", Connection: "db"}},
+		Connections: []auth0test.Connection{{ID: "con_1234567890abcdef", Name: "db"}},
+	})
+	if j.link != "" {
+		if err := tenant.SetDownloadURL(j.link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	network := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return j.answer(tenant, r, body) }}
+	client := newClient(t, network)
+	l := &auth0.Lookup{Jobs: client, Users: client, Download: auth0.NewDownload(network), JobWait: 30 * time.Minute, Workers: 1}
+	err := l.FindUsersByExport(t.Context(), d, connections)
+	if n := tenant.Stats().Leaks; n > 0 {
+		t.Errorf("%d downloads carried a token", n)
+	}
+	return err
+}
+
+func (j *aJob) answer(tenant http.RoundTripper, r *http.Request, body string) (*http.Response, error) {
 	switch {
-	case r.URL.Host == "acme.eu.auth0.com" && r.Method == http.MethodPost:
-		if j.busy > 0 {
-			j.busy--
-			return reply(429, `{"statusCode":429,"error":"Too Many Requests","message":"There are 1 active export users jobs, please wait until some of them are finished and try again"}`), nil
-		}
-		j.bodies = append(j.bodies, body)
-		j.created = append(j.created, time.Now())
-		return reply(200, `{"type":"users_export","status":"pending","id":"job_1"}`), nil
-	case r.URL.Path == "/api/v2/jobs/job_1":
-		j.polled = append(j.polled, time.Now())
-		state := map[string]any{"id": "job_1", "status": "pending"}
-		began := j.created[len(j.created)-1]
-		left := j.took - time.Since(began)
-		switch {
-		case len(j.created) <= j.fails:
-			state["status"] = "failed"
-		case left <= 0:
-			state["status"], state["location"] = "completed", j.link
-		case j.left:
-			state["time_left_seconds"] = left.Seconds()
-		}
-		b, err := json.Marshal(state)
-		return reply(200, string(b)), err
 	case r.URL.Host != "acme.eu.auth0.com":
 		j.fetched = append(j.fetched, r)
 		if len(j.downloads) == 0 {
-			return reply(200, j.export), nil
+			break
 		}
 		next := j.downloads[0]
 		if len(j.downloads) > 1 {
 			j.downloads = j.downloads[1:]
 		}
 		return next(r)
+	case r.Method == http.MethodPost:
+		r.Body = io.NopCloser(strings.NewReader(body))
+		resp, err := tenant.RoundTrip(r)
+		if err == nil && resp.StatusCode == 200 {
+			j.bodies, j.created = append(j.bodies, body), append(j.created, time.Now())
+		}
+		return resp, err
+	case strings.HasPrefix(r.URL.Path, "/api/v2/jobs/"):
+		j.polled = append(j.polled, time.Now())
 	}
-	return nil, fmt.Errorf("unexpected %s %s", r.Method, r.URL.Path)
-}
-
-// find looks a few addresses up by an export, as a test's bubble has it.
-func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]string) error {
-	t.Helper()
-	if j.link == "" {
-		j.link = signedLink
-	}
-	tenant := &sender{answer: j.answer}
-	client := newClient(t, tenant)
-	l := &auth0.Lookup{Jobs: client, Users: client, Download: auth0.NewDownload(tenant), JobWait: 30 * time.Minute, Workers: 1}
-	return l.FindUsersByExport(t.Context(), d, connections)
+	return tenant.RoundTrip(r)
 }
 
 func (j *aJob) requests() int { return len(j.created) + len(j.polled) }
@@ -108,7 +101,7 @@ func TestAnExportIsAskedForWithCare(t *testing.T) {
 	}{{0, false, 12}, {20 * time.Second, false, 12}, {20 * time.Second, true, 12}, {29 * time.Minute, false, 75}, {29 * time.Minute, true, 75}} {
 		t.Run(fmt.Sprint(tt.took, tt.left), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				j := &aJob{took: tt.took, left: tt.left, export: annExported}
+				j := &aJob{exports: auth0test.Exports{Duration: tt.took, TimeLeft: tt.left}}
 				d := asking("", "Ann@acme.com")
 				if err := j.find(t, d, nil); err != nil {
 					t.Fatal(err)
@@ -134,11 +127,7 @@ func TestAnExportIsAskedForWithCare(t *testing.T) {
 
 func TestNoTokenGoesToTheDownload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		redirect := func(*http.Request) (*http.Response, error) {
-			return reply(302, "", "Location", "https://other.example/there?Signature=s3cret"), nil
-		}
-		done := func(*http.Request) (*http.Response, error) { return reply(200, annExported), nil }
-		j := &aJob{downloads: []func(*http.Request) (*http.Response, error){redirect, redirect, redirect, done}}
+		j := &aJob{exports: auth0test.Exports{Redirects: 3}}
 		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +136,7 @@ func TestNoTokenGoesToTheDownload(t *testing.T) {
 		}
 		for _, r := range j.fetched {
 			for name, value := range r.Header {
-				if name == "Authorization" || name == "Cookie" || name == "Referer" || strings.Contains(strings.Join(value, ""), "s3cret") {
+				if name == "Authorization" || name == "Cookie" || name == "Referer" || strings.Contains(strings.Join(value, ""), "Signature") {
 					t.Errorf("%s %s", name, value)
 				}
 			}
@@ -157,7 +146,7 @@ func TestNoTokenGoesToTheDownload(t *testing.T) {
 
 func TestAConnectionHasAJobOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := &aJob{export: annExported}
+		j := &aJob{}
 		d := asking("db", "ann@acme.com")
 		if err := j.find(t, d, map[string]string{"db": "con_1234567890abcdef"}); err != nil {
 			t.Fatal(err)
@@ -192,6 +181,13 @@ func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 			t.Errorf("%v, %d found, %d jobs", err, d.Users.Hits(), len(j.created))
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		j := &aJob{exports: auth0test.Exports{Cut: 5}}
+		d := asking("", "ann@acme.com")
+		if err := j.find(t, d, nil); err != nil || d.Users.Hits() != 1 || len(j.created) != 1 || len(j.fetched) != 6 {
+			t.Errorf("%v, %d found, %d jobs, %d downloads", err, d.Users.Hits(), len(j.created), len(j.fetched))
+		}
+	})
 	for name, never := range map[string]func(*http.Request) (*http.Response, error){"expired": status(403), "cut off": cut, "half": half, "refused": lost} {
 		synctest.Test(t, func(t *testing.T) {
 			j := &aJob{downloads: []func(*http.Request) (*http.Response, error){never}}
@@ -213,9 +209,9 @@ func TestALinkToAnythingElseIsNotFollowed(t *testing.T) {
 		return []func(*http.Request) (*http.Response, error){func(*http.Request) (*http.Response, error) { return reply(302, "", "Location", location), nil }}
 	}
 	for name, j := range map[string]*aJob{
-		"http":                {link: "http://exports.example/s3cret"},
-		"a file":              {link: "file:///etc/passwd"},
-		"nothing":             {link: "s3cret"},
+		"http":                {link: "http://exports.example"},
+		"a file":              {link: "file:///etc"},
+		"nothing":             {link: "nowhere"},
 		"redirect to http":    {downloads: to("http://exports.example/s3cret")},
 		"redirect home":       {downloads: to("http://127.0.0.1/s3cret")},
 		"redirect for ever":   {downloads: to(signedLink)},
@@ -223,7 +219,7 @@ func TestALinkToAnythingElseIsNotFollowed(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			err := j.find(t, asking("", "ann@acme.com"), nil)
-			if e, ok := errors.AsType[*auth0.JobError](err); !ok || strings.Contains(e.Error(), "s3cret") {
+			if e, ok := errors.AsType[*auth0.JobError](err); !ok || strings.Contains(e.Error(), "s3cret") || strings.Contains(e.Error(), "Signature") {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -232,11 +228,11 @@ func TestALinkToAnythingElseIsNotFollowed(t *testing.T) {
 
 func TestAJobThatFailsIsTriedOnceMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := &aJob{fails: 1, export: annExported}
+		j := &aJob{exports: auth0test.Exports{Fail: 1}}
 		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil || len(j.created) != 2 {
 			t.Errorf("%v after %d jobs", err, len(j.created))
 		}
-		j = &aJob{fails: 9}
+		j = &aJob{exports: auth0test.Exports{Fail: 9}}
 		err := j.find(t, asking("", "ann@acme.com"), nil)
 		if _, ok := errors.AsType[*auth0.JobError](err); !ok || len(j.created) != 2 {
 			t.Errorf("%v after %d jobs", err, len(j.created))
@@ -246,11 +242,11 @@ func TestAJobThatFailsIsTriedOnceMore(t *testing.T) {
 
 func TestAnotherExportIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := &aJob{busy: 20, export: annExported}
+		j := &aJob{exports: auth0test.Exports{Busy: 20}}
 		if err := j.find(t, asking("", "ann@acme.com"), nil); err != nil {
 			t.Fatal(err)
 		}
-		j, began := &aJob{busy: 1 << 20}, time.Now()
+		j, began := &aJob{exports: auth0test.Exports{Busy: 1 << 20}}, time.Now()
 		err := j.find(t, asking("", "ann@acme.com"), nil)
 		if e, ok := errors.AsType[*auth0.JobError](err); !ok || !strings.Contains(e.Error(), "another export") {
 			t.Error(err)
@@ -263,7 +259,7 @@ func TestAnotherExportIsWaitedFor(t *testing.T) {
 
 func TestAnExportThatTakesTooLongIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := &aJob{took: time.Hour}
+		j := &aJob{exports: auth0test.Exports{Duration: time.Hour}}
 		err := j.find(t, asking("", "ann@acme.com"), nil)
 		if _, ok := errors.AsType[*auth0.JobError](err); !ok || j.requests() > 75 {
 			t.Errorf("%v after %d requests", err, j.requests())

@@ -43,6 +43,25 @@ func (t *Tenant) Invitations(orgID string) []Invitation {
 	return invitations
 }
 
+// AddInvitations makes invitations without a request, and without a mail to
+// anybody who is not [Invitation.Mailed]. They need an organization, an address
+// and their times.
+func (t *Tenant) AddInvitations(invitations ...Invitation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, v := range invitations {
+		t.addInvitation(&v)
+	}
+}
+
+// addInvitation gives an invitation its id and its ticket; t.mu is held.
+func (t *Tenant) addInvitation(v *Invitation) {
+	t.invitations++
+	v.ID = "uinv_" + alnum(fmt.Sprint("invitation", t.invitations), 16)
+	v.Ticket = alnum(fmt.Sprint("ticket", t.invitations), 24)
+	t.invited[v.OrgID] = append(t.invited[v.OrgID], v)
+}
+
 // Mails returns how many invitations were sent to an address, by whatever
 // organization.
 func (t *Tenant) Mails(email string) int {
@@ -79,9 +98,7 @@ func (t *Tenant) invite(c *call) reply {
 			earlier.Replaced = true
 		}
 	}
-	t.invitations++
-	v.ID = "uinv_" + alnum(fmt.Sprint("invitation", t.invitations), 16)
-	t.invited[c.arg] = append(t.invited[c.arg], v)
+	t.addInvitation(v)
 	return ok(http.StatusCreated, t.invitationBody(v))
 }
 
@@ -94,7 +111,7 @@ func (t *Tenant) readInvitation(c *call) (*Invitation, reply, bool) {
 	if !valid {
 		return nil, rep, false
 	}
-	v := &Invitation{OrgID: c.arg, Created: t.now(), Mailed: true, Ticket: alnum(fmt.Sprint(c.n, c.arg, "ticket"), 24), metadata: make(map[string]any)}
+	v := &Invitation{OrgID: c.arg, Created: t.now(), Mailed: true, metadata: make(map[string]any)}
 	life := defaultInvitationLife * time.Second
 	read := bodyReader{object: body}
 	read.names("", "inviter", "invitee", "client_id", "connection_id", "roles", "ttl_sec", "app_metadata", "user_metadata", "send_invitation_email")
