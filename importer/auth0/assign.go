@@ -147,7 +147,7 @@ func (a *assigner) keys(orgID string, ids []string) []string {
 }
 
 // judge decides what a refusal is about: a 404 is about the organization or the
-// user, a 400 about the roles.
+// user, unless it speaks of a role, and a 400 about the roles.
 func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids []string) error {
 	reach := e.Reach()
 	switch {
@@ -158,7 +158,7 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 		return e
 	case e.Status == http.StatusConflict && quota.MatchString(e.words()):
 		receipt.Code = codeTooManyRoles
-	case e.Status == http.StatusBadRequest:
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusNotFound && missingRole.MatchString(e.words()):
 		a.refuse(e, *receipt, orgID, ids)
 	}
 	return &rowError{e.Error()}

@@ -3,6 +3,7 @@ package auth0_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/auth0/auth0test"
 )
 
 // roleRow is a row of roles, given by their ids.
@@ -71,65 +73,54 @@ func TestAssignRolesSendsWhatTheDocumentsSay(t *testing.T) {
 // TestARefusedRoleIsSentOnce has an unknown role among others, refused in the
 // ways in which the API may word it.
 func TestARefusedRoleIsSentOnce(t *testing.T) {
-	for name, message := range map[string]string{
-		"named":        "One or more of the specified roles do not exist: rol_bad",
-		"by its place": "Payload validation error: 'Object didn't pass validation for format role-id: x' on property roles[0].",
-		"not named":    "One or more of the specified roles do not exist",
+	for naming, message := range map[auth0test.Naming]string{
+		auth0test.NameAll:   "One or more of the specified roles do not exist: rol_bad",
+		auth0test.NameFirst: "The role does not exist: rol_bad",
+		auth0test.NameIndex: "The role does not exist: roles[0]",
+		auth0test.NameNone:  "One or more of the specified roles do not exist",
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
-					time.Sleep(100 * time.Millisecond)
-					if strings.Contains(body, "rol_bad") {
-						return reply(400, `{"statusCode":400,"error":"Bad Request","message":"`+message+`","errorCode":"invalid_body"}`), nil
+		for _, status := range []int{400, 404} {
+			t.Run(fmt.Sprint(status, message), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					tenant := newTenant(auth0test.Config{
+						Roles:        []auth0test.Role{{ID: "rol_good"}},
+						Latency:      auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)},
+						Undocumented: auth0test.Undocumented{Naming: naming, UnknownRole: status},
+					})
+					rows := []importer.Row{roleRow("org_1", "auth0|0", "rol_good")}
+					for _, user := range []string{"a", "b", "c", "d", "e"} {
+						rows = append(rows, roleRow("org_1", "auth0|"+user, "rol_bad"), roleRow("org_2", "auth0|"+user, "rol_bad", "rol_good"), roleRow("org_2", "auth0|"+user, "rol_good"))
 					}
-					return reply(204, ""), nil
-				}}
-				rows := []importer.Row{roleRow("org_1", "auth0|0", "rol_good")}
-				for _, user := range []string{"a", "b", "c", "d", "e"} {
-					rows = append(rows, roleRow("org_1", "auth0|"+user, "rol_bad"), roleRow("org_2", "auth0|"+user, "rol_bad", "rol_good"), roleRow("org_2", "auth0|"+user, "rol_good"))
-				}
-				got := assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 8, rows...)
-				var bad int
-				for _, r := range s.requests {
-					if strings.Contains(r.body, "rol_bad") {
-						bad++
+					got := assign(t, newClient(t, tenant).AssignRoles(&auth0.Roles{}), 8, rows...)
+					if bad := tenant.Stats().Count(auth0test.WriteRoles, status); bad != 1 {
+						t.Errorf("%d requests carried the unknown role, want 1", bad)
 					}
-				}
-				if bad != 1 {
-					t.Errorf("%d requests carried the unknown role, want 1", bad)
-				}
-				for i, o := range got {
-					want := importer.Assigned
-					if strings.Contains(o.Row.Args[0], "rol_bad") {
-						want = importer.Failed
+					for i, o := range got {
+						want := importer.Assigned
+						if strings.Contains(o.Row.Args[0], "rol_bad") {
+							want = importer.Failed
+						}
+						if o.Status != want || want == importer.Failed && (o.HTTPStatus != status || o.Message != message || o.CorrelationID == "") {
+							t.Errorf("row %d, %s: %+v", i, o.Row.Args[0], o)
+						}
 					}
-					if o.Status != want || want == importer.Failed && (o.HTTPStatus != 400 || o.Message != message || o.CorrelationID == "") {
-						t.Errorf("row %d, %s: %+v", i, o.Row.Args[0], o)
-					}
-				}
+				})
 			})
-		})
+		}
 	}
 }
 
 // TestARoleOfAnotherOrganization is refused for that organization only.
 func TestARoleOfAnotherOrganization(t *testing.T) {
-	refuse := func(_ int, r *http.Request, _ string) (*http.Response, error) {
-		if strings.Contains(r.URL.Path, "org_1") {
-			return reply(204, ""), nil
-		}
-		return reply(400, `{"error":"Bad Request","message":"One or more of the specified roles do not exist"}`), nil
-	}
 	for name, roles := range map[string]*auth0.Roles{
 		"accepted before": {},
 		"listed":          auth0.NewRoles([]auth0.Role{{ID: "rol_1", Name: "one", Type: "organization"}}),
 	} {
-		s := &sender{answer: refuse}
-		got := statuses(assign(t, newClient(t, s).AssignRoles(roles), 1,
+		tenant := newTenant(auth0test.Config{Roles: []auth0test.Role{{ID: "rol_1", Name: "one", Organization: "org_1"}}})
+		got := statuses(assign(t, newClient(t, tenant).AssignRoles(roles), 1,
 			roleRow("org_1", "auth0|a", "rol_1"), roleRow("org_2", "auth0|a", "rol_1"), roleRow("org_2", "auth0|b", "rol_1"), roleRow("org_1", "auth0|b", "rol_1")))
-		if want := []string{"assigned", "failed", "failed", "assigned"}; !slices.Equal(got, want) || s.count() != 3 {
-			t.Errorf("%s: %q in %d requests, want %q in 3", name, got, s.count(), want)
+		if want := []string{"assigned", "failed invalid_body", "failed invalid_body", "assigned"}; !slices.Equal(got, want) || tenant.Stats().Total() != 3 {
+			t.Errorf("%s: %q in %d requests, want %q in 3", name, got, tenant.Stats().Total(), want)
 		}
 	}
 }
