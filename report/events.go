@@ -28,8 +28,8 @@ const (
 	EventOutageBegin Kind = "outage_begin" // Message: the last failure
 	EventOutageEnd   Kind = "outage_end"   // Seconds it lasted
 	EventToken       Kind = "token"        // a token was fetched; Seconds it lives
-	EventSample      Kind = "sample"       // Requests, Members, Limit, Remaining, Rate; every 10 to 30 seconds
-	EventStop        Kind = "stop"         // Requests, Members, ExitCode, NotAttempted; Rows, if known; Message: why, if early
+	EventSample      Kind = "sample"       // Requests, Members, Waited, Limit, Remaining, Rate; every second, after a minute every 15
+	EventStop        Kind = "stop"         // Requests, Members, Waited, ExitCode, NotAttempted; Rows, if known; Message: why, if early
 )
 
 // Event is one line of the event log of a run. A field that a kind does not have is
@@ -46,6 +46,7 @@ type Event struct {
 	Seconds   float64   `json:"seconds,omitempty"`   // how long
 	Requests  int       `json:"requests,omitempty"`  // sent since the start
 	Members   int       `json:"members,omitempty"`   // added since the start
+	Waited    float64   `json:"waited,omitempty"`    // seconds since the start, for the tenant's limit
 	Limit     int       `json:"limit,omitempty"`     // requests that the tenant's bucket holds
 	Remaining int       `json:"remaining,omitempty"` // of them now
 	Rate      float64   `json:"rate,omitempty"`      // requests a second that the tenant allows in the long run, as learnt

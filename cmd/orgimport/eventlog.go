@@ -116,7 +116,7 @@ func (d *eventLog) sample(r *job) {
 	}
 	d.write(report.Event{
 		Kind: report.EventSample, Requests: state.Sent, Members: int(r.members.Load()),
-		Limit: state.Limit, Remaining: state.Remaining, Rate: state.Refill,
+		Waited: state.Waited.Seconds(), Limit: state.Limit, Remaining: state.Remaining, Rate: state.Refill,
 	})
 }
 
@@ -129,7 +129,8 @@ func (d *eventLog) stop(r *job, e *exitError) {
 	d.sampling.Wait()
 	d.sample(r)
 	stop := report.Event{
-		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()), ExitCode: e.code,
+		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()),
+		Waited: r.summary.Waited.Seconds(), ExitCode: e.code,
 	}
 	rows := r.summary.Rows()
 	stop.NotAttempted = rows["not_attempted"]

@@ -311,7 +311,7 @@ func TestPageOfAStoppedRun(t *testing.T) {
 		stopped := page()
 		for _, want := range []string{
 			fmt.Sprintf("<h1>%d of 400 rows still to be attempted</h1>", terms["not attempted"]),
-			"The last run was stopped: --max-duration is reached",
+			"The last run was stopped with exit code 10: --max-duration is reached",
 		} {
 			if !strings.Contains(stopped, want) {
 				t.Errorf("the page does not say %q", want)
@@ -321,7 +321,7 @@ func TestPageOfAStoppedRun(t *testing.T) {
 			t.Error("the page says that nothing is left to do")
 		}
 		p.run(exitDone, "--events", "events.jsonl", "--resume")
-		if got := page(); !strings.Contains(got, "<h1>Every row is in</h1>") || strings.Contains(got, "was stopped") {
+		if got := page(); !strings.Contains(got, "<h1>Every row is done</h1>") || strings.Contains(got, "was stopped") {
 			t.Error("the page of the whole job does not say that it is done")
 		}
 	})

@@ -73,7 +73,7 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 			t.Fatalf("exit code %d: %v\n%s", code, err, said)
 		}
 		page := pageOf("")
-		for _, want := range []string{"<h1>Every row is done</h1>", "200 rows, and nothing is left to do", "<dt>Exit code</dt><dd>0</dd>", "--ping …", version()} {
+		for _, want := range []string{"<h1>Every row is done</h1>", "200 rows, and nothing is left to do", "<dt>Exit code</dt><dd><bdi>0</bdi></dd>", "--ping …", version()} {
 			if !strings.Contains(page, want) {
 				t.Errorf("%q is not in the page of a run that was gone on with", want)
 			}

@@ -146,22 +146,41 @@ func span(d time.Duration) string {
 	return report.Plural(int(d/(24*time.Hour)), "day")
 }
 
-// membersChart draws the members over time; nil if there is too little to see.
-func membersChart(t *timeline) *chart {
-	if t.last-t.first < minChartSeconds {
+// axis returns the time that the charts share: from the first to the last thing
+// that is known of the runs.
+func axis(t *timeline, c *history) (s scale) {
+	if t.width != 0 {
+		s.from, s.to = float64(t.first), float64(t.last)
+	}
+	if c == nil {
+		return s
+	}
+	if t.width == 0 {
+		return scale{from: seconds(c.from), to: seconds(c.to)}
+	}
+	s.from, s.to = min(s.from, seconds(c.from)), max(s.to, seconds(c.to))
+	return s
+}
+
+// membersChart draws the rows that requests settled over time; nil if there is
+// too little to see.
+func membersChart(t *timeline, axis scale) *chart {
+	if t.width == 0 || axis.to-axis.from < minChartSeconds {
 		return nil
 	}
 	seconds, sums := t.sums()
-	points := []point{{second: float64(t.first)}}
+	points := []point{{second: axis.from}, {second: float64(t.first)}}
 	for i := range seconds {
 		points = append(points, point{second: float64(seconds[i]), value: float64(sums[i])})
 	}
 	total := sums[len(sums)-1]
-	s := scale{from: float64(t.first), to: float64(t.last), top: niceTop(float64(total))}
+	points = append(points, point{second: axis.to, value: float64(total)})
+	s := axis
+	s.top = niceTop(float64(total))
 	return &chart{
-		Title: "Members over time",
-		Summary: fmt.Sprintf("%s added in %s.",
-			report.Plural(total, "member"), span(time.Duration(t.last-t.first)*time.Second)),
+		Title: "Rows done over time",
+		Summary: fmt.Sprintf("%s by requests, the first and the last %s apart.",
+			report.Plural(total, "row"), span(time.Duration(t.last-t.first)*time.Second)),
 		X: xLabels(s.from, s.to), Y: yLabels(s.top),
 		Area: s.area(points), Line: s.path(points),
 	}

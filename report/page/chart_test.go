@@ -2,6 +2,7 @@ package page
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,12 +62,36 @@ func TestXLabelsAreAsShortAsTheyCanBe(t *testing.T) {
 	}
 }
 
-func TestPercentIsWholeOnlyWhereItIs(t *testing.T) {
-	for n, want := range map[int]string{1_000_000: "100 %", 999_999: "> 99.9 %", 1: "< 0.1 %", 500_000: "50.0 %"} {
-		if got := percent(n, 1_000_000); got != want {
-			t.Errorf("percent(%d) = %q, want %q", n, got, want)
+func TestSharesAddUp(t *testing.T) {
+	for _, tt := range []struct {
+		numbers []int
+		want    string
+	}{
+		{nil, ""},
+		{[]int{7}, "100 %"},
+		{[]int{1, 1, 1}, "33.4 %, 33.3 %, 33.3 %"},
+		{[]int{500_000, 499_999, 1}, "50.0 %, 50.0 %, < 0.1 %"},
+		{[]int{999_999, 1}, "> 99.9 %, < 0.1 %"},
+		{[]int{9_940, 12, 18, 30}, "99.4 %, 0.1 %, 0.2 %, 0.3 %"},
+	} {
+		if got := strings.Join(shares(tt.numbers), ", "); got != tt.want {
+			t.Errorf("shares(%v) = %s, want %s", tt.numbers, got, tt.want)
 		}
 	}
+	rapid.Check(t, func(rt *rapid.T) {
+		numbers := rapid.SliceOfN(rapid.IntRange(1, 1_000_000), 2, 8).Draw(rt, "numbers")
+		sum := 0
+		for _, share := range shares(numbers) {
+			tenths, err := strconv.Atoi(strings.NewReplacer(".", "", " %", "", "< 0.1 %", "0", "> 99.9 %", "1000").Replace(share))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			sum += tenths
+		}
+		if sum != 1000 {
+			rt.Errorf("they make %d tenths", sum)
+		}
+	})
 }
 
 // However many events there are, all requests and waits are counted, and what is
@@ -80,11 +105,12 @@ func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
 		now := start
 		for range rapid.IntRange(1, 3).Draw(rt, "runs") {
 			c.add(report.Event{Time: now, Kind: report.EventStart})
-			sent := 0
+			sent, waiting := 0, 0.0
 			for range rapid.IntRange(0, 1500).Draw(rt, "samples") {
 				now = now.Add(time.Duration(1+now.Unix()%29) * time.Second)
 				sent += int(now.Unix() % 40)
-				c.add(report.Event{Time: now, Kind: report.EventSample, Requests: sent, Rate: 3.3})
+				waiting += 2
+				c.add(report.Event{Time: now, Kind: report.EventSample, Requests: sent, Rate: 3.3, Waited: waiting})
 				c.add(report.Event{Time: now, Kind: report.EventPause, Seconds: 2})
 				c.add(report.Event{Time: now, Kind: report.EventRefused})
 				waited += 2 * time.Second

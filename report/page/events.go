@@ -18,6 +18,7 @@ type history struct {
 	rows   int           // of the input of the last run; 0 if not known
 	end    *report.Event // stop of the last run; nil if it was killed, or goes on
 
+	bound  bool    // the tenant's limit kept a request back, or refused one
 	bucket int     // what the tenant's bucket holds, as learnt last; 0 if not known
 	rate   float64 // requests a second it allows in the long run, likewise
 
@@ -29,8 +30,7 @@ type history struct {
 	merging           int // how many the last one has so far
 
 	waits     map[string]*wait
-	waited    time.Duration
-	longest   time.Duration
+	waited    time.Duration // for the tenant's limit
 	outages   int
 	outageFor time.Duration
 	down      time.Time // when the outage began that has not ended; zero if there is none
@@ -118,6 +118,7 @@ func (c *history) add(e report.Event) {
 		c.sample(e)
 	case report.EventRefused:
 		c.refused++
+		c.bound = true
 	case report.EventPause:
 		c.pause(e, length)
 	case report.EventOutageBegin:
@@ -153,7 +154,18 @@ func (c *history) sample(e report.Event) {
 		return
 	}
 	c.requests += sent
-	s := sample{from: before.Time, to: e.Time, requests: sent, limit: max(e.Rate, 0), restart: before.Kind == report.EventStart}
+	if waited := e.Waited - before.Waited; waited > 0 {
+		c.waited += time.Duration(min(waited, maxSeconds) * float64(time.Second))
+		c.bound = true
+	}
+	s := sample{from: before.Time, to: e.Time, requests: sent, restart: before.Kind == report.EventStart}
+	if c.bound {
+		s.limit = max(e.Rate, 0)
+	}
+	if n := len(c.samples); n > 0 && !s.restart && s.length() < c.samples[n-1].length()/2 {
+		c.samples[n-1].merge(s) // the run ended in the middle of it
+		return
+	}
 	if c.merging > 0 && c.merging < c.perSample && !s.restart {
 		c.samples[len(c.samples)-1].merge(s)
 		c.merging++
@@ -185,9 +197,9 @@ func (s *sample) merge(next sample) {
 	s.limit = cmp.Or(next.limit, s.limit)
 }
 
+func (s *sample) length() time.Duration { return s.to.Sub(s.from) }
+
 func (c *history) pause(e report.Event, length time.Duration) {
-	c.waited += length
-	c.longest = max(c.longest, length)
 	c.mark(timeSpan{e.Time, e.Time.Add(length)})
 	reason := cmp.Or(report.Shorten(report.WithoutIDs(e.Message)), "no reason given")
 	if len(c.waits) == maxWaits && c.waits[reason] == nil {
@@ -243,11 +255,11 @@ func (c *history) reasons() []wait {
 
 // rateChart draws the rate of requests beside the limit; nil if there is too
 // little to see.
-func (c *history) rateChart() *chart {
-	if len(c.samples) < 2 || c.to.Sub(c.from) < minChartSeconds*time.Second {
+func (c *history) rateChart(axis scale) *chart {
+	if len(c.samples) < 2 || axis.to-axis.from < minChartSeconds {
 		return nil
 	}
-	s := scale{from: float64(c.from.Unix()), to: float64(c.to.Unix())}
+	s := axis
 	var rates, limits []point
 	for i, sample := range c.samples {
 		length := sample.to.Sub(sample.from).Seconds()

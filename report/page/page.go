@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func Write(w io.Writer, results, events io.Reader, p Page) error {
 		return err
 	}
 	page, err := template.New("page").Funcs(template.FuncMap{
-		"count": report.Number, "span": span, "stamp": stamp, "percent": percent, "plural": report.Plural,
+		"count": report.Number, "span": span, "stamp": stamp, "plural": report.Plural,
 	}).Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
@@ -92,7 +93,7 @@ type view struct {
 	Largest           []organization
 	Worst             []organization
 
-	Failures    []failure
+	Table       *table
 	FailureRows int
 }
 
@@ -100,10 +101,14 @@ type view struct {
 type term struct {
 	Class, Name, Meaning string
 	Rows                 int
+	Share                string
 	X, Width             string // of its part of the bar
 }
 
-type fact struct{ Name, Value string }
+type fact struct {
+	Name, Value string
+	Long        bool // it has a line of its own
+}
 
 // classOf returns the class of a status in the style sheet.
 func classOf(s importer.StatusInfo) string {
@@ -119,7 +124,7 @@ func classOf(s importer.StatusInfo) string {
 type historyView struct {
 	Requests, Refused int
 	Waits             []wait
-	Waited, Longest   time.Duration
+	Waited            time.Duration // for the tenant's limit
 	Outages           int
 	OutageFor         time.Duration
 }
@@ -129,14 +134,6 @@ type causeView struct {
 	advice
 	Said string // the message: as it was if there is only one
 	More int    // rows beside the examples
-}
-
-// failure is a row of the table.
-type failure struct {
-	Line                   int
-	OrgID, UserID          string
-	Status                 importer.Status
-	Answer, Message, LogID string
 }
 
 const (
@@ -167,9 +164,7 @@ func newView(d *tally, c *history, p Page) *view {
 	v.note(d, c)
 	v.tell(d, c)
 	v.explain(d)
-	for _, o := range d.failures {
-		v.Failures = append(v.Failures, failureOf(o))
-	}
+	v.Table = d.failures.table()
 	return v
 }
 
@@ -188,6 +183,13 @@ func (v *view) addUp(d *tally, notAttempted int) {
 	}
 	if notAttempted > 0 {
 		add(term{Class: "waiting", Name: "not attempted", Meaning: "the run ended before them", Rows: notAttempted})
+	}
+	var numbers []int
+	for _, t := range v.Terms {
+		numbers = append(numbers, t.Rows)
+	}
+	for i, share := range shares(numbers) {
+		v.Terms[i].Share = share
 	}
 }
 
@@ -244,29 +246,35 @@ func (v *view) note(d *tally, c *history) {
 func (v *view) tell(d *tally, c *history) {
 	if !d.first.IsZero() {
 		length := d.last.Sub(d.first)
-		v.Facts = append(v.Facts, fact{"First answer", stamp(d.first)}, fact{"Last answer", stamp(d.last)}, fact{"Between them", span(length)})
+		v.Facts = append(v.Facts, fact{Name: "First answer", Value: stamp(d.first)}, fact{Name: "Last answer", Value: stamp(d.last)}, fact{Name: "Between them", Value: span(length)})
 		if members := d.members.total(); length >= minChartSeconds*time.Second && members > 0 {
-			v.Facts = append(v.Facts, fact{"Members a second", number(rounded(float64(members) / length.Seconds()))})
+			v.Facts = append(v.Facts, fact{Name: "Rows a second", Value: number(rounded(float64(members) / length.Seconds()))})
 		}
 	}
-	if chart := membersChart(&d.members); chart != nil {
+	axis := axis(&d.members, c)
+	if chart := membersChart(&d.members, axis); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
 	if c == nil {
 		return
 	}
 	v.Facts = append(c.facts(), v.Facts...)
-	if chart := c.rateChart(); chart != nil {
+	if chart := c.rateChart(axis); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
-	if c.rate > 0 {
-		v.Facts = append(v.Facts, fact{"The tenant's limit, as learnt", limitOf(c)})
+	v.Facts = append(v.Facts, fact{Name: "The tenant's limit", Value: limitOf(c)})
+	if c.reads > 0 {
+		saved := report.Plural(c.reads, "request")
+		if c.saved > 0 {
+			saved += ", which saved " + report.Number(c.saved) + " others"
+		}
+		v.Facts = append(v.Facts, fact{Name: "Look-ups", Value: saved})
 	}
 	if c.starts > 1 {
-		v.Facts = append(v.Facts, fact{"Runs", report.Number(c.starts)})
+		v.Facts = append(v.Facts, fact{Name: "Runs", Value: report.Number(c.starts)})
 	}
 	v.History = &historyView{
-		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited, Longest: c.longest,
+		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited,
 		Outages: c.outages, OutageFor: c.outageFor,
 	}
 }
@@ -285,26 +293,28 @@ func (c *history) ending() string {
 
 // facts says which run it was.
 func (c *history) facts() []fact {
-	var facts []fact
-	add := func(name, value string) {
-		if value != "" {
-			facts = append(facts, fact{name, report.Shorten(value)})
-		}
+	code := "none: killed, or still going on"
+	if c.end != nil {
+		code = strconv.Itoa(c.end.ExitCode)
 	}
-	add("Command", c.first.Command)
-	add("Input", c.first.Input)
-	switch {
-	case c.end == nil:
-		add("Exit code", "none: killed, or still going on")
-	default:
-		add("Exit code", strconv.Itoa(c.end.ExitCode))
+	facts := []fact{
+		{Name: "Command", Value: report.Shorten(c.first.Command), Long: true},
+		{Name: "Input", Value: report.Shorten(c.first.Input)},
+		{Name: "Version", Value: report.Shorten(c.first.Version)},
+		{Name: "Exit code", Value: code},
 	}
-	add("Version", c.first.Version)
-	return facts
+	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }
 
-// limitOf returns the limit of the tenant in words.
+// limitOf returns the limit of the tenant in words. What was never felt is not
+// known well enough to be stated.
 func limitOf(c *history) string {
+	if !c.bound {
+		return "not reached"
+	}
+	if c.rate == 0 {
+		return "reached, but not shown by the tenant"
+	}
 	long := number(rounded(c.rate)) + " a second"
 	if c.rate < 1 {
 		long = number(rounded(60*c.rate)) + " a minute"
@@ -331,35 +341,48 @@ func (v *view) explain(d *tally) {
 	}
 }
 
-func failureOf(o importer.Outcome) failure {
-	f := failure{
-		Line: o.Row.Line, OrgID: o.Row.OrgID, UserID: o.Row.UserID, Status: o.Status,
-		Message: o.Message, LogID: o.CorrelationID, Answer: o.Code,
-	}
-	if o.HTTPStatus != 0 {
-		f.Answer = strings.TrimSpace(fmt.Sprintf("%d %s", o.HTTPStatus, o.Code))
-	}
-	return f
-}
-
 // digestOf returns the hash by which a Content-Security-Policy allows a text.
 func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// percent returns the share of n in all, never 0 % or 100 % unless it is.
-func percent(n, all int) string {
-	share := 100 * float64(n) / float64(all)
-	switch {
-	case n == all:
-		return "100 %"
-	case share >= 99.9:
-		return "> 99.9 %"
-	case share < 0.1:
-		return "< 0.1 %"
+// shares returns what share of all each number is. The decimals are rounded so
+// that they add up to 100, and nothing is called 0 % or 100 % unless it is.
+func shares(numbers []int) []string {
+	if len(numbers) == 0 {
+		return nil
 	}
-	return fmt.Sprintf("%.1f %%", share)
+	all := 0
+	for _, n := range numbers {
+		all += n
+	}
+	tenths, byRest := make([]int, len(numbers)), make([]int, len(numbers))
+	left := 1000
+	for i, n := range numbers {
+		tenths[i], byRest[i] = int(1000*int64(n)/int64(all)), i
+		left -= tenths[i]
+	}
+	slices.SortStableFunc(byRest, func(a, b int) int {
+		return cmp.Compare(1000*int64(numbers[b])%int64(all), 1000*int64(numbers[a])%int64(all))
+	})
+	for _, i := range byRest[:left] {
+		tenths[i]++
+	}
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		switch {
+		case n == all:
+			texts[i] = "100 %"
+		case tenths[i] == 1000:
+			texts[i] = "> 99.9 %"
+		case tenths[i] == 0:
+			texts[i] = "< 0.1 %"
+		default:
+			texts[i] = fmt.Sprintf("%d.%d %%", tenths[i]/10, tenths[i]%10)
+		}
+	}
+	return texts
 }
 
 // rounded returns v with a decimal where that is of use.

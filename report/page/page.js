@@ -1,22 +1,82 @@
 (function () {
   "use strict";
-  var search = document.getElementById("search");
-  if (!search) return;
-  var field = search.querySelector("input");
-  var found = search.querySelector("output");
-  var rows = Array.from(document.querySelectorAll("#rows tbody tr"));
-  var texts = rows.map(function (row) { return row.textContent.toLowerCase(); });
-  function filter() {
-    var words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-    var shown = 0;
-    rows.forEach(function (row, i) {
-      var fits = words.every(function (word) { return texts[i].includes(word); });
-      row.hidden = !fits;
-      if (fits) shown++;
+  const data = document.getElementById("lines");
+  if (!data) return;
+
+  // The lines of the results, the header first. Each is one record of CSV.
+  const lines = JSON.parse(data.textContent);
+  const all = lines.slice(1).map(function (line) {
+    const fields = parse(line);
+    return { line: line, fields: fields, text: fields.join(" ").toLowerCase() };
+  });
+  const step = 50;
+  const tools = document.getElementById("tools");
+  const search = tools.querySelector("input");
+  const count = tools.querySelector("output");
+  const more = document.getElementById("more");
+  const body = document.querySelector("#rows tbody");
+  const model = body.rows[0].cloneNode(true);
+  const heads = Array.from(document.querySelectorAll("#rows th"));
+  let found = all; // what the search finds, as sorted
+  let shown = step;
+
+  // parse returns the fields of a line. Outside of quotes a comma ends one;
+  // inside, a quote stands twice.
+  function parse(line) {
+    return Array.from(line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g), function (m) {
+      return m[1] === undefined ? m[2] : m[1].replaceAll('""', '"');
     });
-    found.textContent = words.length ? shown.toLocaleString("en") + " of " + rows.length.toLocaleString("en") + " rows" : "";
   }
-  field.addEventListener("input", filter);
-  search.hidden = false;
-  filter();
+
+  function draw() {
+    body.replaceChildren(...found.slice(0, shown).map(function (row) {
+      const tr = model.cloneNode(true);
+      tr.querySelectorAll("[data-field]").forEach(function (e) { e.textContent = row.fields[e.dataset.field]; });
+      return tr;
+    }));
+    more.hidden = found.length <= shown;
+    count.textContent = number(found.length) + (found.length < all.length ? " of " + number(all.length) : "") + (all.length === 1 ? " row" : " rows");
+  }
+
+  function number(n) { return n.toLocaleString("en"); }
+
+  function find() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    found = all.filter(function (row) { return words.every(function (word) { return row.text.includes(word); }); });
+    shown = step;
+    draw();
+  }
+
+  function sort(head) {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    const field = head.dataset.sort;
+    const order = new Intl.Collator("en", { numeric: true });
+    heads.forEach(function (h) { h.removeAttribute("aria-sort"); });
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    all.sort(function (a, b) { return (down ? -1 : 1) * order.compare(a.fields[field], b.fields[field]); });
+    find();
+  }
+
+  function save() {
+    const csv = [lines[0]].concat(found.map(function (row) { return row.line; })).join("\n") + "\n";
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
+    link.download = "failures.csv";
+    link.click();
+    setTimeout(function () { URL.revokeObjectURL(link.href); }, 60000);
+  }
+
+  heads.forEach(function (head) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    button.addEventListener("click", function () { sort(head); });
+    head.append(button);
+  });
+  heads[0].setAttribute("aria-sort", "ascending"); // as the page is made
+  search.addEventListener("input", find);
+  more.querySelector("button").addEventListener("click", function () { shown += 2 * step; draw(); });
+  document.getElementById("save").addEventListener("click", save);
+  tools.hidden = document.getElementById("saving").hidden = false;
+  draw();
 })();

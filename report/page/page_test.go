@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -63,7 +65,7 @@ func render(t testing.TB, results, events string) string {
 	if events != "" {
 		log = strings.NewReader(events)
 	}
-	about := page.Page{Results: "results.csv", Version: "orgimport 1.2.3", Made: noon.Add(time.Hour)}
+	about := page.Page{Results: "results.csv", Version: "v1.2.3", Made: noon.Add(time.Hour)}
 	if err := page.Write(&html, strings.NewReader(results), log, about); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"all done, for all that is known", results(t, nil, added), nil, []string{"1 row done No row of the results failed.", "added 1 100 %", "Rows that were not attempted have no line"}},
 		{"all done", results(t, nil, added), []report.Event{start, rows(1), stop}, []string{
 			"Every row is done 1 row, and nothing is left to do.", "Run of orgimport on acme.eu.auth0.com",
-			"Command orgimport import members.csv Input members.csv Exit code 0 Version v1.2.3",
+			"Command orgimport import members.csv Input members.csv Version v1.2.3 Exit code 0",
 		}},
 		{"all of a pipe done", results(t, nil, added), []report.Event{start, stop}, []string{"Every row is done"}},
 		{"one not done", results(t, nil, added, failed), nil, []string{"1 of 2 rows is not done", "added 1 50.0 %", "failed 1 50.0 %"}},
@@ -152,7 +154,7 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 	events := []report.Event{{Time: noon, Kind: report.EventStart, Rows: 100}}
 	for i := 1; i <= 10; i++ {
 		events = append(events, report.Event{
-			Time: noon.Add(time.Duration(i) * 10 * time.Second), Kind: report.EventSample, Requests: 20 * i, Rate: 3.3,
+			Time: noon.Add(time.Duration(i) * 10 * time.Second), Kind: report.EventSample, Requests: 20 * i, Rate: 3.3, Limit: 20, Waited: float64(i / 3),
 		})
 	}
 	events = append(events,
@@ -160,13 +162,15 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventPause, Seconds: 8, Message: "the limit (0 of 20 left)"},
 		report.Event{Time: noon.Add(40 * time.Second), Kind: report.EventPause, Seconds: 2, Message: "the limit (1 of 20 left)"},
 		report.Event{Time: noon.Add(90 * time.Second), Kind: report.EventOutageEnd, Seconds: 20})
+	slices.SortStableFunc(events, func(a, b report.Event) int { return a.Time.Compare(b.Time) })
 	html := render(t, results(t, nil, rows...), eventLog(t, events...))
 	got := text(html)
 	for _, want := range []string{
-		"First answer 2026-03-01 12:00:00 UTC", "Last answer 2026-03-01 12:01:39 UTC", "Between them 1 min 39 s", "Members a second 1",
-		"Members over time 100 members added in 1 min 39 s.",
+		"First answer 2026-03-01 12:00:00 UTC", "Last answer 2026-03-01 12:01:39 UTC", "Between them 1 min 39 s", "Rows a second 1",
+		"Rows done over time 100 rows by requests, the first and the last 1 min 39 s apart.",
 		"Requests a second 200 requests, 1 of them answered with 429.",
-		"Waited 10 seconds in all, at most 8 seconds at a time. 1 outage, 20 seconds in all.",
+		"The tenant&#39;s limit 20 at once, 3.3 a second",
+		"Waited 3 seconds for the tenant's limit. 1 outage, 20 seconds in all.",
 		"the limit (… of … left) 2 10 seconds",
 	} {
 		if !strings.Contains(got, want) {
@@ -180,6 +184,66 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 	}
 	if strings.Contains(html, "NaN") || strings.Contains(html, "Inf") {
 		t.Error("the page draws numbers that are none")
+	}
+}
+
+// The page shows a limit only where it was felt.
+func TestPageStatesNoLimitThatWasNotReached(t *testing.T) {
+	events := []report.Event{{Time: noon, Kind: report.EventStart}}
+	for i := 1; i <= 10; i++ {
+		events = append(events, report.Event{Time: noon.Add(time.Duration(i) * time.Second), Kind: report.EventSample, Requests: 2 * i, Limit: 8000, Rate: 0.3})
+	}
+	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added)), eventLog(t, events...))
+	if got := text(html); !strings.Contains(got, "The tenant&#39;s limit not reached") || strings.Contains(html, `class="limit"`) || strings.Contains(got, "8,000") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A run ends in the middle of a second, in which nothing may have been sent.
+func TestChartsShareTheirTimeAndDoNotFallAtTheEnd(t *testing.T) {
+	events := []report.Event{{Time: noon, Kind: report.EventStart}}
+	for i := 1; i <= 20; i++ {
+		events = append(events, report.Event{Time: noon.Add(time.Duration(i) * time.Second), Kind: report.EventSample, Requests: 5 * i})
+	}
+	end := noon.Add(20*time.Second + 300*time.Millisecond)
+	events = append(events, report.Event{Time: end, Kind: report.EventSample, Requests: 100}, report.Event{Time: end, Kind: report.EventStop, Requests: 100})
+	var rows []importer.Outcome
+	for i := range 10 {
+		o := outcome(i+2, "org_a", fmt.Sprint("auth0|", i), importer.Added)
+		o.Time = noon.Add(time.Duration(5+i) * time.Second)
+		rows = append(rows, o)
+	}
+	html := render(t, results(t, nil, rows...), eventLog(t, events...))
+	axes := regexp.MustCompile(`<div class="x"[^>]*>.*</div>`).FindAllString(html, -1)
+	if len(axes) != 2 || axes[0] != axes[1] || !strings.Contains(axes[0], "12:00:00") || !strings.Contains(axes[0], "12:00:20") {
+		t.Errorf("the axes are %q", axes)
+	}
+	lines := regexp.MustCompile(`class="line" d="([^"]*)"`).FindAllStringSubmatch(html, -1)
+	if len(lines) < 2 || strings.Contains(lines[1][1], " 200") {
+		t.Errorf("the rate falls to 0 in %q", lines)
+	}
+}
+
+// What the page saves are lines of the results, so the page has them as they are.
+func TestPageHasTheLinesOfTheResults(t *testing.T) {
+	rows := []importer.Outcome{outcome(9, "org_a", "=cmd|' /C calc'!A0", importer.Failed), outcome(3, `a "b", c`, strings.Repeat("é ", 500), importer.Rejected), outcome(4, "org_a", "auth0|1", importer.Added)}
+	for i := range rows {
+		rows[i].Row.Kept = []string{"ann@acme.com", `x,"y`}
+	}
+	file := results(t, []string{"email", "note"}, rows...)
+	html := render(t, file, "")
+	_, data, _ := strings.Cut(html, `id="lines">`)
+	data, _, _ = strings.Cut(data, "</script>")
+	var got []string
+	if err := json.Unmarshal([]byte(data), &got); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Split(file, "\n")
+	if want := []string{all[0], all[2], all[1]}; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if !strings.Contains(text(html), "Line Organization User email note Status Message Correlation id 3 a &#34;b&#34;, c") {
+		t.Errorf("the table is not there: %s", text(html))
 	}
 }
 
@@ -282,7 +346,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 		report.Event{Time: noon, Kind: report.EventPause, Seconds: 1, Message: hostile},
 		report.Event{Time: noon.Add(time.Second), Kind: report.EventStop, Message: hostile})
 	html := render(t, results(t, nil, rows...), events)
-	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 1 {
+	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 2 {
 		t.Errorf("something of a row is markup")
 	}
 	if !strings.Contains(html, "&lt;script&gt;alert(1)") {
@@ -334,8 +398,8 @@ func TestPageIsBounded(t *testing.T) {
 	if html.Len() > 5<<20 {
 		t.Errorf("the page has %d bytes", html.Len())
 	}
-	shown := strings.Count(html.String(), "<tr><td class=\"n\">")
-	if want := fmt.Sprintf("These are the first %d of 3,000 rows.", shown); shown == 0 || !strings.Contains(html.String(), want) {
+	shown := strings.Count(html.String(), `oi-2`) - 50 // which have rows in the table
+	if want := fmt.Sprintf("These are %s of 3,000 rows, the first by their lines.", report.Number(shown)); shown <= 0 || !strings.Contains(html.String(), want) {
 		t.Errorf("%d rows are shown, and the page does not say %q", shown, want)
 	}
 }

@@ -25,8 +25,7 @@ type tally struct {
 	organizations map[string]*organization
 	unnamed       int // rows of organizations beyond maxOrganizations
 
-	failures []importer.Outcome // the first of them
-	budget   int                // bytes that further ones may take
+	failures failures
 }
 
 // organization is how many rows an organization has, and how many of them are
@@ -37,25 +36,18 @@ type organization struct {
 	NotIn int
 }
 
-const (
-	// maxOrganizations bounds the memory for them, to about 20 MB. It is also
-	// how many a tenant may have unless Auth0 raised it.
-	maxOrganizations = 100_000
-	// maxFailures and failureBytes bound the table of a page: it is to be sent
-	// by mail, and a browser is to search it while one types.
-	maxFailures  = 5000
-	failureBytes = 3 << 20
-	// failureMarkup is what the page needs around the texts of a row, in bytes.
-	failureMarkup = 200
-)
+// maxOrganizations bounds the memory for them, to about 20 MB. It is also how
+// many a tenant may have unless Auth0 raised it.
+const maxOrganizations = 100_000
 
 // readTally reads a results file.
 func readTally(results io.Reader) (*tally, error) {
-	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization), budget: failureBytes}
+	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
 	r, err := report.NewReader(results)
 	if err != nil {
 		return nil, err
 	}
+	d.failures.open(r.Kept)
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
@@ -83,7 +75,7 @@ func (d *tally) add(o *importer.Outcome) {
 	}
 	if notIn {
 		d.causes.Add(o)
-		d.list(o)
+		d.failures.add(o)
 	}
 }
 
@@ -108,37 +100,6 @@ func (d *tally) organize(id string, notIn bool) {
 	if notIn {
 		org.NotIn++
 	}
-}
-
-// list keeps a row for the table of the page while there is room.
-func (d *tally) list(o *importer.Outcome) {
-	if len(d.failures) == maxFailures || d.budget <= 0 {
-		return
-	}
-	size := failureMarkup
-	cut := func(s string) string {
-		s = report.Shorten(s)
-		size += escapedLength(s)
-		return strings.Clone(s)
-	}
-	kept := importer.Outcome{Status: o.Status}
-	kept.Row.Line = o.Row.Line
-	kept.Row.OrgID, kept.Row.UserID = cut(o.Row.OrgID), cut(o.Row.UserID)
-	kept.HTTPStatus, kept.Code, kept.Message = o.HTTPStatus, cut(o.Code), cut(o.Message)
-	kept.CorrelationID = cut(o.CorrelationID)
-	d.budget -= size
-	d.failures = append(d.failures, kept)
-}
-
-// escapedLength returns how long s is at most when a template has escaped it.
-func escapedLength(s string) int {
-	n := len(s)
-	for i := range len(s) {
-		if strings.IndexByte("&<>\"'+", s[i]) >= 0 {
-			n += len("&#34;") - 1
-		}
-	}
-	return n
 }
 
 // largest returns the organizations with the most rows.
