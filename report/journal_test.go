@@ -141,7 +141,7 @@ func TestResumeRefusesWhatIsNoResultsFile(t *testing.T) {
 }
 
 func TestResumeRefusesTheFileOfAnotherTenant(t *testing.T) {
-	ours, other := report.RunID("oi", "ACME.eu.auth0.com"), report.RunID("oi", "other.eu.auth0.com")
+	ours, other := report.RunID("oi", "ACME.eu.auth0.com", ""), report.RunID("oi", "other.eu.auth0.com", "")
 	with := func(status importer.Status, correlationID string) importer.Outcome {
 		o := outcome(2, "org_a", "auth0|1", status)
 		o.CorrelationID = correlationID
@@ -177,15 +177,29 @@ func TestResumeRefusesTheFileOfAnotherTenant(t *testing.T) {
 }
 
 func TestRunIDFitsIntoACorrelationID(t *testing.T) {
-	a, b := report.RunID("oi", tenant), report.RunID("oi", tenant)
+	a, b := report.RunID("oi", tenant, ""), report.RunID("oi", tenant, "")
 	if a == b {
 		t.Error("two runs have one id")
 	}
-	if a[:12] != b[:12] || len(a) != 20 || strings.Contains(a, "acme") {
+	if a[:12] != b[:12] || len(a) != 24 || strings.Contains(a, "acme") {
 		t.Errorf("got %q and %q", a, b)
 	}
-	if other := report.RunID("oi", "other.eu.auth0.com"); other[:12] == a[:12] {
+	if other := report.RunID("oi", "other.eu.auth0.com", ""); other[:12] == a[:12] {
 		t.Errorf("another tenant has the same fingerprint: %q", other)
+	}
+}
+
+func TestCorrelationIDTellsHowKeysWereRead(t *testing.T) {
+	id := report.RunID("oi", tenant, "name/email/") + "-17"
+	for by, want := range map[string]bool{"name/email/": true, "name/username/": false, "": false} {
+		if got := report.ReadBy(id, by); got != want {
+			t.Errorf("%q: got %v, want %v", by, got, want)
+		}
+	}
+	for _, id := range []string{"", "oi-1", "oi-1-2-3", "oi-0123abcd-abcdefgh-1"} {
+		if report.ReadBy(id, "") {
+			t.Errorf("%q is taken for one of ours", id)
+		}
 	}
 }
 
@@ -543,7 +557,7 @@ func residentPeakMB(b *testing.B) float64 {
 func TestResumeRefusesTheFileOfAnotherOperation(t *testing.T) {
 	removes := importer.Op{Name: "remove", Prefix: "or", Done: importer.Removed}
 	removed := outcome(3, "org_a", "auth0|2", importer.Removed)
-	removed.CorrelationID = report.RunID("or", tenant) + "-1"
+	removed.CorrelationID = report.RunID("or", tenant, "") + "-1"
 	failed := removed
 	failed.Status = importer.Failed
 	added := outcome(2, "org_a", "auth0|1", importer.Added)

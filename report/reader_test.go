@@ -56,7 +56,7 @@ func TestReaderStopsWhereItsRangeDoes(t *testing.T) {
 
 func TestReaderEndsAtALineOfAnotherTenant(t *testing.T) {
 	foreign := outcome(3, "org_a", "auth0|2", importer.Failed)
-	foreign.CorrelationID = report.RunID("oi", "other.eu.auth0.com") + "-1"
+	foreign.CorrelationID = report.RunID("oi", "other.eu.auth0.com", "") + "-1"
 	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added), foreign, outcome(4, "org_a", "auth0|3", importer.Added))
 	for name, want := range map[string]int{"": 3, tenant: 1, "other.eu.auth0.com": 3} {
 		r, err := report.NewReader(strings.NewReader(file))

@@ -7,19 +7,39 @@ import (
 	"strings"
 )
 
-// A run id is the prefix of its operation, "-", a fingerprint of the tenant, "-", and what tells this run
-// from all others: 20 characters, so that a sequence number fits behind it in
+// A run id is the prefix of its operation, a fingerprint of the tenant, and what
+// tells this run from all others, behind a fingerprint of how keys were read; with
+// dashes between them: 24 characters, so that a sequence number fits behind it in
 // the 64 that Auth0 keeps of an X-Correlation-ID.
 const (
 	fingerprintLength = 8 // hex digits: two tenants meet once in 4 billion
+	byLength          = 4 // hex digits: there are few ways to read keys
 	runRandomLength   = 8 // base 32: 40 bits
 )
 
 // RunID returns a new id for a run of an operation (Op.Prefix) against tenant,
-// which is the host the API is called at. Correlation ids are to be the run id, "-", and a number: so every
-// line of a results file says which tenant it was written against.
-func RunID(prefix, tenant string) string {
-	return prefix + "-" + fingerprint(tenant) + "-" + strings.ToLower(rand.Text()[:runRandomLength])
+// which is the host the API is called at. by says how the run takes rows to name
+// users and organizations; see [ReadBy]. Correlation ids are to be the run id,
+// "-", and a number: so every line of a results file says which tenant it was
+// written against.
+func RunID(prefix, tenant, by string) string {
+	return prefix + "-" + fingerprint(tenant) + "-" + digits(by, byLength) + strings.ToLower(rand.Text()[:runRandomLength])
+}
+
+// ReadBy reports whether a correlation id is of a run that took rows to name
+// users and organizations in the way of by.
+func ReadBy(correlationID, by string) bool {
+	if _, ours := fingerprintOf(correlationID); !ours {
+		return false
+	}
+	run := strings.SplitN(correlationID, "-", 4)[2]
+	return len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
+}
+
+// digits returns so many digits of a hash of a text.
+func digits(text string, n int) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])[:n]
 }
 
 // fingerprint tells tenants apart without naming them. That of none is empty.
@@ -27,8 +47,7 @@ func fingerprint(tenant string) string {
 	if tenant == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(strings.ToLower(tenant)))
-	return hex.EncodeToString(sum[:])[:fingerprintLength]
+	return digits(strings.ToLower(tenant), fingerprintLength)
 }
 
 // fingerprintOf returns the fingerprint in a correlation id of ours, and false

@@ -29,6 +29,9 @@ type Summary struct {
 	Waited   time.Duration // for the tenant's limit
 	Held     time.Duration // for the rate that the user set
 
+	Reads       int // of Requests those that looked something up
+	WritesSaved int // requests that did not have to be sent, for what was looked up
+
 	ExitCode int
 	Files    []string // the paths written
 	GoOn     string   // the command to go on with; empty if there is nothing to do
@@ -142,6 +145,9 @@ func (s *Summary) String() string {
 	}
 	if s.Requests > 0 {
 		lines = append(lines, s.traffic())
+	}
+	if s.WritesSaved > 0 {
+		lines = append(lines, fmt.Sprintf("%s saved by %s", Plural(s.WritesSaved, "write"), Plural(s.Reads, "read")))
 	}
 	lines = append(lines, s.errorLines()...)
 	if len(s.Files) > 0 {

@@ -33,6 +33,9 @@ type causeJSON struct {
 //	waited_seconds      for the tenant's limit
 //	held_seconds        for the rate that the user set
 //	members_per_second
+//	reads               of the requests those that looked something up
+//	writes_saved        requests that did not have to be sent, for what was
+//	                    looked up
 //	errors              objects, the largest group first, of rows, status,
 //	                    http_status, error_code, message and one example:
 //	                    example_line, example_org_id, example_user_id,
@@ -57,6 +60,8 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 		"waited_seconds":     s.Waited.Seconds(),
 		"held_seconds":       s.Held.Seconds(),
 		"members_per_second": s.membersPerSecond(),
+		"reads":              s.Reads,
+		"writes_saved":       s.WritesSaved,
 		"other_errors":       s.causes.Others,
 		"files":              append([]string{}, s.Files...),
 	}

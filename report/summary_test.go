@@ -146,8 +146,8 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
 		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],` +
 		`"exit_code":130,"failed":1,"files":["r.csv"],"finished":"2026-03-01T12:00:02Z","go_on":"orgimport import","gone_lines":0,"held_seconds":0,` +
-		`"invited":0,"members_per_second":2,"not_attempted":5,"other_errors":0,"refused":1,"rejected":0,"removed":0,"requests":3,` +
-		`"resumed_lines":0,"rows":10,"sending":0,"started":"2026-03-01T12:00:00Z","stopped":"interrupted","waited_seconds":1.5}`
+		`"invited":0,"members_per_second":2,"not_attempted":5,"other_errors":0,"reads":0,"refused":1,"rejected":0,"removed":0,"requests":3,` +
+		`"resumed_lines":0,"rows":10,"sending":0,"started":"2026-03-01T12:00:00Z","stopped":"interrupted","waited_seconds":1.5,"writes_saved":0}`
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -169,8 +169,14 @@ func (x *export) listed(ctx context.Context, client *auth0.Client, named []strin
 // begin so.
 func isOrgID(s string) bool { return strings.HasPrefix(s, "org_") }
 
-// lookupError says what to do if a look-up failed in passing.
+// lookupError says what to do if a look-up failed.
 func lookupError(err error) error {
+	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
+		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard goes on all the same"}
+	}
+	if job, ok := errors.AsType[*auth0.JobError](err); ok {
+		return &exitError{exitTemporary, job, "nothing was written: try again in a while"}
+	}
 	if importer.ReachOf(err) == importer.ReachBatch {
 		return &exitError{exitTemporary, err, "try again in a while"}
 	}

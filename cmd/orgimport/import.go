@@ -13,9 +13,10 @@ import (
 type importCmd struct {
 	File string `arg:"" help:"CSV file with a header, or - for standard input." placeholder:"FILE"`
 
-	jobFlags  `embed:""`
-	BatchSize int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
-	DryRun    bool `help:"Send nothing; say what would be done, as orgimport plan does."`
+	jobFlags    `embed:""`
+	SkipMembers bool `help:"Read who is in already: they cost no write." group:"look-ups"`
+	BatchSize   int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+	DryRun      bool `help:"Send nothing; say what would be done, as orgimport plan does."`
 }
 
 // Help is what orgimport import --help says beside the flags.
@@ -49,7 +50,11 @@ func (cmd *importCmd) Run(c *console) error {
 	return c.runJob(&cmd.jobFlags, task{
 		file: cmd.File,
 		size: cmd.BatchSize,
-		op:   func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
+
+		skipMembers: cmd.SkipMembers,
+		scopes:      []string{scopeAdd},
+
+		op: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
 		check: func(_ context.Context, j *job) error {
 			j.sayRoles()
 			return nil

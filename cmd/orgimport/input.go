@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -95,7 +96,8 @@ type input struct {
 	name string
 	read atomic.Int64 // bytes so far
 
-	remove bool // the file is a copy of ours
+	head   *bytes.Buffer // what was read of a pipe that may still be spooled
+	remove bool          // the file is a copy of ours
 }
 
 // openInput opens a file; "-" is standard input. What can keep a reader waiting
@@ -151,6 +153,9 @@ func openFile(ctx context.Context, path string) (*os.File, error) {
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.Reader.Read(p)
 	in.read.Add(int64(n))
+	if in.head != nil {
+		in.head.Write(p[:n])
+	}
 	return n, err
 }
 
@@ -192,6 +197,14 @@ func (in *input) changed() bool {
 // that was spooled.
 func (in *input) again() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
 
+// remember has the first bytes of a pipe kept, so that it can be spooled when its
+// header has been read.
+func (in *input) remember() {
+	if in.file == nil {
+		in.head = new(bytes.Buffer)
+	}
+}
+
 // spool copies a pipe, as it comes, to a file in that folder, so that it can be
 // read more than once. What the file holds nobody else can read, and it goes
 // with the program where the system allows it, otherwise with Close.
@@ -199,13 +212,18 @@ func (in *input) spool(dir string) error {
 	if in.file != nil {
 		return nil
 	}
+	all := in.Reader
+	if in.head != nil {
+		all = io.MultiReader(in.head, in.Reader)
+		in.head = nil
+	}
 	f, err := os.CreateTemp(dir, ".orgimport-*.spool")
 	if err != nil {
 		return err
 	}
 	gone := os.Remove(f.Name()) == nil
 	in.file, in.remove = f, !gone
-	if _, err := io.Copy(f, in.Reader); err != nil {
+	if _, err := io.Copy(f, all); err != nil {
 		return err
 	}
 	if in.info, err = f.Stat(); err != nil {

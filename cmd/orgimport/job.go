@@ -58,6 +58,12 @@ type task struct {
 	// so that nobody looks these up.
 	byAddress bool
 
+	// skipMembers has it read before the operation who is in already.
+	skipMembers bool
+
+	// scopes are those that the operation takes, where it asks for none itself.
+	scopes []string
+
 	// read, if set, adds to how the input is read beside what the flags say. If
 	// the input holds results, was says whose; otherwise it is zero. An error
 	// refuses the input.
@@ -80,6 +86,7 @@ type jobFlags struct {
 	tenantFlags  `embed:""`
 	resultFlags  `embed:""`
 	dialectFlags `embed:""`
+	lookupFlags  `embed:""`
 	paceFlags    `embed:""`
 	stopFlags    `embed:""`
 	uiFlags      `embed:""`
@@ -88,7 +95,7 @@ type jobFlags struct {
 
 // Validate is called by kong when all flags are read.
 func (f *jobFlags) Validate() error {
-	return errors.Join(f.dialectFlags.Validate(), f.paceFlags.Validate(), f.watchFlags.Validate())
+	return errors.Join(f.dialectFlags.Validate(), f.lookupFlags.Validate(), f.paceFlags.Validate(), f.watchFlags.Validate())
 }
 
 // resultFlags say what is written, and where.
@@ -122,6 +129,9 @@ type job struct {
 	in    *input
 	was   origin
 	table *csvfile.Table
+	keys  []string // columns that rows take keys from
+	look  lookups
+	saved *saved // nil: nothing is looked up
 	pace  *ratelimit.Transport
 	does  importer.Op
 
@@ -144,6 +154,7 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
 	j.log = j.ui.log
 	j.guard = guard{max: flags.MaxErrors, off: flags.NoGuard}
+	j.look = lookups{lookupFlags: flags.lookupFlags, skipMembers: t.skipMembers, keepUsers: t.byAddress, noGuard: flags.NoGuard}
 	j.summary.Started = time.Now()
 	defer j.close()
 	if err := j.checkFiles(); err != nil {
@@ -169,6 +180,7 @@ func (j *job) checkFiles() error {
 	for _, name := range secretFiles() {
 		inputs = append(inputs, file{name, j.getenv(name)})
 	}
+	inputs = append(inputs, file{"--users", j.Users})
 	if special(j.Results) {
 		return usagef("give it the name of a file", "--results %s is no regular file, so that no run could go on with it", j.Results)
 	}
@@ -193,7 +205,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	var client *auth0.Client
 	client, j.pace = j.conn.class(&j.observer)
 	j.does = j.op(j, client)
-	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host)
+	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
 		return err
 	}
@@ -217,6 +229,9 @@ func (j *job) open(ctx context.Context) (err error) {
 		return err
 	}
 	j.closing = append(j.closing, unlock)
+	if err := j.collect(ctx); err != nil {
+		return err
+	}
 	if err := j.openResults(); err != nil {
 		return err
 	}
@@ -228,9 +243,10 @@ func (j *job) open(ctx context.Context) (err error) {
 // openTable reads the header of the input. Results of an earlier run are read to
 // their end first if the task asks whose they are.
 func (j *job) openTable(ctx context.Context) (err error) {
+	j.in.remember()
 	if j.twice {
-		if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
-			return fmt.Errorf("can't keep %s to read it twice: %w", j.in.name, err)
+		if err := j.spool(); err != nil {
+			return err
 		}
 	}
 	j.table, err = csvfile.Open(j.in, j.dialect())
@@ -253,6 +269,58 @@ func (j *job) openTable(ctx context.Context) (err error) {
 	return err
 }
 
+// spool makes sure that the input can be read more than once.
+func (j *job) spool() error {
+	if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
+		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", j.in.name, err), "see that there is room beside " + j.Results}
+	}
+	return nil
+}
+
+// collect reads the input for what there is to look up, if there may be
+// anything, and opens it anew with the columns of the keys.
+func (j *job) collect(ctx context.Context) (err error) {
+	if !j.look.wanted(j.table) {
+		j.in.head = nil
+		return nil
+	}
+	if err := j.spool(); err != nil {
+		return stoppedOr(ctx, err)
+	}
+	table, err := j.again()
+	if err == nil {
+		err = j.look.collect(ctx, table)
+	}
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	j.keys = table.UsedKeys()
+	j.table, err = j.again()
+	return err
+}
+
+// lookUp finds out what the rows name, before anything is sent.
+func (j *job) lookUp(ctx context.Context) error {
+	if j.look.dir == nil {
+		return nil
+	}
+	if err := j.look.settle(ctx, j.Results, j.dialect()); err != nil {
+		return err
+	}
+	scopes := j.look.scopes()
+	if len(j.scopes) > 0 {
+		scopes = append(scopes, j.scopes)
+	}
+	if err := j.conn.need(ctx, scopes...); err != nil {
+		return err
+	}
+	if err := j.look.find(ctx, j.conn, &j.observer, j.again); err != nil {
+		return err
+	}
+	j.saved = newSaved(cmp.Or(j.size, j.does.Size))
+	return nil
+}
+
 // host names the tenant; empty if the task needs none.
 func (j *job) host() string {
 	if j.conn == nil {
@@ -265,11 +333,14 @@ func (j *job) host() string {
 func (j *job) again() (*csvfile.Table, error) { return csvfile.Open(j.in.again(), j.dialect()) }
 
 // resolved returns the rows of the input with what was looked up.
-func (j *job) resolved(table *csvfile.Table) rowSeq { return withIDs(table.Rows(), j.byAddress) }
+func (j *job) resolved(table *csvfile.Table) rowSeq {
+	return withIDs(importer.Resolve(table.Rows(), j.look.dir), j.byAddress)
+}
 
 // dialect says how the input is read.
 func (j *job) dialect() csvfile.Dialect {
 	d := j.jobFlags.dialect()
+	d.KeepKeys = j.keys
 	if j.read != nil {
 		_ = j.read(j, &d, j.was) // openTable has asked for its error
 	}
@@ -309,13 +380,16 @@ func (j *job) send(ctx context.Context) error {
 	if j.Events != "" {
 		j.eventLog.start(j)
 	}
+	j.ui.watch(j.progress)
+	if err := j.lookUp(ctx); err != nil {
+		return err
+	}
 	if j.check != nil {
 		if err := j.check(ctx, j); err != nil {
 			return err
 		}
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
-	j.ui.watch(j.progress)
 	ahead := newAhead(cmp.Or(j.size, j.does.Size))
 	rowCount, notes := j.in.survey(ctx, j.dialect(), ahead.add)
 	j.total.Store(rowCount)
@@ -327,6 +401,9 @@ func (j *job) send(ctx context.Context) error {
 		j.announce(ahead)
 	}
 	rows := j.resolved(j.table)
+	if j.saved != nil {
+		rows = j.saved.count(rows)
+	}
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
@@ -539,7 +616,12 @@ func (j *job) count(e *exitError, err error) {
 	}
 	if j.conn != nil {
 		state := j.conn.state()
-		s.Requests, s.Refused, s.Waited, s.Held = state.Sent, state.Refused, state.Waited, state.Held
+		s.Requests, s.Refused, s.Waited, s.Held = state.Sent+int(j.look.jobs.Load()), state.Refused, state.Waited, state.Held
+	}
+	s.Reads = int(j.look.sent.Load())
+	if j.saved != nil {
+		s.WritesSaved = j.saved.requests()
+		j.eventLog.write(report.Event{Kind: report.EventLookup, WritesSaved: s.WritesSaved})
 	}
 	if j.out != nil && j.out.begun {
 		s.Files = []string{j.Results}
@@ -567,6 +649,10 @@ func (j *job) close() {
 
 // progress is asked for by the ui, from its own goroutine.
 func (j *job) progress() progress {
+	if p, looking := j.look.progress(); looking {
+		p.waiting = j.waiting()
+		return p
+	}
 	before := int64(j.out.before.Settled())
 	p := progress{
 		done: j.done.Load(), total: j.total.Load(), before: before,

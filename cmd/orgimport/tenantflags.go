@@ -135,7 +135,7 @@ func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport)
 		BaseURL:     c.base,
 		HTTP:        auth0.NewHTTPClient(pace),
 		UserAgent:   "orgimport/" + version(),
-		RunID:       report.RunID("ol", c.base.Host), // of look-ups; an operation has its own
+		RunID:       report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
 		MaxAttempts: c.pace.MaxAttempts,
 		MaxWait:     c.pace.MaxWait,
 		OnEvent:     tell.event,

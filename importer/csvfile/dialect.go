@@ -44,6 +44,10 @@ type Dialect struct {
 	// users are not carried to the results then.
 	Emails bool
 
+	// Keys asks for the keys of rows that have their ids too, as the results of a
+	// run have that has looked them up.
+	Keys bool
+
 	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 
@@ -61,6 +65,10 @@ type Dialect struct {
 	// The others are passed over.
 	Only func(Result) bool
 }
+
+// By says in one word what the columns of keys are taken to hold. What was found
+// with another By are other keys.
+func (d Dialect) By() string { return d.OrgBy + "/" + d.UserBy + "/" + d.Connection }
 
 // orgRef returns what OrgID names.
 func (d Dialect) orgRef() ref {

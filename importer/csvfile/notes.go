@@ -57,6 +57,7 @@ func (t *Table) noteRow(row importer.Row, org, user ref) {
 	for _, r := range []ref{org, user} {
 		t.used[r.from] = t.used[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
 	}
+	t.used[fieldConnection] = t.used[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.connection
 	if row.UserID != "" {
 		t.found.users.add(userShape(row.UserID), row.UserID, row.Line)
 	}

@@ -39,6 +39,18 @@ func (t *Table) find(s *side, r *record) ref {
 	return ref{}
 }
 
+// findKey returns the first of the values of a side that is not empty and no id.
+func (t *Table) findKey(s *side, r *record) ref {
+	for _, f := range s.fields {
+		if v := *r.value(f); v != "" {
+			if kind := s.kindOf(f, t.columns.by(s), v); kind != s.kinds[0] {
+				return ref{kind, v, f}
+			}
+		}
+	}
+	return ref{}
+}
+
 // row makes a row of a record.
 func (t *Table) row(r raw) importer.Row {
 	t.noteRecord(r)
@@ -69,7 +81,10 @@ func (t *Table) row(r raw) importer.Row {
 		org = cmp.Or(t.org, org)
 	}
 	row.OrgID, row.UserID = t.id(org, importer.KindOrgID), t.id(user, importer.KindUserID)
-	if row.OrgID == "" || row.UserID == "" {
+	switch {
+	case t.allKeys:
+		row.Keys = t.keys(cmp.Or(t.org, t.findKey(&orgSide, &r.record)), t.findKey(&userSide, &r.record), r.Connection)
+	case row.OrgID == "" || row.UserID == "":
 		row.Keys = t.keys(org, user, r.Connection)
 	}
 	row.Err = t.judge(&row, r, named, org, user)

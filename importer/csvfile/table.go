@@ -26,6 +26,7 @@ type Table struct {
 	connection  string // of the keys of rows that name none
 	roles       bool   // go to Row.Args
 	emails      bool   // go to Row.Args
+	allKeys     bool   // go to Row.Keys
 	earlier     func(Result) error
 	only        func(Result) bool // nil: all
 	compression string
@@ -72,7 +73,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, emails: d.Emails, earlier: d.Settled, only: d.Only}
+	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, emails: d.Emails, allKeys: d.Keys, earlier: d.Settled, only: d.Only}
 	if t.earlier == nil {
 		t.earlier = settled
 	}

@@ -1,0 +1,406 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// lookupFlags say how rows that hold no ids are looked up, and what else is read
+// before anything is written.
+type lookupFlags struct {
+	CheckUsers      bool          `help:"Look user ids up too: one that the tenant does not have costs no write." group:"look-ups"`
+	Lookup          string        `help:"How to find users: auto, export (one job that exports all users of the tenant) or each (one request a user). auto takes each for up to 500." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
+	Users           string        `help:"Find users in this export of the tenant's users, NDJSON or Auth0's CSV, and ask only for those it lacks." placeholder:"FILE" group:"look-ups"`
+	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
+	AllowUnverified bool          `help:"Take users whose e-mail address is not verified." group:"look-ups"`
+}
+
+// Validate is called by kong when all flags are read.
+func (f *lookupFlags) Validate() error {
+	switch {
+	case f.LookupWait <= 0:
+		return errors.New("--lookup-wait must be more than 0, such as 30m")
+	case f.Users != "" && f.Lookup != "auto":
+		return errors.New("--users and --lookup exclude each other")
+	}
+	return nil
+}
+
+const (
+	// fewKeys is up to how many users are asked for one by one. At 500 a minute
+	// that is a minute, less than most exports take.
+	fewKeys = 500
+	// mostConnections may be named, for each takes a request.
+	mostConnections = 20
+)
+
+// lookups find out, before anything is sent, what the rows of a file name, and
+// what of it needs no request.
+type lookups struct {
+	lookupFlags
+	skipMembers bool // read who is in already
+	checkOrgs   bool // look ids of organizations up too
+	keepUsers   bool // the operation takes users by their keys
+	noGuard     bool
+
+	dir  *importer.Directory // nil: nothing is to be looked up
+	rows int                 // of the input, once it has been read
+	sent atomic.Int64        // requests
+	jobs atomic.Int64        // of them those past any pace
+	now  atomic.Pointer[phase]
+	did  []lookedUp
+}
+
+// lookedUp is what a phase has cost.
+type lookedUp struct {
+	Phase    string  `json:"phase"`
+	Requests int     `json:"requests"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// phase is where the look-ups stand.
+type phase struct {
+	name     string
+	done, of int
+	began    time.Time
+}
+
+// progress is where the look-ups stand, for the ui; false if none is under way.
+func (l *lookups) progress() (progress, bool) {
+	p := l.now.Load()
+	if p == nil {
+		return progress{}, false
+	}
+	words := "looking up " + p.name
+	if p.of > 0 {
+		words += ": " + report.Number(p.done) + "/" + report.Number(p.of)
+	} else if p.done > 0 {
+		words += ": " + report.Number(p.done)
+	}
+	return progress{done: int64(p.done), total: int64(p.of), elapsed: time.Since(p.began), words: words}, true
+}
+
+// wanted reports whether anything may have to be looked up for a file.
+func (l *lookups) wanted(table *csvfile.Table) bool {
+	return table.Keyed() || l.CheckUsers || l.checkOrgs || l.skipMembers
+}
+
+// collect reads the input for what there is to look up.
+func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
+	d := &importer.Directory{
+		CheckUsers: l.CheckUsers, CheckOrgs: l.checkOrgs, KeepUsers: l.keepUsers,
+		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
+	}
+	some := l.skipMembers
+	for row, err := range table.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		l.rows++
+		if d.Want(row) {
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	l.dir = d
+	for _, kind := range d.Users.Kinds() {
+		if l.Lookup == "each" && !auth0.ListedAlone(kind) {
+			return usagef("leave --lookup each out", "users can't be asked for one by one by their %s, only by e-mail or id", kind)
+		}
+	}
+	if n := len(l.connections()); n > mostConnections {
+		return usagef("split the file by connection", "the rows name %d connections, and at most %d can be looked up", n, mostConnections)
+	}
+	return nil
+}
+
+// connections are those that rows name.
+func (l *lookups) connections() []string {
+	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
+}
+
+// settle takes the ids of keys from the results of earlier runs, which have the
+// columns that the keys stand in beside the ids of rows that are in. What was
+// written with other flags says nothing of these keys.
+func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) error {
+	if l.dir == nil {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil //nolint:nilerr // there are none yet
+	}
+	defer f.Close()
+	// A line without a request is of some run of the file: it is believed if all
+	// of them read keys as this one does.
+	alike := true
+	d.Keys = true
+	d.Settled = func(csvfile.Result) error { return nil }
+	d.Only = func(r csvfile.Result) bool {
+		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && alike)
+	}
+	lines, err := report.NewReader(f)
+	if err != nil {
+		return resultsError(path, err)
+	}
+	for o, err := range lines.Outcomes() {
+		if err != nil {
+			return err
+		}
+		alike = alike && (o.CorrelationID == "" || report.ReadBy(o.CorrelationID, d.By()))
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	results, err := csvfile.Open(f, d)
+	if err != nil {
+		return nil //nolint:nilerr // then no line of it tells an id
+	}
+	for row, err := range results.Rows() {
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return stoppedOr(ctx, err)
+		case row.Err == nil && row.Keys != nil:
+			l.dir.Orgs.Settle(row.Keys.Org, "", row.OrgID)
+			l.dir.Users.Settle(row.Keys.User, row.Keys.Connection, row.UserID)
+		}
+	}
+	return nil
+}
+
+// scopes are those that the look-ups take, each group of which the token must
+// have one.
+func (l *lookups) scopes() (groups [][]string) {
+	users := l.dir.Users.Len() > l.dir.Users.Hits()
+	if users && l.Users == "" {
+		groups = append(groups, []string{scopeReadUsers})
+	}
+	if l.dir.Orgs.Len() > l.dir.Orgs.Hits() {
+		groups = append(groups, scopesReadOrganization())
+	}
+	if users && len(l.connections()) > 0 {
+		groups = append(groups, []string{"read:connections"})
+	}
+	if l.skipMembers {
+		groups = append(groups, []string{"read:organization_members"})
+	}
+	return groups
+}
+
+const scopeReadUsers = "read:users"
+
+// find looks everything up. open opens the input from its start.
+func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, open func() (*csvfile.Table, error)) error {
+	if l.dir == nil {
+		return nil
+	}
+	defer l.now.Store(nil)
+	look := l.lookup(conn, tell)
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{auth0.PhaseOrganizations, func() error { return look.FindOrganizations(ctx, l.dir) }},
+		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, conn.tokens) }},
+		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, open) }},
+	} {
+		began, before := time.Now(), l.sent.Load()
+		look.OnProgress = func(name string, done, of int) { l.now.Store(&phase{name, done, of, began}) }
+		if err := step.run(); err != nil {
+			return stoppedOr(ctx, lookupError(err))
+		}
+		requests, took := int(l.sent.Load()-before), time.Since(began)
+		if requests == 0 {
+			continue
+		}
+		l.did = append(l.did, lookedUp{step.name, requests, took.Seconds()})
+		tell.log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
+		tell.eventLog.write(report.Event{Kind: report.EventLookup, Message: step.name, Reads: requests, Seconds: took.Seconds()})
+	}
+	return nil
+}
+
+// lookup returns the way to look things up, each class of endpoints at its own
+// pace.
+func (l *lookups) lookup(conn *connection, tell *observer) *auth0.Lookup {
+	class := func() *auth0.Client {
+		client, pace := conn.class(tell)
+		pace.Base = &counted{pace.Base, &l.sent}
+		return client
+	}
+	jobs := class()
+	// These are a few requests, seconds apart. What one of them may be refused
+	// for, that another export is under way, would look like a limit to a pace.
+	jobs.HTTP = auth0.NewHTTPClient(&counted{&counted{&auth0.Bearer{Source: conn.tokens, Base: conn.attempt}, &l.jobs}, &l.sent})
+	return &auth0.Lookup{
+		Connections: class(), Jobs: jobs, Users: class(),
+		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
+		Download: auth0.NewDownload(&auth0.Stall{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout}),
+		JobWait:  l.LookupWait,
+		Workers:  conn.pace.workers(),
+		NoGuard:  l.noGuard,
+	}
+}
+
+func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, tokens *auth0.TokenSource) error {
+	d := l.dir
+	if d.Users.Len() == d.Users.Hits() {
+		return nil
+	}
+	names := l.connections()
+	ids, err := look.FindConnections(ctx, names)
+	if err != nil {
+		return err
+	}
+	d.NoConnection = make(map[string]bool)
+	for _, name := range names {
+		if ids[name] == "" {
+			d.NoConnection[name] = true
+		}
+	}
+	switch {
+	case l.Users != "":
+		return l.readUsers(ctx, look, tokens)
+	case l.each():
+		d.NotFound[importer.KindEmail] = ", asked as written and in lower case (--lookup export finds other spellings)"
+		return look.FindUsersAlone(ctx, d)
+	}
+	return look.FindUsersByExport(ctx, d, ids)
+}
+
+// each reports whether users are asked for one by one.
+func (l *lookups) each() bool {
+	if l.Lookup != "auto" {
+		return l.Lookup == "each"
+	}
+	users := &l.dir.Users
+	return users.Len()-users.Hits() <= fewKeys && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
+}
+
+// readUsers takes the users from a file. Those that it lacks are asked for if the
+// token may do that, as far as it tells.
+func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *auth0.TokenSource) error {
+	f, err := os.Open(l.Users)
+	if err != nil {
+		return usagef("", "can't read --users: %w", err)
+	}
+	defer f.Close()
+	if err := look.ReadUsers(f, l.dir); err != nil {
+		return usagef("it takes an export of users as Auth0 makes it, NDJSON or CSV, with all that the file's rows name", "--users %s: %w", l.Users, err)
+	}
+	if scopes, known := tokens.Scopes(); known && !slices.Contains(scopes, scopeReadUsers) {
+		for _, kind := range l.dir.Users.Kinds() {
+			l.dir.NotFound[kind] = ", not in " + l.Users
+		}
+		return look.Guard(&l.dir.Users)
+	}
+	return look.FindUsersAlone(ctx, l.dir)
+}
+
+// findMembers reads who is in the organizations of the file.
+func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func() (*csvfile.Table, error)) error {
+	if !l.skipMembers {
+		return nil
+	}
+	table, err := open()
+	if err != nil {
+		return err
+	}
+	var pairs importer.Set
+	rows := make(map[string]int)
+	for row, err := range importer.Resolve(table.Rows(), l.dir) {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		if row.Err != nil || row.OrgID == "" || row.UserID == "" {
+			continue
+		}
+		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
+			rows[strings.Clone(row.OrgID)]++
+		}
+	}
+	return look.FindMembers(ctx, l.dir, &pairs, rows)
+}
+
+// counted counts the requests that pass.
+type counted struct {
+	http.RoundTripper
+	n *atomic.Int64
+}
+
+// RoundTrip sends req.
+func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// saved counts the requests that look-ups save: those that the rows would fill
+// that they have settled, or whose id they have found to be nobody's.
+type saved struct {
+	size int // rows in a request
+	orgs map[uint64]*struct{ all, sent int32 }
+	seed maphash.Seed
+}
+
+func newSaved(size int) *saved {
+	return &saved{size: size, orgs: make(map[uint64]*struct{ all, sent int32 }), seed: maphash.MakeSeed()}
+}
+
+// count counts the rows as they pass.
+func (s *saved) count(rows rowSeq) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if err == nil {
+				s.add(row)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *saved) add(row importer.Row) {
+	var settled *importer.Settled
+	var unresolved *importer.Unresolved
+	member := errors.As(row.Err, &settled) && settled.Status == importer.AlreadyMember
+	unknown := errors.As(row.Err, &unresolved) && row.OrgID != "" && row.UserID != ""
+	if row.Err != nil && !member && !unknown {
+		return
+	}
+	key := maphash.String(s.seed, row.OrgID)
+	org := s.orgs[key]
+	if org == nil {
+		org = new(struct{ all, sent int32 })
+		s.orgs[key] = org
+	}
+	org.all++
+	if row.Err == nil {
+		org.sent++
+	}
+}
+
+// requests returns how many were saved so far.
+func (s *saved) requests() (n int) {
+	batches := func(rows int32) int { return (int(rows) + s.size - 1) / s.size }
+	for _, org := range s.orgs {
+		n += batches(org.all) - batches(org.sent)
+	}
+	return n
+}
