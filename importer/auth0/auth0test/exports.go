@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -347,43 +348,65 @@ var errCut = errors.New("the connection is cut")
 func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	out := bufio.NewWriter(w)
 	var lines io.Writer = out
-	unzipped := func() error { return nil }
+	end := out.Flush
 	if !set.Plain {
-		zip := gzip.NewWriter(out)
-		lines, unzipped = zip, zip.Close
-		if cut {
-			unzipped = zip.Flush
+		zip, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // the level is one
+		lines = zip
+		end = func() error {
+			if cut {
+				return errors.Join(zip.Flush(), out.Flush())
+			}
+			return errors.Join(zip.Close(), out.Flush())
 		}
 	}
-	var users []User
-	for _, u := range j.users {
-		if j.connection == "" || u.connection() == j.connection {
-			users = append(users, u)
-		}
+	most := len(j.users)
+	if cut {
+		most = j.count() / 2
 	}
-	if j.limit > 0 {
-		users = users[:min(j.limit, len(users))]
-	}
-	for i, u := range users {
+	written := 0
+	for u := range j.exported() {
 		line := append(marshal(j.user(u, set)), '\n')
-		if cut && i == len(users)/2 {
+		if written == most {
 			line = line[:len(line)/2]
 		}
 		if _, err := lines.Write(line); err != nil {
 			return err
 		}
-		if cut && i == len(users)/2 {
+		if written++; written > most {
 			break
 		}
 	}
-	if err := errors.Join(unzipped(), out.Flush()); err != nil || !cut {
+	if err := end(); err != nil || !cut {
 		return err
 	}
 	return errCut
 }
 
+// exported yields the users of the job.
+func (j *job) exported() iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		n := 0
+		for i := range j.users {
+			u := &j.users[i]
+			if j.connection != "" && u.connection() != j.connection {
+				continue
+			}
+			if n++; !yield(u) || n == j.limit {
+				return
+			}
+		}
+	}
+}
+
+func (j *job) count() (n int) {
+	for range j.exported() {
+		n++
+	}
+	return n
+}
+
 // user is a line of the export.
-func (j *job) user(u User, set Exports) map[string]any {
+func (j *job) user(u *User, set Exports) map[string]any {
 	line := make(map[string]any, len(j.fields))
 	for _, f := range j.fields {
 		v := u.at(f.Name)
@@ -408,7 +431,7 @@ func (j *job) user(u User, set Exports) map[string]any {
 
 // at is what a user has at a path such as user_metadata.employee or
 // identities[0].connection.
-func (u User) at(path string) any {
+func (u *User) at(path string) any {
 	if path == "identities[0].connection" {
 		return u.connection()
 	}

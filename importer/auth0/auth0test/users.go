@@ -30,15 +30,21 @@ func MakeUsers(n int) []User {
 type userStore struct {
 	mu     sync.RWMutex
 	users  []User
-	byID   map[string]int
-	last   map[string]int // by address, the last user with it
-	before []int          // the user before with the same address; -1: none
-	others map[string][]int
+	byID   map[string]int32
+	last   map[string]int32 // by address, the last user with it
+	before []int32          // the user before with the same address; -1: none
+	others map[string][]int32
 }
 
 func newUserStore(users []User) *userStore {
-	s := &userStore{byID: make(map[string]int, len(users)), last: make(map[string]int, len(users)), others: make(map[string][]int)}
-	s.add(users)
+	s := &userStore{
+		users: slices.Clip(users), // as long as nobody signs up, they are not copied
+		byID:  make(map[string]int32, len(users)), last: make(map[string]int32, len(users)),
+		before: make([]int32, 0, len(users)), others: make(map[string][]int32),
+	}
+	for _, u := range users {
+		s.index(u)
+	}
 	return s
 }
 
@@ -46,16 +52,22 @@ func (s *userStore) add(users []User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range users {
-		i := len(s.users)
-		before, shared := s.last[u.Email]
-		if !shared {
-			before = -1
-		}
-		s.users, s.before = append(s.users, u), append(s.before, before)
-		s.byID[u.ID], s.last[u.Email] = i, i
-		for _, email := range u.OtherEmails {
-			s.others[email] = append(s.others[email], i)
-		}
+		s.users = append(s.users, u)
+		s.index(u)
+	}
+}
+
+// index makes the next user found.
+func (s *userStore) index(u User) {
+	i := int32(len(s.before)) // more do not fit into memory
+	before, shared := s.last[u.Email]
+	if !shared {
+		before = -1
+	}
+	s.before = append(s.before, before)
+	s.byID[u.ID], s.last[u.Email] = i, i
+	for _, email := range u.OtherEmails {
+		s.others[email] = append(s.others[email], i)
 	}
 }
 
@@ -79,7 +91,7 @@ func (s *userStore) get(id string) (User, bool) {
 func (s *userStore) withEmail(email string, others bool) []User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var at []int
+	var at []int32
 	if i, found := s.last[email]; found {
 		for ; i >= 0; i = s.before[i] {
 			at = append(at, i)
@@ -129,7 +141,8 @@ func (t *Tenant) user(c *call) reply {
 	if !t.knowsUser(c.arg) {
 		return noUser()
 	}
-	return ok(http.StatusOK, pick(t.profile(c.arg).body(), c.URL.Query()))
+	u := t.profile(c.arg)
+	return ok(http.StatusOK, pick(u.body(), c.URL.Query()))
 }
 
 func noUser() reply {
@@ -167,7 +180,7 @@ var fields = []string{
 }
 
 // body is a user as the API gives one out, without what the user has not.
-func (u User) body() map[string]any {
+func (u *User) body() map[string]any {
 	body := make(map[string]any, len(fields))
 	for _, name := range fields {
 		if v := u.field(name); v != nil {
@@ -178,7 +191,7 @@ func (u User) body() map[string]any {
 }
 
 // field is what a user has of that name; nil: nothing.
-func (u User) field(name string) any {
+func (u *User) field(name string) any {
 	text := func(s string) any {
 		if s == "" {
 			return nil
@@ -220,7 +233,7 @@ func (u User) field(name string) any {
 
 // identities are what a user logs in with. "In some cases" they hold a token of
 // the identity provider; here that is wherever the provider is not Auth0.
-func (u User) identities() []map[string]any {
+func (u *User) identities() []map[string]any {
 	provider, id, _ := strings.Cut(u.ID, "|")
 	identity := map[string]any{"provider": provider, "user_id": id, "connection": u.connection(), "isSocial": false}
 	if provider != "auth0" {
@@ -230,7 +243,7 @@ func (u User) identities() []map[string]any {
 }
 
 // connection is the name of the connection of the first identity.
-func (u User) connection() string {
+func (u *User) connection() string {
 	provider, _, _ := strings.Cut(u.ID, "|")
 	if provider == "auth0" {
 		provider = "Username-Password-Authentication" // as recorded
