@@ -67,6 +67,7 @@ type exportsOfTenant struct {
 	TimeLeft  bool          `help:"A job tells how long it still takes."`
 	Fail      int           `help:"So many jobs fail first." placeholder:"N"`
 	Busy      int           `help:"So many jobs are refused first, because another is under way." placeholder:"N"`
+	Max       int           `help:"So many jobs at a time; 0: any number." placeholder:"N"`
 	Shape     string        `help:"How a field such as app_metadata.nr looks: flat, nested, or omitted (flat, without identities[0].connection)." enum:"flat,nested,omitted" default:"flat" placeholder:"SHAPE"`
 	Nulls     bool          `help:"What a user has not is null, not absent."`
 	Plain     bool          `help:"Not compressed."`
@@ -79,7 +80,7 @@ type exportsOfTenant struct {
 
 func (e exportsOfTenant) config() auth0test.Exports {
 	return auth0test.Exports{
-		Duration: e.Time, TimeLeft: e.TimeLeft, Fail: e.Fail, Busy: e.Busy,
+		Duration: e.Time, TimeLeft: e.TimeLeft, Fail: e.Fail, Busy: e.Busy, Max: e.Max,
 		Shape: map[string]auth0test.Shape{"nested": auth0test.Nested, "omitted": auth0test.Omitted}[e.Shape],
 		Nulls: e.Nulls, Plain: e.Plain, Fold: e.Fold, LinkLife: e.LinkLife,
 		Cut: e.Cut, Redirects: e.Redirects, Youngest: e.Youngest,

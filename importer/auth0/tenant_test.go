@@ -160,7 +160,7 @@ func TestOnlyTheUnknownFail(t *testing.T) {
 }
 
 func TestOrganizationThatDoesNotExist(t *testing.T) {
-	for _, answer := range []auth0test.UnknownOrg{auth0test.NoSuchOrganization, auth0test.BadOrganization} {
+	for _, answer := range []auth0test.UnknownOrg{auth0test.NoSuchOrganization, auth0test.BadOrganization, auth0test.GoneOrganization} {
 		tenant := auth0test.New(auth0test.Config{KnownOrg: func(string) bool { return false }, Undocumented: auth0test.Undocumented{UnknownOrg: answer}})
 		c := stack(t, tenant)
 		_, err := c.Import().Send(t.Context(), batch(org, "auth0|a", "auth0|b"))

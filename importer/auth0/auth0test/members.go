@@ -93,6 +93,8 @@ func (t *Tenant) unknownOrg() reply {
 	switch t.cfg.Undocumented.UnknownOrg {
 	case PlainNotFound:
 		return notFound()
+	case GoneOrganization:
+		return refuse(http.StatusNotFound, "", "The organization does not exist.")
 	case BadOrganization:
 		return refuse(http.StatusBadRequest, "invalid_uri", "No organization found by that id.")
 	}

@@ -113,7 +113,7 @@ func TestAddingAMemberAgain(t *testing.T) {
 
 func TestUnknownOrganizationAsTheSwitchSays(t *testing.T) {
 	for set, want := range map[auth0test.UnknownOrg]int{
-		auth0test.NoSuchOrganization: 404, auth0test.PlainNotFound: 404, auth0test.BadOrganization: 400,
+		auth0test.NoSuchOrganization: 404, auth0test.PlainNotFound: 404, auth0test.BadOrganization: 400, auth0test.GoneOrganization: 404,
 	} {
 		tenant := auth0test.New(auth0test.Config{
 			NoAuth: true, KnownOrg: func(string) bool { return false }, Undocumented: auth0test.Undocumented{UnknownOrg: set},

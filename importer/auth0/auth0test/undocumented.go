@@ -136,6 +136,7 @@ const (
 	NoSuchOrganization UnknownOrg = iota // the 404 recorded of GET and DELETE /organizations/{id}
 	PlainNotFound                        // a 404 that does not say what was not found
 	BadOrganization                      // a 400
+	GoneOrganization                     // a 404 in the words documented of GET members
 )
 
 // InviteAgain is what happens to an invitation of somebody who is invited.
