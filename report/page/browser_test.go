@@ -1,0 +1,234 @@
+package page_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+)
+
+// TestPageInABrowser drives a real browser: what the page does is its script,
+// which nothing else here runs.
+func TestPageInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	var rows []importer.Outcome
+	for i := range 1020 {
+		o := outcome(2000-i, fmt.Sprintf("org_%d", i%7), fmt.Sprintf("auth0|%d", i), importer.Failed)
+		if i%100 == 0 {
+			o.Message = `quota "members", full`
+		}
+		o.Row.Kept = []string{fmt.Sprintf("Zoë, %d", i)}
+		rows = append(rows, o)
+	}
+	file := results(t, []string{"name"}, rows...)
+	path := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, []byte(render(t, file, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("file://" + path)
+
+	is := func(what, script, want string) {
+		t.Helper()
+		if got := b.eval(script); got != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+	}
+	const lines = `Array.from(document.querySelectorAll("#rows tbody tr")).map(r => r.cells[0].textContent)`
+	is("rows at first", lines+`.length`, "50")
+	is("the first of them", lines+`[0]`, `"981"`)
+	is("all rows", `document.querySelector("#tools output").textContent`, `"1,020 rows"`)
+	if height := b.eval(`document.documentElement.scrollHeight < 12000`); height != "true" {
+		t.Errorf("the page is too tall")
+	}
+	b.eval(`document.querySelector("#more button").click()`)
+	is("rows when asked for more", lines+`.length`, "150")
+
+	b.eval(`document.querySelector("#tools input").focus()`)
+	b.call("Input.insertText", map[string]any{"text": "QUOTA full"})
+	is("what is found", `document.querySelector("#tools output").textContent`, `"11 of 1,020 rows"`)
+	b.eval(`document.querySelectorAll("#rows th button")[0].click()`)
+	is("by line, the last first", lines+`.slice(0, 2).join()`, `"2000,1900"`)
+	is("what is sorted by", `document.querySelector("#rows th[aria-sort]").ariaSort`, `"descending"`)
+	b.eval(`document.querySelectorAll("#rows th button")[2].click()`)
+	is("by user, as people count", lines+`.join()`, `"2000,1900,1800,1700,1600,1500,1400,1300,1200,1100,1000"`)
+
+	all := strings.Split(file, "\n")
+	want := all[0] + "\n"
+	for _, line := range all {
+		if strings.Contains(line, "quota") {
+			want += line + "\n"
+		}
+	}
+	if got := b.download(`document.getElementById("save").click()`); got != want {
+		t.Errorf("saved\n%s\nwant\n%s", got, want)
+	}
+	if len(b.errors) > 0 {
+		t.Errorf("the browser complains: %s", b.errors)
+	}
+}
+
+// browser is a browser without a window, spoken to in the DevTools protocol over
+// two pipes.
+type browser struct {
+	t        *testing.T
+	commands io.Writer
+	messages *bufio.Reader
+	session  string
+	asked    int
+	errors   []string // on the page, a violation of its policy included
+}
+
+// message is what the browser sends: an answer if it has an ID, otherwise an event.
+type message struct {
+	ID     int             `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
+	at := slices.IndexFunc(names, func(name string) bool { _, err := exec.LookPath(name); return err == nil })
+	if at < 0 {
+		t.Skip("no Chromium and no Chrome is installed: nobody has searched, sorted or saved on the page")
+	}
+	commandsOut, commands, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, messagesIn, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(names[at], "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
+	cmd.ExtraFiles = []*os.File{commandsOut, messagesIn} // 3 and 4, as the browser expects them
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = commandsOut.Close(), messagesIn.Close()
+	// A browser that does not answer must not keep the tests.
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	b := &browser{t: t, commands: commands, messages: bufio.NewReader(messages)}
+	t.Cleanup(func() {
+		timer.Stop()
+		b.session = ""
+		b.call("Browser.close", nil)
+		_ = cmd.Wait() // it was asked to go, and its folder is removed next
+		_, _ = commands.Close(), messages.Close()
+	})
+	var target struct{ TargetID string }
+	b.decode(b.call("Target.createTarget", map[string]any{"url": "about:blank"}), &target)
+	var attached struct{ SessionID string }
+	b.decode(b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}), &attached)
+	b.session = attached.SessionID
+	b.call("Page.enable", nil)
+	b.call("Log.enable", nil)
+	b.call("Runtime.enable", nil)
+	return b
+}
+
+func (b *browser) decode(text json.RawMessage, v any) {
+	b.t.Helper()
+	if err := json.Unmarshal(text, v); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// next returns the next message.
+func (b *browser) next() message {
+	b.t.Helper()
+	text, err := b.messages.ReadBytes(0)
+	if err != nil {
+		b.t.Fatalf("the browser is gone: %v", err)
+	}
+	var m message
+	b.decode(text[:len(text)-1], &m)
+	if m.Method == "Log.entryAdded" || m.Method == "Runtime.exceptionThrown" {
+		b.errors = append(b.errors, string(m.Params))
+	}
+	return m
+}
+
+// call returns the answer to a command.
+func (b *browser) call(method string, params map[string]any) json.RawMessage {
+	b.t.Helper()
+	b.asked++
+	command := map[string]any{"id": b.asked, "method": method, "params": params}
+	if params == nil {
+		delete(command, "params")
+	}
+	if b.session != "" {
+		command["sessionId"] = b.session
+	}
+	text, err := json.Marshal(command)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.commands.Write(append(text, 0)); err != nil {
+		b.t.Fatal(err)
+	}
+	for {
+		if m := b.next(); m.ID == b.asked {
+			if m.Error != nil {
+				b.t.Fatalf("%s: %s", method, m.Error)
+			}
+			return m.Result
+		}
+	}
+}
+
+// await waits for an event that fits.
+func (b *browser) await(method string, fits func(params string) bool) {
+	b.t.Helper()
+	for {
+		if m := b.next(); m.Method == method && fits(string(m.Params)) {
+			return
+		}
+	}
+}
+
+func (b *browser) visit(url string) {
+	b.t.Helper()
+	b.call("Page.navigate", map[string]any{"url": url})
+	b.await("Page.loadEventFired", func(string) bool { return true })
+}
+
+// eval returns what a script comes to, as JSON.
+func (b *browser) eval(script string) string {
+	b.t.Helper()
+	var got struct {
+		Result           struct{ Value json.RawMessage }
+		ExceptionDetails json.RawMessage
+	}
+	b.decode(b.call("Runtime.evaluate", map[string]any{"expression": script, "returnByValue": true}), &got)
+	if got.ExceptionDetails != nil {
+		b.t.Fatalf("%s: %s", script, got.ExceptionDetails)
+	}
+	return string(got.Result.Value)
+}
+
+// download returns the file that a script makes the browser save.
+func (b *browser) download(script string) string {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	b.call("Browser.setDownloadBehavior", map[string]any{"behavior": "allow", "downloadPath": dir, "eventsEnabled": true})
+	b.eval(script)
+	b.await("Browser.downloadProgress", func(params string) bool { return strings.Contains(params, `"completed"`) })
+	content, err := os.ReadFile(filepath.Join(dir, "failures.csv"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(content)
+}
