@@ -134,6 +134,22 @@ func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
 	})
 }
 
+// The rate of a run of a day is drawn to its end, in parts of one length.
+func TestSamplesOfALongRunAreAlike(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	c := &history{perSample: 1, waits: make(map[string]*wait)}
+	c.add(report.Event{Time: start, Kind: report.EventStart})
+	const samples = 5000
+	for i := 1; i <= samples; i++ {
+		c.add(report.Event{Time: start.Add(time.Duration(i) * 15 * time.Second), Kind: report.EventSample, Requests: i})
+	}
+	for _, s := range c.samples {
+		if most := 2 * samples * 15 * time.Second / (maxSamples / 2); s.length() > most {
+			t.Errorf("one of %d samples lasts %v", len(c.samples), s.length())
+		}
+	}
+}
+
 func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 3, 1, 12, 0, s, 0, time.UTC) }
 	tests := []struct {

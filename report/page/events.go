@@ -26,8 +26,9 @@ type history struct {
 	reads, saved      int          // by look-ups
 	before            report.Event // the sample, start or stop before this one
 	samples           []sample
-	perSample         int // how many samples of the file make one of ours
-	merging           int // how many the last one has so far
+	perSample         int           // how many samples of the file make one of ours
+	merging           int           // how many the last one has so far
+	usual             time.Duration // from one sample of the file to the next
 
 	waits     map[string]*wait
 	waited    time.Duration // for the tenant's limit
@@ -162,10 +163,11 @@ func (c *history) sample(e report.Event) {
 	if c.bound {
 		s.limit = max(e.Rate, 0)
 	}
-	if n := len(c.samples); n > 0 && !s.restart && s.length() < c.samples[n-1].length()/2 {
+	if n := len(c.samples); n > 0 && !s.restart && s.length() < c.usual/2 {
 		c.samples[n-1].merge(s) // the run ended in the middle of it
 		return
 	}
+	c.usual = s.length()
 	if c.merging > 0 && c.merging < c.perSample && !s.restart {
 		c.samples[len(c.samples)-1].merge(s)
 		c.merging++
