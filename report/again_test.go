@@ -70,7 +70,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 		outcome(5, "", "auth0|3", importer.Rejected)) + "6,org_b,aut"
 
 	var file strings.Builder
-	journal, err := report.Resume(strings.NewReader(before), &file, imports, tenant)
+	journal, err := report.Resume(strings.NewReader(before), &file, imports, tenant, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

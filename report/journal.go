@@ -16,10 +16,8 @@ import (
 //
 // It is not safe for concurrent use.
 type Journal struct {
-	// Kept are the kept columns of the file; Header says whether it had a
-	// whole header at all. Without one, nothing was written to w and the run
-	// starts anew.
-	Kept   []string
+	// Header says whether the file had a whole header at all. Without one,
+	// nothing was written to w and the run starts anew.
 	Header bool
 
 	Dropped int  // whole lines that another line of the same row replaces
@@ -99,9 +97,13 @@ func (l *line) check(ours string) error {
 // *[OtherOperationError] if it is one of another operation; an empty tenant is
 // any. After any error, what is in w is of no use.
 //
+// kept are the columns that the run is going to keep; nil for those of the file.
+// If the file lacks some of them, its lines get them, without values. It is a
+// *[HeaderError] if the file has others.
+//
 // Memory is some 30 bytes for each row.
-func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string) (*Journal, error) {
-	return compact(r, w, op, tenant, func(line, bool) bool { return true })
+func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
+	return compact(r, w, op, tenant, kept, func(line, bool) bool { return true })
 }
 
 // Compact writes to w what stays of a results file when a run has come to its
@@ -109,7 +111,7 @@ func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string) (*Journ
 // run: one line for each row as [Resume] does it, and of those first lines only
 // those of rows that are done. What failed before was told anew.
 func Compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, first int) error {
-	_, err := compact(r, w, op, tenant, func(l line, settled bool) bool { return settled || l.number > first })
+	_, err := compact(r, w, op, tenant, nil, func(l line, settled bool) bool { return settled || l.number > first })
 	return err
 }
 
@@ -138,17 +140,20 @@ func Failures(r io.Reader, w io.Writer) error {
 
 // compact writes the header, and each line that counts for its row and that keep
 // returns true for.
-func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, keep func(l line, settled bool) bool) (*Journal, error) {
+func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, keep func(l line, settled bool) bool) (*Journal, error) {
 	j := &Journal{index: newIndex(op), kept: Counts{}, found: Counts{}, retold: Counts{}}
 	s, err := j.read(r, tenant)
 	if err != nil || s == nil {
 		return j, err
 	}
-	j.Header, j.Kept = true, s.kept[len(op.Args):]
+	j.Header = true
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
 	if s, err = newScanner(r); err != nil {
+		return nil, err
+	}
+	if err := s.widen(len(op.Args), kept); err != nil {
 		return nil, err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -338,21 +343,3 @@ func (j *Journal) Settled() (n int) {
 // for: the input has it no more. It means something only when the whole input
 // was read.
 func (j *Journal) Gone() int { return j.Settled() - j.found.Sum() + j.found[importer.Failed] }
-
-// CheckKept returns a *[HeaderError] unless the file has the kept columns that
-// the next run is going to write. A file that starts anew has any.
-func (j *Journal) CheckKept(kept []string) error {
-	if now := visibleAll(kept); j.Header && !slices.Equal(j.Kept, now) {
-		return &HeaderError{Found: j.Kept, Why: fmt.Sprintf(
-			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
-			keptColumns(j.Kept), keptColumns(now))}
-	}
-	return nil
-}
-
-func keptColumns(names []string) string {
-	if len(names) == 0 {
-		return "no other column of the input"
-	}
-	return fmt.Sprintf("the columns %q", names)
-}

@@ -58,7 +58,8 @@ type scanner struct {
 	csv    *csv.Reader
 	one    oneLine
 	header []byte // the first line as it stands
-	other  bool   // the file has another form than ours: lines are written anew
+	other  bool   // the file has another form than is wanted: lines are written anew
+	wide   []int  // where the fields of a line written anew are; -1: nowhere; nil: as they are
 	kept   []string
 	width  int // fields of a line
 }
@@ -131,6 +132,58 @@ func (s *scanner) setHeader(names []string) error {
 	return nil
 }
 
+// widen has the lines written anew with those kept columns, which must be all
+// that the file has and may be more. So many of its columns behind the ten are
+// not kept but arguments of the operation.
+func (s *scanner) widen(args int, kept []string) error {
+	had, want := s.kept[args:], visibleAll(kept)
+	if kept == nil || slices.Equal(had, want) {
+		return nil
+	}
+	places := make([]int, columnKept+args, columnKept+args+len(want))
+	for i := range places {
+		places[i] = i
+	}
+	found := 0
+	for _, name := range want {
+		if found < len(had) && had[found] == name {
+			places = append(places, columnKept+args+found)
+			found++
+		} else {
+			places = append(places, -1)
+		}
+	}
+	if found < len(had) {
+		return &HeaderError{Found: had, Why: fmt.Sprintf(
+			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
+			keptColumns(had), keptColumns(want))}
+	}
+	s.other, s.wide = true, places
+	s.header = encoded(slices.Concat(columns(), s.kept[:args], want))
+	return nil
+}
+
+// widened returns the fields of a line as they are to be written.
+func (s *scanner) widened(fields []string) []string {
+	if s.wide == nil {
+		return fields
+	}
+	wide := make([]string, len(s.wide))
+	for i, place := range s.wide {
+		if place >= 0 {
+			wide[i] = fields[place]
+		}
+	}
+	return wide
+}
+
+func keptColumns(names []string) string {
+	if len(names) == 0 {
+		return "no other column of the input"
+	}
+	return fmt.Sprintf("the columns %q", names)
+}
+
 // status returns what a whole line says of its row.
 func (l *line) status() importer.Status { return importer.Status(l.fields[columnStatus]) }
 
@@ -176,7 +229,7 @@ func (s *scanner) next() (line, error) {
 	if err != nil || len(l.fields) != s.width || !plausible(l.fields) {
 		l.state, l.fields = lineDamaged, nil
 	} else if s.other {
-		l.raw = encoded(l.fields)
+		l.raw = encoded(s.widened(l.fields))
 	}
 	return l, nil
 }

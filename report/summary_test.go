@@ -29,7 +29,7 @@ func TestSummaryAddsUp(t *testing.T) {
 			}
 			lines = append(lines, outcome(i+2, "org_j", fmt.Sprint("auth0|", i), status))
 		}
-		j, err := report.Resume(strings.NewReader(results(t, nil, lines...)), io.Discard, imports, "")
+		j, err := report.Resume(strings.NewReader(results(t, nil, lines...)), io.Discard, imports, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -210,6 +210,9 @@ func (j *job) open(ctx context.Context) (err error) {
 		return err
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
+	if j.Resume {
+		j.keys = keptBefore(j.Results)
+	}
 	if err := j.openTable(ctx); err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
@@ -294,7 +297,7 @@ func (j *job) collect(ctx context.Context) (err error) {
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
-	j.keys = table.UsedKeys()
+	j.keys = append(j.keys, table.UsedKeys()...)
 	j.table, err = j.again()
 	return err
 }
@@ -345,6 +348,20 @@ func (j *job) dialect() csvfile.Dialect {
 		_ = j.read(j, &d, j.was) // openTable has asked for its error
 	}
 	return d
+}
+
+// keptBefore returns the columns behind the ten of a results file, if there is one.
+func keptBefore(path string) []string {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	r, err := report.NewReader(f)
+	if err != nil {
+		return nil // openResults says so
+	}
+	return r.Kept
 }
 
 // openResults opens the results, and what of the failures can't be written at

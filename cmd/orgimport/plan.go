@@ -185,7 +185,7 @@ func (p *planner) before() (*report.Journal, error) {
 		}
 		host = base.Host
 	}
-	done, err := report.Resume(f, io.Discard, new(auth0.Client).Import(), host)
+	done, err := report.Resume(f, io.Discard, new(auth0.Client).Import(), host, nil)
 	if err != nil {
 		return nil, resultsError(p.Results, err)
 	}

@@ -91,10 +91,7 @@ func (r *results) read(w io.Writer) error {
 		return writeError(r.path, err)
 	}
 	defer old.Close()
-	r.before, err = report.Resume(old, w, r.op, r.tenant)
-	if err == nil {
-		err = r.before.CheckKept(r.kept)
-	}
+	r.before, err = report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
 	var header *report.HeaderError
 	var tenants *report.OtherTenantError
 	var operation *report.OtherOperationError

@@ -304,7 +304,7 @@ func (c *columns) key(s *side, f field) bool {
 // those that go to the columns in front of a results file.
 func (c *columns) keep(d Dialect) {
 	for i := c.own; i < len(c.names); i++ {
-		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i])
+		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone
 		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&userSide), i)
 		if wanted && !passed {
 			c.kept = append(c.kept, i)

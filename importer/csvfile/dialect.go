@@ -51,8 +51,9 @@ type Dialect struct {
 	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 
-	// KeepKeys are the names of columns that are carried in any case, such as
-	// [Table.UsedKeys] has found them when the file was read before.
+	// KeepKeys are the names of columns of keys that are carried in any case, such
+	// as [Table.UsedKeys] has found them when the file was read before. Other
+	// names mean nothing.
 	KeepKeys []string
 
 	// Settled says what is known of a row by the results of an earlier run: nil
