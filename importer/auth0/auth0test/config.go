@@ -62,10 +62,10 @@ type Config struct {
 	// NoDate leaves out the Date header.
 	NoDate bool
 
-	Exports      Exports
 	Limits       Limits
 	Latency      Latency
 	Undocumented Undocumented
+	Exports      Exports
 
 	// Fault is asked about each request and says what goes wrong with it; n is
 	// its number within its class, from 1. The request's body can be read.

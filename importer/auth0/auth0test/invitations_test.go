@@ -120,6 +120,29 @@ func TestInvitationsAreListed(t *testing.T) {
 	})
 }
 
+// Invitations that were there before are listed, and told apart by their ids and
+// tickets.
+func TestInvitationsOfEarlierTimes(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, KnownOrg: func(id string) bool { return id == orgID }})
+	now := time.Now()
+	tenant.AddInvitations(
+		auth0test.Invitation{OrgID: orgID, Email: "ann@acme.com", Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Mailed: true},
+		auth0test.Invitation{OrgID: orgID, Email: "bob@acme.com", Created: now.Add(-time.Hour), Expires: now.Add(-time.Minute)})
+	if got := listed(t, tenant, ""); fmt.Sprint(got) != "[ann@acme.com bob@acme.com]" || tenant.Mails("ann@acme.com") != 1 || tenant.Mails("bob@acme.com") != 0 {
+		t.Errorf("%q", got)
+	}
+	if all := tenant.Invitations(orgID); all[0].ID == all[1].ID || all[0].Ticket == all[1].Ticket || all[0].Ticket == "" {
+		t.Errorf("%+v", all)
+	}
+	for path, want := range map[string]int{"/api/v2/organizations/org_2/invitations": 404, "/api/v2/organizations/" + strings.Repeat("x", 51) + "/invitations": 400} {
+		for _, method := range []string{"GET", "POST"} {
+			if resp, body := send(t, tenant, method, path, invitation("ann@acme.com"), nil); resp.StatusCode != want {
+				t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
 // An answer may be lost before the work is done or after it, and come as a 5xx.
 func TestInvitationsWhoseAnswerIsLost(t *testing.T) {
 	for fault, made := range map[auth0test.Fault]int{

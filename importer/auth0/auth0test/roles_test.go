@@ -91,6 +91,27 @@ func TestRolesAreShown(t *testing.T) {
 	}
 }
 
+func TestRolesThatMakeNoSenseAreRefused(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, KnownOrg: func(id string) bool { return id == orgID }})
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{annsRoles, `{`, 400}, {annsRoles, `[]`, 400}, {annsRoles, `{"roles":"rol_1"}`, 400}, {annsRoles, `{"roles":[7]}`, 400},
+		{"/api/v2/organizations/org_2/members/auth0%7Cann/roles", rolesBody("rol_1"), 404},
+		{"/api/v2/organizations/" + strings.Repeat("x", 51) + "/members/auth0%7Cann/roles", rolesBody("rol_1"), 400},
+	} {
+		for _, method := range []string{"POST", "DELETE"} {
+			if resp, body := send(t, tenant, method, c.path, c.body, nil); resp.StatusCode != c.status {
+				t.Errorf("%s %s %s: %d %s, want %d", method, c.path, c.body, resp.StatusCode, body, c.status)
+			}
+		}
+	}
+	if resp, _ := send(t, tenant, "GET", "/api/v2/organizations/org_2/members/auth0%7Cann/roles", "", nil); resp.StatusCode != 404 {
+		t.Errorf("of an unknown organization: %d", resp.StatusCode)
+	}
+}
+
 func TestRolesAreTyped(t *testing.T) {
 	roles, err := auth0test.ParseRoles("Admin", "Reader=rol_2")
 	if err != nil || len(roles) != 2 || len(roles[0].ID) != 20 || roles[1] != (auth0test.Role{ID: "rol_2", Name: "Reader"}) {

@@ -251,6 +251,14 @@ func TestStatsForgetNoneOfTooManyClients(t *testing.T) {
 	}
 }
 
+func TestClassesAreNamedOnce(t *testing.T) {
+	classes := auth0test.Classes()
+	sorted := slices.Sorted(slices.Values(classes))
+	if len(slices.Compact(sorted)) != len(classes) || !slices.Contains(classes, auth0test.Jobs) || !slices.Contains(classes, auth0test.Other) {
+		t.Errorf("%q", classes)
+	}
+}
+
 func TestPeakInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{NoAuth: true, Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second)}})
