@@ -66,11 +66,54 @@ func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt
 		return *refused, &rowError{refused.Message}
 	}
 	receipt, err := a.request(ctx, b.OrgID, row.UserID, ids)
+	if e, ok := errors.AsType[*Error](err); ok && e.assigned() {
+		receipt, err = a.singly(ctx, b.OrgID, row.UserID, ids, receipt, err)
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		err = a.judge(e, &receipt, b.OrgID, ids)
 	}
-	end(err == nil)
+	end(err == nil || errors.Is(err, importer.ErrMember))
 	return receipt, err
+}
+
+// singly gives roles one by one, of which some are there already. If all of them
+// are, its error is that of a refusal which says so.
+func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
+	if len(ids) == 1 {
+		return receipt, &assignedError{refusal}
+	}
+	given := 0
+	for _, id := range ids {
+		next, err := a.request(ctx, orgID, userID, []string{id})
+		next.Attempts += receipt.Attempts
+		receipt = next
+		if err == nil {
+			given++
+		} else if e, ok := errors.AsType[*Error](err); !ok || !e.assigned() {
+			return receipt, err
+		}
+	}
+	if given == 0 {
+		return receipt, &assignedError{refusal}
+	}
+	receipt.Code, receipt.Message = "", ""
+	return receipt, nil
+}
+
+// assignedError is a row whose user has the roles.
+type assignedError struct{ error }
+
+// Is reports whether target is [importer.ErrMember].
+func (e *assignedError) Is(target error) bool { return target == importer.ErrMember }
+
+// Reach returns [importer.ReachRow].
+func (e *assignedError) Reach() importer.Reach { return importer.ReachRow }
+
+// assigned reports whether a refusal says that the user has a role already.
+// Whether the API ever says so is not known.
+func (e *Error) assigned() bool {
+	words := e.words()
+	return e.Status == http.StatusConflict && strings.Contains(words, "already") && !quota.MatchString(words)
 }
 
 func (a *assigner) request(ctx context.Context, orgID, userID string, ids []string) (importer.Receipt, error) {

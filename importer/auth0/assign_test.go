@@ -225,3 +225,22 @@ func TestRolesAreRead(t *testing.T) {
 		t.Errorf("sent %s", got)
 	}
 }
+
+// TestRolesThatAreThereAreNoFailure has a tenant that refuses to give a role
+// twice.
+func TestRolesThatAreThereAreNoFailure(t *testing.T) {
+	s := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
+		if strings.Contains(body, "rol_has") {
+			return reply(409, `{"statusCode":409,"error":"Conflict","message":"The role is already assigned to this organization member."}`), nil
+		}
+		return reply(204, ""), nil
+	}}
+	op := newClient(t, s).AssignRoles(&auth0.Roles{})
+	got := statuses(assign(t, op, 1, roleRow("org_a", "u", "rol_has"), roleRow("org_a", "v", "rol_has", "rol_new"), roleRow("org_a", "w", "rol_has", "rol_has2")))
+	if want := []string{"already_assigned", "assigned", "already_assigned"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if n := s.count(); n != 7 {
+		t.Errorf("%d requests, want 7", n)
+	}
+}
