@@ -72,8 +72,8 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 func (s *Summary) Resumed(j *Journal) { s.journal = j }
 
 // Failures returns how many rows are not in because they failed or were
-// rejected.
-func (s *Summary) Failures() int { return s.outcomes.Failures() }
+// rejected, by this run or, where it left them alone, by an earlier one.
+func (s *Summary) Failures() int { return s.addUp().Failures() }
 
 // Causes returns why rows are not in, the largest group first.
 func (s *Summary) Causes() []Cause { return s.causes.Sorted() }
@@ -225,7 +225,7 @@ func (s *Summary) errorLines() []string {
 	}
 	shown := all[:min(len(all), maxErrorLines)]
 	lines := []string{"errors:"}
-	rest := s.Failures()
+	rest := s.outcomes.Failures()
 	for _, c := range shown {
 		lines = append(lines, "  "+c.String())
 		rest -= c.Rows

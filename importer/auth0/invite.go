@@ -100,7 +100,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 	row := b.Rows[0]
 	if begun, ok := v.Begun(row); ok {
 		receipt := importer.Receipt{CorrelationID: begun.CorrelationID, Message: "an earlier run ended before the answer was here"}
-		return v.settle(ctx, row, receipt, begun.Time)
+		return v.settle(ctx, row, receipt, begun.Time, begun.Time.Add(time.Second))
 	}
 	if refusal := v.refusal(); refusal != nil {
 		return *refusal, &rowError{refusal.Message}
@@ -147,7 +147,7 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 	case refusal != nil && unsent(refusal):
 		return receipt, err // no connection came about
 	case refusal != nil && temporary(refusal.Status) && refusal.Status != http.StatusTooManyRequests:
-		return v.settle(ctx, row, receipt, noted)
+		return v.settle(ctx, row, receipt, noted, time.Now())
 	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
 		return receipt, v.judge(refusal, receipt)
 	}
@@ -279,11 +279,11 @@ const (
 	listLag = 5 * time.Second
 )
 
-// settle finds out whether an invitation that was about to be sent since then has
-// been made.
-func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since time.Time) (importer.Receipt, error) {
+// settle finds out whether an invitation has been made that was about to be sent
+// since then, and until then at the latest.
+func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since, until time.Time) (importer.Receipt, error) {
 	for try := range 2 {
-		if try > 0 && !sleep(ctx, listLag, nil) {
+		if try > 0 && !sleep(ctx, time.Until(until.Add(listLag)), nil) {
 			return receipt, stopped(ctx)
 		}
 		made, err := v.madeSince(ctx, row, since)

@@ -1,0 +1,463 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/auth0/auth0test"
+	"orgimport/report"
+)
+
+// operate starts a command other than import.
+func (p *program) operate(args ...string) *running {
+	p.t.Helper()
+	if !p.tenant.served {
+		return p.begin(p.prepare(args...))
+	}
+	return p.begin(p.command(args...))
+}
+
+// operated runs a command to its end, which must have the exit code want.
+func (p *program) operated(want int, args ...string) ended {
+	p.t.Helper()
+	e := p.operate(args...).end()
+	if e.code != want {
+		p.t.Fatalf("%q: exit code %d, want %d:\n%s", args, e.code, want, e.stderr)
+	}
+	return e
+}
+
+// untilDone runs a command again and again, killing it at most so often at
+// random moments, and returns the exit code of the run that came to its end.
+func (p *program) untilDone(rng *rand.Rand, kills int, within time.Duration, args ...string) int {
+	p.t.Helper()
+	for {
+		r := p.operate(args...)
+		if kills == 0 {
+			return r.end().code
+		}
+		kill := time.AfterFunc(time.Duration(rng.Int64N(int64(within))), func() { _ = r.Process.Kill() })
+		e := r.end()
+		kill.Stop()
+		if e.code != -1 {
+			return e.code
+		}
+		kills--
+	}
+}
+
+// outcomes returns the lines of a results file.
+func (p *program) outcomes(name string, args int) []importer.Outcome {
+	p.t.Helper()
+	r, err := report.NewReader(strings.NewReader(p.read(name)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.Args = args
+	var all []importer.Outcome
+	for o, err := range r.Outcomes() {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	if r.Damaged > 0 || r.Torn {
+		p.t.Errorf("%s has %d damaged lines, torn: %v", name, r.Damaged, r.Torn)
+	}
+	return all
+}
+
+// roster is who is in which organization.
+func rosterOf(tenant *proofTenant, orgs []string) map[string][]string {
+	members := make(map[string][]string)
+	for _, org := range orgs {
+		members[org] = tenant.Members(org)
+	}
+	return members
+}
+
+// TestUndoLeavesTheMembersOfBefore kills the undo of an import at random moments.
+// PROOF=full kills it 50 times.
+func TestUndoLeavesTheMembersOfBefore(t *testing.T) {
+	t.Parallel()
+	kills := 6
+	if proofInFull() {
+		kills = 50
+	}
+	rng := rand.New(rand.NewPCG(7, 1))
+	tenant := newServedTenant(t, auth0test.Config{
+		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
+		Limits:  proofLimit(auth0test.Limit{Size: 60, Per: 200, Interval: time.Second}),
+	})
+	in := newProofInput(mixed(7, proofLines(900, 30), 3, 2, 3, 4))
+	orgs := slices.Collect(maps.Keys(in.members))
+	for i, org := range orgs {
+		tenant.AddMembers(org, fmt.Sprintf("auth0|before%d", i))
+	}
+	before := rosterOf(tenant, orgs)
+	p := newProgram(t, tenant, in.csv)
+	p.run(exitRows)
+	if maps.EqualFunc(before, rosterOf(tenant, orgs), slices.Equal) {
+		t.Fatal("nobody was added")
+	}
+	added := strings.Count(p.results(), ",added,")
+	if code := p.untilDone(rng, kills, 500*time.Millisecond, "remove", "results.csv", "--max-removals", strconv.Itoa(added), "--results", "removed.csv", "--resume"); code != exitDone {
+		t.Fatalf("exit code %d", code)
+	}
+	if !maps.EqualFunc(before, rosterOf(tenant, orgs), slices.Equal) {
+		t.Error("the members are not those of before")
+	}
+	removed := p.outcomes("removed.csv", 0)
+	if len(removed) != added || slices.ContainsFunc(removed, func(o importer.Outcome) bool { return o.Status != importer.Removed }) {
+		t.Errorf("%d lines, want %d of them, all removed", len(removed), added)
+	}
+}
+
+// inviting is a tenant whose answers to invitations are lost, before and after
+// the work is done.
+func inviting(lost bool) auth0test.Config {
+	fault := func(p float64, f auth0test.Fault) auth0test.Chance {
+		return auth0test.Chance{Probability: p, Class: auth0test.WriteInvitations, Fault: f}
+	}
+	cfg := auth0test.Config{
+		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond)},
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
+			auth0test.WriteInvitations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 100, Interval: time.Second}),
+		}},
+		Chances: []auth0test.Chance{
+			fault(0.04, auth0test.Fault{Cut: auth0test.Reset, Applied: true}),
+			fault(0.04, auth0test.Fault{Status: http.StatusServiceUnavailable, Applied: true}),
+		},
+	}
+	if lost {
+		cfg.Chances = append(cfg.Chances,
+			fault(0.04, auth0test.Fault{Cut: auth0test.Reset}),
+			fault(0.04, auth0test.Fault{Status: http.StatusBadGateway, Body: auth0test.BodyHTML}),
+			fault(0.04, auth0test.Fault{Status: http.StatusTooManyRequests}),
+			fault(0.01, auth0test.Fault{Hang: true}),
+			fault(0.01, auth0test.Fault{Hang: true, Applied: true}),
+		)
+	}
+	return cfg
+}
+
+// newInvitations returns a program with a file of so many people.
+func newInvitations(t *testing.T, tenant *proofTenant, people int) (p *program, args []string) {
+	var in strings.Builder
+	in.WriteString("org_id,email\n")
+	for i := range people {
+		fmt.Fprintf(&in, "org_%016d,user%d@acme.com\n", i%7, i)
+	}
+	return newProgram(t, tenant, []byte(in.String())), []string{
+		"--application", "app", "--inviter", "Acme", "--max-invitations", strconv.Itoa(people), "--request-timeout", "5s",
+	}
+}
+
+// invitedOnce holds the results against what the tenant has sent, and returns
+// how many rows have which status.
+func (p *program) invitedOnce(name string, people int) map[importer.Status]int {
+	p.t.Helper()
+	lines := p.outcomes(name, 1)
+	if len(lines) != people {
+		p.t.Errorf("%d lines for %d people", len(lines), people)
+	}
+	found := make(map[importer.Status]int)
+	for _, o := range lines {
+		email := o.Row.Args[0]
+		mails := p.tenant.Mails(email)
+		found[o.Status]++
+		switch {
+		case mails > 1:
+			p.t.Errorf("%s: %d invitations", email, mails)
+		case o.Status.Settled() && mails == 1:
+		case o.Status == importer.Failed && o.Code == auth0.CodeUnknownOutcome && mails == 0:
+		default:
+			p.t.Errorf("%s: %s %s after %d invitations: %s", email, o.Status, o.Code, mails, o.Message)
+		}
+	}
+	for org := range 7 {
+		for _, invitation := range p.tenant.Invitations(fmt.Sprintf("org_%016d", org)) {
+			for _, name := range p.files() {
+				if strings.Contains(p.read(name), invitation.Ticket) {
+					p.t.Fatalf("%s holds the ticket of an invitation", name)
+				}
+			}
+		}
+	}
+	p.t.Logf("%v; requests by status: %v", found, p.tenant.Stats().Requests[auth0test.WriteInvitations])
+	return found
+}
+
+// TestNobodyIsInvitedTwice has answers lost before and after the work is done.
+// Neither another run nor a file of failures sends what may have been sent.
+func TestNobodyIsInvitedTwice(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		const people = 600
+		tenant := newProofTenant(inviting(true))
+		p, args := newInvitations(t, tenant, people)
+		e := p.operated(exitRows, slices.Concat([]string{"invite", "members.csv", "--results", "invited.csv", "--failures", "failures.csv"}, args)...)
+		found := p.invitedOnce("invited.csv", people)
+		if found[importer.Failed] == 0 || found[importer.Invited] < people/2 {
+			t.Errorf("it was no storm: %v\n%s", found, e.stderr)
+		}
+		p.operated(exitRows, slices.Concat([]string{"invite", "members.csv", "--results", "invited.csv", "--resume"}, args)...)
+		p.operated(exitRows, slices.Concat([]string{"invite", "failures.csv", "--results", "again.csv"}, args)...)
+		if again := p.invitedOnce("invited.csv", people); again[importer.Failed] != found[importer.Failed] {
+			t.Errorf("%v, and before %v", again, found)
+		}
+	})
+}
+
+// TestNobodyIsInvitedTwiceByKilledRuns kills the program at random moments.
+// PROOF=full kills it 50 times.
+func TestNobodyIsInvitedTwiceByKilledRuns(t *testing.T) {
+	t.Parallel()
+	people, kills := 60, 3
+	if proofInFull() {
+		people, kills = 1000, 50
+	}
+	tenant := newServedTenant(t, inviting(false))
+	p, args := newInvitations(t, tenant, people)
+	args = slices.Concat([]string{"invite", "members.csv", "--results", "invited.csv", "--resume"}, args)
+	code := p.untilDone(rand.New(rand.NewPCG(11, 1)), kills, 700*time.Millisecond, args...)
+	if code != exitDone && code != exitRows {
+		t.Fatalf("exit code %d", code)
+	}
+	p.invitedOnce("invited.csv", people)
+}
+
+// TestRolesOfManyRows gives 5,000 members roles by names and ids, unknown roles,
+// users and organizations among them, while an import runs.
+func TestRolesOfManyRows(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		const rows, perMinute = 5000, 200
+		limit := func() *auth0test.Limiter {
+			return auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 20, Interval: time.Second}, auth0test.Limit{Size: perMinute, Per: perMinute, Interval: time.Minute})
+		}
+		tenant := newProofTenant(auth0test.Config{
+			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(50*time.Millisecond, 200*time.Millisecond)},
+			Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
+				auth0test.WriteRoles: limit(), auth0test.WriteMembers: limit(),
+			}},
+			Roles: []auth0test.Role{{ID: "rol_1111111111111111", Name: "Admin"}, {ID: "rol_2222222222222222", Name: "Sales, EMEA"}, {ID: "rol_3333333333333333", Name: "Twin"}, {ID: "rol_4444444444444444", Name: "Twin"}, {ID: "rol_5555555555555555", Name: "Guest"}},
+		})
+		values := []string{"Admin", "rol_1111111111111111", `"Sales, EMEA"`, "Admin|Guest", "Guest;rol_1111111111111111"}
+		sets := []string{"rol_1111111111111111", "rol_1111111111111111", "rol_2222222222222222", "rol_1111111111111111|rol_5555555555555555", "rol_1111111111111111|rol_5555555555555555"}
+		in, members := strings.Builder{}, strings.Builder{}
+		in.WriteString("org_id,user_id,roles\n")
+		members.WriteString(proofHeader)
+		want := make(map[int]string)
+		requests := 0
+		add := func(line int, org, user, value, status string) {
+			fmt.Fprintf(&in, "%s,%s,%s\n", org, user, value)
+			fmt.Fprintf(&members, "%s,%s\n", org, user)
+			want[line] = status
+		}
+		for i := range rows {
+			org, user := fmt.Sprintf("org_%016d", i%40), fmt.Sprintf("auth0|%024x", i)
+			line := i + 2
+			switch i % 500 {
+			case 7:
+				add(line, org, user, "Boss", "rejected role_not_found")
+			case 8:
+				add(line, org, user, "Twin", "rejected role_ambiguous")
+			case 9:
+				add(line, org, user, "Admin|", "rejected roles_empty")
+			case 10:
+				add(line, org, user, "rol_9999999999999999", "failed invalid_body")
+			case 11:
+				add(line, org, "auth0|unknown", "Admin", "failed inexistent_user")
+			case 12:
+				add(line, "org_unknown", user, "Admin", "failed ")
+			case 13: // the row before the last, in other words
+				fmt.Fprintf(&in, "org_%016d,auth0|%024x,%s\n", (i-8)%40, i-8, values[3])
+				want[line] = "duplicate "
+			case 5:
+				add(line, org, user, values[4], "assigned ")
+				requests++
+			default:
+				add(line, org, user, values[i%5], "assigned ")
+				requests++
+			}
+		}
+		p := newProgram(t, tenant, []byte(in.String()))
+		p.write("import.csv", []byte(members.String()))
+		beside := p.operate("import", "import.csv", "--results", "results.csv", "--reserve", "0")
+		e := p.operated(exitRows, "roles", "members.csv", "--results", "assigned.csv", "--reserve", "0")
+		_ = beside.end()
+
+		for _, o := range p.outcomes("assigned.csv", 1) {
+			got := string(o.Status) + " " + o.Code
+			if got != want[o.Row.Line] && (o.Row.UserID != "auth0|unknown" || o.Status != importer.Failed && o.Status != importer.Duplicate) {
+				t.Errorf("line %d (%s): %s, want %s: %s", o.Row.Line, o.Row.Args, got, want[o.Row.Line], o.Message)
+			}
+			delete(want, o.Row.Line)
+			if o.Status == importer.Assigned {
+				roles := tenant.Roles(o.Row.OrgID, o.Row.UserID)
+				slices.Sort(roles)
+				if got := strings.Join(roles, "|"); got != o.Row.Args[0] || !slices.Contains(sets, got) {
+					t.Errorf("line %d: has %s, the results say %s", o.Row.Line, got, o.Row.Args[0])
+				}
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("%d rows have no line", len(want))
+		}
+		stats := tenant.Stats()
+		all := 0
+		for _, n := range stats.Requests[auth0test.WriteRoles] {
+			all += n
+		}
+		// The unknown user and organization cost one request each, and so does the unknown role.
+		if good := stats.Count(auth0test.WriteRoles, http.StatusNoContent); good != requests || all > requests+3 {
+			t.Errorf("%d requests, %d of them taken; want %d and 3 more", all, good, requests)
+		}
+		if n := stats.Status(http.StatusTooManyRequests); n > 0 {
+			t.Errorf("%d answered 429", n)
+		}
+		least := time.Duration(float64(requests-perMinute) / perMinute * float64(time.Minute))
+		if pace := float64(least) / float64(e.took); pace < 0.98 {
+			t.Errorf("%s for %d requests: %.3f of the limit", e.took, requests, pace)
+		}
+	})
+}
+
+// TestExportGivesBackWhatWasImported exports members, imports them elsewhere and
+// exports them again, through storms. PROOF=full has 100,000 of them.
+func TestExportGivesBackWhatWasImported(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		members := 4000
+		if proofInFull() {
+			members = 100_000
+		}
+		var orgs []auth0test.Organization
+		for i := range 40 {
+			orgs = append(orgs, auth0test.Organization{ID: fmt.Sprintf("org_%016d", i), Name: fmt.Sprintf("acme-%d", i)})
+		}
+		storm := func() auth0test.Config {
+			var chances []auth0test.Chance
+			for _, class := range []auth0test.Class{auth0test.ReadMembers, auth0test.WriteMembers, auth0test.ListOrganizations} {
+				chances = append(chances,
+					auth0test.Chance{Probability: 0.05, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+					auth0test.Chance{Probability: 0.05, Class: class, Fault: auth0test.Fault{Status: http.StatusTooManyRequests}},
+					auth0test.Chance{Probability: 0.02, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+				)
+			}
+			return auth0test.Config{Organizations: orgs, Chances: chances, Limits: proofLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second})}
+		}
+		first, second := newProofTenant(storm()), newProofTenant(storm())
+		for i := range members {
+			first.AddMembers(orgs[i*i%len(orgs)].ID, fmt.Sprintf("auth0|%024x", i))
+		}
+		export := func(tenant *proofTenant) []byte {
+			p := newProgram(t, tenant, nil)
+			p.operatedIn(exitDone, "export", "-o", p.path("export.csv"))
+			return []byte(p.read("export.csv"))
+		}
+		exported := export(first)
+		if n := bytes.Count(exported, []byte("\n")); n != members+1 {
+			t.Fatalf("%d lines, want %d", n, members+1)
+		}
+		p := newProgram(t, second, exported)
+		p.run(exitDone)
+		if !bytes.Equal(export(second), exported) {
+			t.Error("what was imported is not what was exported")
+		}
+	})
+}
+
+// operatedIn runs a command of which all arguments are as they have to be.
+func (p *program) operatedIn(want int, args ...string) {
+	p.t.Helper()
+	var stdout, stderr bytes.Buffer
+	s := p.prepare("import", "members.csv").surroundings()
+	s.args, s.stdout, s.stderr = args, &stdout, &stderr
+	if code := run(s); code != want {
+		p.t.Fatalf("%q: exit code %d, want %d:\n%s", args, code, want, stderr.String())
+	}
+}
+
+// TestExportWhileMembersCome has members added while they are read: those who
+// were there before stand in it, each once, and nobody twice.
+func TestExportWhileMembersCome(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		n := 0
+		var tenant *proofTenant
+		cfg := auth0test.Config{
+			Organizations: []auth0test.Organization{{ID: "org_0000000000000001", Name: "acme"}},
+			Fault: func(r *http.Request, _ int) auth0test.Fault {
+				if n < 40 && strings.HasSuffix(r.URL.Path, "/members") {
+					n++
+					tenant.AddMembers("org_0000000000000001", fmt.Sprintf("auth0|new%d", n))
+				}
+				return auth0test.Fault{}
+			},
+		}
+		tenant = newProofTenant(cfg)
+		for i := range 950 {
+			tenant.AddMembers("org_0000000000000001", fmt.Sprintf("auth0|%024x", i))
+		}
+		p := newProgram(t, tenant, nil)
+		p.operatedIn(exitDone, "export", "-o", p.path("export.csv"))
+		records, err := csv.NewReader(strings.NewReader(p.read("export.csv"))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, old := make(map[string]bool), 0
+		for _, r := range records[1:] {
+			if seen[r[2]] {
+				t.Errorf("%s stands twice", r[2])
+			}
+			seen[r[2]] = true
+			if !strings.Contains(r[2], "new") {
+				old++
+			}
+		}
+		if old != 950 {
+			t.Errorf("%d of those who were there, want 950", old)
+		}
+	})
+}
+
+// TestNothingIsRemovedUnlessItsNumberIsTyped holds the guard against inputs of
+// all kinds.
+func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
+	tenant := newProofTenant(auth0test.Config{})
+	lines := proofLines(25, 3)
+	p := newProgram(t, tenant, newProofInput(append(lines, lines[:5]...)).csv)
+	p.run(exitDone)
+	sent := tenant.writes()
+	for _, file := range []string{"members.csv", "results.csv"} {
+		for _, args := range [][]string{{}, {"--max-removals", "0"}, {"--max-removals", "24"}, {"--max-removals", "24", "--resume"}, {"--max-removals", "24", "--no-guard"}} {
+			want := exitErrors
+			if len(args) == 0 {
+				want = exitUsage
+			}
+			e := p.operated(want, slices.Concat([]string{"remove", file, "--results", "removed.csv"}, args)...)
+			if !regexp.MustCompile(`this file names 25 memberships.*[ :]`).MatchString(e.stderr) {
+				t.Errorf("%s", e.stderr)
+			}
+		}
+	}
+	if n := tenant.writes(); n != sent {
+		t.Errorf("%d requests were sent", n-sent)
+	}
+	if _, err := os.Stat(p.path("removed.csv")); err == nil {
+		t.Error("there are results")
+	}
+	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv")
+	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv", "--resume")
+}
