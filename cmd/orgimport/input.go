@@ -234,9 +234,9 @@ func (in *input) spool(dir string) error {
 }
 
 // survey reads a regular file to its end before it is read for good, and calls
-// each with its rows. It returns how many there are, and what there is to know
-// about them; nothing of any other input, or if ctx ends.
-func (in *input) survey(ctx context.Context, d csvfile.Dialect, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
+// each with its rows, as resolved returns them. It returns how many there are, and
+// what there is to know about them; nothing of any other input, or if ctx ends.
+func (in *input) survey(ctx context.Context, d csvfile.Dialect, resolved func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
 		return 0, nil
 	}
@@ -244,7 +244,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, each func(import
 	if err != nil {
 		return 0, nil
 	}
-	for row, err := range table.Rows() {
+	for row, err := range resolved(table) {
 		if err != nil || ctx.Err() != nil {
 			return 0, nil // reading it for good will tell
 		}

@@ -408,7 +408,7 @@ func (j *job) send(ctx context.Context) error {
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
 	ahead := newAhead(cmp.Or(j.size, j.does.Size))
-	rowCount, notes := j.in.survey(ctx, j.dialect(), ahead.add)
+	rowCount, notes := j.in.survey(ctx, j.dialect(), j.resolved, ahead.add)
 	j.total.Store(rowCount)
 	if rowCount > 0 {
 		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
