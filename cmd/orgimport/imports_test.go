@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports says what a package may import. Of this module and of other modules
+// that is only what stands here; "/..." stands for all packages under a path. Of
+// the standard library it is all but what it must not know.
+type imports struct {
+	may, not []string
+}
+
+// Whoever needs a new arrow changes this table, and so shows it to the reviewer.
+var importTable = map[string]imports{
+	"ratelimit": {
+		may: []string{"golang.org/x/time/rate"},
+		not: []string{"encoding/csv", "encoding/json", "flag", "os"},
+	},
+	"importer": {not: []string{"net/http", "encoding/csv", "flag", "os"}},
+	"importer/csvfile": {
+		may: []string{"importer", "github.com/gocarina/gocsv", "github.com/klauspost/compress/...", "golang.org/x/text/..."},
+		not: []string{"net/http", "flag", "os"},
+	},
+	"importer/retry": {
+		may: []string{"github.com/cenkalti/backoff/v5"},
+		not: []string{"encoding/csv", "flag", "os"},
+	},
+	"importer/auth0": {
+		may: []string{"importer", "importer/retry", "github.com/cenkalti/backoff/v5", "github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2/..."},
+		not: []string{"flag", "os"},
+	},
+	"importer/auth0/auth0test": {},
+	"report": {
+		may: []string{"importer", "github.com/gocarina/gocsv"},
+		not: []string{"net/http", "flag", "os"},
+	},
+	"report/page": {
+		may: []string{"importer", "report"},
+		not: []string{"net/http", "flag", "os"},
+	},
+	"samples": {not: []string{"net/http", "flag", "os"}},
+	"cmd/orgimport": {
+		may: []string{
+			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
+			"ratelimit", "report", "report/page", "samples",
+			"github.com/alecthomas/kong", "github.com/gofrs/flock", "github.com/lmittmann/tint",
+			"github.com/prometheus/...", "github.com/schollz/progressbar/v3", "golang.org/x/term",
+		},
+	},
+}
+
+// TestImports keeps the direction of the imports.
+func TestImports(t *testing.T) {
+	const root = "../.."
+	err := filepath.WalkDir(root, func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); name == "testdata" || dir != root && strings.HasPrefix(name, ".") {
+			return fs.SkipDir
+		}
+		pkg, err := build.ImportDir(dir, 0)
+		if noGo := (*build.NoGoError)(nil); errors.As(err, &noGo) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, dir)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		table, known := importTable[name]
+		if !known {
+			t.Errorf("package %s does not stand in the table", name)
+		}
+		for _, path := range pkg.Imports {
+			own, isOwn := strings.CutPrefix(path, "orgimport/")
+			switch module, _, _ := strings.Cut(path, "/"); {
+			case !isOwn && !strings.Contains(module, "."): // the standard library
+				if slices.Contains(table.not, path) {
+					t.Errorf("package %s must not import %s", name, path)
+				}
+			case !slices.ContainsFunc(table.may, func(pattern string) bool { return matches(pattern, own) }):
+				t.Errorf("package %s may not import %s", name, path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// matches reports whether the pattern is the path, or ends in "/..." and is above
+// it.
+func matches(pattern, path string) bool {
+	above, tree := strings.CutSuffix(pattern, "/...")
+	return path == above || tree && strings.HasPrefix(path, above+"/")
+}
