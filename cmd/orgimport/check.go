@@ -1,19 +1,19 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"orgimport/importer"
-	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
 )
 
 // scopeAdd is what an import takes.
@@ -25,14 +25,13 @@ func scopesReadOrganization() []string {
 }
 
 // check asks the tenant what can be known before an import: whether the token is
-// good for it, and whether the organizations exist.
+// good for it, what the rows name, and whether the organizations exist.
 type check struct {
-	*console
 	observer
 	conn  *connection
-	ui    uiFlags
 	rows  map[string]int // to send, by organization
-	asked atomic.Int64
+	saved *saved
+	found *finding
 }
 
 // finding is what a check found. Its JSON is promised to scripts, as that of
@@ -43,17 +42,136 @@ type finding struct {
 	Asked   int                `json:"asked"`             // organizations
 	Skipped string             `json:"skipped,omitempty"` // why the organizations were not asked for, if they were not
 	Unknown []importer.OrgRows `json:"unknown"`           // organizations that do not exist, the largest first
+
+	Keys        []keysFound  `json:"keys"`       // what was looked up, ids included, by kind
+	Unresolved  []unresolved `json:"unresolved"` // rows that name nobody, or nobody for certain, by error code
+	Members     int          `json:"members"`    // pairs of the file that are in already
+	LookUps     []lookedUp   `json:"look_ups"`   // requests and time, by phase
+	Reads       int          `json:"reads"`
+	WritesSaved int          `json:"writes_saved"`
 }
+
+// keysFound says how many keys of a kind somebody has.
+type keysFound struct {
+	Of    string `json:"of"`   // users or organizations
+	Kind  string `json:"kind"` // such as email
+	Keys  int    `json:"keys"`
+	Found int    `json:"found"`
+}
+
+// unresolved are the rows that would be rejected with one error code.
+type unresolved struct {
+	Code     string    `json:"error_code"`
+	Rows     int       `json:"rows"`
+	Examples []example `json:"examples"` // at most three
+}
+
+type example struct {
+	Line   int    `json:"line"`
+	Reason string `json:"reason"`
+}
+
+const mostExamples = 3
 
 // openCheck gets a token, so that credentials that are refused are told before
 // the file is read.
-func openCheck(ctx context.Context, c *console, cmd *planCmd) (*check, error) {
+func openCheck(ctx context.Context, c *console, cmd *planCmd, log *slog.Logger) (*check, error) {
 	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
 	if err != nil {
 		return nil, err
 	}
-	k := &check{console: c, conn: conn, ui: cmd.uiFlags, rows: make(map[string]int)}
-	return k, conn.need(ctx, []string{scopeAdd})
+	k := &check{conn: conn, rows: make(map[string]int), saved: newSaved(cmd.BatchSize)}
+	k.log = log
+	k.found = &finding{
+		Tenant: conn.base.Host, Scope: "granted",
+		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []lookedUp{},
+	}
+	if err := conn.need(ctx, []string{scopeAdd}); err != nil {
+		return nil, err
+	}
+	if _, known := conn.tokens.Scopes(); !known {
+		k.found.Scope = "unknown"
+	}
+	return k, nil
+}
+
+// lookUp looks up what the file names, as an import does, and whether the
+// organizations exist that it names by id.
+func (k *check) lookUp(ctx context.Context, look *lookups, open func() (*csvfile.Table, error)) error {
+	if look.dir == nil { // an empty file
+		return nil
+	}
+	wanted := scopesReadOrganization()
+	if scopes, known := k.conn.tokens.Scopes(); known && look.onlyCheckOrgs() &&
+		!slices.ContainsFunc(wanted, func(scope string) bool { return slices.Contains(scopes, scope) }) {
+		look.unchecked = "the token lacks the scope " + wanted[0]
+		look.dir.Orgs = importer.Lookup{}
+	}
+	err := look.find(ctx, k.conn, &k.observer, open)
+	look.dir.CheckOrgs = false // an import sends these rows whether or not the organization exists
+	return err
+}
+
+// count notes the rows as they pass: how many would be sent, by organization, and
+// which name nobody.
+func (k *check) count(ctx context.Context, rows rowSeq) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range tally(ctx, k.saved.count(rows), k.rows) {
+			var coded *importer.Unresolved
+			if err == nil && errors.As(row.Err, &coded) {
+				k.found.add(coded.Code(), row.Line, coded.Error())
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+func (f *finding) add(code string, line int, reason string) {
+	i := slices.IndexFunc(f.Unresolved, func(u unresolved) bool { return u.Code == code })
+	if i < 0 {
+		i = len(f.Unresolved)
+		f.Unresolved = append(f.Unresolved, unresolved{Code: code})
+	}
+	u := &f.Unresolved[i]
+	u.Rows++
+	if len(u.Examples) < mostExamples {
+		u.Examples = append(u.Examples, example{line, reason})
+	}
+}
+
+// conclude fills in what is known when all rows have passed.
+func (k *check) conclude(look *lookups) *finding {
+	f := k.found
+	f.Skipped = look.unchecked
+	f.Reads, f.WritesSaved = int(look.sent.Load()), k.saved.requests()
+	f.LookUps = append(f.LookUps, look.did...)
+	slices.SortFunc(f.Unresolved, func(a, b unresolved) int { return cmp.Or(b.Rows-a.Rows, strings.Compare(a.Code, b.Code)) })
+	if look.dir == nil {
+		return f
+	}
+	f.Members = look.dir.Members.Len()
+	for _, side := range []struct {
+		of string
+		*importer.Lookup
+	}{{"organizations", &look.dir.Orgs}, {"users", &look.dir.Users}} {
+		for _, kind := range side.Kinds() {
+			keys, found := side.Count(kind)
+			f.Keys = append(f.Keys, keysFound{side.of, kind, keys, found})
+		}
+	}
+	if f.Skipped != "" {
+		return f
+	}
+	f.Asked, _ = look.dir.Orgs.Count(importer.KindOrgID)
+	for org := range look.dir.Orgs.Missing() {
+		if rows := k.rows[org.Value]; org.Kind == importer.KindOrgID && rows > 0 {
+			f.Unknown = append(f.Unknown, importer.OrgRows{OrgID: org.Value, Rows: rows})
+		}
+	}
+	slices.SortFunc(f.Unknown, importer.ByRows)
+	return f
 }
 
 // tally counts the rows that would be sent as they pass, by organization. It
@@ -79,59 +197,6 @@ func tally(ctx context.Context, rows rowSeq, byOrg map[string]int) rowSeq {
 	}
 }
 
-// run asks for each organization.
-func (k *check) run(ctx context.Context) (*finding, error) {
-	f := &finding{Tenant: k.conn.base.Host, Scope: "granted", Unknown: []importer.OrgRows{}}
-	scopes, known := k.conn.tokens.Scopes()
-	if !known {
-		f.Scope = "unknown"
-	}
-	mayRead := func(scope string) bool { return slices.Contains(scopes, scope) }
-	if wanted := scopesReadOrganization(); known && !slices.ContainsFunc(wanted, mayRead) {
-		f.Skipped = "the token lacks the scope " + wanted[0]
-		return f, nil
-	}
-	ui := k.openUI(k.ui)
-	defer ui.Close()
-	k.log = ui.log
-	client, _ := k.conn.class(&k.observer)
-	ui.log.Info(k.announce())
-	started := time.Now()
-	ui.watch(func() progress {
-		asked := k.asked.Load()
-		return progress{
-			done: asked, total: int64(len(k.rows)), elapsed: time.Since(started), waiting: k.waiting(),
-			words: fmt.Sprintf("%d of %d organizations", asked, len(k.rows)),
-		}
-	})
-	return f, k.ask(ctx, client, f)
-}
-
-// ask fills in what the tenant says of each organization.
-func (k *check) ask(ctx context.Context, client *auth0.Client, f *finding) error {
-	for _, org := range largestFirst(k.rows) {
-		_, err := client.Organization(ctx, org.OrgID)
-		var credentials *auth0.CredentialsError
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err == nil:
-		case importer.ReachOf(err) == importer.ReachOrg:
-			f.Unknown = append(f.Unknown, org)
-		case errors.As(err, &credentials) && credentials.Status == http.StatusForbidden:
-			f.Skipped = credentials.Error()
-			return nil
-		case importer.ReachOf(err) == importer.ReachBatch:
-			return &exitError{exitTemporary, fmt.Errorf("the organizations could not be checked: %w", err), "try again in a while"}
-		default:
-			return err
-		}
-		f.Asked++
-		k.asked.Add(1)
-	}
-	return nil
-}
-
 // largestFirst returns organizations with their numbers of rows, in the order of
 // [importer.ByRows].
 func largestFirst(byOrg map[string]int) []importer.OrgRows {
@@ -143,22 +208,8 @@ func largestFirst(byOrg map[string]int) []importer.OrgRows {
 	return orgs
 }
 
-// announce says how much there is to ask, and how long that may take.
-func (k *check) announce() string {
-	longest := time.Duration(-1)
-	var slowest publishedPlan
-	for _, p := range publishedPlans() {
-		if d := duration(len(k.rows), p.reading()); d > longest {
-			longest, slowest = d, p
-		}
-	}
-	return fmt.Sprintf("asking %s for %d organizations, a request each: up to %s at the limits that Auth0 publishes (%s: %s)",
-		k.conn.base.Host, len(k.rows), longest, slowest.name, sustained(slowest.reading()))
-}
-
 // print prints the finding for people.
-func (f *finding) print(w io.Writer) error {
-	out := bufio.NewWriter(w)
+func (f *finding) print(out io.Writer) {
 	fmt.Fprintf(out, "\ntenant %s: the token is good", f.Tenant)
 	if f.Scope == "unknown" {
 		fmt.Fprintf(out, "; whether it has the scope %s can't be told\n", scopeAdd)
@@ -168,11 +219,43 @@ func (f *finding) print(w io.Writer) error {
 	switch {
 	case f.Skipped != "":
 		fmt.Fprintf(out, "organizations not checked: %s\n", printable(f.Skipped))
+	case f.Asked == 0 && len(f.Keys) > 0:
 	case len(f.Unknown) == 0:
 		fmt.Fprintf(out, "%d organizations exist\n", f.Asked)
 	default:
 		fmt.Fprintf(out, "%d of %d organizations do not exist:\n", len(f.Unknown), f.Asked)
 		printOrgs(out, f.Unknown)
 	}
-	return out.Flush()
+	f.printLookUps(out)
+}
+
+// printLookUps prints what was looked up, and what it took.
+func (f *finding) printLookUps(w io.Writer) {
+	if len(f.Keys) == 0 && f.Reads == 0 {
+		return
+	}
+	for _, k := range f.Keys {
+		if k.Of == "users" || k.Kind != importer.KindOrgID {
+			fmt.Fprintf(w, "%s by %s: %s of %s found\n", k.Of, k.Kind, report.Number(k.Found), report.Number(k.Keys))
+		}
+	}
+	if f.Members > 0 {
+		fmt.Fprintf(w, "%s in already\n", report.Plural(f.Members, "member"))
+	}
+	for _, u := range f.Unresolved {
+		fmt.Fprintf(w, "%s: %s, such as\n", u.Code, report.Plural(u.Rows, "row"))
+		for _, e := range u.Examples {
+			fmt.Fprintf(w, "  line %d: %s\n", e.Line, printable(e.Reason))
+		}
+	}
+	var parts []string
+	for _, l := range f.LookUps {
+		parts = append(parts, fmt.Sprintf("%s %s in %s", l.Phase, report.Number(l.Requests), brief(time.Duration(l.Seconds*float64(time.Second)))))
+	}
+	if f.Reads > 0 {
+		fmt.Fprintf(w, "looked up with %s: %s\n", report.Plural(f.Reads, "request"), strings.Join(parts, ", "))
+	}
+	if f.WritesSaved > 0 {
+		fmt.Fprintf(w, "%s saved by %s\n", report.Plural(f.WritesSaved, "write"), report.Plural(f.Reads, "read"))
+	}
 }

@@ -129,7 +129,6 @@ type job struct {
 	in    *input
 	was   origin
 	table *csvfile.Table
-	keys  []string // columns that rows take keys from
 	look  lookups
 	saved *saved // nil: nothing is looked up
 	pace  *ratelimit.Transport
@@ -211,7 +210,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
 	if j.Resume {
-		j.keys = keptBefore(j.Results)
+		j.look.keys = keptBefore(j.Results)
 	}
 	if err := j.openTable(ctx); err != nil {
 		return cmp.Or(context.Cause(ctx), err)
@@ -275,30 +274,19 @@ func (j *job) openTable(ctx context.Context) (err error) {
 // spool makes sure that the input can be read more than once.
 func (j *job) spool() error {
 	if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
-		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", j.in.name, err), "see that there is room beside " + j.Results}
+		return cantKeep(j.in, j.Results, err)
 	}
 	return nil
+}
+
+func cantKeep(in *input, results string, err error) error {
+	return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), "see that there is room beside " + results}
 }
 
 // collect reads the input for what there is to look up, if there may be
 // anything, and opens it anew with the columns of the keys.
 func (j *job) collect(ctx context.Context) (err error) {
-	if !j.look.wanted(j.table) {
-		j.in.head = nil
-		return nil
-	}
-	if err := j.spool(); err != nil {
-		return stoppedOr(ctx, err)
-	}
-	table, err := j.again()
-	if err == nil {
-		err = j.look.collect(ctx, table)
-	}
-	if err != nil {
-		return stoppedOr(ctx, err)
-	}
-	j.keys = append(j.keys, table.UsedKeys()...)
-	j.table, err = j.again()
+	j.table, err = j.look.prepare(ctx, j.in, j.table, j.spool, j.again)
 	return err
 }
 
@@ -310,14 +298,11 @@ func (j *job) lookUp(ctx context.Context) error {
 	if err := j.look.settle(ctx, j.Results, j.dialect()); err != nil {
 		return err
 	}
-	scopes := j.look.scopes()
+	var scopes [][]string
 	if len(j.scopes) > 0 {
 		scopes = append(scopes, j.scopes)
 	}
-	if err := j.conn.need(ctx, scopes...); err != nil {
-		return err
-	}
-	if err := j.look.find(ctx, j.conn, &j.observer, j.again); err != nil {
+	if err := j.look.find(ctx, j.conn, &j.observer, j.again, scopes...); err != nil {
 		return err
 	}
 	j.saved = newSaved(cmp.Or(j.size, j.does.Size))
@@ -343,7 +328,7 @@ func (j *job) resolved(table *csvfile.Table) rowSeq {
 // dialect says how the input is read.
 func (j *job) dialect() csvfile.Dialect {
 	d := j.jobFlags.dialect()
-	d.KeepKeys = j.keys
+	d.KeepKeys = j.look.keys
 	if j.read != nil {
 		_ = j.read(j, &d, j.was) // openTable has asked for its error
 	}

@@ -20,8 +20,7 @@ type publishedPlan struct {
 
 	// POST and DELETE /organizations/{id}/members. Those of a member's roles have
 	// a row of their own, with the same numbers.
-	writeMembers     []bucket
-	readOrganization []bucket // GET /organizations/{id}; nil: not published
+	writeMembers []bucket
 
 	// POST /organizations/{id}/invitations; nil: not published. Essentials and
 	// Professional have a row for all other endpoints together.
@@ -30,8 +29,8 @@ type publishedPlan struct {
 
 // publishedPlans are the plans of Auth0, from its documentation, "Rate Limit
 // Configurations" (auth0.com/docs, troubleshoot, customer support, operational
-// policies, rate limit policy), as of August 2026: the rows "Management API",
-// "Write Organization Members" and "Read Organizations by ID". They are for
+// policies, rate limit policy), as of August 2026: the rows "Management API" and
+// "Write Organization Members". They are for
 // estimates only: a run learns the limit from the tenant's answers.
 //
 // A row "20 burst, 200 a minute" is read as two buckets, 20 a second and 200 a
@@ -39,17 +38,17 @@ type publishedPlan struct {
 func publishedPlans() []publishedPlan {
 	small := endpoint(20, 200)
 	return []publishedPlan{
-		{"Free", aSecond(2, 2), nil, nil, nil},
-		{"Essentials, Professional", nil, small, endpoint(20, 200), endpoint(10, 150)},
-		{"Enterprise, production", aSecond(50, 16), small, endpoint(10, 100), small},
-		{"Enterprise, non-production", aSecond(10, 2), small, endpoint(10, 100), small},
-		{"Private Cloud, 20 RPS", aSecond(20, 20), small, endpoint(40, 500), nil},
-		{"Private Cloud, 100 RPS", aSecond(50, 50), small, endpoint(40, 500), nil},
-		{"Private Cloud, 500 RPS", aSecond(250, 250), endpoint(100, 1000), endpoint(50, 2500), nil},
-		{"Private Cloud, 1500 RPS", aSecond(750, 750), endpoint(300, 3000), nil, nil},
-		{"Private Cloud, 3000 RPS", aSecond(1500, 1500), endpoint(600, 6000), nil, nil},
-		{"Private Cloud, 6000 RPS", aSecond(3000, 3000), endpoint(1200, 12000), nil, nil},
-		{"Private Cloud, 10000 RPS", aSecond(5000, 5000), endpoint(2400, 24000), nil, nil},
+		{"Free", aSecond(2, 2), nil, nil},
+		{"Essentials, Professional", nil, small, endpoint(10, 150)},
+		{"Enterprise, production", aSecond(50, 16), small, small},
+		{"Enterprise, non-production", aSecond(10, 2), small, small},
+		{"Private Cloud, 20 RPS", aSecond(20, 20), small, nil},
+		{"Private Cloud, 100 RPS", aSecond(50, 50), small, nil},
+		{"Private Cloud, 500 RPS", aSecond(250, 250), endpoint(100, 1000), nil},
+		{"Private Cloud, 1500 RPS", aSecond(750, 750), endpoint(300, 3000), nil},
+		{"Private Cloud, 3000 RPS", aSecond(1500, 1500), endpoint(600, 6000), nil},
+		{"Private Cloud, 6000 RPS", aSecond(3000, 3000), endpoint(1200, 12000), nil},
+		{"Private Cloud, 10000 RPS", aSecond(5000, 5000), endpoint(2400, 24000), nil},
 	}
 }
 
@@ -61,9 +60,6 @@ func endpoint(burst, aMinute int) []bucket {
 
 // adding returns the limits that adding members draws on.
 func (p publishedPlan) adding() []bucket { return slices.Concat(p.whole, p.writeMembers) }
-
-// reading returns the limits that reading an organization draws on.
-func (p publishedPlan) reading() []bucket { return slices.Concat(p.whole, p.readOrganization) }
 
 // inviting returns the limits that invitations draw on; nil if they are not
 // published.

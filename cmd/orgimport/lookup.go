@@ -57,12 +57,14 @@ type lookups struct {
 	keepUsers   bool // the operation takes users by their keys
 	noGuard     bool
 
-	dir  *importer.Directory // nil: nothing is to be looked up
-	rows int                 // of the input, once it has been read
-	sent atomic.Int64        // requests
-	jobs atomic.Int64        // of them those past any pace
-	now  atomic.Pointer[phase]
-	did  []lookedUp
+	dir       *importer.Directory // nil: nothing is to be looked up
+	rows      int                 // of the input, once it has been read
+	keys      []string            // columns that are carried to the results: those that rows take keys from
+	unchecked string              // why the ids of organizations were not looked up, though they should have been
+	sent      atomic.Int64        // requests
+	jobs      atomic.Int64        // of them those past any pace
+	now       atomic.Pointer[phase]
+	did       []lookedUp
 }
 
 // lookedUp is what a phase has cost.
@@ -97,6 +99,28 @@ func (l *lookups) progress() (progress, bool) {
 // wanted reports whether anything may have to be looked up for a file.
 func (l *lookups) wanted(table *csvfile.Table) bool {
 	return table.Keyed() || l.CheckUsers || l.checkOrgs || l.skipMembers
+}
+
+// prepare reads the input for what there is to look up, if there may be anything,
+// and opens it anew with the columns of the keys. What can be read only once is
+// kept by spool before.
+func (l *lookups) prepare(ctx context.Context, in *input, table *csvfile.Table, spool func() error, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
+	if !l.wanted(table) {
+		in.head = nil
+		return table, nil
+	}
+	if err := spool(); err != nil {
+		return nil, stoppedOr(ctx, err)
+	}
+	table, err := open()
+	if err == nil {
+		err = l.collect(ctx, table)
+	}
+	if err != nil {
+		return nil, stoppedOr(ctx, err)
+	}
+	l.keys = append(l.keys, table.UsedKeys()...)
+	return open()
 }
 
 // collect reads the input for what there is to look up.
@@ -203,20 +227,40 @@ func (l *lookups) scopes() (groups [][]string) {
 	return groups
 }
 
+// missing says what is to be looked up.
+func (l *lookups) missing() string {
+	var what []string
+	if n := l.dir.Orgs.Len() - l.dir.Orgs.Hits(); n > 0 {
+		what = append(what, report.Plural(n, "organization"))
+	}
+	if n := l.dir.Users.Len() - l.dir.Users.Hits(); n > 0 {
+		what = append(what, report.Plural(n, "user"))
+	}
+	if l.skipMembers {
+		what = append(what, "members")
+	}
+	return strings.Join(what, ", ")
+}
+
 const scopeReadUsers = "read:users"
 
-// find looks everything up. open opens the input from its start.
-func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, open func() (*csvfile.Table, error)) error {
-	if l.dir == nil {
-		return nil
+// find makes sure that the token has a scope of each group of those that this
+// takes and of the given ones, and looks everything up. open opens the input from
+// its start.
+func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, open func() (*csvfile.Table, error), scopes ...[]string) error {
+	if err := conn.need(ctx, append(l.scopes(), scopes...)...); err != nil {
+		return err
 	}
 	defer l.now.Store(nil)
+	if what := l.missing(); what != "" {
+		tell.log.Info("looking up " + what)
+	}
 	look := l.lookup(conn, tell)
 	for _, step := range []struct {
 		name string
 		run  func() error
 	}{
-		{auth0.PhaseOrganizations, func() error { return look.FindOrganizations(ctx, l.dir) }},
+		{auth0.PhaseOrganizations, func() error { return l.findOrganizations(ctx, look) }},
 		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, conn.tokens) }},
 		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, open) }},
 	} {
@@ -256,6 +300,21 @@ func (l *lookups) lookup(conn *connection, tell *observer) *auth0.Lookup {
 		Workers:  conn.pace.workers(),
 		NoGuard:  l.noGuard,
 	}
+}
+
+func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) error {
+	err := look.FindOrganizations(ctx, l.dir)
+	if refused, ok := errors.AsType[*auth0.CredentialsError](err); ok && refused.Status == http.StatusForbidden && l.onlyCheckOrgs() {
+		l.unchecked = refused.Error()
+		return nil
+	}
+	return err
+}
+
+// onlyCheckOrgs reports whether organizations are looked up only to see whether
+// they exist, for which nobody's import depends on it.
+func (l *lookups) onlyCheckOrgs() bool {
+	return l.checkOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
 }
 
 func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, tokens *auth0.TokenSource) error {

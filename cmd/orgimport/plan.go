@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -24,13 +26,17 @@ type planCmd struct {
 	File string `arg:"" help:"CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	JSON  bool `help:"Print the plan as JSON." group:"output"`
-	Check bool `help:"Ask the tenant whether the token is good and the organizations exist; takes credentials." group:"tenant"`
+	Check bool `help:"Make the look-ups that the import would make, and ask whether the token is good and the organizations exist; takes credentials." group:"tenant"`
 
 	Results   string `help:"What became of each row, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
 	Resume    bool   `help:"Plan what is left by the results file." group:"results"`
 	Failures  string `help:"Write the rows that would be rejected: a valid input as it is." placeholder:"FILE" group:"results"`
+	Resolved  string `help:"With --check: write the file with the ids that were found: a valid input." placeholder:"FILE" group:"results"`
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+	NoGuard   bool   `help:"Do not stop when the tenant has none of 100 keys or more." group:"look-ups"`
 
+	SkipMembers  bool `help:"Read who is in already: they cost no write." group:"look-ups"`
+	lookupFlags  `embed:""`
 	tenantFlags  `embed:""`
 	dialectFlags `embed:""`
 	paceFlags    `embed:""`
@@ -39,16 +45,19 @@ type planCmd struct {
 
 // Help is what orgimport plan --help says beside the flags.
 func (planCmd) Help() string {
-	return `Reads all of the file and sends nothing, so it takes no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist.
+	return `Reads all of the file and sends nothing, so it takes no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Rows that an import looks up are taken for good ones without --check.
 
 The times come from the limits that Auth0 publishes. No import can be faster, and most are slower: others use the tenant too, and bad rows cost requests.
 
---json prints one object: input, dialect, columns {org_id, user_id, kept}, rows = sendable + rejected + duplicates + settled, organizations, batches, batch_size, requests (at least), estimates [{plan, limit, seconds}], at_rate {rate, seconds} with --rate, notes (sentences about the file), largest [{org_id, rows}], rejects [{line, org_id, user_id, reason}] (the first ten), and with --check check {tenant, scope, asked, skipped, unknown [{org_id, rows}]}.`
+--json prints one object: input, dialect, columns {org_id, user_id, kept}, rows = sendable + rejected + duplicates + settled, organizations, batches, batch_size, requests (at least), estimates [{plan, limit, seconds}], at_rate {rate, seconds} with --rate, notes (sentences about the file), largest [{org_id, rows}], rejects [{line, org_id, user_id, reason}] (the first ten), and with --check check {tenant, scope, asked, skipped, unknown [{org_id, rows}], keys [{of, kind, keys, found}], unresolved [{error_code, rows, examples [{line, reason}]}], members, look_ups [{phase, requests, seconds}], reads, writes_saved}.`
 }
 
 // Validate is called by kong when all flags are read.
 func (cmd *planCmd) Validate() error {
-	return errors.Join(cmd.dialectFlags.Validate(), cmd.paceFlags.Validate(), validBatchSize(cmd.BatchSize))
+	if cmd.Resolved != "" && !cmd.Check {
+		return errors.New("--resolved takes --check")
+	}
+	return errors.Join(cmd.dialectFlags.Validate(), cmd.lookupFlags.Validate(), cmd.paceFlags.Validate(), validBatchSize(cmd.BatchSize))
 }
 
 // Run prints the plan.
@@ -56,14 +65,18 @@ func (cmd *planCmd) Run(c *console) error {
 	ctx, end := c.untilSignal(nil, nil)
 	defer end()
 	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
+	p.look = lookups{lookupFlags: cmd.lookupFlags, skipMembers: cmd.SkipMembers, checkOrgs: true, noGuard: cmd.NoGuard}
+	if !cmd.Check { // nothing but what the results file tells
+		p.look = lookups{}
+	}
 	defer p.ui.Close()
-	inputs := []file{{"the input", cmd.File}, {"the results file", cmd.Results}}
-	if err := c.checkOutputs(inputs, []file{{"--failures", cmd.Failures}}); err != nil {
+	inputs := []file{{"the input", cmd.File}, {"the results file", cmd.Results}, {"--users", cmd.Users}}
+	if err := c.checkOutputs(inputs, []file{{"--failures", cmd.Failures}, {"--resolved", cmd.Resolved}}); err != nil {
 		return err
 	}
 	if cmd.Check {
 		var err error
-		if p.check, err = openCheck(ctx, c, cmd); err != nil {
+		if p.check, err = openCheck(ctx, c, cmd, p.ui.log); err != nil {
 			return err
 		}
 	}
@@ -84,8 +97,10 @@ type planner struct {
 	*planCmd
 	ui    *ui
 	check *check // nil: the tenant is not asked
+	look  lookups
 	in    *input
 	rows  atomic.Int64 // read so far
+	total atomic.Int64 // rows, once they are known
 	since time.Time
 }
 
@@ -94,34 +109,18 @@ func (p *planner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.check != nil {
-		if !p.JSON {
-			if err := plan.print(p.stdout); err != nil {
-				return err
-			}
-		}
-		if plan.Check, err = p.check.run(ctx); err != nil {
-			return err
-		}
+	if p.JSON {
+		err = plan.printJSON(p.stdout)
+	} else {
+		err = plan.print(p.stdout)
 	}
-	if err := p.print(plan); err != nil {
+	if err != nil {
 		return err
 	}
 	if plan.Rejected > 0 || plan.Check != nil && len(plan.Check.Unknown) > 0 {
 		return errRows
 	}
 	return nil
-}
-
-// print prints what has not been printed yet.
-func (p *planner) print(plan *plan) error {
-	switch {
-	case p.JSON:
-		return plan.printJSON(p.stdout)
-	case plan.Check != nil:
-		return plan.Check.print(p.stdout)
-	}
-	return plan.print(p.stdout)
 }
 
 // survey reads all of the input.
@@ -138,30 +137,145 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	p.since = time.Now()
 	p.ui.watch(p.progress)
 	defer p.ui.Close()
-	table, err := csvfile.Open(p.in, p.dialect())
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
+	table, err := p.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, stoppedOr(ctx, err)
 	}
-	rows := importer.Distinct(p.counted(ctx, withIDs(table.Rows(), false)), importer.PairKey)
+	rows := importer.Distinct(p.counted(ctx, p.resolved(table)), importer.PairKey)
 	if p.Resume {
 		rows = settled(rows, done.Has)
 	}
 	if p.check != nil {
-		rows = tally(ctx, rows, p.check.rows)
+		rows = p.check.count(ctx, rows)
 	}
 	found, err := p.keepRejects(table.Kept, func(rejected func(importer.Row)) (importer.Plan, error) {
 		return importer.Survey(rows, p.BatchSize, rejected)
 	})
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err == nil {
+		err = p.writeResolved(ctx)
 	}
+	if err != nil {
+		return nil, stoppedOr(ctx, err)
+	}
+	plan := newPlan(p, table, found)
+	if p.check != nil {
+		plan.Check = p.check.conclude(&p.look)
+	}
+	return plan, nil
+}
+
+// open opens the input, once what it names has been looked up.
+func (p *planner) open(ctx context.Context) (*csvfile.Table, error) {
+	p.in.remember()
+	table, err := csvfile.Open(p.in, p.dialect())
 	if err != nil {
 		return nil, err
 	}
-	return newPlan(p, table, found), nil
+	if table, err = p.look.prepare(ctx, p.in, table, p.spool, p.again); err != nil {
+		return nil, err
+	}
+	p.total.Store(int64(p.look.rows))
+	if p.Resume {
+		if err := p.look.settle(ctx, p.Results, p.dialect()); err != nil {
+			return nil, err
+		}
+	}
+	if p.check != nil {
+		err = p.check.lookUp(ctx, &p.look, p.again)
+	}
+	return table, err
+}
+
+// dialect says how the input is read.
+func (p *planner) dialect() csvfile.Dialect {
+	d := p.dialectFlags.dialect()
+	d.KeepKeys = p.look.keys
+	return d
+}
+
+// again opens the input from its start.
+func (p *planner) again() (*csvfile.Table, error) { return csvfile.Open(p.in.again(), p.dialect()) }
+
+// spool makes sure that the input can be read more than once.
+func (p *planner) spool() error {
+	if err := p.in.spool(filepath.Dir(behindLinks(p.Results))); err != nil {
+		return cantKeep(p.in, p.Results, err)
+	}
+	return nil
+}
+
+// resolved returns the rows with what is known of them. Of those that would be
+// looked up the keys stand for the ids, if they have not been.
+func (p *planner) resolved(table *csvfile.Table) rowSeq {
+	rows := importer.Resolve(table.Rows(), p.look.dir)
+	if p.check != nil {
+		return rows
+	}
+	return named(undecided(rows))
+}
+
+// undecided takes rows that name nobody known for good ones.
+func undecided(rows rowSeq) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if unresolved := (*importer.Unresolved)(nil); errors.As(row.Err, &unresolved) {
+				row.Err = nil
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// writeResolved writes the input with the ids that were found, if that is asked
+// for. A row without keeps what it names its organization or user by.
+func (p *planner) writeResolved(ctx context.Context) error {
+	if p.Resolved == "" {
+		return nil
+	}
+	if err := p.spool(); err != nil { // an empty file may not have been
+		return err
+	}
+	d := p.dialect()
+	d.Keep = true
+	table, err := csvfile.Open(p.in.again(), d)
+	if err != nil {
+		return err
+	}
+	var broken error
+	err = replaceFile(p.Resolved, 0o600, func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		if err := out.Write(append([]string{"org_id", "user_id"}, table.Kept...)); err != nil {
+			return err
+		}
+		for row, err := range importer.Resolve(table.Rows(), p.look.dir) {
+			if err != nil || ctx.Err() != nil {
+				broken = stoppedOr(ctx, err)
+				return broken
+			}
+			if isUnreadable(row.Err) {
+				row.OrgID, row.UserID = "", "" // it must not become a row that can be sent
+			}
+			if err := out.Write(append([]string{row.OrgID, row.UserID}, row.Kept...)); err != nil {
+				return err
+			}
+		}
+		out.Flush()
+		return out.Error()
+	})
+	if err != nil && broken == nil {
+		return cantWrite(p.Resolved, err, "see that there is room and that the folder can be written")
+	}
+	return err
+}
+
+// isUnreadable reports whether a row is rejected for what it is, and not for what
+// the tenant has.
+func isUnreadable(err error) bool {
+	var settled *importer.Settled
+	var unresolved *importer.Unresolved
+	return err != nil && !errors.As(err, &settled) && !errors.As(err, &unresolved)
 }
 
 // before reads what an earlier run has finished, which is asked for by Resume.
@@ -259,6 +373,13 @@ func rejection(row importer.Row) importer.Outcome {
 
 // progress is asked for by the ui, from its own goroutine.
 func (p *planner) progress() progress {
+	if look, looking := p.look.progress(); looking {
+		look.waiting = p.check.waiting()
+		return look
+	}
+	if total := p.total.Load(); total > 0 {
+		return progress{done: p.rows.Load(), total: total, elapsed: time.Since(p.since), words: fmt.Sprintf("%d rows", p.rows.Load())}
+	}
 	now := progress{done: p.in.read.Load(), bytes: true, elapsed: time.Since(p.since), words: fmt.Sprintf("%d rows", p.rows.Load())}
 	if p.in.info != nil {
 		now.total = p.in.info.Size()

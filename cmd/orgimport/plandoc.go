@@ -105,6 +105,9 @@ func (p *plan) print(w io.Writer) error {
 	p.printLargest(out)
 	p.printNotes(out)
 	p.printRejects(out)
+	if p.Check != nil {
+		p.Check.print(out)
+	}
 	return out.Flush()
 }
 
