@@ -40,6 +40,17 @@ func (p *program) operated(want int, args ...string) ended {
 	return e
 }
 
+// newQuickProgram is newProgram with a folder in memory: on a fake clock results
+// are synced all the time.
+func newQuickProgram(t *testing.T, tenant *proofTenant, input []byte) *program {
+	t.Helper()
+	dir := memoryDir(t)
+	p := newProgram(t, tenant, nil)
+	p.dir = dir
+	p.write("members.csv", input)
+	return p
+}
+
 // untilDone runs a command again and again, killing it at most so often at
 // random moments, and returns the exit code of the run that came to its end.
 func (p *program) untilDone(rng *rand.Rand, kills int, within time.Duration, args ...string) int {
@@ -161,7 +172,7 @@ func newInvitations(t *testing.T, tenant *proofTenant, people int) (p *program, 
 	for i := range people {
 		fmt.Fprintf(&in, "org_%016d,user%d@acme.com\n", i%7, i)
 	}
-	return newProgram(t, tenant, []byte(in.String())), []string{
+	return newQuickProgram(t, tenant, []byte(in.String())), []string{
 		"--application", "app", "--inviter", "Acme", "--max-invitations", strconv.Itoa(people), "--request-timeout", "5s",
 	}
 }
@@ -205,7 +216,7 @@ func (p *program) invitedOnce(name string, people int) map[importer.Status]int {
 // Neither another run nor a file of failures sends what may have been sent.
 func TestNobodyIsInvitedTwice(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
-		const people = 600
+		const people = 400
 		tenant := newProofTenant(inviting(true))
 		p, args := newInvitations(t, tenant, people)
 		e := p.operated(exitRows, slices.Concat([]string{"invite", "members.csv", "--results", "invited.csv", "--failures", "failures.csv"}, args)...)
@@ -293,7 +304,7 @@ func TestRolesOfManyRows(t *testing.T) {
 				requests++
 			}
 		}
-		p := newProgram(t, tenant, []byte(in.String()))
+		p := newQuickProgram(t, tenant, []byte(in.String()))
 		p.write("import.csv", []byte(members.String()))
 		beside := p.operate("import", "import.csv", "--results", "results.csv", "--reserve", "0")
 		e := p.operated(exitRows, "roles", "members.csv", "--results", "assigned.csv", "--reserve", "0")
@@ -363,7 +374,7 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 			first.AddMembers(orgs[i*i%len(orgs)].ID, fmt.Sprintf("auth0|%024x", i))
 		}
 		export := func(tenant *proofTenant) []byte {
-			p := newProgram(t, tenant, nil)
+			p := newQuickProgram(t, tenant, nil)
 			p.operatedIn(exitDone, "export", "-o", p.path("export.csv"))
 			return []byte(p.read("export.csv"))
 		}
@@ -371,7 +382,7 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 		if n := bytes.Count(exported, []byte("\n")); n != members+1 {
 			t.Fatalf("%d lines, want %d", n, members+1)
 		}
-		p := newProgram(t, second, exported)
+		p := newQuickProgram(t, second, exported)
 		p.run(exitDone)
 		if !bytes.Equal(export(second), exported) {
 			t.Error("what was imported is not what was exported")
