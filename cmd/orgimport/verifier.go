@@ -4,61 +4,79 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"orgimport/importer"
+	"orgimport/importer/auth0"
 )
 
 // firstSettle is the first pause before whoever is missing is asked for again;
 // each is twice as long as the one before.
 const firstSettle = time.Second
 
-// verifier looks for users among the members of their organizations.
+// verifier holds the lines of a results file against the tenant.
 type verifier struct {
 	observer
-	members func(ctx context.Context, orgID string) iter.Seq2[string, error]
+	members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
 	settle  time.Duration // how long the list of members may lag behind
 	workers int           // organizations asked for at a time, at most
-	rolls   *rolls
+	expectations
 
 	// For the progress: organizations that were asked for, lines that were found.
-	asked, there atomic.Int64
+	asked, holds atomic.Int64
 }
 
-// run looks into each organization, and again into those where someone is
-// missing, until nobody is or the time to settle is over. An error means that it
-// was stopped.
+// leastAgain is up to how many requests asking again may take where the first
+// look took less.
+const leastAgain = 100
+
+// run looks into each organization, and again into those where a line does not
+// hold yet, until all do or the time to settle is over. An error means that it was
+// stopped.
+//
+// Asking again takes no more requests altogether than the first look took: where
+// lists are long, the looks are few and far between, the last of them at the end
+// of the time to settle.
 func (v *verifier) run(ctx context.Context) error {
-	pending, err := v.look(ctx, v.rolls.all)
+	pending, err := v.look(ctx, v.all)
 	if err != nil {
 		return err
 	}
+	budget := max(leastAgain, countPages(v.all))
 	end := time.Now().Add(v.settle)
 	for pause := firstSettle; len(pending) > 0; pause *= 2 {
 		left := time.Until(end)
-		if left <= 0 {
+		looks := budget / max(1, countPages(pending))
+		if left <= 0 || looks == 0 {
 			return nil
 		}
+		if needed := bits.Len64(uint64(left / pause)); looks < needed {
+			pause = max(pause, left/time.Duration(looks))
+		}
 		pause = min(pause, left)
-		v.log.Info(fmt.Sprintf("%d lines are not there yet, in %d organizations: asking again in %s", countMissing(pending), len(pending), pause.Round(100*time.Millisecond)))
+		v.log.Info(fmt.Sprintf("%d lines are %s, in %d organizations: asking again in %s", countOpen(pending), v.yet(), len(pending), pause.Round(100*time.Millisecond)))
 		if err := rest(ctx, pause); err != nil {
 			return err
 		}
-		if pending, err = v.look(ctx, pending); err != nil {
+		again, err := v.look(ctx, pending)
+		if err != nil {
 			return err
 		}
+		budget -= countPages(pending)
+		pending = again
 	}
 	return nil
 }
 
 // look asks for each organization, several at a time, and returns those that are
 // worth another look.
-func (v *verifier) look(ctx context.Context, all []*roll) (again []*roll, err error) {
+func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	work := make(chan *roll)
+	work := make(chan *expected)
 	var askers sync.WaitGroup
 	for range min(v.workers, len(all)) {
 		askers.Go(func() {
@@ -95,37 +113,40 @@ func (v *verifier) look(ctx context.Context, all []*roll) (again []*roll, err er
 
 // ask reads the members of one organization. An error means that nothing else
 // can be read either.
-func (v *verifier) ask(ctx context.Context, r *roll) error {
-	before := len(r.missing)
-	err := r.call(v.members(ctx, r.orgID))
-	v.there.Add(int64(before - len(r.missing)))
+func (v *verifier) ask(ctx context.Context, e *expected) error {
+	before := len(e.open)
+	err := e.look(v.members(ctx, e.orgID))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if r.state == unasked {
-		v.asked.Add(1)
-	}
+	first := e.state == unasked
 	switch reach := importer.ReachOf(err); {
 	case err == nil:
-		r.state, r.why = read, nil
+		e.state, e.why = read, nil
 	case reach == importer.ReachOrg:
-		r.state, r.why = read, err
+		e.absent(err)
 	case reach == importer.ReachBatch: // no answer for the time being
-		r.state, r.why = unread, err
+		e.state, e.why = unread, err
 	default:
 		return err
+	}
+	v.holds.Add(int64(before - len(e.open)))
+	if first {
+		v.asked.Add(1)
 	}
 	return nil
 }
 
-// pending reports whether another look may find more.
-func (r *roll) pending() bool {
-	return r.state == unread || r.state == read && r.why == nil && len(r.missing) > 0
+func countOpen(all []*expected) (n int) {
+	for _, e := range all {
+		n += len(e.open)
+	}
+	return n
 }
 
-func countMissing(all []*roll) (n int) {
-	for _, r := range all {
-		n += len(r.missing)
+func countPages(all []*expected) (n int) {
+	for _, e := range all {
+		n += e.pages
 	}
 	return n
 }
@@ -144,9 +165,10 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // progress is asked for by the ui, from its own goroutine.
 func (v *verifier) progress() progress {
-	asked, all := v.asked.Load(), int64(len(v.rolls.all))
+	asked, all := v.asked.Load(), int64(len(v.all))
+	holds, _ := v.words()
 	return progress{
 		done: asked, total: all,
-		words: fmt.Sprintf("%d of %d organizations, %d of %d lines there", asked, all, v.there.Load(), v.rolls.lines),
+		words: fmt.Sprintf("%d of %d organizations, %d of %d lines %s", asked, all, v.holds.Load(), v.lines, holds),
 	}
 }

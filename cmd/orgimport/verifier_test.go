@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orgimport/importer"
+	"orgimport/importer/auth0"
 )
 
 var errRun = errors.New("nothing can succeed")
@@ -25,30 +26,30 @@ type reached struct{ reach importer.Reach }
 func (e reached) Error() string         { return fmt.Sprint("reach ", int(e.reach)) }
 func (e reached) Reach() importer.Reach { return e.reach }
 
-func claimed(orgID string, users ...string) *rolls {
-	rs := &rolls{}
+func claimed(orgID string, users ...string) *expectations {
+	rs := &expectations{}
 	for i, user := range users {
-		rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: orgID, UserID: user, Line: i + 2}})
+		_ = rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: orgID, UserID: user, Line: i + 2}})
 	}
 	return rs
 }
 
 // listing yields ids, and then err if it is not nil.
-func listing(err error, ids ...string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func listing(err error, ids ...string) iter.Seq2[auth0.Member, error] {
+	return func(yield func(auth0.Member, error) bool) {
 		for _, id := range ids {
-			if !yield(id, nil) {
+			if !yield(auth0.Member{UserID: id}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield("", err)
+			yield(auth0.Member{}, err)
 		}
 	}
 }
 
-func newVerifier(rs *rolls, settle time.Duration, members func(ctx context.Context, orgID string) iter.Seq2[string, error]) *verifier {
-	return &verifier{observer: observer{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, rolls: rs, members: members}
+func newVerifier(rs *expectations, settle time.Duration, members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]) *verifier {
+	return &verifier{observer: observer{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, expectations: *rs, members: members}
 }
 
 func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
@@ -67,7 +68,7 @@ func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			var asked []time.Duration
-			v := newVerifier(claimed("org_a", "u1", "u2"), tt.settle, func(context.Context, string) iter.Seq2[string, error] {
+			v := newVerifier(claimed("org_a", "u1", "u2"), tt.settle, func(context.Context, string) iter.Seq2[auth0.Member, error] {
 				asked = append(asked, time.Since(start)/time.Second)
 				if time.Since(start) < tt.lag {
 					return listing(nil, "u1")
@@ -92,7 +93,7 @@ func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
 func TestVerifierCountsTheLooksIntoTheTimeToSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
-		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[string, error] {
+		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] {
 			looks++
 			time.Sleep(40 * time.Second)
 			return listing(nil)
@@ -122,7 +123,7 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				looks := 0
-				v := newVerifier(claimed("org_a", "u1", "u2"), 2*time.Second, func(context.Context, string) iter.Seq2[string, error] {
+				v := newVerifier(claimed("org_a", "u1", "u2"), 2*time.Second, func(context.Context, string) iter.Seq2[auth0.Member, error] {
 					looks++
 					if tt.name == "no such organization" {
 						return listing(tt.err)
@@ -148,7 +149,7 @@ func TestVerifierStopsAtOnce(t *testing.T) {
 		start := time.Now()
 		ctx, stop := context.WithCancelCause(t.Context())
 		time.AfterFunc(20*time.Second, func() { stop(errRun) })
-		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[string, error] { return listing(nil) })
+		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] { return listing(nil) })
 		if err := v.run(ctx); !errors.Is(err, errRun) {
 			t.Errorf("got %v", err)
 		}
@@ -161,11 +162,11 @@ func TestVerifierStopsAtOnce(t *testing.T) {
 func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		rs := &rolls{}
+		rs := &expectations{}
 		for i := range 30 {
-			rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1", Line: i + 2}})
+			_ = rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1", Line: i + 2}})
 		}
-		v := newVerifier(rs, 0, func(_ context.Context, orgID string) iter.Seq2[string, error] {
+		v := newVerifier(rs, 0, func(_ context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			time.Sleep(time.Second)
 			if orgID == "org_7" {
 				return listing(nil)
@@ -181,20 +182,20 @@ func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) 
 		if got, want := v.reckon().String(), "30 lines = 29 there + 1 missing"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if v.asked.Load() != 30 || v.there.Load() != 29 {
-			t.Errorf("the progress has %d organizations and %d lines", v.asked.Load(), v.there.Load())
+		if v.asked.Load() != 30 || v.holds.Load() != 29 {
+			t.Errorf("the progress has %d organizations and %d lines", v.asked.Load(), v.holds.Load())
 		}
 	})
 }
 
 func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rs := &rolls{}
+		rs := &expectations{}
 		for i := range 30 {
-			rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1"}})
+			_ = rs.add(importer.Outcome{Status: importer.Added, Row: importer.Row{OrgID: fmt.Sprint("org_", i), UserID: "u1"}})
 		}
 		var asked atomic.Int64
-		v := newVerifier(rs, time.Minute, func(context.Context, string) iter.Seq2[string, error] {
+		v := newVerifier(rs, time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] {
 			asked.Add(1)
 			time.Sleep(time.Second)
 			return listing(errRun)
@@ -211,9 +212,9 @@ func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
 	})
 }
 
-// A roll that is called loses exactly those whom the listing has, in however
+// What is expected of an organization loses exactly those whom the listing has, in however
 // many looks, and keeps the order of the file.
-func TestRollKeepsThoseWhoAreMissing(t *testing.T) {
+func TestExpectationsKeepThoseWhoAreMissing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringMatching(`[ab]{0,3}`)
 		users := rapid.SliceOfN(id, 1, 30).Draw(t, "users")
@@ -221,7 +222,7 @@ func TestRollKeepsThoseWhoAreMissing(t *testing.T) {
 		here := map[string]bool{}
 		for range rapid.IntRange(1, 3).Draw(t, "looks") {
 			ids := rapid.SliceOf(id).Draw(t, "members")
-			if err := r.call(listing(nil, ids...)); err != nil {
+			if err := r.look(listing(nil, ids...)); err != nil {
 				t.Fatal(err)
 			}
 			for _, id := range ids {
@@ -229,7 +230,7 @@ func TestRollKeepsThoseWhoAreMissing(t *testing.T) {
 			}
 		}
 		var got, want []string
-		for _, place := range r.missing {
+		for _, place := range r.open {
 			got = append(got, fmt.Sprint(r.lines[place], r.user(place)))
 		}
 		for i, user := range users {
@@ -243,18 +244,79 @@ func TestRollKeepsThoseWhoAreMissing(t *testing.T) {
 	})
 }
 
-func TestRollReadsNoFurtherThanItMust(t *testing.T) {
+func TestExpectationsReadNoFurtherThanItMust(t *testing.T) {
 	r := claimed("org_a", "u1", "u2").all[0]
 	read := 0
-	err := r.call(func(yield func(string, error) bool) {
+	err := r.look(func(yield func(auth0.Member, error) bool) {
 		for _, id := range []string{"u2", "u1", "u3"} {
 			read++
-			if !yield(id, nil) {
+			if !yield(auth0.Member{UserID: id}, nil) {
 				return
 			}
 		}
 	})
 	if err != nil || read != 2 {
 		t.Errorf("read %d members, then %v", read, err)
+	}
+}
+
+// TestVerifierBoundsItsRequests has long lists, of which every look reads all:
+// asking again takes no more than the first look did.
+func TestVerifierBoundsItsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := make([]string, 100_000)
+		for i := range ids {
+			ids[i] = fmt.Sprint("other", i)
+		}
+		start, pages := time.Now(), 0
+		var asked []time.Duration
+		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] {
+			asked = append(asked, time.Since(start)/time.Second)
+			pages += len(ids)/pageSize + 1
+			return listing(nil, ids...)
+		})
+		if err := v.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := []time.Duration{0, 60}; !slices.Equal(asked, want) {
+			t.Errorf("asked after %v seconds, want %v: %d requests", asked, want, pages)
+		}
+	})
+}
+
+// TestVerifierKnowsWhatEachOperationSays of the members.
+func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
+	line := func(status importer.Status, user, argument string) importer.Outcome {
+		return importer.Outcome{Status: status, Row: importer.Row{OrgID: "org_a", UserID: user, Kept: []string{argument}, Line: 2}}
+	}
+	for _, tt := range []struct {
+		lines []importer.Outcome
+		want  string
+	}{
+		{[]importer.Outcome{line(importer.Removed, "u1", ""), line(importer.Removed, "u9", ""), line(importer.Failed, "u1", "")}, "2 lines = 1 gone + 1 still there"},
+		{[]importer.Outcome{line(importer.Assigned, "u1", "rol_a"), line(importer.AlreadyAssigned, "u1", "rol_a|rol_b"), line(importer.Assigned, "u1", "rol_c"), line(importer.Assigned, "u9", "rol_a")}, "4 lines = 2 there + 2 missing"},
+		{[]importer.Outcome{line(importer.Invited, "", "Ann@Acme.com"), line(importer.AlreadyInvited, "", "bob@acme.com")}, "2 lines = 1 invited or there + 1 missing"},
+	} {
+		es := &expectations{}
+		for _, o := range tt.lines {
+			if err := es.add(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v := newVerifier(es, 0, func(context.Context, string) iter.Seq2[auth0.Member, error] {
+			return func(yield func(auth0.Member, error) bool) {
+				_ = yield(auth0.Member{UserID: "ann@acme.com"}, nil) && yield(auth0.Member{UserID: "u1", Roles: auth0.RoleIDs{"rol_a", "rol_b"}}, nil)
+			}
+		})
+		if err := v.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := v.reckon().String(); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
+		}
+	}
+	es := &expectations{}
+	if err := errors.Join(es.add(line(importer.Removed, "u1", "")), es.add(line(importer.Added, "u1", ""))); err == nil {
+		t.Error("lines of two operations are taken")
 	}
 }

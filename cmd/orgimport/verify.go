@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -29,9 +28,9 @@ type verifyCmd struct {
 
 // Help is what orgimport verify --help says beside the flags.
 func (verifyCmd) Help() string {
-	return `Reads the members of every organization that has added or already_member lines, and prints those lines whose user is not among them, as CSV: line,org_id,user_id,reason. It ends with exit code 0 if all are there and with 1 if some are not.
+	return `Holds the lines of rows that are done against the tenant, and prints those that do not hold as CSV: line,org_id,user_id,reason. It ends with exit code 0 if all hold and with 1 if some do not. Of the results of an import the users are members; of a removal they are none; of roles they are members with these roles; of invitations they are invited, or members by now.
 
-Auth0's list of members may lag behind, so whoever is missing is asked for again, after longer and longer pauses. It takes the scope read:organization_members, which an import does not.`
+Auth0's lists may lag behind, so what does not hold is asked for again, after longer and longer pauses, with no more requests than the first look took. It takes the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
 // Validate is called by kong when all flags are read.
@@ -53,16 +52,11 @@ func (cmd *verifyCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	rolls, err := readRolls(ctx, c, cmd.File, conn.base.Host, ui)
-	if err != nil {
+	if err := v.readResults(ctx, c, cmd.File, conn.base.Host); err != nil {
 		return err
 	}
 	ui.notice("tenant " + conn.base.Host)
-	v.rolls = rolls
-	client, _ := conn.class(&v.observer)
-	v.members = func(ctx context.Context, orgID string) iter.Seq2[string, error] {
-		return userIDs(client.Members(ctx, orgID))
-	}
+	v.members = v.reader(conn)
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
@@ -74,10 +68,38 @@ func (cmd *verifyCmd) Run(c *console) error {
 	return cmd.finish(c, ui, v, err)
 }
 
-func userIDs(members iter.Seq2[auth0.Member, error]) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// reader returns what reads those who are in an organization, as far as the lines
+// have to be held against them.
+func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+	client, _ := conn.class(&v.observer)
+	switch v.claim {
+	case claimRoles:
+		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+			return client.Members(ctx, orgID, auth0.FieldRoles)
+		}
+	case claimInvited:
+		invitations, _ := conn.class(&v.observer)
+		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+			return byAddress(invitations.Invitees(ctx, orgID), client.Members(ctx, orgID, auth0.FieldEmail))
+		}
+	}
+	return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+		return client.Members(ctx, orgID)
+	}
+}
+
+// byAddress yields those who are invited and then the members, with their e-mail
+// addresses in the place of ids.
+func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member, error]) iter.Seq2[auth0.Member, error] {
+	return func(yield func(auth0.Member, error) bool) {
+		for address, err := range invited {
+			if !yield(auth0.Member{UserID: auth0.FoldAddress(address)}, err) || err != nil {
+				return
+			}
+		}
 		for m, err := range members {
-			if !yield(m.UserID, err) {
+			m.UserID = auth0.FoldAddress(m.Email)
+			if !yield(m, err) {
 				return
 			}
 		}
@@ -103,53 +125,54 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 	return e.said()
 }
 
-// readRolls reads the lines that say that a row is in.
-func readRolls(ctx context.Context, c *console, path, tenant string, ui *ui) (*rolls, error) {
+// readResults reads the lines that say that a row is done.
+func (v *verifier) readResults(ctx context.Context, c *console, path, tenant string) error {
 	in, err := openInput(ctx, c, path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer in.Close()
-	rs := &rolls{}
 	lines, err := csvfile.Decompress(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r, err := report.NewReader(lines)
 	if err == nil {
 		r.Tenant = tenant
 		for o, e := range r.Outcomes() {
-			if err = e; err != nil || ctx.Err() != nil {
+			if err = e; err == nil {
+				err = v.add(o)
+			}
+			if err != nil || ctx.Err() != nil {
 				break
 			}
-			rs.add(o)
 		}
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, resultsError(in.name, err)
+		return resultsError(in.name, err)
 	}
 	damaged := r.Damaged
 	if r.Torn {
 		damaged++
 	}
 	if damaged > 0 {
-		ui.log.Warn(fmt.Sprintf("%s: %d lines are damaged and not checked; import --resume mends the file", in.name, damaged))
+		v.log.Warn(fmt.Sprintf("%s: %d lines are damaged and not checked; import --resume mends the file", in.name, damaged))
 	}
-	return rs, nil
+	return nil
 }
 
 // list prints the lines that are missing.
 func (v *verifier) list(w io.Writer) error {
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"line", "org_id", "user_id", "reason"}) // asked for its error at the end
-	for _, r := range v.rolls.all {
+	for _, r := range v.all {
 		if r.state != read {
 			continue
 		}
-		for _, place := range r.missing {
+		for _, place := range r.open {
 			_ = out.Write([]string{strconv.FormatUint(uint64(r.lines[place]), 10), r.orgID, r.user(place), r.reason()})
 		}
 	}
@@ -157,34 +180,24 @@ func (v *verifier) list(w io.Writer) error {
 	return out.Error()
 }
 
-// reason says why those who are missing are.
-func (r *roll) reason() string {
-	if r.why == nil {
-		return "not a member"
-	}
-	if e := (*auth0.Error)(nil); errors.As(r.why, &e) && e.Status == http.StatusNotFound {
-		return "no such organization: " + e.Message
-	}
-	return r.why.Error()
-}
-
 // verdicts are the lines by what was found.
 type verdicts struct {
+	claim
 	lines, missing, unchecked int
 	unread                    error // why some could not be checked, if for want of an answer
 }
 
 func (v *verifier) reckon() verdicts {
-	sum := verdicts{lines: v.rolls.lines}
-	for _, r := range v.rolls.all {
+	sum := verdicts{claim: v.claim, lines: v.lines}
+	for _, r := range v.all {
 		switch r.state {
 		case read:
-			sum.missing += len(r.missing)
+			sum.missing += len(r.open)
 		case unread:
 			sum.unread = r.why
-			sum.unchecked += len(r.missing)
+			sum.unchecked += len(r.open)
 		case unasked:
-			sum.unchecked += len(r.missing)
+			sum.unchecked += len(r.open)
 		}
 	}
 	return sum
@@ -192,9 +205,10 @@ func (v *verifier) reckon() verdicts {
 
 // String adds up.
 func (s verdicts) String() string {
-	terms := []string{fmt.Sprintf("%d there", s.lines-s.missing-s.unchecked)}
+	holds, fails := s.words()
+	terms := []string{fmt.Sprintf("%d %s", s.lines-s.missing-s.unchecked, holds)}
 	if s.missing > 0 {
-		terms = append(terms, fmt.Sprintf("%d missing", s.missing))
+		terms = append(terms, fmt.Sprintf("%d %s", s.missing, fails))
 	}
 	if s.unchecked > 0 {
 		terms = append(terms, fmt.Sprintf("%d not checked", s.unchecked))

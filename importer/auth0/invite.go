@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -84,10 +85,12 @@ func address(r importer.Row) string {
 	if len(r.Args) == 0 {
 		return ""
 	}
-	return foldAddress(r.Args[0])
+	return FoldAddress(r.Args[0])
 }
 
-func foldAddress(s string) string {
+// FoldAddress returns an e-mail address as it is compared: without white space
+// around it, and with the letters of ASCII in lower case.
+func FoldAddress(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
@@ -306,12 +309,12 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 // was made since then, by the clock of this machine.
 func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Time) (bool, error) {
 	made := false
-	err := v.list(ctx, row.OrgID, func(page []invitation, offset time.Duration) bool {
+	err := v.Lists.invitations(ctx, row.OrgID, func(page []invitation, offset time.Duration) bool {
 		for _, i := range page {
 			if i.Created.Before(since.Add(offset - clockSlack)) {
 				return false // they come the newest first
 			}
-			made = made || foldAddress(i.Invitee.Email) == address(row)
+			made = made || FoldAddress(i.Invitee.Email) == address(row)
 		}
 		return !made
 	})
@@ -326,10 +329,10 @@ func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, e
 		p = &pendingList{ready: make(chan struct{}), addresses: make(map[string]bool)}
 		v.pending[orgID] = p
 		v.mu.Unlock()
-		p.err = v.list(ctx, orgID, func(page []invitation, offset time.Duration) bool {
+		p.err = v.Lists.invitations(ctx, orgID, func(page []invitation, offset time.Duration) bool {
 			for _, i := range page {
 				if i.Expires.IsZero() || i.Expires.After(time.Now().Add(offset)) {
-					p.addresses[foldAddress(i.Invitee.Email)] = true
+					p.addresses[FoldAddress(i.Invitee.Email)] = true
 				}
 			}
 			return true
@@ -363,9 +366,29 @@ type invitation struct {
 // mostListed is how many items a list by pages gives out.
 const mostListed = 1000
 
-// list calls look with each page of an organization's invitations, the newest
+// Invitees yields the addresses that an organization has invited and that have
+// not accepted, those of the newest invitations first. It takes the scope
+// read:organization_invitations. An error ends the sequence.
+func (c *Client) Invitees(ctx context.Context, orgID string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		ended := false
+		err := c.invitations(ctx, orgID, func(page []invitation, _ time.Duration) bool {
+			for _, i := range page {
+				if ended = !yield(i.Invitee.Email, nil); ended {
+					return false
+				}
+			}
+			return true
+		})
+		if err != nil && !ended {
+			yield("", err)
+		}
+	}
+}
+
+// invitations calls look with each page of an organization's invitations, the newest
 // first, until it returns false. offset is how far the tenant's clock is ahead.
-func (v *Inviter) list(ctx context.Context, orgID string, look func(page []invitation, offset time.Duration) bool) error {
+func (c *Client) invitations(ctx context.Context, orgID string, look func(page []invitation, offset time.Duration) bool) error {
 	path, err := organizationPath(orgID, "invitations")
 	if err != nil {
 		return err
@@ -375,8 +398,8 @@ func (v *Inviter) list(ctx context.Context, orgID string, look func(page []invit
 			"page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(pageSize)}, "include_totals": {"true"}, "sort": {"created_at:-1"},
 			"fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
 		}
-		call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: v.Lists.nextCorrelationID()}
-		a, err := v.Lists.do(ctx, call, http.StatusOK)
+		call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
+		a, err := c.do(ctx, call, http.StatusOK)
 		if err != nil {
 			return err
 		}

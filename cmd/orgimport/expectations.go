@@ -1,0 +1,226 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// expectations are what a results file says of the tenant: the lines of rows
+// that are done, by organization, in the order of the file.
+type expectations struct {
+	claim
+	all   []*expected
+	byOrg map[string]*expected
+	lines int
+}
+
+// claim is what the lines of an operation say of a user and an organization.
+type claim int
+
+const (
+	claimMember  claim = iota // is a member
+	claimGone                 // is none
+	claimRoles                // has some roles
+	claimInvited              // is invited, or has accepted and is a member
+)
+
+// claims are what lines with a status say.
+var claims = map[importer.Status]claim{
+	importer.Added: claimMember, importer.AlreadyMember: claimMember,
+	importer.Removed:  claimGone,
+	importer.Assigned: claimRoles, importer.AlreadyAssigned: claimRoles,
+	importer.Invited: claimInvited, importer.AlreadyInvited: claimInvited,
+}
+
+// words are how the lines are told that hold, and that do not.
+func (c claim) words() (holds, fails string) {
+	switch c {
+	case claimGone:
+		return "gone", "still there"
+	case claimInvited:
+		return "invited or there", "missing"
+	}
+	return "there", "missing"
+}
+
+// yet are the words for lines that do not hold yet.
+func (c claim) yet() string {
+	if c == claimGone {
+		return "still there"
+	}
+	return "not there yet"
+}
+
+// expected is what is expected of one organization. It keeps no more of the lines
+// than it takes to look them up: a million lines with ids as Auth0 makes them are
+// 40 MB.
+type expected struct {
+	claim
+	orgID string
+	users strings.Builder // ids, or e-mail addresses, one behind the other
+	ends  []uint32        // of each of them
+	lines []uint32        // of the input, of each of them
+	roles []string        // of each of them, if that is what is expected
+
+	open  []uint32 // places in ends and lines of those that are not known to hold
+	pages int      // that the last look took, at most
+	state lookState
+	why   error // of unread, and of read if there is no such organization
+}
+
+type lookState int
+
+const (
+	unasked lookState = iota
+	unread            // no answer could be got
+	read              // the members were gone through
+)
+
+// add notes a line of the results if it says that its row is done. Lines of two
+// operations in one file are an error.
+func (es *expectations) add(o importer.Outcome) error {
+	c, done := claims[o.Status]
+	if !done {
+		return nil
+	}
+	if es.lines > 0 && c != es.claim {
+		return fmt.Errorf("the line of row %d says %s, which another operation says than that of the lines before", o.Row.Line, o.Status)
+	}
+	es.claim = c
+	e := es.byOrg[o.Row.OrgID]
+	if e == nil {
+		if es.byOrg == nil {
+			es.byOrg = make(map[string]*expected)
+		}
+		e = &expected{claim: c, orgID: strings.Clone(o.Row.OrgID)} // not the line with it
+		es.byOrg[e.orgID] = e
+		es.all = append(es.all, e)
+	}
+	user, argument := o.Row.UserID, ""
+	if len(o.Row.Kept) > 0 {
+		argument = o.Row.Kept[0] // the reader tells no arguments from what was kept
+	}
+	switch c {
+	case claimRoles:
+		e.roles = append(e.roles, strings.Clone(argument))
+	case claimInvited:
+		user = auth0.FoldAddress(argument)
+	}
+	e.open = append(e.open, uint32(len(e.ends)))
+	e.users.WriteString(user)
+	e.ends = append(e.ends, uint32(e.users.Len()))
+	e.lines = append(e.lines, uint32(o.Row.Line))
+	es.lines++
+	return nil
+}
+
+// user returns an id, or an address. It is a part of a longer string, which it
+// keeps.
+func (e *expected) user(place uint32) string {
+	start := uint32(0)
+	if place > 0 {
+		start = e.ends[place-1]
+	}
+	return e.users.String()[start:e.ends[place]]
+}
+
+// pageSize is how many members a page of a list has.
+const pageSize = 100
+
+// look strikes off the lines that hold by the members of the organization, and
+// reads no more of them than it takes to know of each line. It returns the first
+// error of members.
+func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
+	slices.SortFunc(e.open, func(a, b uint32) int { return strings.Compare(e.user(a), e.user(b)) })
+	seen := make([]bool, len(e.open))
+	left, n := len(e.open), 0
+	var failed error
+	for m, err := range members {
+		if failed = err; err != nil {
+			break
+		}
+		n++
+		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(place uint32, id string) int { return strings.Compare(e.user(place), id) })
+		for ; i < len(seen) && e.user(e.open[i]) == m.UserID; i++ { // of several lines for one user, each
+			if !seen[i] && e.fits(e.open[i], m) {
+				seen[i] = true
+				left--
+			}
+		}
+		if left == 0 {
+			break
+		}
+	}
+	e.pages = n/pageSize + 1
+	if e.claim != claimGone {
+		e.keep(seen, false)
+	} else if failed == nil {
+		e.keep(seen, true)
+	}
+	return failed
+}
+
+// fits reports whether the member is what a line says.
+func (e *expected) fits(place uint32, m auth0.Member) bool {
+	if e.claim != claimRoles {
+		return true
+	}
+	for role := range strings.SplitSeq(e.roles[place], auth0.RoleSeparator) {
+		if !slices.Contains(m.Roles, role) {
+			return false
+		}
+	}
+	return true
+}
+
+// keep leaves the places open that were seen, or that were not, in the order of
+// the file.
+func (e *expected) keep(seen []bool, which bool) {
+	var open []uint32
+	for i, place := range e.open {
+		if seen[i] == which {
+			open = append(open, place)
+		}
+	}
+	slices.Sort(open)
+	e.open = open
+}
+
+// absent notes that there is no such organization: nobody is in it.
+func (e *expected) absent(why error) {
+	e.state, e.why = read, why
+	if e.claim == claimGone {
+		e.open = nil
+	}
+}
+
+// pending reports whether another look may find more.
+func (e *expected) pending() bool {
+	return e.state == unread || e.state == read && e.why == nil && len(e.open) > 0
+}
+
+// reason says why the lines that are open do not hold.
+func (e *expected) reason() string {
+	if e.why != nil {
+		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) && refusal.Status == http.StatusNotFound {
+			return "no such organization: " + refusal.Message
+		}
+		return e.why.Error()
+	}
+	switch e.claim {
+	case claimGone:
+		return "still a member"
+	case claimRoles:
+		return "not a member with these roles"
+	case claimInvited:
+		return "neither invited nor a member"
+	}
+	return "not a member"
+}
