@@ -13,6 +13,13 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
+	checks := "20"
+	if proofInFull() {
+		checks = "500"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"orgimport": main})
 }
 

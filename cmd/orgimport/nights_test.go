@@ -290,39 +290,35 @@ func TestResultsThatChangeBeforeTheFirstAnswerAreKept(t *testing.T) {
 	})
 }
 
-// TestPageOfAStoppedRun. Reported of a run that --max-duration stopped: its page
-// said that every row was in and nothing left to do.
-func TestPageOfAStoppedRun(t *testing.T) {
+// TestRowsThatWereTakenOutAreToldNoMore, once a run has come to the end of the
+// input without them; until then they are.
+func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
-		in := newProofInput(proofLines(400, 10))
-		p := newProgram(t, newProofTenant(slowly()), in.csv)
-		page := func() string {
-			run := p.prepare("report", "results.csv", "--events", p.path("events.jsonl"), "--output", p.path("page.html"))
-			if code := <-p.begin(run).ended; code != exitDone {
-				t.Fatalf("exit code %d:\n%s", code, run.stderr.String())
-			}
-			return p.read("page.html")
+		good := proofLines(60, 3)
+		tenant := newProofTenant(slowly())
+		p := newProgram(t, tenant, newProofInput(append([]string{"org_0000000000000000,auth0|unknown", "org_0000000000000000,"}, good[:40]...)).csv)
+		p.run(exitRows, "--failures", "failures.csv")
+
+		mended := newProofInput(good)
+		p.write("members.csv", mended.csv)
+		e := p.run(exitDuration, "--failures", "failures.csv", "--resume", "--workers", "1", "--max-duration", "150ms")
+		if _, err := readReckoning(e.stderr); err != nil {
+			t.Error(err)
 		}
-		e := p.run(exitDuration, "--events", "events.jsonl", "--max-duration", "300ms", "--workers", "1")
-		terms, err := readReckoning(e.stderr)
-		if err != nil || terms["not attempted"] == 0 {
-			t.Fatalf("%v: %v", terms, err)
-		}
-		stopped := page()
-		for _, want := range []string{
-			fmt.Sprintf("<h1>%d of 400 rows still to be attempted</h1>", terms["not attempted"]),
-			"The last run was stopped with exit code 10: --max-duration is reached",
-		} {
-			if !strings.Contains(stopped, want) {
-				t.Errorf("the page does not say %q", want)
+		for _, name := range []string{"results.csv", "failures.csv"} {
+			if got := p.read(name); strings.Count(got, ",failed,") != 1 || strings.Count(got, ",rejected,") != 1 {
+				t.Errorf("%s no longer has what failed:\n%s", name, got)
 			}
 		}
-		if strings.Contains(stopped, "nothing is left to do") {
-			t.Error("the page says that nothing is left to do")
+		p.run(exitDone, "--failures", "failures.csv", "--resume")
+		if err := mended.checkMembers(tenant.Tenant); err != nil {
+			t.Error(err)
 		}
-		p.run(exitDone, "--events", "events.jsonl", "--resume")
-		if got := page(); !strings.Contains(got, "<h1>Every row is done</h1>") || strings.Contains(got, "was stopped") {
-			t.Error("the page of the whole job does not say that it is done")
+		if got := p.results(); strings.Count(got, "\n") != 61 || strings.Count(got, ",added,") != 60 {
+			t.Errorf("the results are\n%s", got)
+		}
+		if got := p.read("failures.csv"); got != proofResultsHeader {
+			t.Errorf("the failures are\n%s", got)
 		}
 	})
 }

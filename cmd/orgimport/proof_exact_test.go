@@ -48,25 +48,3 @@ func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
 		}
 	})
 }
-
-// TestEveryRowIsToldWhateverIsNotDocumented is a sample of what
-// TestGoodRowsAreInWhateverIsNotDocumented has on a fake clock.
-func TestEveryRowIsToldWhateverIsNotDocumented(t *testing.T) {
-	t.Parallel()
-	in := newProofInput(mixed(12, proofLines(200, 6), 4, 3, 3, 4))
-	for name, u := range map[string]auth0test.Undocumented{
-		"unknown users are a 404, some are added": {UnknownUser: 404, Partial: true, Naming: auth0test.NameFirst},
-		"three a request":                         {MaxMembers: 3, UnknownOrg: auth0test.BadOrganization},
-		"one write at a time":                     {Concurrent: auth0test.Conflict, Naming: auth0test.NameIndex},
-		"members are a 409":                       {Readd: 409, UnknownOrg: auth0test.PlainNotFound},
-	} {
-		onFakeClock(t, name, func(t *testing.T) {
-			tenant := newProofTenant(auth0test.Config{
-				Undocumented: u,
-				Latency:      auth0test.Latency{RoundTrip: auth0test.Uniform(0, 10*time.Millisecond)},
-			})
-			p := newProgram(t, tenant, in.csv)
-			p.complete(in, p.run(exitRows))
-		})
-	}
-}

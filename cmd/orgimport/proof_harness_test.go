@@ -35,8 +35,8 @@ import (
 // fake clock. They look at the tenant's own books, never at what the client
 // believes.
 //
-// PROOF=full go test -run 'TestKilled|TestStorm' ./cmd/orgimport makes those
-// two as long as they are meant to be, some minutes together.
+// PROOF=full go test ./cmd/orgimport makes those that take long as long as they
+// are meant to be, some minutes together.
 func proofInFull() bool { return os.Getenv("PROOF") == "full" }
 
 // proofTenant is a simulated tenant that remembers the tokens it gave out, so
@@ -249,6 +249,36 @@ func (p *program) holdsNoSecret(where, text string) {
 			p.t.Errorf("%s holds the secret or a token", where)
 		}
 	}
+}
+
+// inMemory runs a command to its end against a tenant in memory.
+func inMemory(tenant http.RoundTripper, signals <-chan os.Signal, args ...string) (code int, stdout, stderr string) {
+	env := map[string]string{"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret"}
+	var out, errs bytes.Buffer
+	code = run(surroundings{
+		args: args, getenv: func(name string) string { return env[name] },
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+		transport: func(int) http.RoundTripper { return tenant },
+		signals:   func() <-chan os.Signal { return signals },
+		exit:      func(code int) { panic(fmt.Sprint("a second signal: ", code)) },
+	})
+	return code, out.String(), errs.String()
+}
+
+// memoryDir is a folder in memory where there is such a thing. A run syncs its
+// results every second, and on a fake clock a second is nothing.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "orgimport")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // ended is a run that has come to its end.

@@ -19,7 +19,7 @@ import (
 // kills it 200 times.
 func TestKilledRunsLoseNothing(t *testing.T) {
 	t.Parallel()
-	kills := 8
+	kills := 5
 	if proofInFull() {
 		kills = 200
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"os"
@@ -16,7 +15,8 @@ import (
 )
 
 // TestPageOfARunThatEndedEarly: the page is made of what a run left behind that
-// was stopped, and of what it would have left had it been killed.
+// was stopped, and of what it would have left had it been killed. Reported of a
+// stopped run: its page said that every row was in and nothing left to do.
 func TestPageOfARunThatEndedEarly(t *testing.T) {
 	t.Parallel()
 	dir := memoryDir(t)
@@ -38,27 +38,26 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 			}
 			return auth0test.Fault{}
 		}
-		r := &rehearsal{
-			tenant: auth0test.New(cfg), in: newProofInput(proofLines(rows, 20)), results: at("results.csv"), timeout: 30 * time.Second,
-			args: []string{"--events", at("events.jsonl"), "--ping", "https://hc.example/secret"},
+		tenant := auth0test.New(cfg)
+		if err := os.WriteFile(at("members.csv"), newProofInput(proofLines(rows, 20)).csv, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		members := []string{
+			"import", at("members.csv"), "--results", at("results.csv"), "--resume",
+			"--events", at("events.jsonl"), "--ping", "https://hc.example/secret",
 		}
 		pageOf := func(which string) string {
-			var html, stderr bytes.Buffer
-			code := run(surroundings{
-				args:   []string{"report", at(which + "results.csv"), "--events", at(which + "events.jsonl"), "-o", "-"},
-				getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: &html, stderr: &stderr,
-				signals: func() <-chan os.Signal { return nil },
-			})
+			code, html, stderr := inMemory(tenant, nil, "report", at(which+"results.csv"), "--events", at(which+"events.jsonl"), "-o", "-")
 			if code != exitDone {
-				t.Fatalf("exit code %d: %s", code, &stderr)
+				t.Fatalf("exit code %d: %s", code, stderr)
 			}
-			return html.String()
+			return html
 		}
 		stop := make(chan os.Signal, 1)
 		timer := time.AfterFunc(12*time.Second, func() { stop <- syscall.SIGTERM })
 		defer timer.Stop()
-		if code, said, err := r.run(stop); code != exitSignal+15 || err != nil {
-			t.Fatalf("exit code %d: %v\n%s", code, err, said)
+		if code, _, said := inMemory(tenant, stop, members...); code != exitSignal+15 {
+			t.Fatalf("exit code %d:\n%s", code, said)
 		}
 		for which, want := range map[string]string{
 			"":        "stopped with exit code 143: stopped by SIGTERM",
@@ -69,8 +68,8 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 				t.Errorf("the page of %sresults.csv: %.1000s", which, page[strings.Index(page, "<header>"):])
 			}
 		}
-		if code, said, err := r.run(nil); code != exitDone || err != nil {
-			t.Fatalf("exit code %d: %v\n%s", code, err, said)
+		if code, _, said := inMemory(tenant, nil, members...); code != exitDone {
+			t.Fatalf("exit code %d:\n%s", code, said)
 		}
 		page := pageOf("")
 		for _, want := range []string{"<h1>Every row is done</h1>", "200 rows, and nothing is left to do", "<dt>Exit code</dt><dd><bdi>0</bdi></dd>", "--ping …", version()} {
