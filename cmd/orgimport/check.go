@@ -221,9 +221,9 @@ func (f *finding) print(out io.Writer) {
 		fmt.Fprintf(out, "organizations not checked: %s\n", printable(f.Skipped))
 	case f.Asked == 0 && len(f.Keys) > 0:
 	case len(f.Unknown) == 0:
-		fmt.Fprintf(out, "%d organizations exist\n", f.Asked)
+		fmt.Fprintf(out, "%s %s\n", report.Plural(f.Asked, "organization"), report.Verb(f.Asked, "exists", "exist"))
 	default:
-		fmt.Fprintf(out, "%d of %d organizations do not exist:\n", len(f.Unknown), f.Asked)
+		fmt.Fprintf(out, "%s of %s %s not exist:\n", report.Number(len(f.Unknown)), report.Plural(f.Asked, "organization"), report.Verb(len(f.Unknown), "does", "do"))
 		printOrgs(out, f.Unknown)
 	}
 	f.printLookUps(out)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -12,16 +14,19 @@ import (
 // completionCmd prints a script that makes a shell complete commands, flags and
 // their values. It is made of the same tags as the help.
 type completionCmd struct {
-	Shell string `arg:"" help:"bash, zsh or fish." enum:"bash,zsh,fish" placeholder:"SHELL"`
+	Shell string `arg:"" help:"The shell: bash, zsh or fish." enum:"bash,zsh,fish" placeholder:"SHELL"`
 }
 
 // Help is what orgimport completion --help says beside the flags.
 func (completionCmd) Help() string {
-	return `bash: source <(orgimport completion bash), in ~/.bashrc.
+	return `Examples:
 
-zsh: source <(orgimport completion zsh), in ~/.zshrc after compinit.
-
-fish: orgimport completion fish > ~/.config/fish/completions/orgimport.fish`
+    # bash, in ~/.bashrc
+    source <(orgimport completion bash)
+    # zsh, in ~/.zshrc after compinit
+    source <(orgimport completion zsh)
+    # fish
+    orgimport completion fish > ~/.config/fish/completions/orgimport.fish`
 }
 
 // Run prints the script.
@@ -36,27 +41,39 @@ func (cmd *completionCmd) Run(c *console, ctx *kong.Context) error {
 func completeBash(w io.Writer, app *kong.Node) {
 	fmt.Fprint(w, `_orgimport() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-	local flags='--help'
+	local flags='--help --version' words=
+	COMPREPLY=()
 	case ${COMP_WORDS[1]} in
 `)
 	for _, command := range app.Children {
-		fmt.Fprintf(w, "\t%s)\n\t\tflags=%s\n\t\tcase $before in\n", command.Name, shellQuote(strings.Join(flagNames(command), " ")))
-		for _, f := range command.Flags {
-			if values := f.EnumSlice(); f.Enum != "" {
-				fmt.Fprintf(w, "\t\t--%s) COMPREPLY=($(compgen -W %s -- \"$cur\")); return ;;\n", f.Name, shellQuote(strings.Join(values, " ")))
-			} else if !f.IsBool() {
-				fmt.Fprintf(w, "\t\t--%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", f.Name)
+		fmt.Fprintf(w, "\t%s)\n\t\tflags=%s\n\t\twords=%s\n\t\tcase $before in\n", command.Name,
+			shellQuote(strings.Join(flagNames(command), " ")), shellQuote(strings.Join(argValues(app, command), " ")))
+		for _, f := range offered(command) {
+			if f.IsBool() {
+				continue
 			}
+			reply := "" // nothing that is known
+			switch {
+			case f.Enum != "":
+				reply = fmt.Sprintf("COMPREPLY=($(compgen -W %s -- \"$cur\")); ", shellQuote(strings.Join(f.EnumSlice(), " ")))
+			case takesFile(f.PlaceHolder):
+				reply = "COMPREPLY=($(compgen -f -- \"$cur\")); "
+			}
+			fmt.Fprintf(w, "\t\t--%s) %sreturn ;;\n", f.Name, reply)
 		}
-		fmt.Fprint(w, "\t\tesac ;;\n")
+		fmt.Fprint(w, "\t\tesac\n")
+		if argTakesFile(command) {
+			fmt.Fprint(w, "\t\t[[ $cur == -?* ]] || COMPREPLY=($(compgen -f -- \"$cur\"))\n")
+		}
+		fmt.Fprint(w, "\t\t;;\n")
 	}
 	fmt.Fprintf(w, `	esac
 	if [[ $COMP_CWORD == 1 ]]; then
 		COMPREPLY=($(compgen -W %s -- "$cur"))
 	elif [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$flags" -- "$cur"))
-	else
-		COMPREPLY=($(compgen -f -- "$cur"))
+	elif [[ $words ]]; then
+		COMPREPLY=($(compgen -W "$words" -- "$cur"))
 	fi
 }
 complete -o filenames -F _orgimport orgimport
@@ -70,19 +87,62 @@ func completeZsh(w io.Writer, app *kong.Node) {
 }
 
 func completeFish(w io.Writer, app *kong.Node) {
+	fmt.Fprintln(w, "complete -c orgimport -f")
 	for _, command := range app.Children {
-		fmt.Fprintf(w, "complete -c orgimport -n __fish_use_subcommand -f -a %s -d %s\n", command.Name, shellQuote(command.Help))
-		for _, f := range command.Flags {
+		fmt.Fprintf(w, "complete -c orgimport -n __fish_use_subcommand -a %s -d %s\n", command.Name, shellQuote(command.Help))
+		seen := "complete -c orgimport -n '__fish_seen_subcommand_from " + command.Name + "'"
+		if values := argValues(app, command); values != nil {
+			fmt.Fprintf(w, "%s -a %s\n", seen, shellQuote(strings.Join(values, " ")))
+		}
+		if argTakesFile(command) {
+			fmt.Fprintf(w, "%s -F\n", seen)
+		}
+		for _, f := range offered(command) {
 			value := ""
 			switch {
 			case f.Enum != "":
 				value = " -x -a " + shellQuote(strings.Join(f.EnumSlice(), " "))
+			case takesFile(f.PlaceHolder):
+				value = " -r -F"
 			case !f.IsBool():
-				value = " -r"
+				value = " -x"
 			}
-			fmt.Fprintf(w, "complete -c orgimport -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n", command.Name, f.Name, value, shellQuote(f.Help))
+			fmt.Fprintf(w, "%s -l %s%s -d %s\n", seen, f.Name, value, shellQuote(f.Help))
 		}
 	}
+}
+
+// takesFile reports whether a file is wanted where the help has that
+// placeholder.
+func takesFile(placeholder string) bool {
+	return strings.Contains(placeholder, "FILE") || placeholder == "DIR"
+}
+
+func argTakesFile(command *kong.Node) bool {
+	return len(command.Positional) > 0 && takesFile(command.Positional[0].Tag.PlaceHolder)
+}
+
+// argValues are what the argument of a command can be, if that is known.
+func argValues(app, command *kong.Node) []string {
+	switch {
+	case len(command.Positional) == 0:
+		return nil
+	case command.Name == "help":
+		return slices.Concat(commandNames(app), slices.Sorted(maps.Keys(topics)))
+	case command.Positional[0].Enum != "":
+		return command.Positional[0].EnumSlice()
+	}
+	return nil
+}
+
+// offered are the flags of a command that its help shows, too.
+func offered(command *kong.Node) (flags []*kong.Flag) {
+	for _, f := range command.Flags {
+		if !f.Hidden {
+			flags = append(flags, f)
+		}
+	}
+	return flags
 }
 
 func commandNames(app *kong.Node) (names []string) {
@@ -93,8 +153,8 @@ func commandNames(app *kong.Node) (names []string) {
 }
 
 func flagNames(command *kong.Node) []string {
-	names := []string{"--help"}
-	for _, f := range command.Flags {
+	names := []string{"--help", "--version"}
+	for _, f := range offered(command) {
 		names = append(names, "--"+f.Name)
 	}
 	return names

@@ -15,6 +15,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/report"
 )
 
 // exportCmd gets members out of a tenant, as a CSV file.
@@ -90,8 +91,8 @@ func (cmd *exportCmd) Run(c *console) error {
 	}
 	e := exitOf(x.unknownError())
 	c.say(e)
-	x.ui.closing(fmt.Sprintf("%s of %s, %d of them without a member, in %s",
-		plural(x.members, "member"), plural(x.written, "organization"), x.empty, time.Since(started).Round(time.Second)))
+	x.ui.closing(fmt.Sprintf("%s of %s, %s of them without a member, in %s",
+		report.Plural(x.members, "member"), report.Plural(x.written, "organization"), report.Number(x.empty), time.Since(started).Round(time.Second)))
 	return e.said()
 }
 
@@ -208,7 +209,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 		done := e.organizations.Load()
 		return progress{
 			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(),
-			words: fmt.Sprintf("%d of %d organizations, %d members", done, len(orgs), e.read.Load()),
+			words: fmt.Sprintf("%s of %s, %s", report.Number(int(done)), report.Plural(len(orgs), "organization"), report.Plural(int(e.read.Load()), "member")),
 		}
 	})
 	out := csv.NewWriter(w)
@@ -275,11 +276,4 @@ func (x *export) unknownError() error {
 		names += fmt.Sprintf(" and %d more", n-most)
 	}
 	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others are written; an organization is named by its id, org_…, or by its name"}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

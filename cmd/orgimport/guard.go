@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"orgimport/importer"
+	"orgimport/report"
 )
 
 // guardRows is how many answered rows may all fail before the run is taken to
@@ -78,13 +79,13 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 	}
 	all := g.failed + g.told
 	if g.max.rows > 0 && all >= g.max.rows {
-		return g.stop(fmt.Errorf("%d rows failed, and --max-errors is %s", all, g.max))
+		return g.stop(fmt.Errorf("%s failed, and --max-errors is %s", report.Plural(all, "row"), g.max))
 	}
 	// A share says nothing of a handful of rows, so it counts from as many on
 	// as the fixed guard looks at.
 	seen := g.answered + g.told
 	if g.max.percent > 0 && seen >= guardRows && float64(all) >= g.max.percent/100*float64(seen) {
-		return g.stop(fmt.Errorf("%d of %d rows failed, and --max-errors is %s", all, seen, g.max))
+		return g.stop(fmt.Errorf("%s of %s failed, and --max-errors is %s", report.Number(all), report.Plural(seen, "row"), g.max))
 	}
 	return nil
 }

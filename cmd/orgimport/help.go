@@ -1,20 +1,35 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
 
-// helpCmd tells of what no single flag is about.
+	"github.com/alecthomas/kong"
+)
+
+// helpCmd shows the help of a command, or of what no single flag is about.
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"exit-codes, environment or results." enum:"exit-codes,environment,results," default:"" placeholder:"TOPIC"`
+	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment and results." placeholder:"TOPIC"`
 }
 
-// Run prints a topic.
-func (cmd *helpCmd) Run(c *console) error {
-	if cmd.Topic == "" {
-		_, err := fmt.Fprintln(c.stdout, "orgimport --help names the commands, orgimport COMMAND --help their flags;\ntopics: orgimport help exit-codes, orgimport help environment, orgimport help results")
+// Run prints the help.
+func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
+	args := []string{"--help"}
+	switch text, isTopic := topics[cmd.Topic]; {
+	case isTopic:
+		_, err := fmt.Fprint(c.stdout, text)
 		return err
+	case slices.Contains(commandNames(app.Model.Node), cmd.Topic):
+		args = []string{cmd.Topic, "--help"}
+	case cmd.Topic != "":
+		return usagef("see orgimport help", "there is no command and no topic %q", cmd.Topic)
 	}
-	_, err := fmt.Fprint(c.stdout, topics[cmd.Topic])
-	return err
+	s := c.surroundings
+	s.args = args
+	if code := run(s); code != exitDone {
+		return &exitError{code: code}
+	}
+	return nil
 }
 
 var topics = map[string]string{

@@ -11,7 +11,7 @@ import (
 
 // importCmd adds members.
 type importCmd struct {
-	File string `arg:"" help:"CSV file with a header, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
 	SkipMembers bool `help:"Read who is in already: they cost no write." group:"look-ups"`

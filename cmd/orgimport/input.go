@@ -111,7 +111,11 @@ func openInput(ctx context.Context, c *console, path string) (*input, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, usagef("", "can't read the input: %w", err)
+		hint := ""
+		if similar := similarFile(path); similar != "" && errors.Is(err, fs.ErrNotExist) {
+			hint = "did you mean " + similar + "?"
+		}
+		return nil, usagef(hint, "can't read the input: %w", err)
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {

@@ -16,7 +16,7 @@ import (
 
 // inviteCmd invites people who have no user yet.
 type inviteCmd struct {
-	File string `arg:"" help:"CSV file with a header, failures of an import, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, the failures of an import, or - for standard input." placeholder:"FILE"`
 
 	jobFlags       `embed:""`
 	Application    string        `help:"Client ID of the application that they will log in to." required:"" placeholder:"ID" group:"invitation"`

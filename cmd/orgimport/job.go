@@ -595,7 +595,7 @@ func (j *job) verdict(err error) error {
 	case j.in.changed():
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "go on with --resume when nobody writes to it any more"}
 	case j.chokes > 0:
-		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %d rows", j.chokes), "they are told as failed: try them again with --resume"}
+		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.chokes, "row")), "they count as failed: try them again with --resume"}
 	case j.summary.Failures() > 0:
 		return errRows
 	}

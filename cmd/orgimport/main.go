@@ -5,7 +5,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,8 +48,10 @@ type cli struct {
 	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with one's own CSV."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
-	Completion completionCmd `cmd:"" help:"Print a script for the completion of a shell."`
-	Help       helpCmd       `cmd:"" help:"Tell of exit codes, the environment, or the results."`
+	ShowVersion versionFlag `name:"version" short:"v" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Help       helpCmd       `cmd:"" help:"Show the help of a command or a topic."`
 }
 
 // surroundings are all that a command gets from outside, so that a test can
@@ -87,7 +88,8 @@ func run(s surroundings) (code int) {
 		kong.Writers(s.stdout, s.stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.Resolvers(twins(s.getenv)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
+		durations(),
 		kong.ValueFormatter(helpOf),
 		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
 		kong.Bind(c),
@@ -95,6 +97,8 @@ func run(s surroundings) (code int) {
 	if err != nil {
 		return c.fail(err)
 	}
+	parser.Model.HelpFlag.Help = "Show this help."
+	hideFlags(parser, "plan", "reserve", "workers", "max-attempts", "request-timeout", "max-wait")
 	args := s.args
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -104,12 +108,7 @@ func run(s surroundings) (code int) {
 		return exited
 	}
 	if err != nil {
-		var parse *kong.ParseError
-		if errors.As(err, &parse) {
-			command, _, _ := strings.Cut(parse.Context.Command(), " ") // without its arguments
-			err = usageError(err, "see orgimport "+strings.TrimSpace(command+" --help"))
-		}
-		return c.fail(err)
+		return c.fail(usageOf(err))
 	}
 	return c.fail(ctx.Run())
 }
@@ -131,7 +130,7 @@ func helpOf(v *kong.Value) string {
 // leave a value out in a Compose file.
 func twins(getenv func(string) string) kong.ResolverFunc {
 	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name == "help" {
+		if flag.Name == "help" || flag.Name == "version" {
 			return nil, nil
 		}
 		own := flag.Tag.Get("auth0")

@@ -23,7 +23,7 @@ import (
 
 // planCmd says what an import would do, and sends nothing.
 type planCmd struct {
-	File string `arg:"" help:"CSV file with a header, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	JSON  bool `help:"Print the plan as JSON." group:"output"`
 	Check bool `help:"Make the look-ups that the import would make, and ask whether the token is good and the organizations exist; takes credentials." group:"tenant"`
@@ -378,9 +378,9 @@ func (p *planner) progress() progress {
 		return look
 	}
 	if total := p.total.Load(); total > 0 {
-		return progress{done: p.rows.Load(), total: total, elapsed: time.Since(p.since), words: fmt.Sprintf("%d rows", p.rows.Load())}
+		return progress{done: p.rows.Load(), total: total, elapsed: time.Since(p.since), words: report.Plural(int(p.rows.Load()), "row")}
 	}
-	now := progress{done: p.in.read.Load(), bytes: true, elapsed: time.Since(p.since), words: fmt.Sprintf("%d rows", p.rows.Load())}
+	now := progress{done: p.in.read.Load(), bytes: true, elapsed: time.Since(p.since), words: report.Plural(int(p.rows.Load()), "row")}
 	if p.in.info != nil {
 		now.total = p.in.info.Size()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/csvfile"
+	"orgimport/report"
 )
 
 // plan is what orgimport plan prints. Its JSON is promised to scripts: names
@@ -100,7 +102,8 @@ func (p *plan) print(w io.Writer) error {
 		fmt.Fprintf(out, "carried to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
 	}
 	fmt.Fprintln(out, p.reckoning())
-	fmt.Fprintf(out, "%d organizations, %d batches of up to %d users: %d requests at least\n", p.Organizations, p.Batches, p.BatchSize, p.Requests)
+	fmt.Fprintf(out, "%s, %s of up to %s: %s at least\n", report.Plural(p.Organizations, "organization"),
+		report.Number(p.Batches)+" "+report.Verb(p.Batches, "batch", "batches"), report.Plural(p.BatchSize, "user"), report.Plural(p.Requests, "request"))
 	p.printTimes(out)
 	p.printLargest(out)
 	p.printNotes(out)
@@ -121,28 +124,57 @@ func (p *plan) reckoning() string {
 		{p.Sendable, "to send"}, {p.Settled, "in already"}, {p.Duplicates, "duplicate"}, {p.Rejected, "rejected"},
 	} {
 		if t.n > 0 {
-			terms = append(terms, fmt.Sprintf("%d %s", t.n, t.name))
+			terms = append(terms, report.Number(t.n)+" "+t.name)
 		}
 	}
 	if len(terms) == 0 {
 		return "0 rows"
 	}
-	return fmt.Sprintf("%d rows = %s", p.Rows, strings.Join(terms, " + "))
+	return report.Plural(p.Rows, "row") + " = " + strings.Join(terms, " + ")
 }
 
 func (p *plan) printTimes(w io.Writer) {
 	if p.Requests == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\ntime it takes at least at the limits that Auth0 publishes, if nobody else uses the tenant:")
+	fmt.Fprintln(w, "\ntime it takes at least, by the limits that Auth0 publishes for its plans:")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, e := range p.Estimates {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, wholeSeconds(e.Seconds), e.Limit)
+	for _, e := range byTime(p.Estimates) {
+		takes := "under 1s"
+		if e.Seconds > 0 {
+			takes = brief(wholeSeconds(e.Seconds))
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, takes, e.Limit)
 	}
 	if p.AtRate != nil {
-		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, wholeSeconds(p.AtRate.Seconds))
+		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, brief(wholeSeconds(p.AtRate.Seconds)))
 	}
 	_ = t.Flush() // into w, which is asked for its error at the end
+}
+
+// byTime puts plans that take the same time together, the slowest first.
+func byTime(estimates []estimate) (different []estimate) {
+	others := make(map[int]int)
+	for _, e := range slices.SortedStableFunc(slices.Values(estimates), func(a, b estimate) int { return b.Seconds - a.Seconds }) {
+		if n := len(different); n == 0 || different[n-1].Seconds != e.Seconds {
+			different = append(different, e)
+			continue
+		}
+		others[e.Seconds]++
+		if last := &different[len(different)-1]; last.Limit != e.Limit {
+			last.Limit = ""
+		}
+	}
+	for i := range different {
+		e := &different[i]
+		switch n := others[e.Seconds]; {
+		case n > 0 && n+1 == len(estimates):
+			e.Plan = "every plan"
+		case n > 0:
+			e.Plan = fmt.Sprintf("%s; %s", e.Plan, report.Plural(n, "other plan"))
+		}
+	}
+	return different
 }
 
 func wholeSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
@@ -158,7 +190,7 @@ func (p *plan) printLargest(w io.Writer) {
 func printOrgs(w io.Writer, orgs []importer.OrgRows) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, o := range orgs {
-		fmt.Fprintf(t, "  %s\t%d rows\n", printable(o.OrgID), o.Rows)
+		fmt.Fprintf(t, "  %s\t%s\n", printable(o.OrgID), report.Plural(o.Rows, "row"))
 	}
 	_ = t.Flush()
 }
@@ -193,6 +225,6 @@ func (p *plan) printRejects(w io.Writer) {
 	case p.failures != "":
 		fmt.Fprintf(w, "all of them are in %s\n", p.failures)
 	case more > 0:
-		fmt.Fprintf(w, "  and %d more: --failures FILE writes all of them\n", more)
+		fmt.Fprintf(w, "  and %s more: --failures FILE writes all of them\n", report.Number(more))
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // removeCmd takes members out of organizations.
 type removeCmd struct {
-	File string `arg:"" help:"CSV file with a header, results of an import to undo it, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, the results of an import to undo it, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
 	MaxRemovals *int `help:"How many memberships may be removed; required. The number that the file names is said if it is left out." placeholder:"N" group:"stop"`

@@ -14,7 +14,7 @@ import (
 
 // reportCmd makes a page of a results file.
 type reportCmd struct {
-	File   string `arg:"" name:"results" help:"Results file of a run, or - for standard input." placeholder:"RESULTS"`
+	File   string `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
 	Output string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
 	Events string `help:"What the run wrote with --events: the page then tells of limits, waits and outages too." placeholder:"FILE" group:"input"`
 }

@@ -13,7 +13,7 @@ import (
 
 // rolesCmd gives members roles in organizations.
 type rolesCmd struct {
-	File string `arg:"" help:"CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
 
 	jobFlags      `embed:""`
 	Role          string `help:"The role of every row, by its name or id, for a file without a column of them." placeholder:"NAME" group:"input"`

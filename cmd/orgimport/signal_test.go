@@ -50,7 +50,7 @@ func TestSignalStopsVerifyWhileItWaitsForTheList(t *testing.T) {
 		if !strings.HasSuffix(run.stdout.String(), "\n2,org_a,auth0|1,not a member\n") {
 			t.Errorf("stdout is %q", run.stdout.String())
 		}
-		if said := run.stderr.String(); !strings.Contains(said, "stopped by SIGINT") || !strings.HasSuffix(said, "\n1 lines = 0 there + 1 missing\n") {
+		if said := run.stderr.String(); !strings.Contains(said, "stopped by SIGINT") || !strings.HasSuffix(said, "\n1 line = 0 there + 1 missing\n") {
 			t.Errorf("stderr is %q", said)
 		}
 	})
@@ -77,7 +77,7 @@ func TestVerifyGivesUpOnAListThatNeverEnds(t *testing.T) {
 		if code := <-p.begin(run).ended; code == exitDone || pages > 10 {
 			t.Errorf("exit code %d after %d pages", code, pages)
 		}
-		if said := run.stderr.String(); !strings.Contains(said, "gives out the same page again and again") || !strings.HasSuffix(said, "\n1 lines = 0 there + 1 not checked\n") {
+		if said := run.stderr.String(); !strings.Contains(said, "gives out the same page again and again") || !strings.HasSuffix(said, "\n1 line = 0 there + 1 not checked\n") {
 			t.Errorf("stderr is %q", said)
 		}
 	})

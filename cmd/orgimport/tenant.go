@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/report"
 )
 
 // tenantCmd is the simulated tenant alone: a rehearsal for one's own CSV.
@@ -137,8 +138,8 @@ in another terminal:
 	defer cancel()
 	<-ctx.Done()
 	stats := tenant.Stats()
-	fmt.Fprintf(c.stderr, "%d requests, %d answered 429, at most %d at a time, %d tokens\n",
-		stats.Total(), stats.Status(http.StatusTooManyRequests), stats.PeakInFlight, stats.TokensIssued)
+	fmt.Fprintf(c.stderr, "%s, %s answered 429, at most %d at a time, %s\n",
+		report.Plural(stats.Total(), "request"), report.Number(stats.Status(http.StatusTooManyRequests)), stats.PeakInFlight, report.Plural(stats.TokensIssued, "token"))
 	for _, class := range auth0test.Classes() {
 		var counts []string
 		for _, status := range slices.Sorted(maps.Keys(stats.Requests[class])) {
@@ -146,14 +147,14 @@ in another terminal:
 			if status == 0 {
 				name = "no answer"
 			}
-			counts = append(counts, fmt.Sprintf("%s %d times", name, stats.Requests[class][status]))
+			counts = append(counts, name+" "+report.Plural(stats.Requests[class][status], "time"))
 		}
 		if counts != nil {
 			fmt.Fprintf(c.stderr, "  %-24s %s\n", class, strings.Join(counts, ", "))
 		}
 	}
 	if stats.Leaks > 0 {
-		fmt.Fprintf(c.stderr, "%d downloads came with a token or a cookie, which must not go there\n", stats.Leaks)
+		fmt.Fprintf(c.stderr, "%s came with a token or a cookie, which must not go there\n", report.Plural(stats.Leaks, "download"))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/report"
 )
 
 // firstSettle is the first pause before whoever is missing is asked for again;
@@ -57,7 +58,7 @@ func (v *verifier) run(ctx context.Context) error {
 			pause = max(pause, left/time.Duration(looks))
 		}
 		pause = min(pause, left)
-		v.log.Info(fmt.Sprintf("%d lines are %s, in %d organizations: asking again in %s", countOpen(pending), v.yet(), len(pending), pause.Round(100*time.Millisecond)))
+		v.log.Info(fmt.Sprintf("%s %s %s, in %s: asking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet(), report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
 		if err := rest(ctx, pause); err != nil {
 			return err
 		}
@@ -169,6 +170,6 @@ func (v *verifier) progress() progress {
 	holds, _ := v.words()
 	return progress{
 		done: asked, total: all,
-		words: fmt.Sprintf("%d of %d organizations, %d of %d lines %s", asked, all, v.holds.Load(), v.lines, holds),
+		words: fmt.Sprintf("%s of %s, %s of %s %s", report.Number(int(asked)), report.Plural(int(all), "organization"), report.Number(int(v.holds.Load())), report.Plural(v.lines, "line"), holds),
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // verifyCmd reads members back, for who wants to see it with his own eyes.
 type verifyCmd struct {
-	File   string        `arg:"" name:"results" help:"Results file of a run, or - for standard input." placeholder:"RESULTS"`
+	File   string        `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
 	Settle time.Duration `help:"How long to go on asking for members who are not there yet, at most." default:"60s" placeholder:"DURATION" group:"pace"`
 
 	tenantFlags `embed:""`
@@ -112,7 +112,7 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 	switch {
 	case err != nil:
 	case sum.unread != nil:
-		err = &exitError{exitTemporary, fmt.Errorf("%d lines could not be checked: %w", sum.unchecked, sum.unread), "try again in a while"}
+		err = &exitError{exitTemporary, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), "try again in a while"}
 	case sum.missing > 0:
 		err = errRows
 	}
@@ -159,7 +159,7 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 		damaged++
 	}
 	if damaged > 0 {
-		v.log.Warn(fmt.Sprintf("%s: %d lines are damaged and not checked; import --resume mends the file", in.name, damaged))
+		v.log.Warn(fmt.Sprintf("%s: %s damaged and not checked; import --resume repairs the file", in.name, report.Plural(damaged, "line")+report.Verb(damaged, " is", " are")))
 	}
 	return nil
 }
@@ -206,12 +206,12 @@ func (v *verifier) reckon() verdicts {
 // String adds up.
 func (s verdicts) String() string {
 	holds, fails := s.words()
-	terms := []string{fmt.Sprintf("%d %s", s.lines-s.missing-s.unchecked, holds)}
+	terms := []string{report.Number(s.lines-s.missing-s.unchecked) + " " + holds}
 	if s.missing > 0 {
-		terms = append(terms, fmt.Sprintf("%d %s", s.missing, fails))
+		terms = append(terms, report.Number(s.missing)+" "+fails)
 	}
 	if s.unchecked > 0 {
-		terms = append(terms, fmt.Sprintf("%d not checked", s.unchecked))
+		terms = append(terms, report.Number(s.unchecked)+" not checked")
 	}
-	return fmt.Sprintf("%d lines = %s", s.lines, strings.Join(terms, " + "))
+	return report.Plural(s.lines, "line") + " = " + strings.Join(terms, " + ")
 }

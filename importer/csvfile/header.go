@@ -49,9 +49,9 @@ func (t *Table) openHeader(d Dialect) error {
 		return err
 	}
 	var input *InputError
-	if errors.As(err, &input) && input.elsewhere {
+	if errors.As(err, &input) && (input.elsewhere || given) {
 		better := t.diagnose(window, d, given)
-		if better == nil && t.findHeader(d) {
+		if better == nil && input.elsewhere && t.findHeader(d) {
 			return nil
 		}
 		input = cmp.Or(better, input)
@@ -172,8 +172,8 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 		other := sniffDelimiter(head, d)
 		if names := splitHeader(head, other); has(names) {
 			return &InputError{
-				text: fmt.Sprintf("with --delimiter %s the header has only %s", shellWord(string(d.Delimiter)), quoted(first)),
-				hint: fmt.Sprintf("leave it out: the delimiter of this file is the %s", delimiterName(other)),
+				text: fmt.Sprintf("with --delimiter %s the header is one column only: %s", shellWord(string(d.Delimiter)), quoted(first)),
+				hint: fmt.Sprintf("leave --delimiter out: the delimiter of this file is the %s", delimiterName(other)),
 			}
 		}
 	}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/alecthomas/kong"
+)
+
+// What people typed and what is wrong with it, in their words.
+
+// usageOf returns what ends the program if the arguments can't be parsed.
+func usageOf(err error) error {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	command, _, _ := strings.Cut(parse.Context.Command(), " ") // without its arguments
+	hint := "see orgimport " + strings.TrimSpace(command+" --help")
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, `expected "<`):
+		arg := parse.Context.Selected().Positional[0]
+		return usagef("name "+lowerFirst(strings.TrimSuffix(arg.Help, ".")), "orgimport %s: <%s> is missing", command, arg.Name)
+	case strings.HasPrefix(text, "expected one of "):
+		return usagef(hint, "a command is missing")
+	case oneOf.MatchString(text):
+		parts := oneOf.FindStringSubmatch(text)
+		values := strings.Split(strings.ReplaceAll(parts[2], `"`, ""), ",")
+		return usagef(hint, "%s must be %s, not %q", parts[1], alternatives(values), parts[3])
+	}
+	return usageError(err, hint)
+}
+
+var oneOf = regexp.MustCompile(`^(\S+) must be one of (.*) but got "(.*)"$`)
+
+// alternatives lists values: "a, b or c".
+func alternatives(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
+}
+
+func lowerFirst(s string) string {
+	runes := []rune(s)
+	if len(runes) > 0 {
+		runes[0] = unicode.ToLower(runes[0])
+	}
+	return string(runes)
+}
+
+// durations reads the flags that are durations.
+func durations() kong.Option {
+	return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+			return err
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is no duration, such as 30s, 10m or 2h", text)
+		}
+		target.SetInt(int64(d))
+		return nil
+	}))
+}
+
+// versionFlag prints the version, as orgimport version does.
+type versionFlag bool
+
+// BeforeReset is called by kong when the flag is typed.
+func (versionFlag) BeforeReset(app *kong.Kong, c *console) error {
+	if err := (versionCmd{}).Run(c); err != nil {
+		return err
+	}
+	app.Exit(exitDone)
+	return nil
+}
+
+// hideFlags takes flags that change nothing in a command out of its help and its
+// completion. They can still be typed, and set in the environment for all
+// commands.
+func hideFlags(app *kong.Kong, command string, names ...string) {
+	for _, node := range app.Model.Children {
+		for _, f := range node.Flags {
+			f.Hidden = f.Hidden || node.Name == command && slices.Contains(names, f.Name)
+		}
+	}
+}
+
+// similarFile returns the path of a file beside path whose name is nearly the
+// same; empty if there is none.
+func similarFile(path string) string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	nearest, least := "", 3
+	for _, entry := range entries {
+		if d := distance(strings.ToLower(entry.Name()), strings.ToLower(filepath.Base(path))); d < least && !entry.IsDir() {
+			nearest, least = entry.Name(), d
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), nearest)
+}
+
+// distance is how many letters have to be added, left out or replaced to make b
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := before
+			if a[i] != b[j] {
+				replaced++
+			}
+			before = row[j+1]
+			row[j+1] = min(replaced, before+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
