@@ -287,6 +287,7 @@ func cantKeep(in *input, results string, err error) error {
 // anything, and opens it anew with the columns of the keys.
 func (j *job) collect(ctx context.Context) (err error) {
 	j.table, err = j.look.prepare(ctx, j.in, j.table, j.spool, j.again)
+	j.total.Store(int64(j.look.rows))
 	return err
 }
 

@@ -59,7 +59,7 @@ type NoneFoundError struct {
 }
 
 func (e *NoneFoundError) Error() string {
-	return fmt.Sprintf("the tenant has none of the %d keys of the kind %s", e.Keys, e.Kind)
+	return fmt.Sprintf("none of the %d keys of the kind %s was found in the tenant", e.Keys, e.Kind)
 }
 
 // leastGuarded is how many keys there must be to wonder that none is found.

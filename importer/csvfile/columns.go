@@ -394,7 +394,7 @@ func (c *columns) title(s *side) string {
 		case f == s.fields[1] && kind == importer.KindEmail:
 			part += " (e-mail)"
 		case f == s.fields[1] && kind != "" && kind != s.kinds[0]:
-			part += " (" + strings.ReplaceAll(kind, "_", " ") + ")"
+			part += " (" + kind + ")"
 		}
 		parts = append(parts, part)
 	}
