@@ -15,6 +15,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -22,6 +23,7 @@ import (
 type exportCmd struct {
 	Org []string `arg:"" optional:"" help:"Organizations, by id or by name; none: all of the tenant." placeholder:"ORG"`
 
+	Orgs        string        `help:"Organizations, by id or by name: a column of this CSV file." placeholder:"FILE" group:"input"`
 	Output      string        `short:"o" help:"File to write when all is read; default: standard output, as it is read." placeholder:"FILE" group:"output"`
 	Roles       bool          `help:"Add a column with the ids of each member's roles in the organization." group:"output"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
@@ -39,6 +41,8 @@ orgimport export -o members.csv
 
 orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
 
+orgimport export --orgs customers.csv
+
 It takes the scopes read:organizations and read:organization_members, and with --roles read:organization_member_roles. Unless all is read, FILE stays as it was. The exit code is 1 if an organization that was named does not exist; the others are written all the same.`
 }
 
@@ -53,6 +57,7 @@ type export struct {
 	ui   *ui
 	conn *connection
 
+	named   []string // organizations to export; none: all
 	unknown []string // organizations that were named and don't exist
 	members int      // written
 	written int      // organizations
@@ -61,7 +66,7 @@ type export struct {
 
 // Run exports the members.
 func (cmd *exportCmd) Run(c *console) error {
-	x := &export{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags)}
+	x := &export{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags), named: cmd.Org}
 	defer x.ui.Close()
 	x.log = x.ui.log
 	ctx, end := c.untilSignal(x.signalled, x.ui.abandon)
@@ -70,6 +75,9 @@ func (cmd *exportCmd) Run(c *console) error {
 	defer stop()
 	var err error
 	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags); err != nil {
+		return err
+	}
+	if err := x.readOrgs(ctx); err != nil {
 		return err
 	}
 	if err := x.conn.need(ctx, cmd.scopes()...); err != nil {
@@ -96,6 +104,29 @@ func (cmd *exportCmd) Run(c *console) error {
 	return e.said()
 }
 
+// readOrgs reads the organizations that a file names.
+func (x *export) readOrgs(ctx context.Context) error {
+	if x.cmd.Orgs == "" {
+		return nil
+	}
+	if err := x.checkOutputs([]file{{"--orgs", x.cmd.Orgs}}, []file{{"--output", x.cmd.Output}}); err != nil {
+		return err
+	}
+	in, err := openInput(ctx, x.console, x.cmd.Orgs)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	orgs, err := csvfile.Organizations(in)
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	if x.named = append(x.named, orgs...); len(x.named) == 0 {
+		return usagef("leave it out to export all of the tenant", "--orgs %s names no organization", x.cmd.Orgs)
+	}
+	return nil
+}
+
 // scopes are those that the token must have; of each group, any.
 func (cmd *exportCmd) scopes() [][]string {
 	scopes := [][]string{scopesReadOrganization(), {"read:organization_members"}}
@@ -114,7 +145,7 @@ func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error
 	client, _ := x.conn.class(&x.observer)
 	var orgs []auth0.Organization
 	var err error
-	if named := x.cmd.Org; 0 < len(named) && len(named) <= eachUpTo {
+	if named := x.named; 0 < len(named) && len(named) <= eachUpTo {
 		orgs, err = x.each(ctx, client, named)
 	} else {
 		orgs, err = x.listed(ctx, client, named)
@@ -250,7 +281,7 @@ func (x *export) put(out *csv.Writer, r *roster) {
 
 // gone notes an organization that was removed from the tenant meanwhile.
 func (x *export) gone(r *roster) {
-	if len(x.cmd.Org) > 0 {
+	if len(x.named) > 0 {
 		x.unknown = append(x.unknown, r.org.ID)
 		return
 	}
