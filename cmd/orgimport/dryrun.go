@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"strings"
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
@@ -37,8 +38,16 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
+	rows = importer.Distinct(rows, j.does.KeyOf)
+	if j.Resume {
+		done, err := readJournal(j.Results, j.Domain, j.does)
+		if err != nil {
+			return err
+		}
+		rows = settled(rows, done.Has)
+	}
 	byOrg := make(map[string]int)
-	found, err := importer.Survey(tally(ctx, importer.Distinct(rows, j.does.KeyOf), byOrg), j.does.Size, nil)
+	found, err := importer.Survey(tally(ctx, rows, byOrg), j.does.Size, nil)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
@@ -96,7 +105,7 @@ func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error
 	usual := endpoint(20, 200)
 	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(found.Sendable, f.noun), duration(p.Requests, usual), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
-	fmt.Fprintln(w, p.reckoning())
+	fmt.Fprintln(w, strings.Replace(p.reckoning(), "in already", "done already", 1))
 	p.printTimes(w)
 	if len(byOrg) > 0 {
 		fmt.Fprintf(w, "\n%s:\n", report.Plural(len(byOrg), "organization"))

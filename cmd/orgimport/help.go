@@ -40,8 +40,9 @@ var topics = map[string]string{
   2    usage, configuration, unreadable input             fix that first
   3    stopped: credentials or permission refused,        fix that, then --resume
        disk full, results not writable
-  4    stopped by --max-errors, or because the first      look at the failed lines
-       100 answered rows all failed
+  4    stopped by --max-errors, --max-removals or         look at the failed lines,
+       --max-invitations, or because the first 100        or at the file
+       answered rows all failed
   5    gave up on something temporary: limit, outage,     yes, with --resume
        network
   6    another run holds the lock                         yes, later
@@ -80,6 +81,13 @@ NO_COLOR is honoured; SSL_CERT_FILE and HTTPS_PROXY are, as by every Go program.
   duplicate       the same pair stands on an earlier line; the message names it
   failed          the server refused this row; http_status, error_code, message say why
   rejected        never sent: the row itself is unusable
+
+Of other commands: removed (orgimport remove), assigned and already_assigned (orgimport
+roles, with the ids of the roles in a column roles behind these), invited and
+already_invited (orgimport invite, with the address in a column email), and sending, which
+an invitation has while it is under way. Where it is not known what became of one, the line
+is failed with the code unknown_outcome, and no run sends it again. A results file is no
+journal of another command.
 
 line is the row's line in the input of the run that wrote the line: once an input has
 changed, a row that was in already may stand elsewhere in it.

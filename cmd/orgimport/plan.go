@@ -283,25 +283,31 @@ func (p *planner) before() (*report.Journal, error) {
 	if !p.Resume {
 		return nil, nil
 	}
-	f, err := os.Open(p.Results)
-	if errors.Is(err, fs.ErrNotExist) { // as import has it: it would simply start
+	return readJournal(p.Results, p.Domain, new(auth0.Client).Import())
+}
+
+// readJournal reads what an earlier run of an operation has finished. Without a
+// domain, the results are of any tenant.
+func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // as a run has it: it would simply start
 		return &report.Journal{}, nil
 	}
 	if err != nil {
 		return nil, usagef("", "can't read the results: %w", err)
 	}
 	defer f.Close()
-	host := "" // of any tenant
-	if p.Domain != "" {
-		base, err := auth0.ParseDomain(p.Domain)
+	host := ""
+	if domain != "" {
+		base, err := auth0.ParseDomain(domain)
 		if err != nil {
 			return nil, usageError(fmt.Errorf("--domain: %w", err), "")
 		}
 		host = base.Host
 	}
-	done, err := report.Resume(f, io.Discard, new(auth0.Client).Import(), host, nil)
+	done, err := report.Resume(f, io.Discard, op, host, nil)
 	if err != nil {
-		return nil, resultsError(p.Results, err)
+		return nil, resultsError(path, err)
 	}
 	return done, nil
 }
