@@ -3,9 +3,10 @@ package main
 import (
 	"bytes"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -15,45 +16,51 @@ import (
 
 const lastSuccess = "orgimport_last_success_timestamp_seconds"
 
+// metrics are gauges in the order in which they were set. A registry is for
+// programs that are asked again and again.
+type metrics struct {
+	labels   []*dto.LabelPair // of all of them
+	families []*dto.MetricFamily
+}
+
+func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
+
+// set sets a gauge, one for each value of its own labels.
+func (m *metrics) set(name, help string, value float64, own ...*dto.LabelPair) {
+	gauge := &dto.Metric{Label: append(own, m.labels...), Gauge: &dto.Gauge{Value: &value}}
+	if n := len(m.families); n > 0 && m.families[n-1].GetName() == name {
+		m.families[n-1].Metric = append(m.families[n-1].Metric, gauge)
+		return
+	}
+	m.families = append(m.families, &dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{gauge}})
+}
+
 // writeMetrics writes a file for the textfile collector of Prometheus' node
 // exporter, whole or not at all. The time of the last success is carried over
 // from the file that was there before, unless this run is one.
 func writeMetrics(path string, s *report.Summary, tenant, results string) error {
-	registry := prometheus.NewRegistry()
 	// Two jobs on one machine write two files, and their series must differ.
-	labels := prometheus.Labels{"tenant": tenant, "results": results}
-	set := func(name, help string, value float64) {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels})
-		g.Set(value)
-		registry.MustRegister(g)
-	}
-	set("orgimport_exit_code", "Exit code of the last run.", float64(s.ExitCode))
-	set("orgimport_last_run_timestamp_seconds", "When the last run ended.", float64(s.Finished.Unix()))
-	set("orgimport_duration_seconds", "How long the last run took.", s.Finished.Sub(s.Started).Seconds())
-	set("orgimport_requests", "Requests of the last run.", float64(s.Requests))
-	set("orgimport_requests_refused", "Requests of the last run that were answered with 429.", float64(s.Refused))
-	set("orgimport_waited_seconds", "How long the last run waited for the tenant's limit.", s.Waited.Seconds())
-	rows := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "orgimport_rows", Help: "Rows of the input by what became of them.", ConstLabels: labels,
-	}, []string{"status"})
-	registry.MustRegister(rows)
-	for status, n := range s.Rows() {
-		rows.WithLabelValues(status).Set(float64(n))
+	m := metrics{labels: []*dto.LabelPair{label("results", results), label("tenant", tenant)}}
+	m.set("orgimport_exit_code", "Exit code of the last run.", float64(s.ExitCode))
+	m.set("orgimport_last_run_timestamp_seconds", "When the last run ended.", float64(s.Finished.Unix()))
+	m.set("orgimport_duration_seconds", "How long the last run took.", s.Finished.Sub(s.Started).Seconds())
+	m.set("orgimport_requests", "Requests of the last run.", float64(s.Requests))
+	m.set("orgimport_requests_refused", "Requests of the last run that were answered with 429.", float64(s.Refused))
+	m.set("orgimport_waited_seconds", "How long the last run waited for the tenant's limit.", s.Waited.Seconds())
+	rows := s.Rows()
+	for _, status := range slices.Sorted(maps.Keys(rows)) {
+		m.set("orgimport_rows", "Rows of the input by what became of them.", float64(rows[status]), label("status", status))
 	}
 	success, known := float64(s.Finished.Unix()), true
 	if s.ExitCode != exitDone {
-		success, known = successBefore(path, labels)
+		success, known = successBefore(path, m.labels)
 	}
 	if known {
-		set(lastSuccess, "When a run last ended with exit code 0.", success)
-	}
-	families, err := registry.Gather()
-	if err != nil {
-		return err
+		m.set(lastSuccess, "When a run last ended with exit code 0.", success)
 	}
 	// The node exporter, which reads it, is another user.
 	return replaceFile(path, 0o644, func(w io.Writer) error {
-		for _, family := range families {
+		for _, family := range m.families {
 			if _, err := expfmt.MetricFamilyToText(w, family); err != nil {
 				return err
 			}
@@ -63,7 +70,7 @@ func writeMetrics(path string, s *report.Summary, tenant, results string) error 
 }
 
 // successBefore reads the time of the last success from an earlier file.
-func successBefore(path string, labels prometheus.Labels) (at float64, known bool) {
+func successBefore(path string, labels []*dto.LabelPair) (at float64, known bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, false
@@ -81,11 +88,9 @@ func successBefore(path string, labels prometheus.Labels) (at float64, known boo
 	return 0, false
 }
 
-func hasLabels(m *dto.Metric, labels prometheus.Labels) bool {
-	for _, pair := range m.GetLabel() {
-		if labels[pair.GetName()] != pair.GetValue() {
-			return false
-		}
-	}
-	return true
+// hasLabels reports whether the labels of m are those.
+func hasLabels(m *dto.Metric, labels []*dto.LabelPair) bool {
+	return slices.EqualFunc(m.GetLabel(), labels, func(a, b *dto.LabelPair) bool {
+		return a.GetName() == b.GetName() && a.GetValue() == b.GetValue()
+	})
 }
