@@ -178,24 +178,24 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 		}},
 		{"white space", "org a,u1\norg\u00A0b,u2\norg_c,u 3\norg_d,u\t4\n", []string{
 			"2 org a u1: the organization's id holds white space",
-			"3 org\u00A0b u2: the organization's id holds white space",
+			"3  u2: the organization's id holds white space: \"org\\u00a0b\"",
 			"4 org_c u 3",
-			"5 org_d u\t4: the user's id holds a control character",
+			"5 org_d : the user's id holds a control character: \"u\\t4\"",
 		}},
 		{"control characters", "org\x01a,u1\norg_b,u\x7F2\norg_c,u\r3\norg_d,u\u20284\n", []string{
-			"2 org\x01a u1: the organization's id holds a control character",
-			"3 org_b u\x7F2: the user's id holds a control character",
+			"2  u1: the organization's id holds a control character: \"org\\x01a\"",
+			"3 org_b : the user's id holds a control character: \"u\\x7f2\"",
 			"4 org_c u",
 			"5  : 1 field, the header has 2: 3",
-			"6 org_d u\u20284: the user's id holds a line break",
+			"6 org_d : the user's id holds a line break: \"u\\u20284\"",
 		}},
 		{"not UTF-8", "org_a,J\xFCrgen\nJ\xFCrgen,u2\norg_c,u3\n", []string{
-			"2 org_a J\uFFFDrgen: the user's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252)",
-			"3 J\uFFFDrgen u2: the organization's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252)",
+			"2 org_a : the user's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252): \"J\\xfcrgen\"",
+			"3  u2: the organization's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252): \"J\\xfcrgen\"",
 			"4 org_c u3",
 		}},
 		{"a character that was lost", "org_a,J\uFFFDrgen\n", []string{
-			"2 org_a J\uFFFDrgen: the user's id holds U+FFFD, the mark of a character that was lost in a conversion",
+			"2 org_a : the user's id holds U+FFFD, the mark of a character that was lost in a conversion: J\uFFFDrgen",
 		}},
 		{"files joined", "org_a,u1\n\uFEFForg_id,user_id\norg_a,user_id\n", []string{
 			"2 org_a u1",

@@ -33,17 +33,23 @@ func decompress(r *bufio.Reader) (*bufio.Reader, string, error) {
 		if err != nil {
 			return nil, "", &InputError{text: "the gzip data can't be read", hint: hintAgain, err: err}
 		}
-		return bufio.NewReader(&members{gzip: z, r: r}), "gzip", nil
-	case bytes.HasPrefix(head, []byte{0x28, 0xB5, 0x2F, 0xFD}):
+		return bufio.NewReader(&sticky{r: &members{gzip: z, r: r}}), "gzip", nil
+	case bytes.HasPrefix(head, []byte{0x28, 0xB5, 0x2F, 0xFD}), isSkippable(head):
 		// Concurrency 1 decodes in Read itself: no goroutine is left behind if
 		// the reader is abandoned.
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, "", &InputError{text: "the zstd data can't be read", hint: hintAgain, err: err}
 		}
-		return bufio.NewReader(z), "zstd", nil
+		return bufio.NewReader(&sticky{r: z}), "zstd", nil
 	}
 	return r, "", nil
+}
+
+// isSkippable reports whether a frame of zstd begins that is to be skipped, as
+// pzstd writes before its data.
+func isSkippable(head []byte) bool {
+	return len(head) == 4 && head[0]>>4 == 5 && bytes.Equal(head[1:], []byte{0x2A, 0x4D, 0x18})
 }
 
 var gzipMagic = []byte{0x1F, 0x8B}

@@ -3,6 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -112,6 +113,8 @@ func encodingTitle(name string) string {
 		return "UTF-16 (big endian)"
 	case encWindows1252:
 		return "Windows-1252"
+	case encUTF16:
+		return "UTF-16"
 	}
 	return "UTF-8"
 }
@@ -148,8 +151,13 @@ func (t *Table) openText(r io.Reader, d Dialect) (io.Reader, error) {
 	switch {
 	case t.own && (encoding != encWindows1252 || isUTF8(head)):
 		encoding = "" // it is the original's
-	case strings.EqualFold(encoding, encWindows1252) && isUTF8(head) && !isASCII(string(head)):
-		return nil, &InputError{text: "this is UTF-8, not Windows-1252", hint: "leave out --encoding"}
+	case encoding != "":
+		if is := contradicts(head, strings.ToLower(encoding)); is != "" {
+			return nil, &InputError{
+				text: fmt.Sprintf("this is %s, not %s", encodingTitle(is), encodingTitle(strings.ToLower(encoding))),
+				hint: "leave out --encoding",
+			}
+		}
 	}
 	text, encoding := decode(data, encoding)
 	t.encoding = encoding
@@ -158,6 +166,21 @@ func (t *Table) openText(r io.Reader, d Dialect) (io.Reader, error) {
 		return nil, err
 	}
 	return &lineEnds{r: text}, nil
+}
+
+// contradicts returns what a file that begins with head is in, if it can't be in
+// the encoding that is named.
+func contradicts(head []byte, named string) string {
+	is := sniffEncoding(head, "")
+	switch wide := strings.HasPrefix(is, encUTF16); {
+	case wide && named != is && named != encUTF16:
+		return is
+	case !wide && strings.HasPrefix(named, encUTF16) && isUTF8(head) && !bytes.Contains(head, []byte{0}) && len(head) > 0:
+		return encUTF8
+	case named == encWindows1252 && isUTF8(head) && !isASCII(string(head)):
+		return encUTF8
+	}
+	return ""
 }
 
 // isUTF8 reports whether the begin of a file is UTF-8. Its last character may be

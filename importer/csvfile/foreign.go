@@ -35,6 +35,7 @@ const (
 // a file in them. The first that fits counts.
 var foreignFiles = []struct{ magic, contains, what, hint string }{
 	{"PK\x03\x04", "opendocument.spreadsheet", "a LibreOffice spreadsheet", hintSave},
+	{"PK\x03\x04", "Index/Document.iwa", "a Numbers spreadsheet", hintSave},
 	{"PK\x03\x04", "xl/", "an Excel workbook", hintSave},
 	{"PK\x03\x04", "[Content_Types].xml", "an Excel workbook", hintSave},
 	{"PK\x03\x04", "", "a ZIP archive", hintUnpack},
@@ -43,6 +44,11 @@ var foreignFiles = []struct{ magic, contains, what, hint string }{
 	{"BZh", "", "a bzip2 archive", hintUnpack},
 	{"\xFD7zXZ\x00", "", "an xz archive", hintUnpack},
 	{"7z\xBC\xAF\x27\x1C", "", "a 7-Zip archive", hintUnpack},
+	{"\x04\x22\x4D\x18", "", "an LZ4 archive", hintUnpack},
+	{"LZIP", "", "an lzip archive", hintUnpack},
+	{"\x1F\x9D", "", "an archive of compress", hintUnpack},
+	{"\x1F\x8B", "", "compressed twice", "unpack it once"},
+	{"\x28\xB5\x2F\xFD", "", "compressed twice", "unpack it once"},
 	{"PAR1", "", "a Parquet file", hintSave},
 	{"SQLite format 3\x00", "", "an SQLite database", hintSave},
 	{"\xFF\xFE\x00\x00", "", "a text in UTF-32", "save it in UTF-8"},

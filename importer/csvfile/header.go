@@ -186,6 +186,12 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 			}
 		}
 	}
+	if len(first) == 1 && has(strings.Fields(first[0])) {
+		return &InputError{
+			text: "there are only spaces between the columns: " + quoted(first),
+			hint: "have it written with a delimiter, as by sqlcmd -s , -W",
+		}
+	}
 	plain := make([]string, len(first))
 	for i, name := range first {
 		plain[i] = otherQuotes(cleanName(name))

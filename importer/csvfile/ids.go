@@ -35,11 +35,9 @@ func (t *Table) checkRefs(row *importer.Row, org, user ref) error {
 		return errors.New("the user is empty")
 	}
 	if err := checkOrg(org); err != nil {
-		row.OrgID, row.UserID = writable(row.OrgID), writable(row.UserID)
 		return fmt.Errorf("the organization's %s %w", org.title(&orgSide), err)
 	}
 	if err := checkUser(user); err != nil {
-		row.UserID = writable(row.UserID)
 		return fmt.Errorf("the user's %s %w", user.title(&userSide), err)
 	}
 	return t.checkMeant(row, org, user)
@@ -48,21 +46,21 @@ func (t *Table) checkRefs(row *importer.Row, org, user ref) error {
 // checkMeant returns why the values are not what the file was to say. They are
 // ids nevertheless, so that they must not get into a file that is an input again.
 func (t *Table) checkMeant(row *importer.Row, org, user ref) error {
-	if t.delimiter == '|' && slices.Contains(providers, user.value) {
-		row.UserID = ""
-		return &rowError{codeUnread, fmt.Sprintf("%q is the begin of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value)}
-	}
-	if t.encoding == encWindows1252 && (isMisread(org.value) || isMisread(user.value)) {
-		row.OrgID, row.UserID = "", ""
-		return &rowError{codeUnread, fmt.Sprintf("%q, %q is UTF-8 that was read as Windows-1252: leave out --encoding", org.value, user.value)}
+	switch {
+	case t.delimiter == '|' && slices.Contains(providers, user.value):
+		return unreadRow(row, fmt.Sprintf("%q is the begin of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value))
+	case t.encoding == encWindows1252 && (isMisread(org.value) || isMisread(user.value)):
+		return unreadRow(row, fmt.Sprintf("%q, %q is UTF-8 that was read as Windows-1252: leave out --encoding", org.value, user.value))
 	}
 	return nil
 }
 
 // providers are what ids of users begin with, before the first "|".
 var providers = []string{
-	"auth0", "google-oauth2", "google-apps", "samlp", "waad", "windowslive", "adfs", "ad", "oidc", "oauth2",
-	"okta", "pingfederate", "github", "facebook", "linkedin", "twitter", "apple", "email", "sms", "sfdc", "saml",
+	"ad", "adfs", "amazon", "apple", "auth0", "auth0-adldap", "baidu", "bitbucket", "box", "con", "custom", "dropbox", "email",
+	"evernote", "facebook", "fitbit", "github", "google-apps", "google-oauth2", "instagram", "ip", "line", "linkedin", "oauth1",
+	"oauth2", "office365", "oidc", "okta", "paypal", "pingfederate", "salesforce", "saml", "samlp", "sfdc", "sharepoint",
+	"shopify", "sms", "soundcloud", "twitter", "vkontakte", "waad", "weibo", "windowslive", "wordpress", "yahoo", "yandex",
 }
 
 // isMisread reports whether a text that was decoded from Windows-1252 has been
@@ -89,9 +87,6 @@ func (r ref) title(s *side) string {
 	}
 	return strings.ReplaceAll(r.kind, "_", " ")
 }
-
-// writable returns the value as it can be written to a file.
-func writable(id string) string { return strings.ToValidUTF8(id, "\uFFFD") }
 
 // checkOrg is stricter than checkText about ids, because an id becomes a segment
 // of a path, where "." and ".." name others.
@@ -128,7 +123,7 @@ var errApostrophe = errors.New("begins with an apostrophe, as in Auth0's own exp
 
 func checkText(id string, longest int, kind string) error {
 	switch {
-	case strings.HasPrefix(id, `="`):
+	case id[0] == '=' && !isFreeText(kind):
 		return errors.New("is a formula of a spreadsheet")
 	case id == `\N`:
 		return errors.New(`is \N, which is how databases write that there is none`)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"unicode"
+	"unicode/utf8"
 )
 
 // What a record may have. A quote that is never closed would otherwise swallow
@@ -230,13 +232,11 @@ func (l *lines) blank() bool {
 	if s := string(line); s == "\x1A" || s == `\.` {
 		return true
 	}
-	comma := []byte(string(l.comma))
 	for len(line) > 0 {
+		r, size := utf8.DecodeRune(line)
 		switch {
-		case line[0] == ' ', line[0] == '\t':
-			line = line[1:]
-		case l.comma != 0 && bytes.HasPrefix(line, comma):
-			line = line[len(comma):]
+		case r == l.comma && r != 0, unicode.IsSpace(r), isInvisible(r):
+			line = line[size:]
 		case bytes.HasPrefix(line, []byte(`""`)) && !bytes.HasPrefix(line, []byte(`"""`)):
 			line = line[2:]
 		default:

@@ -78,7 +78,7 @@ func (t *Table) Notes() []Note {
 		say(false, "the header is line %d: what stands above it is not read", t.headerLine)
 	}
 	if s := f.swallowed; s.n > 0 {
-		say(true, "line %d: a value in quotes goes over several lines, of which %s rows of their own: is a quote missing?", s.line, count(s.n, "looks like a row", "look like"))
+		say(true, "line %d: a value in quotes goes over several lines, of which %s: is a quote missing?", s.line, count(s.n, "looks like a row of its own", "look like rows of their own"))
 	}
 	if s := f.spans; s.n > 0 {
 		say(false, "%s over several lines, the first on line %d", count(s.n, "row goes", "rows go"), s.line)

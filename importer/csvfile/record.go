@@ -199,11 +199,18 @@ func (t *Table) clear(values []string) bool {
 
 // fits reports whether a record differs from the header in nothing but empty
 // values behind the last column with a name, as spreadsheets write them.
+//
+// A record with more values than the header has names must be empty behind the
+// last column that means something to us. Otherwise the delimiter may stand in
+// an id, without quotes, and have moved the others by one.
 func (t *Table) fits(values []string) bool {
-	if len(values) < len(t.columns.names) {
+	switch n := len(t.columns.names); {
+	case len(values) < n:
 		return len(values) >= t.columns.width()
+	case len(values) == n:
+		return true
 	}
-	return strings.Join(values[len(t.columns.names):], "") == ""
+	return strings.Join(values[slices.Max(t.columns.at[:])+1:], "") == ""
 }
 
 func (t *Table) rawOf(values []string) raw {
@@ -270,6 +277,9 @@ func (t *Table) widthText(got int) string {
 	text := fmt.Sprintf("%d fields, the header has %d", got, want)
 	if got == 1 {
 		text = fmt.Sprintf("1 field, the header has %d", want)
+		if line := t.lines.firstLine(); line[0] == '"' && bytes.ContainsRune(line, t.delimiter) {
+			text += "; the line is quoted as a whole"
+		}
 	}
 	if got > want {
 		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes, or the file have another", delimiterName(t.delimiter))

@@ -2,7 +2,9 @@ package csvfile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"orgimport/importer"
@@ -89,11 +91,51 @@ func (t *Table) row(r raw) importer.Row {
 	}
 	row.Err = t.judge(&row, r, named, org, user)
 	if row.Err != nil {
-		row.Keys = nil
+		t.leaveOut(&row, org, user)
 	} else {
 		t.noteRow(row, org, user)
 	}
 	return row
+}
+
+// leaveOut takes out of a row that is not to be sent what must not get into a
+// file that is an input again.
+func (t *Table) leaveOut(row *importer.Row, org, user ref) {
+	row.Keys = nil
+	if errors.As(row.Err, new(*importer.Settled)) {
+		return
+	}
+	if !survives(org.value) {
+		row.OrgID = ""
+		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(org.value))}
+	}
+	if !survives(user.value) {
+		row.UserID = ""
+		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(user.value))}
+	}
+	if unread := (*rowError)(nil); errors.As(row.Err, &unread) && unread.code == codeUnread {
+		for i := range row.Kept {
+			if f := t.columns.fieldAt(t.columns.kept[i]); fieldNone < f && f <= fieldConnection {
+				row.Kept[i] = ""
+			}
+		}
+		if t.emails {
+			row.Args[0] = ""
+		}
+	}
+}
+
+// survives reports whether a value comes back as it is from a results file that a
+// spreadsheet has saved: in another encoding, or with the result of a formula in
+// its place.
+func survives(value string) bool {
+	return !strings.HasPrefix(value, "=") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// unreadRow takes the ids out of a row and returns why it is rejected.
+func unreadRow(row *importer.Row, text string) error {
+	row.OrgID, row.UserID = "", ""
+	return &rowError{codeUnread, text}
 }
 
 // id returns the value if it is an id. The record's values share their memory:
@@ -136,11 +178,13 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 	}
 	switch {
 	case t.isHeader(&r.record, &userSide, &orgSide):
-		row.OrgID, row.UserID = "", ""
-		return &rowError{codeUnread, "the header again, with its columns in another order"}
-	case isRule(org.value) && isRule(user.value):
-		row.OrgID, row.UserID = "", ""
-		return &rowError{codeUnread, "a ruled line, not a row"}
+		return unreadRow(row, "the header again, with its columns in another order")
+	case (isRule(org.value) || org.from == fieldNone) && isRule(user.value):
+		return unreadRow(row, "a ruled line, not a row")
+	case org.from == fieldNone && rowCount.MatchString(user.value):
+		return unreadRow(row, "a count of rows, not a row")
+	case isComment(org) || isComment(user):
+		return unreadRow(row, fmt.Sprintf("a comment, not a row: %s", shorten(cmp.Or(named.value, user.value))))
 	case isUserShaped(org.value) && isOrgShaped(user.value):
 		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
@@ -153,6 +197,16 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 		return t.earlier(r.result())
 	}
 	return nil
+}
+
+// rowCount is what database clients write below the rows.
+var rowCount = regexp.MustCompile(`^\(\d+ rows?( affected)?\)$`)
+
+// isComment reports whether a value is text behind the mark of a comment, where
+// there could be an id.
+func isComment(r ref) bool {
+	return strings.HasPrefix(r.value, "#") && r.from != fieldNone && otherShape(r.value) != shapeNull &&
+		(r.kind == importer.KindOrgID || r.kind == importer.KindUserID || r.kind == "name")
 }
 
 // sameOrg reports whether the organization that a row names can be the one that
@@ -202,7 +256,7 @@ func (t *Table) namesColumn(r *record, s, named *side) bool {
 
 func (c *columns) isNameOf(value string, s *side) bool {
 	for _, f := range s.fields {
-		if c.at[f] >= 0 && c.name(f) == value {
+		if c.at[f] >= 0 && len(c.name(f)) == len(value) && strings.EqualFold(c.name(f), value) {
 			return true
 		}
 	}

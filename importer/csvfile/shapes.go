@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // shape is what an id looks like.
@@ -145,7 +146,7 @@ func shorten(id string) string {
 	if r := []rune(id); len(r) > most {
 		id = string(r[:most]) + "…"
 	}
-	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(id)
 	}
 	return id

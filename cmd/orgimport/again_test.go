@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+
+	"orgimport/importer"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// What is sent of any file stands in it, and what is sent of its failures and its
+// results would have been sent of the file: as they are, with the flags of the
+// first import or without, and after a spreadsheet has saved them.
+func FuzzFailuresAreAnInput(f *testing.F) {
+	for _, data := range []string{
+		"org_id,user_id\norg_a,auth0|1\norg_a,samlp|acme|CN=Ada,OU=Eng\norg_b,auth0|2\n",
+		"org_id,user_id,note\norg_a,samlp|acme|CN=Ada,OU=Eng,\n",
+		"org_id|user_id\norg_a|auth0|1\norg_a|google-oauth2|2\n",
+		"org_id|user_id|note\norg_a|auth0|1\n",
+		"org_id,user_id\norg_a,auth0|1\x00\norg_a,au\x00th0|2\norg_a,\"=\"\"auth0|3\"\"\"\norg_a,=HYPERLINK(\"x\")\n",
+		"org_id,user_id\norg_a,auth0\u200b|1\norg_a,J\xFCrgen\norg_a,'auth0|1\nauth0|1,org_b\n",
+		"org_id;email;note\norg_a;ann@example.com;x\norg_b;b\x01b@example.com;\"y\n",
+		"organization,email,connection\nacme,Ann@example.com,db\n,bob@example.com,\nacme,\u200b,db\n",
+		"'org_id','user_id'\n'org_a','auth0|1'\n",
+		"org_id,user_id\n'org_a,'auth0|1\n'org_b,'auth0|O'Neal\n",
+		"#TYPE x\norg_id,user_id\n#N/A,auth0|1\n# a, b\n----,----\norg_id,user_id\nuser_id,org_id\n",
+		"\uFEFForg_id\tuser_id\r\norg_a\t\\N\r\norg_b\tauth0|1\r\n\\.\r\n\x1A",
+		"org_id,user_id\n" + strings.Repeat("o", 51) + ",auth0|1\norg_a," + strings.Repeat("u", 1025) + "\n",
+		strings.Join(resultsColumns, ",") + ",email\n2,org_a,auth0|1,rejected,,row_unreadable,x,0,,,\n3,,,rejected,,user_not_found,x,0,,,a@b.c\n",
+	} {
+		for _, options := range []uint16{0, 0x11F, 0xFFFF} {
+			f.Add([]byte(data), options)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, options uint16) {
+		d := csvfile.Dialect{
+			Delimiter: []rune{0, 0, ';', '|'}[options&3],
+			Encoding:  []string{"", "", "utf-16", "windows-1252"}[options>>2&3],
+			Keep:      options>>4&1 != 0,
+		}
+		if options>>5&1 != 0 {
+			d.UserColumn = "note"
+		}
+		if options>>6&3 == 3 {
+			d.OrgID = "org_x"
+		}
+		first, err := readInput(data, d)
+		if err != nil {
+			return
+		}
+		texts := textsOf(data, d)
+		for _, row := range first.rows {
+			if row.Err == nil {
+				checkStands(t, texts, d, row)
+			}
+		}
+		for _, failures := range []bool{true, false} {
+			written := first.write(t, failures)
+			for _, flags := range []csvfile.Dialect{d, {OrgID: d.OrgID}} {
+				if dropped := flags.Delimiter != d.Delimiter || flags.UserColumn != d.UserColumn; dropped && d.Keep && d.UserColumn != "" {
+					continue // another column may then be the first to name the user
+				}
+				for name, save := range map[string]func([]byte) []byte{
+					"as it is":                              func(b []byte) []byte { return b },
+					"saved by Excel as CSV UTF-8":           savedByExcel(nil),
+					"saved by Excel as CSV":                 savedByExcel(charmap.Windows1252.NewEncoder()),
+					"saved by Excel as Unicode Text":        savedByExcel(unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder()),
+					"cut off in the middle of the last row": func(b []byte) []byte { return b[:len(b)-min(len(b), 40)] },
+				} {
+					again, err := readInput(save(written), flags)
+					if err != nil {
+						continue
+					}
+					for _, row := range again.rows {
+						if row.Err == nil && !first.sends[pairOf(row)] {
+							t.Fatalf("%s, with %+v: line %d sends %s, which the first import would not have sent\nfirst: %q\nthen:  %q",
+								name, flags, row.Line, pairOf(row), data, save(written))
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+var resultsColumns = []string{"line", "org_id", "user_id", "status", "http_status", "error_code", "message", "attempts", "correlation_id", "timestamp"}
+
+// reading is what an import makes of a file.
+type reading struct {
+	rows  []importer.Row
+	kept  []string
+	sends map[string]bool // by pairOf
+}
+
+// readInput reads a file as an import does: once for the columns that keys stand
+// in, and then for good.
+func readInput(data []byte, d csvfile.Dialect) (*reading, error) {
+	for again := false; ; again = true {
+		table, err := csvfile.Open(bytes.NewReader(data), d)
+		if err != nil {
+			return nil, err
+		}
+		r := reading{sends: make(map[string]bool)}
+		for row, err := range table.Rows() {
+			if err != nil {
+				return nil, err
+			}
+			r.rows = append(r.rows, row)
+			r.sends[pairOf(row)] = row.Err == nil || r.sends[pairOf(row)]
+		}
+		if again {
+			r.kept = table.Kept
+			return &r, nil
+		}
+		d.KeepKeys = table.UsedKeys()
+	}
+}
+
+// pairOf is whom the row is of, once what it names has been looked up.
+func pairOf(row importer.Row) string {
+	org, user := resolved(row)
+	return org + " " + user
+}
+
+// resolved returns the ids of a row, made up of its keys where it has none.
+func resolved(row importer.Row) (org, user string) {
+	org, user = row.OrgID, row.UserID
+	if row.Keys != nil && org == "" {
+		org = "org_" + hashed(row.Keys.Org.Kind, row.Keys.Org.Value)
+	}
+	if row.Keys != nil && user == "" {
+		user = "auth0|" + hashed(row.Keys.User.Kind, row.Keys.User.Value, row.Keys.Connection)
+	}
+	return org, user
+}
+
+func hashed(values ...string) string {
+	h := fnv.New64()
+	fmt.Fprintf(h, "%q", values)
+	return fmt.Sprintf("%x", h.Sum64())
+}
+
+// write returns the results of an import, or its failures alone. It adds some of
+// the rows, the server refuses others, and some are not found.
+func (r *reading) write(t *testing.T, failures bool) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := report.NewWriter(&b, nil, r.kept)
+	if err := w.WriteHeader(); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range r.rows {
+		o := importer.Outcome{Row: row, Status: importer.Added, Receipt: importer.Receipt{Time: time.Unix(0, 0)}}
+		switch n := row.Line % 3; {
+		case row.Err != nil:
+			o = rejection(row)
+		case n == 0 && row.Keys != nil:
+			o.Status, o.Code, o.Message = importer.Rejected, "user_not_found", "no user has it"
+		case n <= 1 && isLatin(row):
+			o.Status, o.Code = importer.Failed, "invalid_body"
+			o.Row.OrgID, o.Row.UserID = resolved(row)
+		default:
+			o.Row.OrgID, o.Row.UserID = resolved(row)
+		}
+		if failures && !o.Status.Failure() {
+			continue
+		}
+		if err := w.Write([]importer.Outcome{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+// isLatin reports whether the row can be saved in Windows-1252. A spreadsheet
+// writes question marks for what it can't, and nobody can know of which.
+func isLatin(row importer.Row) bool {
+	_, err := charmap.Windows1252.NewEncoder().String(strings.Join(append(row.Kept, row.OrgID, row.UserID), ""))
+	return err == nil
+}
+
+// savedByExcel saves a file as Excel does: with semicolons, line ends of Windows
+// and dates of its own, with the results of formulas, and as UTF-8 with a byte
+// order mark if it is told no other encoding.
+func savedByExcel(e *encoding.Encoder) func([]byte) []byte {
+	return func(data []byte) []byte {
+		records, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+		if err != nil {
+			return nil
+		}
+		for i, record := range records {
+			for j, value := range record {
+				switch {
+				case i > 0 && j == 9:
+					record[j] = "01.01.1970 00:00"
+				case strings.HasPrefix(value, "="):
+					record[j] = "#NAME?"
+				}
+			}
+		}
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
+		w.Comma, w.UseCRLF = ';', true
+		_ = w.WriteAll(records) // to memory
+		if e == nil {
+			return append([]byte("\uFEFF"), b.Bytes()...)
+		}
+		saved, _ := encoding.ReplaceUnsupported(e).Bytes(b.Bytes())
+		return bytes.ReplaceAll(saved, []byte("\x1A"), []byte("?"))
+	}
+}
+
+// textsOf returns what the bytes of a file may mean, unpacked, with quotes as
+// they stand and as they mean one.
+func textsOf(data []byte, d csvfile.Dialect) (texts []string) {
+	plain, err := csvfile.Decompress(bytes.NewReader(data))
+	if err != nil {
+		return nil
+	}
+	raw, _ := io.ReadAll(plain) // as far as it can be read
+	decoders := []*encoding.Decoder{
+		encoding.Nop.NewDecoder(),
+		unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder(),
+		unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder(),
+	}
+	if d.Encoding == "windows-1252" {
+		decoders = append(decoders, charmap.Windows1252.NewDecoder())
+	}
+	for _, decoder := range decoders {
+		text, _ := decoder.String(string(raw))
+		texts = append(texts, text, strings.ReplaceAll(text, `""`, `"`))
+	}
+	return texts
+}
+
+// checkStands fails the test if what a row sends, or is looked up by, does not
+// stand in the file.
+func checkStands(t *testing.T, texts []string, d csvfile.Dialect, row importer.Row) {
+	t.Helper()
+	values := []string{row.OrgID, row.UserID}
+	if k := row.Keys; k != nil {
+		values = append(values, k.Org.Value, k.User.Value, k.Connection)
+	}
+	for _, value := range values {
+		stands := value == d.OrgID
+		for _, text := range texts {
+			stands = stands || strings.Contains(text, value)
+		}
+		if !stands {
+			t.Fatalf("line %d sends %q, which does not stand in the file\n%q", row.Line, value, texts[0])
+		}
+	}
+}
