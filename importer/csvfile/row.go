@@ -224,16 +224,13 @@ func (t *Table) sameOrg(named ref) bool {
 // status is taken out: the file tells no more what a run with other flags would
 // make of the columns that were carried along.
 func (t *Table) staysRejected(r raw, org, user ref) bool {
-	if t.org.value != "" && org.value == "" {
-		org = t.org
-	}
 	switch strings.TrimSpace(r.Code) {
 	case "":
 		return r.OrgID == "" && t.org.value == "" || r.UserID == ""
 	case codeOtherOrg:
-		return t.org.value == "" || !t.sameOrg(org)
+		return org.kind != t.org.kind || org.value != t.org.value
 	}
-	return org.value == "" || user.value == ""
+	return org.value == "" && t.org.value == "" || user.value == ""
 }
 
 // isHeader reports whether the record has names of columns as its values: those
