@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -44,7 +46,7 @@ func (t *Tenant) organization(c *call) reply {
 		return noOrganization()
 	}
 	if !listed {
-		o = Organization{ID: c.arg, Name: strings.ToLower(strings.ReplaceAll(c.arg, "org_", "org-"))}
+		o = unlisted(c.arg)
 	}
 	return ok(http.StatusOK, o.body())
 }
@@ -62,13 +64,29 @@ func (t *Tenant) organizationByName(c *call) reply {
 	return ok(http.StatusOK, o.body())
 }
 
-// listOrganizations is GET /organizations, of those that are listed.
+// unlisted is an organization that is known by a predicate only.
+func unlisted(id string) Organization {
+	return Organization{ID: id, Name: strings.ToLower(strings.ReplaceAll(id, "org_", "org-"))}
+}
+
+// listOrganizations is GET /organizations, of those that are listed; if there
+// are none, of those that anybody was added to.
 func (t *Tenant) listOrganizations(c *call) reply {
 	order := make([]place, len(t.cfg.Organizations))
 	for i, o := range t.cfg.Organizations {
 		order[i] = place{firstOrg.UnixMilli() + int64(i), o.ID}
 	}
-	item := func(p place) map[string]any { return t.orgs[p.id].body() }
+	if len(order) == 0 {
+		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
+			order = append(order, place{firstOrg.UnixMilli(), id})
+		}
+	}
+	item := func(p place) map[string]any {
+		if o, listed := t.orgs[p.id]; listed {
+			return o.body()
+		}
+		return unlisted(p.id).body()
+	}
 	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
 }
 
