@@ -21,8 +21,8 @@ import (
 // demoCmd is the whole job with no account: a simulated tenant on the loopback,
 // the embedded sample, and the command that one would type.
 type demoCmd struct {
-	Dir      string `help:"Folder for the files; default: a new temporary one." placeholder:"DIR" group:"output"`
-	Progress string `help:"auto, bar, log or off." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+	Dir      string `help:"Folder for the files (default: a new temporary one)." placeholder:"DIR" group:"output"`
+	Progress string `help:"How progress is shown: bar, log (a line now and then), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
 }
 
 // The demo's limit is low, so that one sees it being respected, and high enough

@@ -21,12 +21,12 @@ import (
 
 // exportCmd gets members out of a tenant, as a CSV file.
 type exportCmd struct {
-	Org []string `arg:"" optional:"" help:"Organizations, by id or by name; none: all of the tenant." placeholder:"ORG"`
+	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all of the tenant)." placeholder:"ORG"`
 
-	Orgs        string        `help:"Organizations, by id or by name: a column of this CSV file." placeholder:"FILE" group:"input"`
-	Output      string        `short:"o" help:"File to write when all is read; default: standard output, as it is read." placeholder:"FILE" group:"output"`
+	Orgs        string        `help:"CSV file with a column of organizations, by id or name." placeholder:"FILE" group:"input"`
+	Output      string        `short:"o" help:"File, written once everything has been read (default: standard output, as it is read)." placeholder:"FILE" group:"output"`
 	Roles       bool          `help:"Add a column with the ids of each member's roles in the organization." group:"output"`
-	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`
@@ -37,13 +37,13 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file is an input of orgimport import, roles and remove.
 
-orgimport export -o members.csv
+Examples:
 
-orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
+    orgimport export -o members.csv
+    orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
+    orgimport export --orgs customers.csv
 
-orgimport export --orgs customers.csv
-
-It takes the scopes read:organizations and read:organization_members, and with --roles read:organization_member_roles. Unless all is read, FILE stays as it was. The exit code is 1 if an organization that was named does not exist; the others are written all the same.`
+It needs the scopes read:organizations and read:organization_members, and for --roles read:organization_member_roles. FILE stays as it was unless everything could be read. The exit code is 1 if an organization that was named does not exist; the others are written all the same.`
 }
 
 // Validate is called by kong when all flags are read.

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"orgimport/importer"
 )
 
 // helpCmd shows the help of a command, or of what no single flag is about.
@@ -35,68 +38,99 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 var topics = map[string]string{
 	"exit-codes": `Exit codes, and whether the same command is worth running again:
 
-  0    every row is in (an empty input too)
-  1    finished; some rows failed or were rejected        fix the rows first
-  2    usage, configuration, unreadable input             fix that first
-  3    stopped: credentials or permission refused,        fix that, then --resume
-       disk full, results not writable
-  4    stopped by --max-errors, --max-removals or         look at the failed lines,
-       --max-invitations, or because the first 100        or at the file
-       answered rows all failed
-  5    gave up on something temporary: limit, outage,     yes, with --resume
-       network
-  6    another run holds the lock                         yes, later
-  10   --max-duration reached                             yes, with --resume
-  129  SIGHUP, unless it was ignored from the start       yes, with --resume
-  130  SIGINT; what was in flight is finished and         yes, with --resume
-  143  SIGTERM; written within 25 s, and a second
-       signal ends at once
+  0    every row is done (an empty input too)
+  1    finished; some rows failed or were      fix the rows first
+       rejected
+  2    usage, configuration, unreadable input  fix that first
+  3    stopped: credentials or permission      fix that, then --resume
+       refused, disk full, results not
+       writable
+  4    stopped by --max-errors,                look at what failed, or at
+       --max-removals or --max-invitations,    the file
+       or because the first 100 answered
+       rows all failed
+  5    gave up on something temporary: a       yes, with --resume
+       rate limit, an outage, the network
+  6    another run holds the lock              yes, later
+  10   --max-duration reached                  yes, with --resume
+  129  SIGHUP, unless it was ignored from      yes, with --resume
+       the start
+  130  SIGINT  (Ctrl-C)                        yes, with --resume
+  143  SIGTERM                                 yes, with --resume
+
+After a signal, requests in flight are finished and written, within 25
+seconds; a second signal stops at once.
 `,
-	"environment": `Every flag has a twin in the environment: --max-errors is ORGIMPORT_MAX_ERRORS.
-What is typed wins. A variable set to nothing counts as not set.
+	"environment": `Every flag can be set in the environment: --max-errors is
+ORGIMPORT_MAX_ERRORS. What is typed takes precedence. An empty variable counts
+as not set.
 
-Whose tenant it is, in Auth0's own names (secrets are never flags):
+The tenant and its credentials have Auth0's own names. Secrets are never flags.
 
-  AUTH0_DOMAIN                 acme.eu.auth0.com
-  AUTH0_AUDIENCE               default https://DOMAIN/api/v2/; behind a custom domain,
-                               the tenant's own
-  AUTH0_CLIENT_ID              of a machine-to-machine application, and one of:
-  AUTH0_CLIENT_SECRET          its secret
+  AUTH0_DOMAIN         such as acme.eu.auth0.com
+  AUTH0_AUDIENCE       default: https://DOMAIN/api/v2/; behind a custom domain,
+                       that of the tenant's own domain
+  AUTH0_CLIENT_ID      of a machine-to-machine application, with one of:
+  AUTH0_CLIENT_SECRET  its secret
   AUTH0_CLIENT_ASSERTION_PRIVATE_KEY
-                               its private key (PEM), with
+                       its private key (PEM), with
   AUTH0_CLIENT_ASSERTION_SIGNING_ALG
-                               RS256 (default), RS384 or PS256
-  AUTH0_API_TOKEN              or, instead of an application, a ready token
+                       RS256 (default), RS384 or PS256
+  AUTH0_API_TOKEN      or, instead of an application, a token
 
-Each of the three secrets can be read from a file: AUTH0_CLIENT_SECRET_FILE and so on.
+Each of the three secrets can be read from a file: AUTH0_CLIENT_SECRET_FILE and
+so on.
 
-NO_COLOR is honoured; SSL_CERT_FILE and HTTPS_PROXY are, as by every Go program.
+NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY are honoured.
 `,
-	"results": `results.csv has one line for each row of the input, in the order of the answers:
+	"results": `A results file has one line for each row of the input, in the order of the
+answers, with these columns:
 
-  line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp
+  line            of the row in the input of the run that wrote it
+  org_id, user_id
+  status          see below
+  http_status, error_code, message
+                  of the answer, or why the row was not sent
+  attempts        requests that carried the row
+  correlation_id  sent as X-Correlation-ID; in the tenant's logs it is
+                  references.correlation_id
+  timestamp       of the answer, in UTC
 
-  added           the server took the batch it was in
-  already_member  known to have been a member before
-  duplicate       the same pair stands on an earlier line; the message names it
-  failed          the server refused this row; http_status, error_code, message say why
-  rejected        never sent: the row itself is unusable
+Statuses:
 
-Of other commands: removed (orgimport remove), assigned and already_assigned (orgimport
-roles, with the ids of the roles in a column roles behind these), invited and
-already_invited (orgimport invite, with the address in a column email), and sending, which
-an invitation has while it is under way. Where it is not known what became of one, the line
-is failed with the code unknown_outcome, and no run sends it again. A results file is no
-journal of another command.
+` + statusHelp() + `
+A row without a line has not been attempted: --resume attempts it, and tries
+again what failed or was rejected. The results and the file of --failures are
+inputs as they are.
 
-line is the row's line in the input of the run that wrote the line: once an input has
-changed, a row that was in already may stand elsewhere in it.
+The results of roles have an eleventh column, roles, with their ids; those of
+invite have email. If it is not known what became of an invitation, its line is
+failed with the code unknown_outcome, and no run sends it again. No command can
+continue from the results of another.
 
-A row without a line has not been attempted: --resume attempts it, and what failed or
-was rejected again. The file and the one of --failures are inputs as they are.
-Values are written as they are, such as an id that begins with = + - or @, for they
-must be read back: in a spreadsheet, import the columns as text.
-correlation_id is what the request carried as X-Correlation-ID: the tenant's logs have
-it as references.correlation_id.
+Values are written unchanged, even those that begin with = + - or @, because
+they are read back: in a spreadsheet, import the columns as text.
 `,
+}
+
+// statusHelp lists the statuses with their meanings.
+func statusHelp() string {
+	var text strings.Builder
+	for _, s := range importer.Statuses() {
+		const columns = 80 - 20
+		line := ""
+		name := string(s.Status)
+		flush := func() {
+			fmt.Fprintf(&text, "  %-17s %s\n", name, line)
+			name, line = "", ""
+		}
+		for _, word := range strings.Fields(s.Meaning) {
+			if line != "" && len(line)+1+len(word) > columns {
+				flush()
+			}
+			line = strings.TrimSpace(line + " " + word)
+		}
+		flush()
+	}
+	return text.String()
 }

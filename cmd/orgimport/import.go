@@ -14,20 +14,20 @@ type importCmd struct {
 	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
-	SkipMembers bool `help:"Read who is in already: they cost no write." group:"look-ups"`
+	SkipMembers bool `help:"Look up who is a member already: they cost no write." group:"look-ups"`
 	BatchSize   int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
-	DryRun      bool `help:"Send nothing; say what would be done, as orgimport plan does."`
+	DryRun      bool `help:"Send nothing; show what would be done, as orgimport plan does."`
 }
 
 // Help is what orgimport import --help says beside the flags.
 func (importCmd) Help() string {
-	return `orgimport import members.csv --failures failures.csv
+	return `Examples:
 
-orgimport import members.csv --failures failures.csv --resume
+    orgimport import members.csv --failures failures.csv
+    orgimport import members.csv --failures failures.csv --resume
+    zcat members.csv.gz | orgimport import - --results results.csv
 
-zcat members.csv.gz | orgimport import - --results results.csv
-
-Every flag has a twin in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help exit-codes, orgimport help environment and orgimport help results.`
+Every flag can be set in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help exit-codes, orgimport help environment and orgimport help results.`
 }
 
 // Validate is called by kong when all flags are read.

@@ -17,15 +17,15 @@ import (
 
 // dialectFlags say how to read the input; what is not said is found out.
 type dialectFlags struct {
-	OrgColumn   string `help:"Header of the column with the organization; default: org_id, organization_id, org, organization, org_name or organization_name." placeholder:"NAME" group:"input"`
-	UserColumn  string `help:"Header of the column with the user; default: user_id, userid, sub, user, email, mail, user_email or email_address." placeholder:"NAME" group:"input"`
-	Org         string `help:"The organization of all rows, by its id or name, for a file of users only." placeholder:"ORG" group:"input"`
-	OrgBy       string `help:"What the column of the organization holds: org_id, name, display_name or metadata.KEY; default: by its name." placeholder:"KEY" group:"input"`
-	UserBy      string `help:"What the column of the user holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH; default: by its name." placeholder:"KEY" group:"input"`
-	Connection  string `help:"Only users of this connection, where a row names the user by something other than the id; a column connection beats it." placeholder:"NAME" group:"input"`
-	Delimiter   string `help:"auto, or one of , ; | or tab." default:"auto" placeholder:"CHAR" group:"input"`
-	Encoding    string `help:"auto, utf-8, utf-16, utf-16le, utf-16be or windows-1252." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
-	KeepColumns bool   `help:"Carry the other columns to the results." group:"input"`
+	OrgColumn   string `help:"Header of the column with the organization (default: org_id, organization_id, org, organization, org_name or organization_name)." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Header of the column with the user (default: user_id, userid, sub, user, email, mail, user_email or email_address)." placeholder:"NAME" group:"input"`
+	Org         string `help:"Organization of every row, by id or name, for a file that has users only." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What the organization's column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What the user's column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH (default: what its header says)." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Connection to look for users in where a row does not name them by id; a column named connection takes precedence." placeholder:"NAME" group:"input"`
+	Delimiter   string `help:"What separates the columns: a comma, ; | or tab, or auto to find out." default:"auto" placeholder:"CHAR" group:"input"`
+	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to find out." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
+	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
 }
 
 // Validate is called by kong when all flags are read.

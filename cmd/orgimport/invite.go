@@ -19,26 +19,29 @@ type inviteCmd struct {
 	File string `arg:"" help:"A CSV file with a header, the failures of an import, or - for standard input." placeholder:"FILE"`
 
 	jobFlags       `embed:""`
-	Application    string        `help:"Client ID of the application that they will log in to." required:"" placeholder:"ID" group:"invitation"`
-	Inviter        string        `help:"Who invites them, as the mail says it." required:"" placeholder:"NAME" group:"invitation"`
-	TTL            time.Duration `help:"How long an invitation is good, up to 720h; default: as Auth0 has it, 7 days." placeholder:"DURATION" group:"invitation"`
-	Role           []string      `help:"Role in the organization of those who accept, by its name or id; may be repeated." placeholder:"NAME" group:"invitation"`
+	Application    string        `help:"Client ID of the application that the people will log in to." required:"" placeholder:"ID" group:"invitation"`
+	Inviter        string        `help:"Name of who invites, as the mail shows it." required:"" placeholder:"NAME" group:"invitation"`
+	TTL            time.Duration `help:"How long an invitation is valid, up to 720h (default: Auth0's 7 days)." placeholder:"DURATION" group:"invitation"`
+	Role           []string      `help:"Role in the organization for those who accept, by name or id; may be repeated." placeholder:"NAME" group:"invitation"`
 	NoEmail        bool          `help:"Have Auth0 send no mail." group:"invitation"`
-	MaxInvitations *int          `help:"How many invitations may be sent; required. The number that the file names is said if it is left out." placeholder:"N" group:"stop"`
-	DryRun         bool          `help:"Send nothing; say how many people of which organizations would be invited."`
+	MaxInvitations *int          `help:"Most invitations to send; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
+	DryRun         bool          `help:"Send nothing; show how many people would be invited, by organization."`
 }
 
 // Help is what orgimport invite --help says beside the flags.
 func (inviteCmd) Help() string {
-	return `orgimport invite people.csv --application CLIENT_ID --inviter "Acme" --max-invitations 40
+	return `The file has an e-mail address and an organization in each row. From the failures of an import it takes the people whom the tenant does not know (user_not_found). --connection names the connection that they will log in with.
 
-orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" --max-invitations 12
+Examples:
 
-The file has an e-mail address and an organization in each row. Of the failures of an import it takes those whom the tenant does not know (user_not_found). --connection names the connection that people will log in with.
+    orgimport invite people.csv --application CLIENT_ID --inviter "Acme" \
+        --max-invitations 40
+    orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" \
+        --max-invitations 12
 
-An invitation mails somebody, so it is sent at most once. The results get a line that says sending before it leaves. If its answer is lost, the tenant's list of invitations says whether it was made; if that does not tell, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: take its line out by hand to do so. Who has an invitation pending is already_invited.
+An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations shows whether it was made; if that does not tell, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: remove its line by hand to do so. Who has a pending invitation is already_invited.
 
-It takes the scopes create:organization_invitations and read:organization_invitations; with the name of a role also read:roles, with that of a connection read:connections. The links of invitations are neither read nor written anywhere.`
+It needs the scopes create:organization_invitations and read:organization_invitations; for the name of a role also read:roles, for that of a connection read:connections. The links of invitations are never read or written.`
 }
 
 // longestTTL is the longest that Auth0 takes.

@@ -100,19 +100,19 @@ func (f *jobFlags) Validate() error {
 
 // resultFlags say what is written, and where.
 type resultFlags struct {
-	Results  string `help:"What became of each row." default:"${results}" placeholder:"FILE" group:"results"`
-	Failures string `help:"The rows that are not in: a valid input as it is." placeholder:"FILE" group:"results"`
-	Resume   bool   `help:"Go on where the results file stands." group:"results"`
-	Lock     string `help:"Lock that keeps other runs off; default: beside the results." placeholder:"FILE" group:"results"`
+	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
+	Failures string `help:"File for the rows that are not done; it can be an input as it is." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Continue from the results file: skip what is done, try again what failed." group:"results"`
+	Lock     string `help:"Lock file that keeps a second run out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
 }
 
 func (f *resultFlags) lockPath() string { return cmp.Or(f.Lock, f.Results+".lock") }
 
 // stopFlags say when to stop before the end.
 type stopFlags struct {
-	MaxErrors   maxErrors     `help:"Stop with exit code 4 once so many rows failed." placeholder:"N|N%" group:"stop"`
-	NoGuard     bool          `help:"Do not stop when the first 100 rows that are answered all fail." group:"stop"`
-	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after that time." placeholder:"DURATION" group:"stop"`
+	MaxErrors   maxErrors     `help:"Stop with exit code 4 when this many rows have failed, or this share of them." placeholder:"N|N%" group:"stop"`
+	NoGuard     bool          `help:"Do not stop when the first 100 rows that were answered all failed." group:"stop"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 }
 
 // job is a task under way. Outcomes are recorded by one goroutine; what the

@@ -22,11 +22,11 @@ import (
 // lookupFlags say how rows that hold no ids are looked up, and what else is read
 // before anything is written.
 type lookupFlags struct {
-	CheckUsers      bool          `help:"Look user ids up too: one that the tenant does not have costs no write." group:"look-ups"`
-	Lookup          string        `help:"How to find users: auto, export (one job that exports all users of the tenant) or each (one request a user). auto takes each for up to 500." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
-	Users           string        `help:"Find users in this export of the tenant's users, NDJSON or Auth0's CSV, and ask only for those it lacks." placeholder:"FILE" group:"look-ups"`
-	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
-	AllowUnverified bool          `help:"Take users whose e-mail address is not verified." group:"look-ups"`
+	CheckUsers      bool          `help:"Look up user ids too: one that the tenant does not have costs no write." group:"look-ups"`
+	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request a user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
+	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and ask only for those it lacks." placeholder:"FILE" group:"look-ups"`
+	LookupWait      time.Duration `help:"Longest wait for the export job; then exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
+	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
 }
 
 // Validate is called by kong when all flags are read.

@@ -37,15 +37,15 @@ func main() {
 // cli is all that can be typed.
 type cli struct {
 	Import  importCmd  `cmd:"" set:"results=results.csv" help:"Add the users of a CSV file to organizations."`
-	Plan    planCmd    `cmd:"" set:"results=results.csv" help:"Say what an import would do, and how long it would take."`
-	Remove  removeCmd  `cmd:"" set:"results=removed.csv" help:"Take the users of a CSV file out of organizations, or undo an import."`
-	Roles   rolesCmd   `cmd:"" set:"results=assigned.csv" help:"Give members roles in their organizations."`
+	Plan    planCmd    `cmd:"" set:"results=results.csv" help:"Show what an import would do, and how long it would take."`
+	Remove  removeCmd  `cmd:"" set:"results=removed.csv" help:"Remove the users of a CSV file from organizations, or undo an import."`
+	Roles   rolesCmd   `cmd:"" set:"results=assigned.csv" help:"Assign roles to the members of organizations."`
 	Invite  inviteCmd  `cmd:"" set:"results=invited.csv" help:"Invite people to organizations by their e-mail addresses."`
-	Export  exportCmd  `cmd:"" help:"Get the members of organizations out, as a CSV file."`
-	Verify  verifyCmd  `cmd:"" help:"Read the members back, and say of every row that is in whether it is."`
-	Report  reportCmd  `cmd:"" help:"Make a page for people of a results file."`
-	Demo    demoCmd    `cmd:"" help:"Run the whole job against a simulated tenant on this machine."`
-	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with one's own CSV."`
+	Export  exportCmd  `cmd:"" help:"Write the members of organizations to a CSV file."`
+	Verify  verifyCmd  `cmd:"" help:"Check that the tenant has what the results of a run say."`
+	Report  reportCmd  `cmd:"" help:"Make a page of a run, to read or to send."`
+	Demo    demoCmd    `cmd:"" help:"Run a whole import against a simulated tenant on this machine."`
+	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with your own CSV."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	ShowVersion versionFlag `name:"version" short:"v" help:"Print the version."`
@@ -82,23 +82,10 @@ type console struct {
 func run(s surroundings) (code int) {
 	c := &console{surroundings: s}
 	exited := -1 // --help ends the parsing by an exit
-	parser, err := kong.New(&cli{},
-		kong.Name("orgimport"),
-		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
-		kong.Writers(s.stdout, s.stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.Resolvers(twins(s.getenv)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
-		durations(),
-		kong.ValueFormatter(helpOf),
-		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
-		kong.Bind(c),
-	)
+	parser, err := newParser(c, func(code int) { exited = code })
 	if err != nil {
 		return c.fail(err)
 	}
-	parser.Model.HelpFlag.Help = "Show this help."
-	hideFlags(parser, "plan", "reserve", "workers", "max-attempts", "request-timeout", "max-wait")
 	args := s.args
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -113,10 +100,35 @@ func run(s surroundings) (code int) {
 	return c.fail(ctx.Run())
 }
 
+// newParser returns what reads the arguments. It calls exit after --help and
+// --version.
+func newParser(c *console, exit func(code int)) (*kong.Kong, error) {
+	parser, err := kong.New(&cli{},
+		kong.Name("orgimport"),
+		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
+		kong.Writers(c.stdout, c.stderr),
+		kong.Exit(exit),
+		kong.Resolvers(twins(c.getenv)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
+		durations(),
+		kong.ValueFormatter(helpOf),
+		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
+		kong.Bind(c),
+	)
+	if err != nil {
+		return nil, err
+	}
+	parser.Model.HelpFlag.Help = "Show this help."
+	regroup(parser, "plan", "only with --check", "domain", "client-id", "audience",
+		"check-users", "lookup", "users", "lookup-wait", "allow-unverified", "skip-members", "no-guard", "resolved",
+		"reserve", "workers", "max-attempts", "request-timeout", "max-wait")
+	return parser, nil
+}
+
 // helpOf is the help of a flag. The variables that are its twins are not named:
 // the rule for them is said once.
 func helpOf(v *kong.Value) string {
-	if v.Default == "" || v.Default == "0" || v.Default == "auto" || v.IsBool() {
+	if v.Default == "" || v.Default == "0" || v.IsBool() {
 		return v.Help
 	}
 	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."

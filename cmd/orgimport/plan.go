@@ -26,16 +26,16 @@ type planCmd struct {
 	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	JSON  bool `help:"Print the plan as JSON." group:"output"`
-	Check bool `help:"Make the look-ups that the import would make, and ask whether the token is good and the organizations exist; takes credentials." group:"tenant"`
+	Check bool `help:"Ask the tenant what the import would look up: whether the token is good and the organizations exist. Needs credentials." group:"output"`
 
-	Results   string `help:"What became of each row, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
-	Resume    bool   `help:"Plan what is left by the results file." group:"results"`
-	Failures  string `help:"Write the rows that would be rejected: a valid input as it is." placeholder:"FILE" group:"results"`
-	Resolved  string `help:"With --check: write the file with the ids that were found: a valid input." placeholder:"FILE" group:"results"`
+	Results   string `help:"Results file, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
+	Resume    bool   `help:"Plan what the results file leaves to do." group:"results"`
+	Failures  string `help:"File for the rows that would be rejected; it can be an input as it is." placeholder:"FILE" group:"results"`
+	Resolved  string `help:"With --check, file for the rows with the ids that were found; it can be an input." placeholder:"FILE" group:"results"`
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
-	NoGuard   bool   `help:"Do not stop when the tenant has none of 100 keys or more." group:"look-ups"`
+	NoGuard   bool   `help:"Do not stop when the tenant has none of 100 or more keys." group:"look-ups"`
 
-	SkipMembers  bool `help:"Read who is in already: they cost no write." group:"look-ups"`
+	SkipMembers  bool `help:"Look up who is a member already: they cost no write." group:"look-ups"`
 	lookupFlags  `embed:""`
 	tenantFlags  `embed:""`
 	dialectFlags `embed:""`
@@ -45,9 +45,14 @@ type planCmd struct {
 
 // Help is what orgimport plan --help says beside the flags.
 func (planCmd) Help() string {
-	return `Reads all of the file and sends nothing, so it takes no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Rows that an import looks up are taken for good ones without --check.
+	return `Reads the whole file and sends nothing, so it needs no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Without --check, rows that an import looks up count as good.
 
-The times come from the limits that Auth0 publishes. No import can be faster, and most are slower: others use the tenant too, and bad rows cost requests.
+Examples:
+
+    orgimport plan members.csv
+    orgimport plan members.csv --check --resolved resolved.csv
+
+The times follow from the limits that Auth0 publishes. No import can be faster, and most are slower: others use the tenant too, and bad rows cost requests.
 
 --json prints one object: input, dialect, columns {org_id, user_id, kept}, rows = sendable + rejected + duplicates + settled, organizations, batches, batch_size, requests (at least), estimates [{plan, limit, seconds}], at_rate {rate, seconds} with --rate, notes (sentences about the file), largest [{org_id, rows}], rejects [{line, org_id, user_id, reason}] (the first ten), and with --check check {tenant, scope, asked, skipped, unknown [{org_id, rows}], keys [{of, kind, keys, found}], unresolved [{error_code, rows, examples [{line, reason}]}], members, look_ups [{phase, requests, seconds}], reads, writes_saved}.`
 }

@@ -16,19 +16,20 @@ type removeCmd struct {
 	File string `arg:"" help:"A CSV file with a header, the results of an import to undo it, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
-	MaxRemovals *int `help:"How many memberships may be removed; required. The number that the file names is said if it is left out." placeholder:"N" group:"stop"`
-	DryRun      bool `help:"Send nothing; say how many memberships of which organizations would be removed."`
+	MaxRemovals *int `help:"Most memberships to remove; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
+	DryRun      bool `help:"Send nothing; show how many memberships would be removed, by organization."`
 }
 
 // Help is what orgimport remove --help says beside the flags.
 func (removeCmd) Help() string {
-	return `orgimport remove leavers.csv --max-removals 120
+	return `Given the results of an import, it removes the users that this import added: the lines with status added, and no others. Users who were members before that import are removed too, unless it ran with --skip-members, because Auth0 accepts members again without saying so. Given its own results or failures, it removes those who are not removed yet.
 
-orgimport remove results.csv --max-removals 8123
+Examples:
 
-Given the results of an import, it removes those whom that import added: its added lines and no others. Whoever was a member before that import is removed too, unless the import ran with --skip-members, for Auth0 takes members again without a word. Given its own results or failures, it removes those who are not removed yet.
+    orgimport remove leavers.csv --max-removals 120
+    orgimport remove results.csv --max-removals 8123
 
-It takes the scope delete:organization_members. Users themselves stay. Auth0 needs 5 to 10 seconds until lists show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
+It needs the scope delete:organization_members. The users themselves stay. Auth0 needs 5 to 10 seconds until its lists show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
 }
 
 // Run removes the members.

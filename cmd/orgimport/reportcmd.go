@@ -16,12 +16,17 @@ import (
 type reportCmd struct {
 	File   string `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
 	Output string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
-	Events string `help:"What the run wrote with --events: the page then tells of limits, waits and outages too." placeholder:"FILE" group:"input"`
+	Events string `help:"Event log of the run (--events): the page then shows limits, waits and outages too." placeholder:"FILE" group:"input"`
 }
 
 // Help is what orgimport report --help says beside the flags.
 func (reportCmd) Help() string {
-	return `The page is one HTML file that needs no other: it opens from a mail, without the network. It says how the run went, what failed, and what to do about each cause.`
+	return `The page is a single HTML file: it can be mailed, and opens without a network. It says how the run went, what failed, and what to do about each cause.
+
+Examples:
+
+    orgimport report results.csv
+    orgimport report results.csv --events events.jsonl -o run.html`
 }
 
 // Run makes the page.

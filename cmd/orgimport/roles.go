@@ -16,23 +16,24 @@ type rolesCmd struct {
 	File string `arg:"" help:"A CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
 
 	jobFlags      `embed:""`
-	Role          string `help:"The role of every row, by its name or id, for a file without a column of them." placeholder:"NAME" group:"input"`
-	RoleSeparator string `help:"What stands between the roles of a row: any of these characters." default:",;|" placeholder:"CHARS" group:"input"`
-	SkipAssigned  bool   `help:"Read who has which roles already: they cost no request." group:"look-ups"`
-	DryRun        bool   `help:"Send nothing; say how many requests it takes, and how long."`
+	Role          string `help:"Role of every row, by name or id, for a file without a column of roles." placeholder:"NAME" group:"input"`
+	RoleSeparator string `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
+	SkipAssigned  bool   `help:"Look up who has which roles already: they cost no request." group:"look-ups"`
+	DryRun        bool   `help:"Send nothing; show how many requests it takes, and how long."`
 }
 
 // Help is what orgimport roles --help says beside the flags.
 func (rolesCmd) Help() string {
-	return `orgimport roles members.csv
+	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon or |; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
 
-orgimport roles members.csv --role Editor
+Examples:
 
-The column with the roles is called roles, role, role_ids or role_names. It holds names or ids (rol_…), with a comma, a semicolon or a | between; a value that is the name of a role as a whole is one role. A row of which a role is unknown, ambiguous or empty is rejected whole. Roles add up: those that members have they keep.
+    orgimport roles members.csv
+    orgimport roles members.csv --role Editor
 
-There is no request for more than one member, so that a million rows take 83 hours at the 200 requests a minute of most plans. It works before membership stands, and beside an import: the two have limits of their own.
+A request takes one member only, so a million rows take 83 hours at the 200 requests a minute of most plans. It can run before the users are members, and beside an import: each has a limit of its own.
 
-It takes the scope create:organization_member_roles; with names also read:roles, and with --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in a column roles behind the ten.`
+It needs the scope create:organization_member_roles; for names also read:roles, and for --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in an eleventh column, roles.`
 }
 
 // Validate is called by kong when all flags are read.

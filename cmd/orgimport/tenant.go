@@ -22,61 +22,61 @@ import (
 // tenantCmd is the simulated tenant alone: a rehearsal for one's own CSV.
 type tenantCmd struct {
 	Listen        string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
-	For           time.Duration `help:"End after that time; default: on SIGINT or SIGTERM." placeholder:"DURATION" group:"server"`
-	Latency       spread        `help:"How long answers take, such as 100ms or 100ms-250ms; default: as recorded of Auth0, about 110ms." placeholder:"TIME[-TIME]" group:"server"`
-	TokenLifetime time.Duration `help:"How long a token is good." default:"24h" placeholder:"DURATION" group:"server"`
-	Scopes        []string      `help:"What a token is good for; default: everything." placeholder:"SCOPE" group:"server"`
-	HideScopes    bool          `help:"Neither a token nor the answer that has it tells its scopes." group:"server"`
+	For           time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
+	Latency       spread        `help:"How long answers take, such as 100ms or 100ms-250ms (default: as measured at Auth0, about 110ms)." placeholder:"TIME[-TIME]" group:"server"`
+	TokenLifetime time.Duration `help:"How long a token is valid." default:"24h" placeholder:"DURATION" group:"server"`
+	Scopes        []string      `help:"Scopes that a token has (default: all)." placeholder:"SCOPE" group:"server"`
+	HideScopes    bool          `help:"Show the scopes neither in a token nor in the answer that carries it." group:"server"`
 
-	Users         string   `help:"Users that exist, and no others: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
-	Organizations string   `help:"Organizations that exist, and no others: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
-	Roles         []string `help:"Roles that exist; default: every id that begins with rol_." placeholder:"NAME[=ID]" group:"people"`
-	UnknownOrg    string   `help:"Without --organizations, those that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
-	UnknownUser   string   `help:"Without --users, those that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
+	Users         string   `help:"The users that exist: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
+	Organizations string   `help:"The organizations that exist: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
+	Roles         []string `help:"Roles that exist (default: every id that begins with rol_)." placeholder:"NAME[=ID]" group:"people"`
+	UnknownOrg    string   `help:"Without --organizations, organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
+	UnknownUser   string   `help:"Without --users, users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 
-	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, single-bucket-drip, single-bucket-fixed or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
-	Bucket []classBucket `help:"Limit of a class of requests, write-members if none is named, in place of all of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
-	Window bool          `help:"Refill the buckets at the end of each interval, not drop by drop." group:"limits"`
+	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, single-bucket-drip, single-bucket-fixed, or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
+	Bucket []classBucket `help:"Limit of a class of requests (default: write-members), in place of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
+	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
 
-	Refuse      string `help:"What a batch with an unknown user gets: 400, 404, or 204 to leave that user out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Name        string `help:"Whom that refusal names, and one of roles: none, all, first or index." enum:"none,all,first,index" default:"none" placeholder:"WHOM" group:"answers that Auth0 does not document"`
-	Partly      bool   `help:"Add the others of such a batch all the same." group:"answers that Auth0 does not document"`
-	Readd       string `help:"What a batch with a member gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	UnknownRole string `help:"What a role that does not exist gets: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Reassign    string `help:"What a role that the member has gets: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	InviteAgain string `help:"What a second invitation does: twice, replace or refuse." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
+	Refuse      string `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHOM" group:"answers that Auth0 does not document"`
+	Partly      bool   `help:"Add the other users of such a batch all the same." group:"answers that Auth0 does not document"`
+	Readd       string `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	UnknownRole string `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Reassign    string `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	InviteAgain string `help:"What a second invitation does: a second one exists (twice), it replaces the first (replace), or it is refused (refuse)." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
 
 	Lag        time.Duration `help:"How long lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
-	RemovalLag time.Duration `help:"How long a removed member is shown; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
-	Next       string        `help:"Whether the last page of a list has a next: always, never, or as recorded, of members but not of organizations." enum:"recorded,always,never" default:"recorded" placeholder:"WHEN" group:"lists"`
+	RemovalLag time.Duration `help:"How long a removed member is still listed; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
+	Next       string        `help:"Whether the last page of a list has a next: always, never, or as recorded, for members but not for organizations." enum:"recorded,always,never" default:"recorded" placeholder:"WHEN" group:"lists"`
 	Totals     string        `help:"Totals of pages: right, zero or absent." enum:"right,zero,absent" default:"right" placeholder:"WHICH" group:"lists"`
 
 	Export exportsOfTenant `embed:"" prefix:"export-" group:"exports of users"`
 
 	Fail      float64  `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
 	CutBefore float64  `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
-	CutAfter  float64  `help:"Share of requests that are cut off after it is done." placeholder:"0…1" group:"faults"`
+	CutAfter  float64  `help:"Share of requests that are cut off after their work is done." placeholder:"0…1" group:"faults"`
 	Hang      float64  `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
-	FaultsIn  []string `help:"Classes of requests that this happens to." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
-	Outage    spread   `help:"All requests get a 503 in this time after the start, such as 10s-14s." placeholder:"FROM-TO" group:"faults"`
-	Seed      uint64   `help:"Makes latencies and faults repeatable." default:"1" placeholder:"N" group:"faults"`
+	FaultsIn  []string `help:"Classes of requests that have these faults." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
+	Outage    spread   `help:"All requests get a 503 during this time after the start, such as 10s-14s." placeholder:"FROM-TO" group:"faults"`
+	Seed      uint64   `help:"Seed of latencies and faults, to repeat them." default:"1" placeholder:"N" group:"faults"`
 }
 
 // exportsOfTenant are the flags of how the simulated tenant exports users.
 type exportsOfTenant struct {
 	Time      time.Duration `help:"How long a job takes." placeholder:"DURATION"`
-	TimeLeft  bool          `help:"A job tells how long it still takes."`
+	TimeLeft  bool          `help:"A job says how long it still takes."`
 	Fail      int           `help:"So many jobs fail first." placeholder:"N"`
-	Busy      int           `help:"So many jobs are refused first, because another is under way." placeholder:"N"`
-	Max       int           `help:"So many jobs at a time; 0: any number." placeholder:"N"`
+	Busy      int           `help:"How many jobs are refused first, because another is under way." placeholder:"N"`
+	Max       int           `help:"How many jobs can run at a time; 0: any number." placeholder:"N"`
 	Shape     string        `help:"How a field such as app_metadata.nr looks: flat, nested, or omitted (flat, without identities[0].connection)." enum:"flat,nested,omitted" default:"flat" placeholder:"SHAPE"`
-	Nulls     bool          `help:"What a user has not is null, not absent."`
-	Plain     bool          `help:"Not compressed."`
-	Fold      bool          `help:"Addresses come in lower case."`
+	Nulls     bool          `help:"What a user does not have is null, not absent."`
+	Plain     bool          `help:"Do not compress exports."`
+	Fold      bool          `help:"E-mail addresses come in lower case."`
 	LinkLife  time.Duration `help:"How long a link works." default:"1m" placeholder:"DURATION"`
-	Cut       int           `help:"So many downloads end in the middle first." placeholder:"N"`
+	Cut       int           `help:"How many downloads end in the middle first." placeholder:"N"`
 	Redirects int           `help:"How often a link leads to another." placeholder:"N"`
-	Youngest  int           `help:"How many of the last users are not in it." placeholder:"N"`
+	Youngest  int           `help:"How many of the newest users are missing." placeholder:"N"`
 }
 
 func (e exportsOfTenant) config() auth0test.Exports {

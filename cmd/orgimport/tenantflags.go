@@ -18,19 +18,19 @@ import (
 // secret is never a flag: it would stand in the process list and in the shell's
 // history.
 type tenantFlags struct {
-	Domain   string `help:"The tenant: acme.eu.auth0.com, or an https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
+	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com, or its https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
 	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
-	Audience string `help:"Audience of the token; default https://DOMAIN/api/v2/." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
+	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
 }
 
 // paceFlags say how hard the tenant may be worked.
 type paceFlags struct {
-	Rate           float64           `help:"Requests a second at most; 0: learnt from the tenant's headers." default:"0" placeholder:"N" group:"pace"`
-	Reserve        ratelimit.Reserve `help:"What is left of the tenant's limit to everyone else, a number or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
-	Workers        int               `help:"Requests in flight at most; 0: as many as latency and rate call for." default:"0" placeholder:"N" group:"pace"`
-	MaxAttempts    int               `help:"Attempts of one request." default:"8" placeholder:"N" group:"pace"`
-	RequestTimeout time.Duration     `help:"Time limit of one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
-	MaxWait        time.Duration     `help:"Longest wait for a limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
+	Rate           float64           `help:"Most requests a second; 0: as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
+	Reserve        ratelimit.Reserve `help:"What is left of the tenant's rate limit for everyone else: a number of requests, or a share." default:"10%" placeholder:"N|N%" group:"pace"`
+	Workers        int               `help:"Most requests in flight at once; 0: up to 32." default:"0" placeholder:"N" group:"pace"`
+	MaxAttempts    int               `help:"Attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
+	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
+	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage; then exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
 }
 
 // Validate is called by kong when all flags are read.

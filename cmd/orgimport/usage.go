@@ -86,13 +86,13 @@ func (versionFlag) BeforeReset(app *kong.Kong, c *console) error {
 	return nil
 }
 
-// hideFlags takes flags that change nothing in a command out of its help and its
-// completion. They can still be typed, and set in the environment for all
-// commands.
-func hideFlags(app *kong.Kong, command string, names ...string) {
+// regroup puts flags of a command under another heading of its help.
+func regroup(app *kong.Kong, command, heading string, names ...string) {
 	for _, node := range app.Model.Children {
 		for _, f := range node.Flags {
-			f.Hidden = f.Hidden || node.Name == command && slices.Contains(names, f.Name)
+			if node.Name == command && slices.Contains(names, f.Name) {
+				f.Group = &kong.Group{Key: heading, Title: heading}
+			}
 		}
 	}
 }

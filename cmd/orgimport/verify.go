@@ -19,7 +19,7 @@ import (
 // verifyCmd reads members back, for who wants to see it with his own eyes.
 type verifyCmd struct {
 	File   string        `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Settle time.Duration `help:"How long to go on asking for members who are not there yet, at most." default:"60s" placeholder:"DURATION" group:"pace"`
+	Settle time.Duration `help:"How long to keep asking, at most, for what is not listed yet." default:"60s" placeholder:"DURATION" group:"pace"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`
@@ -28,9 +28,14 @@ type verifyCmd struct {
 
 // Help is what orgimport verify --help says beside the flags.
 func (verifyCmd) Help() string {
-	return `Holds the lines of rows that are done against the tenant, and prints those that do not hold as CSV: line,org_id,user_id,reason. It ends with exit code 0 if all hold and with 1 if some do not. Of the results of an import the users are members; of a removal they are none; of roles they are members with these roles; of invitations they are invited, or members by now.
+	return `Compares the lines of rows that are done with the tenant, and prints those that are not true as CSV: line,org_id,user_id,reason. It ends with exit code 0 if all are true and with 1 if some are not. After an import the users must be members; after a removal they must not; after roles they must be members with these roles; after invitations they must be invited, or members by now.
 
-Auth0's lists may lag behind, so what does not hold is asked for again, after longer and longer pauses, with no more requests than the first look took. It takes the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
+Examples:
+
+    orgimport verify results.csv
+    orgimport verify removed.csv --settle 5m
+
+Auth0's lists may lag behind, so what is not true yet is asked for again, after longer and longer pauses, with no more requests than the first time. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
 // Validate is called by kong when all flags are read.

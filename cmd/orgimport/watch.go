@@ -16,10 +16,10 @@ import (
 // watchFlags say how machines get to know how a run went. None of them can fail
 // a run: what can't be told is warned of.
 type watchFlags struct {
-	Summary string `help:"Write the reckoning as JSON." placeholder:"FILE" group:"watch"`
-	Metrics string `help:"Write the reckoning for Prometheus' textfile collector." placeholder:"FILE" group:"watch"`
+	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
+	Metrics string `help:"File for metrics, read by Prometheus's textfile collector." placeholder:"FILE" group:"watch"`
 	Ping    string `help:"Get URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
-	Events  string `help:"Write what happened under way, for orgimport report." placeholder:"FILE" group:"watch"`
+	Events  string `help:"File for a log of events; orgimport report reads it." placeholder:"FILE" group:"watch"`
 
 	unwritable string // the file that is known, and was told, not to be writable
 }
