@@ -76,12 +76,12 @@ const mostExamples = 3
 // openCheck gets a token, so that credentials that are refused are told before
 // the file is read.
 func openCheck(ctx context.Context, c *console, cmd *planCmd, log *slog.Logger) (*check, error) {
-	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
+	k := &check{observer: observer{log: log}, rows: make(map[string]int), saved: newSaved(cmd.BatchSize)}
+	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &k.observer)
 	if err != nil {
 		return nil, err
 	}
-	k := &check{conn: conn, rows: make(map[string]int), saved: newSaved(cmd.BatchSize)}
-	k.log = log
+	k.conn = conn
 	k.found = &finding{
 		Tenant: conn.base.Host, Scope: "granted",
 		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []lookedUp{},

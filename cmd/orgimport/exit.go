@@ -8,6 +8,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
+	"orgimport/importer/retry"
 	"orgimport/ratelimit"
 )
 
@@ -78,13 +79,16 @@ func exitOf(err error) *exitError {
 		input       *csvfile.InputError
 		credentials *auth0.CredentialsError
 		config      *auth0.ConfigError
-		gaveUp      *auth0.GaveUpError
+		lost        *retry.UnreachableError
+		gaveUp      *retry.GaveUpError
 		limit       *ratelimit.WaitError
 		refusal     *auth0.Error
 	)
 	switch {
 	case errors.As(err, &input):
 		exit.code, exit.hint = exitUsage, input.Hint()
+	case errors.As(err, &lost):
+		exit.code, exit.hint = exitUsage, hintFor(lost.Obstacle)
 	case errors.As(err, &config):
 		exit.code, exit.hint = exitUsage, config.Hint
 	case errors.As(err, &credentials):
@@ -121,3 +125,28 @@ func (c *console) fail(err error) int {
 
 // said returns err as the end of a command that has told all about it already.
 func (e *exitError) said() error { return &exitError{code: e.code} }
+
+// hintFor says what to do about what is in the way to the tenant.
+func hintFor(o retry.Obstacle) string {
+	switch o {
+	case retry.NoSuchHost:
+		return "check the spelling of the domain, such as acme.eu.auth0.com, and that this machine has a network"
+	case retry.NoSuchProxy:
+		return "check the spelling of the proxy in HTTPS_PROXY"
+	case retry.ProxyLogin:
+		return "give the proxy its user name and password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+	case retry.ProxyRefusal:
+		return "ask whoever runs the proxy to let this machine through to the tenant, or go past it: NO_PROXY=DOMAIN"
+	case retry.Untrusted:
+		return "if a proxy of your network inspects TLS, add its root certificate to those this machine trusts: SSL_CERT_FILE=FILE"
+	case retry.OtherName:
+		return "check the domain: the server's certificate is for another"
+	case retry.NotValid:
+		return "check this machine's clock, and the server's certificate"
+	case retry.NoTLS:
+		return "check the domain and the port: what answers there does not speak TLS"
+	case retry.Handshake:
+		return "check the domain, and whether a proxy stands in between: TLS 1.2 or later is needed"
+	}
+	return ""
+}

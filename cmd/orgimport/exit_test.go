@@ -8,6 +8,7 @@ import (
 
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
+	"orgimport/importer/retry"
 	"orgimport/ratelimit"
 )
 
@@ -30,8 +31,8 @@ func TestExitOf(t *testing.T) {
 		{"refused credentials", &auth0.CredentialsError{Status: 401, Hint: "check the secret"}, exitStopped, "check the secret"},
 		{"a full disk", writeError("results.csv", syscall.ENOSPC), exitStopped, "see to it that there is room and that the folder can be written, then go on with --resume"},
 		{"the guard", &exitError{exitErrors, errors.New("all failed"), "look"}, exitErrors, "look"},
-		{"an outage", &auth0.GaveUpError{What: "no answer", Err: unavailable}, exitTemporary, ""},
-		{"an outage that began with a login page", &auth0.GaveUpError{Err: &auth0.Error{Status: 200}}, exitTemporary, ""},
+		{"an outage", &retry.GaveUpError{What: "no answer", Err: unavailable}, exitTemporary, ""},
+		{"an outage that began with a login page", &retry.GaveUpError{Err: &auth0.Error{Status: 200}}, exitTemporary, ""},
 		{"a limit", &ratelimit.WaitError{}, exitTemporary, ""},
 		{"the time", fmt.Errorf("stopped: %w", errMaxDuration), exitDuration, ""},
 		{"SIGINT", stoppedBy(syscall.SIGINT), 130, ""},

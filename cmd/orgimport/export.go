@@ -74,7 +74,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
 	defer stop()
 	var err error
-	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags); err != nil {
+	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags, &x.observer); err != nil {
 		return err
 	}
 	if err := x.readOrgs(ctx); err != nil {
@@ -142,7 +142,7 @@ const eachUpTo = 20
 
 // organizations returns those to export, in the order of their ids.
 func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error) {
-	client, _ := x.conn.class(&x.observer)
+	client, _ := x.conn.class()
 	var orgs []auth0.Organization
 	var err error
 	if named := x.named; 0 < len(named) && len(named) <= eachUpTo {
@@ -225,7 +225,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return lookupError(err)
 	}
-	client, _ := x.conn.class(&x.observer)
+	client, _ := x.conn.class()
 	fields := []string{auth0.FieldEmail, auth0.FieldName}
 	header := []string{"org_id", "org_name", "user_id", "email", "name"}
 	if x.cmd.Roles {

@@ -33,7 +33,7 @@ var importTable = map[string]imports{
 		not: []string{"encoding/csv", "flag", "os"},
 	},
 	"importer/auth0": {
-		may: []string{"importer", "importer/retry", "github.com/cenkalti/backoff/v5", "github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2/..."},
+		may: []string{"importer", "importer/retry", "github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2/..."},
 		not: []string{"flag", "os"},
 	},
 	"importer/auth0/auth0test": {},

@@ -176,7 +176,7 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 	if err := j.conn.need(ctx, scopes...); err != nil {
 		return err
 	}
-	r.inviter.Lists, _ = j.conn.class(&j.observer)
+	r.inviter.Lists, _ = j.conn.class()
 	if err := r.findConnection(ctx, j, named); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) erro
 	if !named {
 		return nil
 	}
-	client, _ := j.conn.class(&j.observer)
+	client, _ := j.conn.class()
 	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, []string{r.Connection})
 	switch {
 	case err != nil:
@@ -214,7 +214,7 @@ func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) erro
 func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
 	roles := &auth0.Roles{}
 	if named {
-		client, _ := j.conn.class(&j.observer)
+		client, _ := j.conn.class()
 		listed, err := client.Roles(ctx)
 		if err != nil {
 			return stoppedOr(ctx, lookupError(err))

@@ -198,11 +198,11 @@ func (j *job) besides() []file {
 // input is known to be readable, and nothing is sent before all files are known
 // to be writable.
 func (j *job) open(ctx context.Context) (err error) {
-	if j.conn, err = j.connect(j.surroundings, j.paceFlags); err != nil {
+	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
 		return err
 	}
 	var client *auth0.Client
-	client, j.pace = j.conn.class(&j.observer)
+	client, j.pace = j.conn.class()
 	j.does = j.op(j, client)
 	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	if j.in, err = openInput(ctx, j.console, j.file); err != nil {

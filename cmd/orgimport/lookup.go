@@ -16,6 +16,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
+	"orgimport/importer/retry"
 	"orgimport/report"
 )
 
@@ -255,7 +256,7 @@ func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, op
 	if what := l.missing(); what != "" {
 		tell.log.Info("looking up " + what)
 	}
-	look := l.lookup(conn, tell)
+	look := l.lookup(conn)
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -282,20 +283,18 @@ func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, op
 
 // lookup returns the way to look things up, each class of endpoints at its own
 // pace.
-func (l *lookups) lookup(conn *connection, tell *observer) *auth0.Lookup {
+func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 	class := func() *auth0.Client {
-		client, pace := conn.class(tell)
+		client, pace := conn.class()
 		pace.Base = &counted{pace.Base, &l.sent}
 		return client
 	}
-	jobs := class()
-	// These are a few requests, seconds apart. What one of them may be refused
-	// for, that another export is under way, would look like a limit to a pace.
-	jobs.HTTP = auth0.NewHTTPClient(&counted{&counted{&auth0.Bearer{Source: conn.tokens, Base: conn.attempt}, &l.jobs}, &l.sent})
+	jobs, pace := conn.class()
+	pace.Base = &counted{&counted{pace.Base, &l.jobs}, &l.sent}
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
-		Download: auth0.NewDownload(&auth0.Stall{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout}),
+		Download: auth0.NewDownload(&retry.Stall{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout}),
 		JobWait:  l.LookupWait,
 		Workers:  conn.pace.workers(),
 		NoGuard:  l.noGuard,

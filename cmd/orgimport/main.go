@@ -14,8 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/retry"
 )
 
 // gcPercent keeps the heap close to what is in use. What a run holds, the keys
@@ -29,7 +29,7 @@ func main() {
 	os.Exit(run(surroundings{
 		args: os.Args[1:], getenv: os.Getenv,
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		transport: func(requests int) http.RoundTripper { return auth0.NewTransport(requests) },
+		transport: func(requests int) http.RoundTripper { return retry.NewTransport(requests) },
 		signals:   stopSignals, exit: os.Exit,
 	}))
 }

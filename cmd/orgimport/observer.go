@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 	"orgimport/ratelimit"
 	"orgimport/report"
 )
@@ -39,23 +39,25 @@ func (r *observer) signalled(signal syscall.Signal) {
 }
 
 // event tells what happened between the run and the tenant.
-func (r *observer) event(e auth0.Event) {
+func (r *observer) event(e retry.Event) {
 	switch e.Kind {
-	case auth0.FirstFailure:
+	case retry.FirstFailure:
 		r.log.Warn(fmt.Sprintf("a request failed and is sent again: %v", e.Err))
-	case auth0.OutageBegan:
+	case retry.OutageBegan:
 		r.outage.Store(&e.Since)
 		r.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
 		r.log.Warn(fmt.Sprintf("the tenant does not answer: all requests wait, one at a time is tried: %v", e.Err))
-	case auth0.OutageEnded:
+	case retry.OutageEnded:
 		r.outage.Store(nil)
 		lasted := e.Time.Sub(e.Since)
 		r.eventLog.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
 		r.log.Info(fmt.Sprintf("the tenant answers again after %s", lasted.Round(time.Second)))
-	case auth0.TokenRefused:
-		r.eventLog.write(report.Event{Kind: report.EventToken, Message: e.Err.Error()})
-		r.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", e.Err))
 	}
+}
+
+func (r *observer) tokenRefused(why error) {
+	r.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
+	r.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", why))
 }
 
 // wait tells of waits that are long enough to wonder about.

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"orgimport/importer/auth0"
 )
 
 // need makes sure, before anything is asked, that a token can be got, and that
@@ -16,9 +13,6 @@ func (c *connection) need(ctx context.Context, groups ...[]string) error {
 	_, err := c.tokens.Token(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	if passing := (*auth0.Error)(nil); errors.As(err, &passing) {
-		return &exitError{exitTemporary, fmt.Errorf("no token: %w", err), "try again in a while"}
 	}
 	if err != nil {
 		return err

@@ -175,7 +175,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 		return err
 	}
 	if names {
-		client, _ := j.conn.class(&j.observer)
+		client, _ := j.conn.class()
 		listed, err := client.Roles(ctx)
 		if err != nil {
 			return stoppedOr(ctx, lookupError(err))
@@ -225,7 +225,7 @@ func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
 			wanted[strings.Clone(row.OrgID)]++
 		}
 	}
-	client, _ := j.conn.class(&j.observer)
+	client, _ := j.conn.class()
 	look := &auth0.Lookup{Members: client, Workers: j.conn.pace.workers()}
 	r.has, err = look.FindAssigned(ctx, &pairs, wanted)
 	return stoppedOr(ctx, lookupError(err))

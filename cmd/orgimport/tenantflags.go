@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 	"orgimport/ratelimit"
 	"orgimport/report"
 )
@@ -70,22 +72,27 @@ const drainTime = 25 * time.Second
 type connection struct {
 	base    *url.URL
 	tokens  *auth0.TokenSource
-	attempt *auth0.Attempt
+	attempt *retry.Attempt
 	pace    paceFlags
+	tell    *observer
 
-	mu      sync.Mutex
-	classes []*ratelimit.Transport
+	tokenPace *ratelimit.Transport
+	mu        sync.Mutex
+	classes   []*ratelimit.Transport
 }
 
 // state sums up what is known of the classes. The wait is that of the class that
-// has waited longest; the limit and its refill mean nothing together.
+// has waited longest; the limit and its refill mean nothing together. Of the
+// requests for tokens only the waits count, and what was refused.
 func (c *connection) state() (sum ratelimit.State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, class := range c.classes {
+	for _, class := range append(c.classes, c.tokenPace) {
 		s := class.State()
-		sum.InFlight += s.InFlight
-		sum.Sent += s.Sent
+		if class != c.tokenPace {
+			sum.InFlight += s.InFlight
+			sum.Sent += s.Sent
+		}
 		sum.Refused += s.Refused
 		sum.Waited += s.Waited
 		sum.Held += s.Held
@@ -96,7 +103,8 @@ func (c *connection) state() (sum ratelimit.State) {
 	return sum
 }
 
-func (t *tenantFlags) connect(s surroundings, pace paceFlags) (*connection, error) {
+// connect opens the way to the tenant. What happens on it goes to tell.
+func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*connection, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
 	}
@@ -108,38 +116,41 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags) (*connection, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{base: base, pace: pace}
-	c.attempt = &auth0.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
-	c.tokens, err = credentials.Source(base, auth0.NewHTTPClient(c.attempt))
-	if err != nil {
+	c := &connection{base: base, pace: pace, tell: tell}
+	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
+	// Without Grace: a token that nobody waits for any more is worth nothing.
+	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
+	if c.tokens, err = credentials.Source(base, retry.NewHTTPClient(c.tokenPace)); err != nil {
 		return nil, usageError(err, "")
 	}
+	c.tokens.Retry = c.retries()
+	c.tokens.OnRefused = tell.tokenRefused
+	tell.conn.Store(c)
 	return c, nil
 }
 
-// class returns a client for one class of endpoints, and its pace. What happens
-// between them and the tenant goes to tell.
-func (c *connection) class(tell *observer) (*auth0.Client, *ratelimit.Transport) {
-	pace := &ratelimit.Transport{
-		Base:    &auth0.Bearer{Source: c.tokens, Base: c.attempt},
-		Rate:    c.pace.Rate,
-		Reserve: c.pace.Reserve,
-		MaxWait: c.pace.MaxWait,
-		OnWait:  tell.wait,
-	}
-	tell.conn.Store(c)
+// class returns a client for one class of endpoints, and its pace.
+func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
+	pace := c.paced(&auth0.Bearer{Source: c.tokens, Base: c.attempt})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.classes = append(c.classes, pace)
 	return &auth0.Client{
-		BaseURL:     c.base,
-		HTTP:        auth0.NewHTTPClient(pace),
-		UserAgent:   "orgimport/" + version(),
-		RunID:       report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
-		MaxAttempts: c.pace.MaxAttempts,
-		MaxWait:     c.pace.MaxWait,
-		OnEvent:     tell.event,
+		BaseURL:   c.base,
+		HTTP:      retry.NewHTTPClient(pace),
+		Retry:     c.retries(),
+		UserAgent: "orgimport/" + version(),
+		RunID:     report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
 	}, pace
+}
+
+// paced returns a transport with a pace of its own.
+func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
+	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxWait: c.pace.MaxWait, OnWait: c.tell.wait}
+}
+
+func (c *connection) retries() retry.Client {
+	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.tell.event}
 }
 
 // credentials gathers what the environment holds.

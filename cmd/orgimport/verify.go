@@ -53,7 +53,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: cmd.paceFlags.workers()}
 	ctx, end := c.untilSignal(v.signalled, ui.abandon)
 	defer end()
-	conn, err := cmd.connect(c.surroundings, cmd.paceFlags)
+	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &v.observer)
 	if err != nil {
 		return err
 	}
@@ -76,14 +76,14 @@ func (cmd *verifyCmd) Run(c *console) error {
 // reader returns what reads those who are in an organization, as far as the lines
 // have to be held against them.
 func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
-	client, _ := conn.class(&v.observer)
+	client, _ := conn.class()
 	switch v.claim {
 	case claimRoles:
 		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			return client.Members(ctx, orgID, auth0.FieldRoles)
 		}
 	case claimInvited:
-		invitations, _ := conn.class(&v.observer)
+		invitations, _ := conn.class()
 		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			return byAddress(invitations.Invitees(ctx, orgID), client.Members(ctx, orgID, auth0.FieldEmail))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 )
 
 func TestAddMembersSendsWhatTheDocumentsSay(t *testing.T) {
@@ -134,7 +135,7 @@ func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 	if !ok {
 		t.Fatalf("error %v is no *Error", err)
 	}
-	want := "{404 inexistent_user Not Found The user does not exist. 0s POST /api/v2/organizations/org_1/members run-1 <nil>}"
+	want := "{404 inexistent_user Not Found The user does not exist. POST /api/v2/organizations/org_1/members run-1 <nil>}"
 	if got := fmt.Sprint(*e); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -154,7 +155,7 @@ func TestConnectionsAreReusedAfterRefusals(t *testing.T) {
 		fmt.Fprint(w, strings.Repeat("x", 100<<10)) // more than is read of a refusal
 	}))
 	defer server.Close()
-	rt := auth0.NewTransport(1)
+	rt := retry.NewTransport(1)
 	defer rt.CloseIdleConnections()
 	c := newClient(t, rt)
 	c.BaseURL, _ = url.Parse(server.URL)

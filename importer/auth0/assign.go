@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
 // RoleSeparator stands between the ids of the roles in a row's Args.
@@ -140,7 +141,7 @@ func (a *assigner) begin(ctx context.Context, orgID string, ids []string) (end f
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return nil, nil, stopped(ctx)
+			return nil, nil, retry.Stopped(ctx)
 		}
 	}
 }

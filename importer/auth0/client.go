@@ -1,91 +1,180 @@
-// Package auth0 adds members to organizations through Auth0's Management API.
+// Package auth0 works on the organizations of a tenant through Auth0's Management
+// API.
 //
 //	base, err := auth0.ParseDomain("acme.eu.auth0.com")
-//	source, err := credentials.Source(base, &http.Client{Transport: &auth0.Attempt{…}})
+//	source, err := credentials.Source(base, retry.NewHTTPClient(&retry.Attempt{…}))
 //	client := &auth0.Client{
 //		BaseURL: base,
-//		HTTP:    auth0.NewHTTPClient(&auth0.Bearer{Source: source, Base: &auth0.Attempt{…}}),
+//		HTTP:    retry.NewHTTPClient(&auth0.Bearer{Source: source, Base: &retry.Attempt{…}}),
 //	}
 //	outcomes := importer.Run(ctx, batches, client.Import(), workers)
 //
-// The client decides whether a request is sent again; when it may leave is the
-// business of the transport it is given. The transports go in this order: what
-// waits for the tenant's rate limit, then [Bearer], so that the token is taken
-// after the wait, then [Attempt], whose time limit must not count the wait, then
-// [NewTransport].
+// The client says what answers mean; [retry] decides whether a request is sent
+// again, and the transport that the client is given, when it may leave. The
+// transports go in this order: what waits for the tenant's rate limit, then
+// [Bearer], so that the token is taken after the wait, then [retry.Attempt], whose
+// time limit must not count the wait, then [retry.NewTransport].
 package auth0
 
 import (
-	"cmp"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
-// MaxMembers is how many users one request can add. It stands in the prose of
-// Auth0's documents ("10 members per organization per request"); the schema of
-// the API has no such bound.
-const MaxMembers = 10
-
-const (
-	defaultMaxAttempts = 8
-	defaultMaxWait     = 5 * time.Minute
-
-	// maxCorrelationID is how much of an X-Correlation-ID Auth0 keeps.
-	maxCorrelationID = 64
-)
+// maxCorrelationID is how much of an X-Correlation-ID Auth0 keeps.
+const maxCorrelationID = 64
 
 // Client speaks to one tenant. Its methods may be called concurrently; it must
 // not be copied after the first call.
 //
-// All callers share what is known of the tenant's health. Once three requests in
-// a row have failed in a passing way (no answer, or one such as 503), whoever
-// calls, the callers hold, and one request at a time goes out to see whether the
-// tenant is back.
+// A 429 is sent again at once, for the transport knows when there is room.
 type Client struct {
 	BaseURL   *url.URL     // https://acme.eu.auth0.com, as from ParseDomain
-	HTTP      *http.Client // carries the waits, the token and the time limits; see NewHTTPClient
+	HTTP      *http.Client // carries the waits, the token and the time limits; see retry.NewHTTPClient
+	Retry     retry.Client // how often a request is sent, and how long an outage may last
 	UserAgent string       // such as orgimport/1.2.3
 
 	// RunID marks the requests of this run in the tenant's logs: it is the
 	// start of X-Correlation-ID, and cut if the whole would exceed 64 characters.
 	RunID string
 
-	// MaxAttempts is how often one request is sent before its rows fail; 0
-	// means 8. A 429 does not count, for the server has not looked at the
-	// request, nor does what is sent during an outage to see whether it is over.
-	MaxAttempts int
-
-	// MaxWait is how long an outage may last, or answers be nothing but 429s,
-	// before the client gives up; 0 means 5 minutes. Once it has given up
-	// every call fails.
-	MaxWait time.Duration
-
-	// OnEvent, if set, is told what is worth a line in a log. It is called
-	// concurrently and must be quick.
-	OnEvent func(Event)
-
 	sequence atomic.Uint64
-	health   health
 }
-
-// NewHTTPClient returns a client that sends through rt and does not follow
-// redirects: Bearer would add the token to the next request too, wherever it goes.
-func NewHTTPClient(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     rt,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-func (c *Client) maxAttempts() int { return cmp.Or(c.MaxAttempts, defaultMaxAttempts) }
-
-func (c *Client) maxWait() time.Duration { return cmp.Or(c.MaxWait, defaultMaxWait) }
 
 // nextCorrelationID returns the mark of one call; its repeats carry the same.
 func (c *Client) nextCorrelationID() string {
 	suffix := "-" + strconv.FormatUint(c.sequence.Add(1), 10)
 	return c.RunID[:min(len(c.RunID), maxCorrelationID-len(suffix))] + suffix
+}
+
+// call is one call of the API with its repeats.
+type call struct {
+	retry.Call
+	method        string
+	path          string // escaped
+	query         string
+	body          []byte
+	correlationID string
+	limitIsFinal  bool // a 429 is an answer, for it speaks of something else than the rate
+}
+
+// do sends a call until it is answered in a way that settles it. It returns the
+// answer if its status is one of want, and else an error.
+func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
+	renewed := false // the token was refused the last time
+	call.Lost = func(err error) error { return noAnswer(call, err) }
+	call.Try = func(ctx context.Context) retry.Result {
+		req, err := c.request(ctx, call)
+		if err != nil {
+			return retry.Result{Err: &ConfigError{Err: err, Hint: "check the domain"}}
+		}
+		if a, err = retry.Send(c.HTTP, req); err != nil {
+			return retry.Result{Meaning: retry.Lost, Err: err}
+		}
+		r := retry.Result{Status: a.Status}
+		r.Meaning, r.Err = judge(a, call, want, renewed)
+		if a.Status != http.StatusTooManyRequests {
+			renewed = r.Meaning == retry.Again
+		}
+		return r
+	}
+	if err := c.Retry.Do(ctx, &call.Call); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// judge says what an answer means for a call.
+func judge(a *retry.Answer, call *call, want []int, renewed bool) (retry.Meaning, error) {
+	if a.Status < 400 {
+		if !slices.Contains(want, a.Status) {
+			return retry.Settled, notTheAPI(a, call)
+		}
+		return retry.Settled, nil
+	}
+	e := refusal(a, call)
+	switch {
+	case e.Status == http.StatusTooManyRequests && !call.limitIsFinal:
+		return retry.Again, e
+	case e.Status == http.StatusTooManyRequests:
+		return retry.Settled, e
+	case temporary(e.Status):
+		return retry.Passing, e
+	case e.refusesToken() && !renewed:
+		return retry.Again, e // Bearer has a fresh token, or says that there is none
+	case e.refusesToken(), e.Status == http.StatusForbidden:
+		return retry.Settled, e.credentialsError()
+	}
+	return retry.Settled, e
+}
+
+func (c *Client) request(ctx context.Context, call *call) (*http.Request, error) {
+	target := c.BaseURL.String() + call.path
+	if call.query != "" {
+		target += "?" + call.query
+	}
+	// A *bytes.Reader gives the request its GetBody, so that net/http can
+	// itself repeat one that met a closed connection.
+	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(call.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("X-Correlation-ID", call.correlationID)
+	if c.UserAgent != "" {
+		req.Header.Set("User-Agent", c.UserAgent)
+	}
+	if call.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// write sends a request that is answered with 204, unless err says that there is
+// no path to send it to.
+func (c *Client) write(ctx context.Context, method, path string, err error, content any) (importer.Receipt, error) {
+	call := &call{method: method, path: path, correlationID: c.nextCorrelationID()}
+	if err == nil {
+		call.body, err = json.Marshal(content)
+	}
+	if err == nil {
+		_, err = c.do(ctx, call, http.StatusNoContent)
+	}
+	return call.receipt(err), err
+}
+
+// receipt says of a call that came to an end what the results file is to keep.
+func (call *call) receipt(err error) importer.Receipt {
+	r := importer.Receipt{
+		HTTPStatus:    call.Status,
+		Attempts:      call.Sent,
+		CorrelationID: call.correlationID,
+		Time:          time.Now(),
+	}
+	if err != nil {
+		r.Code, r.Message = reason(err)
+	}
+	return r
+}
+
+// reason returns the code and the message that the results file keeps of err.
+func reason(err error) (code, message string) {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code, e.Message
+	}
+	if e, ok := errors.AsType[*CredentialsError](err); ok {
+		return e.Code, e.Message
+	}
+	return "", oneLine(err.Error(), maxMessage)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"orgimport/importer/retry"
 )
 
 // Credentials are what a program proves itself to the tenant with: a client
@@ -56,9 +58,9 @@ func validToken(token string) error {
 }
 
 // Source returns where the tokens for the tenant at base come from. It fetches
-// them with hc, which must not be the client that carries the tokens but may
-// have the same [Attempt]. Its Grace is not used: a token that nobody waits for
-// any more is worth nothing. Redirects are not followed.
+// them with hc, which must not be the client that carries the tokens, but may
+// wait for a limit of its own. A token that nobody waits for any more is worth
+// nothing, so what hc sends through needs no Grace. Redirects are not followed.
 func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, error) {
 	if err := cr.Validate(); err != nil {
 		return nil, err
@@ -71,8 +73,9 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		secret:   cr.ClientSecret,
 		tokenURL: base.String() + tokenPath,
 		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
-		client:   tokenClient(hc),
+		client:   retry.NewHTTPClient(wholeAnswers{cmp.Or(hc.Transport, http.DefaultTransport)}),
 	}
+	f.client.Timeout = hc.Timeout
 	if len(cr.PrivateKeyPEM) > 0 {
 		a, err := newAsserter(cr, "https://"+base.Host+"/")
 		if err != nil {
@@ -81,18 +84,6 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		f.assert = a.assertion
 	}
 	return &TokenSource{base: base, fetch: f.fetch}, nil
-}
-
-// tokenClient returns a client that sends as hc does, but reads answers whole,
-// follows no redirects and lets go at once when it is called off.
-func tokenClient(hc *http.Client) *http.Client {
-	rt := hc.Transport
-	if a, ok := rt.(*Attempt); ok {
-		rt = &Attempt{Base: a.Base, Timeout: a.Timeout}
-	}
-	c := NewHTTPClient(wholeAnswers{cmp.Or(rt, http.DefaultTransport)})
-	c.Timeout = hc.Timeout
-	return c
 }
 
 // String names the kind of the credentials and the client, and no secret.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"orgimport/importer/retry"
 )
 
 // ParseDomain returns the base URL of a tenant, given as people write it:
@@ -23,7 +25,7 @@ func ParseDomain(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
 		// Without the URL itself: somebody may have put a password into it.
-		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", withoutURL(err))
+		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", retry.WithoutURL(err))
 	}
 	switch {
 	case u.User != nil:

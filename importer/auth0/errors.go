@@ -1,11 +1,18 @@
 package auth0
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
 // Error is a request that was refused, or that could not be brought to an
@@ -19,7 +26,6 @@ type Error struct {
 	// its place, such as "502 with an HTML page". It has no secrets in it.
 	Message string
 
-	RetryAfter    time.Duration // what the server asked to wait; 0 if it did not
 	Method        string
 	Path          string // escaped, as sent
 	CorrelationID string
@@ -83,10 +89,10 @@ func (e *CredentialsError) Error() string {
 // Reach returns [importer.ReachRun].
 func (e *CredentialsError) Reach() importer.Reach { return importer.ReachRun }
 
-// ConfigError says that the tenant cannot be reached the way it is configured:
-// no such host, a certificate that does not hold, or something that is not Auth0.
-// It is only given before the tenant has answered for the first time, for after
-// that the configuration has proved good.
+// Permanent reports that to try again is of no use.
+func (e *CredentialsError) Permanent() bool { return true }
+
+// ConfigError says that what answers is not an Auth0 tenant.
 type ConfigError struct {
 	Err  error
 	Hint string // what can be done about it
@@ -100,20 +106,150 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Reach returns [importer.ReachRun].
 func (e *ConfigError) Reach() importer.Reach { return importer.ReachRun }
 
-// GaveUpError says that something passing has not passed in the time the client
-// was given, or is known to last longer. The run can be taken up later.
-type GaveUpError struct {
-	What  string    // such as "the tenant has not answered", with the time that was allowed
-	Since time.Time // when it began
-	Err   error     // the last failure
+// Permanent reports that to try again is of no use.
+func (e *ConfigError) Permanent() bool { return true }
+
+const (
+	// maxMessage is how much of a message is kept, in bytes: room for ten user
+	// ids of the 255 characters that Auth0 allows and the sentence around them.
+	maxMessage = 4096
+	maxCode    = 100
+)
+
+// envelope is how the Management API words a refusal. The error field of the
+// Authentication API is a code, and its text is in error_description.
+type envelope struct {
+	Error       text `json:"error"`
+	Message     text `json:"message"`
+	Code        text `json:"errorCode"`
+	Description text `json:"error_description"`
 }
 
-func (e *GaveUpError) Error() string {
-	return fmt.Sprintf("gave up: %s (since %s): %v", e.What, e.Since.UTC().Format(time.RFC3339), e.Err)
+// text is a string, or whatever else stands in its place, as it stands.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
+	}
+	*t = text(s)
+	return nil
 }
 
-// Unwrap returns the last failure.
-func (e *GaveUpError) Unwrap() error { return e.Err }
+// refusal returns an answer as an error. The token is taken out of it: a server
+// that echoes what it was sent is no rarity among proxies and simulators.
+func refusal(a *retry.Answer, call *call) *Error {
+	e := &Error{Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
+	var token string
+	if a.Request != nil {
+		token = strings.TrimPrefix(a.Request.Header.Get("Authorization"), bearerPrefix)
+	}
+	if !e.explain(a, token) {
+		e.Message = fmt.Sprintf("%d with %s", a.Status, contents(a))
+	}
+	return e
+}
 
-// Reach returns [importer.ReachRun].
-func (e *GaveUpError) Reach() importer.Reach { return importer.ReachRun }
+// explain fills e from the envelope in a and reports whether it holds any.
+func (e *Error) explain(a *retry.Answer, token string) bool {
+	var env envelope
+	if json.Unmarshal(a.Body, &env) != nil {
+		return false
+	}
+	if len(token) < leastSecret {
+		token = ""
+	}
+	clean := func(t text, limit int) string { return oneLine(redact(string(t), token), limit) }
+	e.Reason, e.Code, e.Message = clean(env.Error, maxCode), clean(env.Code, maxCode), clean(env.Message, maxMessage)
+	if e.Message == "" {
+		e.Message = clean(env.Description, maxMessage)
+	}
+	if e.Message == "" {
+		e.Message = e.Reason
+	}
+	return e.Message != ""
+}
+
+// contents says what the body is, for it is no envelope.
+func contents(a *retry.Answer) string {
+	start := bytes.TrimSpace(a.Body)
+	switch {
+	case len(start) == 0:
+		return "an empty body"
+	case start[0] == '<' || strings.Contains(a.Header.Get("Content-Type"), "html"):
+		return "an HTML page"
+	case json.Valid(start):
+		return "JSON that gives no reason"
+	}
+	return "a body that is not JSON"
+}
+
+// notTheAPI is the error for an answer that the Management API does not give:
+// something else sits at this address, and would take the rows for nothing.
+func notTheAPI(a *retry.Answer, call *call) *Error {
+	e := &Error{Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
+	what := "with " + contents(a)
+	if a.Status >= 300 {
+		what = "with a redirect"
+		if to, err := url.Parse(a.Header.Get("Location")); err == nil && to.Host != "" {
+			what += " to " + oneLine(to.Host, maxCode)
+		}
+	}
+	e.Message = fmt.Sprintf("%d %s is no answer of the Management API; check the domain, and whether a proxy or a login page stands in between", a.Status, what)
+	return e
+}
+
+// scopeWanted finds the scopes in "Insufficient scope, expected any of:
+// create:organization_members".
+var scopeWanted = regexp.MustCompile(`expected any of: ?([a-z_:,; ]+)`)
+
+// credentialsError makes of a refused token an error that says what to do.
+func (e *Error) credentialsError() *CredentialsError {
+	c := &CredentialsError{Status: e.Status, Code: e.Code, Message: e.Message, Endpoint: e.Path}
+	switch m := scopeWanted.FindStringSubmatch(e.Message); {
+	case m != nil:
+		c.Hint = "grant the application the scope " + strings.TrimSpace(m[1]) + " for the Auth0 Management API"
+	case e.Status == http.StatusForbidden:
+		c.Hint = "check what the application is permitted to do, and whether the tenant's plan has organizations"
+	default:
+		c.Hint = "check that the token is valid still, and that domain and audience are those of one tenant: a token got from a custom domain is refused on the canonical one"
+	}
+	return c
+}
+
+// oneLine makes of s a line of at most limit bytes: what would break a line or
+// command a terminal becomes a space.
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len("…")
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// leastSecret is how long a token must be to be taken out of a message: shorter
+// ones are those of tests, and words.
+const leastSecret = 8
+
+// redact takes secrets out of what others wrote, as they are and as they stand in
+// a form.
+func redact(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "[secret]")
+			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[secret]")
+		}
+	}
+	return s
+}

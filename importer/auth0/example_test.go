@@ -10,6 +10,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/retry"
 )
 
 // A batch with a user who does not exist is refused. The error says that it is
@@ -24,7 +25,7 @@ func ExampleClient_Import() {
 		fmt.Println(err)
 		return
 	}
-	attempt := &auth0.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second}
+	attempt := &retry.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second}
 	credentials := auth0.Credentials{ClientID: "importer", ClientSecret: "of the importer"}
 	source, err := credentials.Source(base, &http.Client{Transport: attempt})
 	if err != nil {
@@ -33,7 +34,7 @@ func ExampleClient_Import() {
 	}
 	client := &auth0.Client{
 		BaseURL: base,
-		HTTP:    auth0.NewHTTPClient(&auth0.Bearer{Source: source, Base: attempt}),
+		HTTP:    retry.NewHTTPClient(&auth0.Bearer{Source: source, Base: attempt}),
 		RunID:   "example",
 	}
 

@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +14,8 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
+	"orgimport/ratelimit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -74,7 +77,12 @@ func base(t testing.TB) *url.URL {
 }
 
 func newClient(t testing.TB, rt http.RoundTripper) *auth0.Client {
-	return &auth0.Client{BaseURL: base(t), HTTP: auth0.NewHTTPClient(rt), UserAgent: "orgimport/test", RunID: "run"}
+	return &auth0.Client{BaseURL: base(t), HTTP: retry.NewHTTPClient(rt), UserAgent: "orgimport/test", RunID: "run"}
+}
+
+// paced returns a transport that waits as the tenant's limit asks for.
+func paced(base http.RoundTripper) http.RoundTripper {
+	return &ratelimit.Transport{Base: base, MaxWait: 5 * time.Minute}
 }
 
 func batch(org string, users ...string) importer.Batch {
@@ -83,4 +91,23 @@ func batch(org string, users ...string) importer.Batch {
 		b.Rows = append(b.Rows, importer.Row{OrgID: org, UserID: u, Line: i + 2})
 	}
 	return b
+}
+
+// slow answers after a while.
+type slow struct{ after time.Duration }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !wait(r.Context(), s.after) {
+		return nil, r.Context().Err()
+	}
+	return reply(204, ""), nil
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
 // CodeUnknownOutcome is the error code of an invitation that may have been sent
@@ -125,7 +126,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 
 // invite sends the invitation of a row.
 func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receipt, error) {
-	call := &call{method: http.MethodPost, correlationID: v.Client.nextCorrelationID(), once: true}
+	call := &call{method: http.MethodPost, correlationID: v.Client.nextCorrelationID(), Call: retry.Call{Once: true}}
 	var err error
 	if call.path, err = organizationPath(row.OrgID, "invitations"); err == nil {
 		call.body, err = json.Marshal(v.body(row))
@@ -156,7 +157,7 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 	}
 	// The run ends. If the last answer is known to be a refusal, the row can be
 	// tried again.
-	if isNoted && call.lastStatus >= 400 && call.lastStatus < 500 && (call.lastStatus == http.StatusTooManyRequests || !temporary(call.lastStatus)) {
+	if isNoted && call.Status >= 400 && call.Status < 500 && (call.Status == http.StatusTooManyRequests || !temporary(call.Status)) {
 		err = errors.Join(err, v.Note(importer.Outcome{Row: row, Status: importer.Failed, Receipt: receipt}))
 	}
 	return receipt, err
@@ -233,11 +234,11 @@ type noting struct {
 // RoundTrip notes and sends req.
 func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
-		closeBody(req)
+		retry.CloseBody(req)
 		return nil, err
 	}
 	if err := n.inviter.note(req.Header.Get("X-Correlation-ID")); err != nil {
-		closeBody(req)
+		retry.CloseBody(req)
 		return nil, err
 	}
 	return n.base.RoundTrip(req)
@@ -274,6 +275,9 @@ func (e *noteError) Unwrap() error { return e.error }
 // Reach returns [importer.ReachRun].
 func (e *noteError) Reach() importer.Reach { return importer.ReachRun }
 
+// Permanent reports that to try again is of no use.
+func (e *noteError) Permanent() bool { return true }
+
 const (
 	// clockSlack is how exact two clocks can be told apart by the seconds of a
 	// Date header and of a line in the results.
@@ -286,8 +290,8 @@ const (
 // since then, and until then at the latest.
 func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since, until time.Time) (importer.Receipt, error) {
 	for try := range 2 {
-		if try > 0 && !sleep(ctx, time.Until(until.Add(listLag)), nil) {
-			return receipt, stopped(ctx)
+		if try > 0 && !retry.Sleep(ctx, time.Until(until.Add(listLag)), nil) {
+			return receipt, retry.Stopped(ctx)
 		}
 		made, err := v.madeSince(ctx, row, since)
 		switch {
@@ -350,7 +354,7 @@ func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, e
 	case <-p.ready:
 		return p.addresses, p.err
 	case <-ctx.Done():
-		return nil, stopped(ctx)
+		return nil, retry.Stopped(ctx)
 	}
 }
 
@@ -406,11 +410,11 @@ func (c *Client) invitations(ctx context.Context, orgID string, look func(page [
 		var page struct {
 			Invitations []invitation `json:"invitations"`
 		}
-		if err := json.Unmarshal(a.body, &page); err != nil {
-			return fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+		if err := json.Unmarshal(a.Body, &page); err != nil {
+			return fmt.Errorf("%w: %w", notTheAPI(a, call), err)
 		}
 		var offset time.Duration
-		if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
 			offset = time.Until(date)
 		}
 		if !look(page.Invitations, offset) || len(page.Invitations) < pageSize {

@@ -110,7 +110,7 @@ func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 					return faults[rng.IntN(len(faults))]
 				})
 				v, noted := newInviter(t, tenant)
-				v.Client.MaxWait = time.Hour
+				v.Client.Retry.MaxWait = time.Hour
 				var rows []importer.Row
 				for i := range 60 {
 					rows = append(rows, invitee(fmt.Sprintf("org_%d", i%3), fmt.Sprintf("user%d@acme.com", i)))

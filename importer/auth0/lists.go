@@ -22,8 +22,8 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(a.body, v); err != nil {
-		return fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+	if err := json.Unmarshal(a.Body, v); err != nil {
+		return fmt.Errorf("%w: %w", notTheAPI(a, call), err)
 	}
 	return nil
 }

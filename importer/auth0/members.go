@@ -4,10 +4,52 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"orgimport/importer"
 )
+
+// MaxMembers is how many users one request can add. It stands in the prose of
+// Auth0's documents ("10 members per organization per request"); the schema of
+// the API has no such bound.
+const MaxMembers = 10
+
+// Import returns the operation that makes users members of organizations, with
+// POST /api/v2/organizations/{id}/members, sent again for as long as it fails in
+// a passing way. Adding a user twice adds them once, so a request whose answer
+// was lost is safe to repeat.
+//
+// The errors of its Send are an [*Error] with the reach of the refusal, a
+// [*CredentialsError], a [*ConfigError], one of [retry.Client.Do] or of the
+// transport. The receipt is filled in as far as things went, whatever the error.
+func (c *Client) Import() importer.Op {
+	return importer.Op{
+		Name: "import", Prefix: "oi", Size: MaxMembers,
+		Done: importer.Added, Already: importer.AlreadyMember, Send: c.writeMembers(http.MethodPost),
+	}
+}
+
+// Remove returns the operation that takes users out of organizations, with
+// DELETE /api/v2/organizations/{id}/members. It shares its limit with adding.
+// Taking out a user who is not in is no error, so a request whose answer was
+// lost is safe to repeat.
+//
+// The errors of its Send are those of [Client.Import].
+func (c *Client) Remove() importer.Op {
+	return importer.Op{Name: "remove", Prefix: "or", Size: MaxMembers, Done: importer.Removed, Send: c.writeMembers(http.MethodDelete)}
+}
+
+// writeMembers returns what sends a batch with a method to the members of its
+// organization.
+func (c *Client) writeMembers(method string) func(context.Context, importer.Batch) (importer.Receipt, error) {
+	return func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+		path, err := organizationPath(b.OrgID, "members")
+		return c.write(ctx, method, path, err, map[string][]string{"members": b.UserIDs()})
+	}
+}
 
 // Member is a user in an organization.
 type Member struct {

@@ -17,11 +17,10 @@ func (e *Error) Reach() importer.Reach {
 	case temporary(e.Status):
 		return importer.ReachBatch
 	case e.Status < 400,
-		e.Status == http.StatusUnauthorized,
+		e.refusesToken(),
 		e.Status == http.StatusForbidden,
 		e.Status == http.StatusMethodNotAllowed, // not this API at all
-		e.Status == http.StatusProxyAuthRequired,
-		e.badHeader():
+		e.Status == http.StatusProxyAuthRequired:
 		return importer.ReachRun
 	case e.speaksOfOrganization():
 		return importer.ReachOrg
@@ -53,6 +52,9 @@ func temporary(status int) bool {
 	}
 	return status >= 500
 }
+
+// refusesToken reports whether it is the token that was refused.
+func (e *Error) refusesToken() bool { return e.Status == http.StatusUnauthorized || e.badHeader() }
 
 // badHeader reports whether the token was not even recognised as one, which the
 // Management API answers with 400 and "Bad HTTP authentication header format".

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 )
 
 const (
@@ -103,10 +104,10 @@ func TestErrorsShowNoSecret(t *testing.T) {
 							return token(secretToken, time.Hour), nil
 						}}
 						api := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return echo(r, body), nil }}
-						c := newClient(t, &auth0.Bearer{Source: newSource(t, cr, tokenEndpoint), Base: api})
-						c.MaxAttempts, c.MaxWait = 2, time.Minute
+						c := newClient(t, paced(&auth0.Bearer{Source: newSource(t, cr, paced(tokenEndpoint)), Base: api}))
+						c.Retry.MaxAttempts, c.Retry.MaxWait = 2, time.Minute
 						all := []string{secretSecret, secretToken}
-						c.OnEvent = func(e auth0.Event) { mustNotShow(t, "an event", e, all...) }
+						c.Retry.OnEvent = func(e retry.Event) { mustNotShow(t, "an event", e, all...) }
 						receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 						if err == nil {
 							t.Fatal("no error")

@@ -17,6 +17,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/retry"
 )
 
 const org = "org_1234567890abcdef"
@@ -25,8 +26,8 @@ const org = "org_1234567890abcdef"
 // socket.
 func stack(t testing.TB, tenant http.RoundTripper) *auth0.Client {
 	return newClient(t, &auth0.Bearer{
-		Source: newSource(t, secretCredentials, &auth0.Attempt{Base: tenant, Timeout: 30 * time.Second}),
-		Base:   &auth0.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second},
+		Source: newSource(t, secretCredentials, &retry.Attempt{Base: tenant, Timeout: 30 * time.Second}),
+		Base:   &retry.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second},
 	})
 }
 
@@ -91,6 +92,7 @@ func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tenant := auth0test.New(cfg)
 				c := stack(t, tenant)
+				c.HTTP.Transport = paced(c.HTTP.Transport)
 				users := people(95)
 				outcomes, err := run(t.Context(), c, users...)
 				if err != nil {
@@ -252,17 +254,17 @@ func TestOverASocket(t *testing.T) {
 	}})
 	server := httptest.NewServer(tenant)
 	defer server.Close()
-	rt := auth0.NewTransport(4)
+	rt := retry.NewTransport(4)
 	defer rt.CloseIdleConnections()
 	domain, err := auth0.ParseDomain(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := secretCredentials.Source(domain, &http.Client{Transport: &auth0.Attempt{Base: rt, Timeout: 10 * time.Second}})
+	source, err := secretCredentials.Source(domain, &http.Client{Transport: &retry.Attempt{Base: rt, Timeout: 10 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(t, &auth0.Bearer{Source: source, Base: &auth0.Attempt{Base: rt, Timeout: 10 * time.Second}})
+	c := newClient(t, &auth0.Bearer{Source: source, Base: &retry.Attempt{Base: rt, Timeout: 10 * time.Second}})
 	c.BaseURL = domain
 	outcomes, err := run(t.Context(), c, people(95)...)
 	if err != nil || len(outcomes) != 95 || len(tenant.Members(org)) != 95 || broken == 0 {

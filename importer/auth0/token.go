@@ -1,12 +1,16 @@
 package auth0
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"orgimport/importer/retry"
 )
 
 // TokenSource holds the one token of a run and fetches the next one before it
@@ -14,13 +18,23 @@ import (
 // callers that find none wait for the fetch of the first of them. Its methods
 // may be called concurrently.
 type TokenSource struct {
+	// Retry is how often the tenant is asked for a token, and how long an outage
+	// of its token endpoint may last.
+	Retry retry.Client
+
+	// OnRefused, if set, is told that the tenant refused the token, which is
+	// then replaced. It is told once for each token. It may be called
+	// concurrently and must be quick.
+	OnRefused func(why error)
+
 	base  *url.URL
-	fetch func(context.Context) (*heldToken, error) // nil for a ready token
+	fetch func(context.Context, *retry.Client) (*heldToken, error) // nil for a ready token
 
 	mu      sync.Mutex
 	current *heldToken
 	pending *fetching
-	fetched bool // at least once
+	inVain  int               // tokens in a row that were refused and never taken
+	refused *CredentialsError // nil unless there is no other token to be had
 }
 
 // heldToken is a token in use.
@@ -28,6 +42,7 @@ type heldToken struct {
 	value  string
 	end    time.Time // not to be used from then on; zero if it is not known to end
 	scopes []string
+	taken  bool // the API has answered a request with it
 }
 
 // fetching is a fetch under way. Its results are there once done is closed.
@@ -39,12 +54,15 @@ type fetching struct {
 	calledOff bool
 }
 
-// Token returns a token that has not run out. It returns a [*CredentialsError] or
-// a [*ConfigError] if there can be none, an [*Error] if the fetch may succeed
-// later, or the cause of ctx.
+// Token returns a token that has not run out. The error is a [*CredentialsError]
+// or a [*ConfigError] if there can be none, or one of [retry.Client.Do].
 func (s *TokenSource) Token(ctx context.Context) (string, error) {
 	for {
 		s.mu.Lock()
+		if s.refused != nil {
+			s.mu.Unlock()
+			return "", s.refused
+		}
 		if t := s.current; t != nil && (t.end.IsZero() || time.Now().Before(t.end)) {
 			s.mu.Unlock()
 			return t.value, nil
@@ -63,7 +81,7 @@ func (s *TokenSource) Token(ctx context.Context) (string, error) {
 			select {
 			case <-f.done:
 			case <-ctx.Done():
-				return "", stopped(ctx)
+				return "", retry.Stopped(ctx)
 			}
 			if f.calledOff {
 				continue
@@ -78,34 +96,54 @@ func (s *TokenSource) Token(ctx context.Context) (string, error) {
 
 // run fetches a token for all who wait for f.
 func (s *TokenSource) run(ctx context.Context, f *fetching) {
-	f.token, f.err = s.fetch(ctx)
+	f.token, f.err = s.fetch(ctx, &s.Retry)
 	if f.err != nil && ctx.Err() != nil {
-		f.err, f.calledOff = stopped(ctx), true
+		f.err, f.calledOff = retry.Stopped(ctx), true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.err == nil {
-		s.current, s.fetched = f.token, true
-	} else if !s.fetched {
-		f.err = asConfigError(f.err)
+		s.current = f.token
 	}
 	s.pending = nil
 	close(f.done)
 }
 
-// Renew drops the token old, which was refused, so that the next call of Token
-// fetches another. Does another caller have it dropped already, nothing happens.
-// It reports whether there is another to be had: a ready token is the only one.
-func (s *TokenSource) Renew(old string) bool {
-	if s.fetch == nil {
-		return false
-	}
+// mostInVain is how many tokens in a row may be refused that the API has never
+// taken: of one, something may have become of it; two say that no other will do.
+const mostInVain = 2
+
+// Refused says that the API has refused a token, so that the next call of Token
+// fetches another. If that was done already nothing happens. Token fails from
+// then on if there is no other to be had: a ready token is the only one, and of
+// fetched ones so many were refused that the next would be.
+func (s *TokenSource) Refused(token string, why *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current != nil && s.current.value == old {
-		s.current = nil
+	if s.current == nil || s.current.value != token || s.refused != nil {
+		return
 	}
-	return true
+	s.inVain++
+	if s.current.taken {
+		s.inVain = 0
+	}
+	if s.fetch == nil || s.inVain == mostInVain {
+		s.refused = why.credentialsError()
+		return
+	}
+	s.current = nil
+	if s.OnRefused != nil {
+		s.OnRefused(why)
+	}
+}
+
+// took notes that the API has answered a request with a token.
+func (s *TokenSource) took(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && s.current.value == token {
+		s.current.taken = true
+	}
 }
 
 // Scopes returns the scopes of the token held now, as its claims tell. It returns
@@ -123,4 +161,65 @@ func (s *TokenSource) Scopes() ([]string, bool) {
 // Format keeps the token out of whatever a source is printed into.
 func (s *TokenSource) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "token source of "+s.base.Host)
+}
+
+// bearerPrefix is what stands before the token in the Authorization header.
+const bearerPrefix = "Bearer "
+
+// Bearer is a transport that adds the token of a source to each request, and has
+// the source replace a token that is refused. The refusal is passed on: whether
+// the request is sent again is for others to decide.
+type Bearer struct {
+	Source *TokenSource
+	Base   http.RoundTripper // nil means http.DefaultTransport
+}
+
+// RoundTrip takes a token and sends a clone of req with it, which the Request of
+// the response is. The token goes to the tenant it is for and nowhere else.
+func (b *Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host != b.Source.base.Host || req.URL.Scheme != b.Source.base.Scheme {
+		retry.CloseBody(req)
+		return nil, fmt.Errorf("the token is for %s and is not sent to %s://%s", b.Source.base, req.URL.Scheme, req.URL.Host)
+	}
+	token, err := b.Source.Token(req.Context())
+	if err != nil {
+		retry.CloseBody(req)
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", bearerPrefix+token)
+	base := b.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	resp, err := base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = req
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusBadRequest:
+		if err := b.judge(resp, token); err != nil {
+			return nil, err
+		}
+	case resp.StatusCode < 400, resp.StatusCode == http.StatusNotFound:
+		b.Source.took(token)
+	}
+	return resp, nil
+}
+
+// judge tells the source if a response refuses the token.
+func (b *Bearer) judge(resp *http.Response, token string) error {
+	a, err := retry.ReadAnswer(resp)
+	if err != nil {
+		return err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(a.Body))
+	e := refusal(a, &call{method: resp.Request.Method, path: resp.Request.URL.EscapedPath()})
+	if e.refusesToken() {
+		b.Source.Refused(token, e)
+	} else {
+		b.Source.took(token)
+	}
+	return nil
 }

@@ -24,6 +24,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 )
 
 var secretCredentials = auth0.Credentials{ClientID: "client", ClientSecret: "hunter2-secret"}
@@ -100,7 +101,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			source.Renew(value)
+			source.Refused(value, &auth0.Error{Status: 401})
 			form, _ := url.ParseQuery(s.requests[len(s.requests)-1].body)
 			if form.Get("client_id") != "client" || form.Has("client_secret") || form.Get("grant_type") != "client_credentials" ||
 				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
@@ -239,7 +240,7 @@ func TestFailedFetchIsSharedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
 			time.Sleep(time.Second)
-			return reply(503, ""), nil
+			return reply(403, `{"error":"access_denied"}`), nil
 		}}
 		source := newSource(t, secretCredentials, s)
 		var all sync.WaitGroup
@@ -289,7 +290,7 @@ func TestFetchEndsAtOnceWhenItIsCalledOff(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		source := newSource(t, secretCredentials, &auth0.Attempt{Base: slow{time.Hour}, Timeout: time.Minute, Grace: 25 * time.Second})
+		source := newSource(t, secretCredentials, &retry.Attempt{Base: slow{time.Hour}, Timeout: time.Minute})
 		if _, err := source.Token(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
@@ -320,20 +321,13 @@ func (tn *tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	return reply(204, ""), nil
 }
 
-func (tn *tenant) client(t testing.TB, cr auth0.Credentials) *auth0.Client {
-	return newClient(t, &auth0.Bearer{Source: newSource(t, cr, tn), Base: tn})
-}
-
 func TestRefusedTokenIsRenewedOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := &tenant{}
-		c := tn.client(t, secretCredentials)
-		var refused atomic.Int64
-		c.OnEvent = func(e auth0.Event) {
-			if e.Kind == auth0.TokenRefused {
-				refused.Add(1)
-			}
-		}
+		source := newSource(t, secretCredentials, tn)
+		c := newClient(t, &auth0.Bearer{Source: source, Base: tn})
+		told := 0
+		source.OnRefused = func(error) { told++ }
 		for round := range 3 {
 			var all sync.WaitGroup
 			for range 16 {
@@ -354,25 +348,54 @@ func TestRefusedTokenIsRenewedOnceForAll(t *testing.T) {
 			other := "revoked"
 			tn.valid.Store(&other)
 		}
-		if refused.Load() == 0 {
-			t.Error("nothing was told")
+		if told != 2 {
+			t.Errorf("told of %d refused tokens, want 2", told)
 		}
 	})
 }
 
 func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
 	source := newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)})
-	for _, step := range []struct{ renew, want string }{{"", "t1"}, {"t0", "t1"}, {"t1", "t2"}, {"t1", "t2"}} {
-		if !source.Renew(step.renew) {
-			t.Error("no other token can be had")
-		}
+	for _, step := range []struct{ refused, want string }{{"", "t1"}, {"t0", "t1"}, {"t1", "t2"}, {"t1", "t2"}} {
+		source.Refused(step.refused, &auth0.Error{Status: 401})
 		if got, err := source.Token(t.Context()); err != nil || got != step.want {
-			t.Errorf("after %q: token %q, error %v, want %q", step.renew, got, err, step.want)
+			t.Errorf("after %q: token %q, error %v, want %q", step.refused, got, err, step.want)
 		}
 	}
-	if newSource(t, auth0.Credentials{Token: "ready"}, nil).Renew("ready") {
-		t.Error("a ready token can be renewed")
-	}
+}
+
+// TestAllTokensAreRefused has an API that takes no token at all, as one does whose
+// audience is another: node-auth0#787 tells of a client that fetches one after
+// the other. Two are enough to know, for all callers.
+func TestAllTokensAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fetches := &sender{answer: tokens(time.Hour)}
+		api := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+			time.Sleep(50 * time.Millisecond)
+			return reply(401, `{"statusCode":401,"error":"Unauthorized","message":"Bad audience: https://acme/"}`), nil
+		}}
+		source := newSource(t, secretCredentials, fetches)
+		told := 0
+		source.OnRefused = func(error) { told++ }
+		c := newClient(t, &auth0.Bearer{Source: source, Base: api})
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
+				if _, ok := errors.AsType[*auth0.CredentialsError](err); !ok || !strings.Contains(err.Error(), "Bad audience") {
+					t.Errorf("error %v, want a CredentialsError", err)
+				}
+			})
+		}
+		all.Wait()
+		if fetches.count() != 2 || told != 1 {
+			t.Errorf("%d fetches, told of %d, want 2 and 1", fetches.count(), told)
+		}
+		sent := api.count()
+		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err == nil || fetches.count() != 2 || api.count() != sent {
+			t.Errorf("a later call: error %v, %d fetches, %d requests", err, fetches.count(), api.count()-sent)
+		}
+	})
 }
 
 // TestOwnAnswersAreNoneToOthers has a call whose token is refused and which then
@@ -386,7 +409,7 @@ func TestOwnAnswersAreNoneToOthers(t *testing.T) {
 			return reply(503, ""), nil
 		}}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)}), Base: s})
-		c.MaxAttempts = 2
+		c.Retry.MaxAttempts = 2
 		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
 			t.Errorf("error %v, want a GaveUpError", err)
 		}
@@ -484,7 +507,7 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 					return token("t", time.Hour), nil
 				}}
 				api := &sender{answer: always(204, "")}
-				c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, s), Base: api})
+				c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, paced(s)), Base: api})
 				receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if err != nil || receipt.Attempts != 1 {
 					t.Errorf("receipt %+v, error %v", receipt, err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
 // usersJob is a job that exports the tenant's users, from its creation to the end
@@ -130,7 +131,7 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 		state, err := j.post(ctx, body)
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
-			if err := j.pause(ctx, began, max(leastPoll, busy.RetryAfter, clampPoll(time.Since(began)/4)), "another export is under way"); err != nil {
+			if err := j.pause(ctx, began, max(leastPoll, clampPoll(time.Since(began)/4)), "another export is under way"); err != nil {
 				return "", err
 			}
 			continue
@@ -151,8 +152,8 @@ func (j *usersJob) post(ctx context.Context, body []byte) (state jobState, err e
 	if err != nil {
 		return jobState{}, err
 	}
-	if err := json.Unmarshal(a.body, &state); err != nil {
-		return jobState{}, fmt.Errorf("%w: %w", a.notTheAPI(call), err)
+	if err := json.Unmarshal(a.Body, &state); err != nil {
+		return jobState{}, fmt.Errorf("%w: %w", notTheAPI(a, call), err)
 	}
 	return state, nil
 }
@@ -203,8 +204,8 @@ func (j *usersJob) pause(ctx context.Context, began time.Time, d time.Duration, 
 	if time.Since(began)+d > j.wait {
 		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(began).Round(time.Second))}
 	}
-	if !sleep(ctx, d, nil) {
-		return stopped(ctx)
+	if !retry.Sleep(ctx, d, nil) {
+		return retry.Stopped(ctx)
 	}
 	return nil
 }
@@ -223,14 +224,14 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 	if err != nil {
 		return &JobError{Why: "the tenant gave a link that can't be asked for"}
 	}
-	resp, err := j.download.Do(req) //nolint:bodyclose // drain closes it
+	resp, err := j.download.Do(req) //nolint:bodyclose // Drain closes it
 	if err != nil {
 		if ctx.Err() != nil {
-			return stopped(ctx)
+			return retry.Stopped(ctx)
 		}
 		return linkError(err)
 	}
-	defer drain(resp.Body)
+	defer retry.Drain(resp.Body)
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: %d %s", errLink, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
@@ -239,7 +240,7 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 		return err
 	}
 	if ctx.Err() != nil {
-		return stopped(ctx)
+		return retry.Stopped(ctx)
 	}
 	return linkError(err)
 }
@@ -255,7 +256,7 @@ func linkError(err error) error {
 	if lost, ok := errors.AsType[*net.OpError](err); ok {
 		return fmt.Errorf("%w: %w", errLink, lost)
 	}
-	if slow, ok := errors.AsType[*timeoutError](err); ok {
+	if slow, ok := errors.AsType[*retry.TimeoutError](err); ok {
 		return fmt.Errorf("%w: %w", errLink, slow)
 	}
 	return fmt.Errorf("%w: the download was cut off", errLink)
@@ -264,4 +265,29 @@ func linkError(err error) error {
 // safeLink reports whether what comes from there comes unread and unchanged.
 func safeLink(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+// mostRedirects are followed of a download.
+const mostRedirects = 3
+
+type redirectError string
+
+func (e redirectError) Error() string { return string(e) }
+
+// NewDownload returns a client for [Lookup.Download] that sends through rt. It
+// carries no token and no cookies, and tells no host which link led there.
+func NewDownload(rt http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: rt,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			switch {
+			case len(via) > mostRedirects:
+				return redirectError("the link redirects too often")
+			case !safeLink(req.URL) || via[0].URL.Scheme == "https" && req.URL.Scheme != "https":
+				return redirectError("the link redirects to what is not https")
+			}
+			req.Header.Del("Referer")
+			return nil
+		},
+	}
 }

@@ -1,4 +1,4 @@
-package auth0
+package retry
 
 import (
 	"context"
@@ -24,13 +24,13 @@ type Attempt struct {
 func (a *Attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	caller := req.Context()
 	if caller.Err() != nil {
-		closeBody(req)
+		CloseBody(req)
 		return nil, context.Cause(caller)
 	}
 	ctx, cut := context.WithCancelCause(context.WithoutCancel(caller))
 	end := func() { cut(nil) }
 	if a.Timeout > 0 {
-		limit := time.AfterFunc(a.Timeout, func() { cut(&timeoutError{a.Timeout}) })
+		limit := time.AfterFunc(a.Timeout, func() { cut(&TimeoutError{a.Timeout}) })
 		end = func() { limit.Stop(); cut(nil) }
 	}
 	forget := context.AfterFunc(caller, func() {
@@ -87,15 +87,63 @@ func (b *attemptBody) why(err error) error {
 	return err
 }
 
-// timeoutError is an attempt that took too long. It is a net.Error.
-type timeoutError struct{ limit time.Duration }
+// TimeoutError is an attempt that took too long. It is a net.Error.
+type TimeoutError struct{ Limit time.Duration }
 
-func (e *timeoutError) Error() string   { return fmt.Sprintf("it took longer than %s", e.limit) }
-func (e *timeoutError) Timeout() bool   { return true }
-func (e *timeoutError) Temporary() bool { return true }
+func (e *TimeoutError) Error() string   { return fmt.Sprintf("it took longer than %s", e.Limit) }
+func (e *TimeoutError) Timeout() bool   { return true }
+func (e *TimeoutError) Temporary() bool { return true }
 
-func closeBody(req *http.Request) {
+// CloseBody closes the body of a request that a transport does not send.
+func CloseBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close() // nothing was sent, so nothing is lost
 	}
 }
+
+// Stall is a transport that gives up when nothing has come for a time, however
+// long the whole takes.
+type Stall struct {
+	Base    http.RoundTripper // nil means http.DefaultTransport
+	Timeout time.Duration     // 0 means none
+}
+
+// RoundTrip sends req with a context of its own.
+func (s *Stall) RoundTrip(req *http.Request) (*http.Response, error) {
+	base := s.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	if s.Timeout <= 0 {
+		return base.RoundTrip(req)
+	}
+	ctx, cut := context.WithCancelCause(req.Context())
+	limit := time.AfterFunc(s.Timeout, func() { cut(&TimeoutError{s.Timeout}) })
+	body := &stallBody{limit: limit, timeout: s.Timeout, ended: attemptBody{ctx: ctx, end: func() { limit.Stop(); cut(nil) }}}
+	resp, err := base.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		err = body.ended.why(err)
+		body.ended.end()
+		return nil, err
+	}
+	body.ended.ReadCloser = resp.Body
+	resp.Body = body
+	return resp, nil
+}
+
+// stallBody puts the end of the time off whenever something comes.
+type stallBody struct {
+	ended   attemptBody
+	limit   *time.Timer
+	timeout time.Duration
+}
+
+func (b *stallBody) Read(p []byte) (int, error) {
+	n, err := b.ended.Read(p)
+	if n > 0 {
+		b.limit.Reset(b.timeout)
+	}
+	return n, err
+}
+
+func (b *stallBody) Close() error { return b.ended.Close() }

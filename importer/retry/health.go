@@ -1,4 +1,4 @@
-package auth0
+package retry
 
 import (
 	"fmt"
@@ -6,26 +6,25 @@ import (
 	"time"
 )
 
-// outageFrom is how many failures in a row are taken as the tenant's trouble
+// outageFrom is how many failures in a row are taken as the server's trouble
 // rather than as that of a request.
 const outageFrom = 3
 
-// health is what all callers of a client know together of the tenant.
+// health is what all callers of a client know together of the server.
 //
 // A streak is a row of passing failures without a usable answer between; from
 // the third on it is an outage, see outage.go.
 type health struct {
 	mu      sync.Mutex
-	heard   bool // the tenant has answered something, be it a failure
-	answers int  // usable answers so far: any but passing failures and 429s
+	heard   bool // the server has answered something, be it a failure
+	answers int  // usable answers so far: any but passing failures and such as 429s
 
 	streak int
 	since  time.Time // first failure of the streak
-	alone  *call     // the call that all failures of the streak are of; nil if there are several
+	alone  *Call     // the call that all failures of the streak are of; nil if there are several
 	outage *outage   // nil while there is none
 
-	limitedSince time.Time    // first 429 since the last usable answer
-	told         map[int]bool // statuses whose first failure was told of
+	told map[int]bool // statuses whose first failure was told of
 
 	gaveUp *GaveUpError  // nil until the client gives up, and then for good
 	gone   chan struct{} // closed then
@@ -45,7 +44,7 @@ func (h *health) usable() int {
 	return h.answers
 }
 
-// everHeard reports whether the tenant has ever answered.
+// everHeard reports whether the server has ever answered.
 func (h *health) everHeard() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,39 +73,28 @@ func (h *health) answered(p probe) []Event {
 	defer p.giveBack()
 	h.heard = true
 	h.answers++
-	h.limitedSince = time.Time{}
 	return h.recover()
 }
 
-// limited notes a 429. The tenant is there, so it ends a streak. But it is no
-// progress, and nothing else for longer than maxWait is a reason to give up.
-func (h *health) limited(p probe, e *Error, now time.Time, maxWait time.Duration) verdict {
+// refused notes an answer that says to come again, such as a 429. The server is
+// there, so it ends a streak, but it is no answer to anything.
+func (h *health) refused(p probe) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer p.giveBack()
-	if h.gaveUp != nil {
-		return verdict{err: h.gaveUp}
-	}
 	h.heard = true
-	v := verdict{events: h.recover()}
-	if h.limitedSince.IsZero() {
-		h.limitedSince = now
-	}
-	if exceeds(h.limitedSince, maxWait, now, e.RetryAfter) {
-		v.err = h.giveUp(fmt.Sprintf("the rate limit has let nothing through, and waiting longer than %s is not allowed", maxWait), h.limitedSince, e)
-	}
-	return v
+	return h.recover()
 }
 
 // failed notes a passing failure of a call and says what follows from it.
-func (h *health) failed(call *call, p probe, e *Error, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
+func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer p.giveBack()
 	if h.gaveUp != nil {
 		return verdict{err: h.gaveUp}
 	}
-	h.heard = h.heard || e.Status != 0
+	h.heard = h.heard || r.Status != 0
 	call.failures++
 	if p == nil {
 		call.counted++
@@ -118,7 +106,7 @@ func (h *health) failed(call *call, p probe, e *Error, now time.Time, maxAttempt
 	}
 	h.streak++
 
-	v := verdict{events: h.firstOfItsKind(e)}
+	v := verdict{events: h.firstOfItsKind(r)}
 	switch blame(situation{
 		failures:       call.failures,
 		counted:        call.counted,
@@ -131,14 +119,14 @@ func (h *health) failed(call *call, p probe, e *Error, now time.Time, maxAttempt
 		if h.alone == call {
 			v.events = append(v.events, h.recover()...)
 		}
-		v.err = e
+		v.err = r.Err
 		return v
-	case theTenant:
-		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), h.since, e)
+	case theServer:
+		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), h.since, r.Err)
 		return v
 	}
-	if exceeds(h.since, maxWait, now, e.RetryAfter) {
-		v.err = h.giveUp(fmt.Sprintf("the tenant does not answer, and waiting longer than %s is not allowed", maxWait), h.since, e)
+	if now.Sub(h.since) >= maxWait {
+		v.err = h.giveUp(fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait), h.since, r.Err)
 		return v
 	}
 	switch {
@@ -147,20 +135,12 @@ func (h *health) failed(call *call, p probe, e *Error, now time.Time, maxAttempt
 	case h.outage == nil:
 		h.outage = newOutage()
 		h.outage.postpone(now, h.since.Add(maxWait))
-		v.events = append(v.events, Event{Kind: OutageBegan, Since: h.since, Err: e})
+		v.events = append(v.events, Event{Kind: OutageBegan, Since: h.since, Err: r.Err})
 	case p != nil:
 		h.outage.postpone(now, h.since.Add(maxWait))
 	}
-	h.outage.notBefore(now.Add(e.RetryAfter))
 	v.held = true
 	return v
-}
-
-// exceeds reports whether maxWait is over since then, or will be before the
-// server can be asked again.
-func exceeds(since time.Time, maxWait time.Duration, now time.Time, retryAfter time.Duration) bool {
-	passed := now.Sub(since)
-	return passed >= maxWait || retryAfter > maxWait-passed
 }
 
 // recover ends the streak, and the outage if it was one.
@@ -175,22 +155,22 @@ func (h *health) recover() []Event {
 }
 
 // giveUp ends all calls, those that wait and those to come.
-func (h *health) giveUp(what string, since time.Time, e *Error) error {
-	h.gaveUp = &GaveUpError{What: what, Since: since, Err: e}
+func (h *health) giveUp(what string, since time.Time, err error) error {
+	h.gaveUp = &GaveUpError{What: what, Since: since, Err: err}
 	close(h.goneLocked())
 	h.recover()
 	return h.gaveUp
 }
 
-func (h *health) firstOfItsKind(e *Error) []Event {
-	if h.told[e.Status] {
+func (h *health) firstOfItsKind(r Result) []Event {
+	if h.told[r.Status] {
 		return nil
 	}
 	if h.told == nil {
 		h.told = make(map[int]bool)
 	}
-	h.told[e.Status] = true
-	return []Event{{Kind: FirstFailure, Since: h.since, Err: e}}
+	h.told[r.Status] = true
+	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err}}
 }
 
 // situation is what is known when a call has failed again.
@@ -208,23 +188,23 @@ type culprit int
 const (
 	nobodyYet culprit = iota
 	theRequest
-	theTenant
+	theServer
 )
 
 // blame decides what is to be made of a call that has failed again: is it the
-// request that the tenant chokes on, or is it the tenant?
+// request that the server chokes on, or is it the server?
 func blame(s situation) culprit {
 	switch {
 	case s.streak >= outageFrom && !s.alone:
 		// An outage for others too: time decides, not the number of attempts,
 		// unless nothing has ever been answered.
 		if s.counted >= s.max && !s.othersAnswered {
-			return theTenant
+			return theServer
 		}
 	case s.othersAnswered && s.failures >= s.max:
 		return theRequest
 	case s.counted >= s.max:
-		return theTenant
+		return theServer
 	}
 	return nobodyYet
 }

@@ -1,4 +1,4 @@
-package auth0_test
+package retry_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 )
 
 // slow answers after a while, and the body takes as long again.
@@ -50,20 +50,20 @@ func TestAttempt(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		each    time.Duration // header and body
-		attempt auth0.Attempt
+		attempt retry.Attempt
 		stopAt  time.Duration // 0: never
 		took    time.Duration
 		want    string // the error; empty if there is none
 	}{
-		{"in time", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 20 * time.Second, ""},
-		{"no limit", time.Hour, auth0.Attempt{}, 0, 2 * time.Hour, ""},
-		{"header too late", 40 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
-		{"body too late", 20 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
-		{"stopped, and finished", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, time.Second, 20 * time.Second, ""},
-		{"stopped, and cut", 40 * time.Second, auth0.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
-		{"stopped, body cut", 14 * time.Second, auth0.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
-		{"stopped, out of time first", 40 * time.Second, auth0.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, 10 * time.Second, 30 * time.Second, "it took longer than 30s"},
-		{"stopped without grace", 10 * time.Second, auth0.Attempt{Timeout: 30 * time.Second}, time.Second, time.Second, "cut off 0s after the stop: enough"},
+		{"in time", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, 0, 20 * time.Second, ""},
+		{"no limit", time.Hour, retry.Attempt{}, 0, 2 * time.Hour, ""},
+		{"header too late", 40 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
+		{"body too late", 20 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, 0, 30 * time.Second, "it took longer than 30s"},
+		{"stopped, and finished", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, time.Second, 20 * time.Second, ""},
+		{"stopped, and cut", 40 * time.Second, retry.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
+		{"stopped, body cut", 14 * time.Second, retry.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
+		{"stopped, out of time first", 40 * time.Second, retry.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, 10 * time.Second, 30 * time.Second, "it took longer than 30s"},
+		{"stopped without grace", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, time.Second, time.Second, "cut off 0s after the stop: enough"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestAttempt(t *testing.T) {
 					time.AfterFunc(test.stopAt, func() { cancel(stop) })
 				}
 				test.attempt.Base = slow{test.each}
-				req, _ := http.NewRequestWithContext(ctx, "POST", "https://acme.eu.auth0.com/", nil)
+				req, _ := http.NewRequestWithContext(ctx, "POST", "https://server.example/", http.NoBody)
 				resp, err := test.attempt.RoundTrip(req)
 				if err == nil {
 					_, err = io.ReadAll(resp.Body)
@@ -102,8 +102,8 @@ func TestAttemptDoesNotBeginAfterTheStop(t *testing.T) {
 	s := &sender{answer: always(204, "")}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	req, _ := http.NewRequestWithContext(ctx, "POST", "https://acme.eu.auth0.com/", nil)
-	if _, err := (&auth0.Attempt{Base: s, Grace: time.Minute}).RoundTrip(req); !errors.Is(err, context.Canceled) || s.count() != 0 {
+	req, _ := http.NewRequestWithContext(ctx, "POST", "https://server.example/", http.NoBody)
+	if _, err := (&retry.Attempt{Base: s, Grace: time.Minute}).RoundTrip(req); !errors.Is(err, context.Canceled) || s.count() != 0 {
 		t.Errorf("error %v, %d requests", err, s.count())
 	}
 }
@@ -117,12 +117,12 @@ func TestStopFinishesWhatIsOnTheWire(t *testing.T) {
 		w.WriteHeader(204)
 	}))
 	defer server.Close()
-	rt := auth0.NewTransport(1)
+	rt := retry.NewTransport(1)
 	defer rt.CloseIdleConnections()
-	c := newClient(t, &auth0.Attempt{Base: rt, Timeout: 10 * time.Second, Grace: 10 * time.Second})
-	c.BaseURL, _ = auth0.ParseDomain(server.URL)
-	receipt, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
-	if err != nil || receipt.HTTPStatus != 204 {
-		t.Errorf("receipt %+v, error %v", receipt, err)
+	c := newClient(t, &retry.Attempt{Base: rt, Timeout: 10 * time.Second, Grace: 10 * time.Second})
+	c.url = server.URL
+	call, err := c.send(ctx, "a")
+	if err != nil || call.Status != 204 {
+		t.Errorf("call %+v, error %v", call, err)
 	}
 }

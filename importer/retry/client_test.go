@@ -1,7 +1,8 @@
-package auth0_test
+package retry_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"orgimport/importer"
-	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
+	"orgimport/ratelimit"
 )
 
 // first answers the first n requests with one function and the others with 204.
@@ -51,19 +52,16 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sender{answer: first(2, answer)}
-				receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
+				call, err := newClient(t, s).send(t.Context(), "auth0|a")
 				if err != nil {
 					t.Fatal(err)
 				}
-				if receipt.Attempts != 3 || receipt.HTTPStatus != 204 || receipt.Message != "" {
-					t.Errorf("receipt %+v, want 3 attempts and 204", receipt)
+				if call.Sent != 3 || call.Status != 204 {
+					t.Errorf("call %+v, want 3 attempts and 204", call)
 				}
 				for i, r := range s.requests {
-					if r.body != `{"members":["auth0|a"]}` {
+					if r.body != "auth0|a" {
 						t.Errorf("request %d has the body %q", i+1, r.body)
-					}
-					if r.Header.Get("X-Correlation-ID") != receipt.CorrelationID {
-						t.Errorf("request %d has another correlation id", i+1)
 					}
 				}
 			})
@@ -80,10 +78,10 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			s := &sender{answer: first(1, func() (*http.Response, error) { return reply(status, "", "Retry-After", "40"), nil })}
-			if _, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := newClient(t, paced(s, 5*time.Minute)).send(t.Context(), "auth0|a"); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start); took != 40*time.Second {
+			if took := time.Since(start); took < 40*time.Second || took > 45*time.Second {
 				t.Errorf("%d: sent again after %s, want 40 s", status, took)
 			}
 		})
@@ -95,7 +93,7 @@ func TestPausesGrowTo30Seconds(t *testing.T) {
 		s := &sender{answer: first(14, func() (*http.Response, error) { return reply(503, ""), nil })}
 		c := newClient(t, s)
 		c.MaxWait = time.Hour
-		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+		if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 			t.Fatal(err)
 		}
 		for i, r := range s.requests[1:] {
@@ -113,15 +111,15 @@ func TestPausesGrowTo30Seconds(t *testing.T) {
 func TestLimitsDoNotCountAsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 20 { // the pauses are drawn
-			s := &sender{answer: first(12, func() (*http.Response, error) { return reply(429, ""), nil })}
-			c := newClient(t, s)
+			s := &sender{answer: first(4, func() (*http.Response, error) { return reply(429, ""), nil })}
+			c := newClient(t, paced(s, 5*time.Minute))
 			c.MaxAttempts = 1
-			receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
+			call, err := c.send(t.Context(), "auth0|a")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if receipt.Attempts != 13 {
-				t.Errorf("%d attempts in the receipt, want 13", receipt.Attempts)
+			if call.Sent != 5 {
+				t.Errorf("%d requests are counted, want 5", call.Sent)
 			}
 			for i, r := range s.requests[1:] {
 				if pause := r.at.Sub(s.requests[i].at); pause < time.Second || pause > 15*time.Second {
@@ -141,15 +139,10 @@ func TestNothingButLimitsForTooLong(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				s := &sender{answer: always(429, `{"message":"Global limit has been reached"}`, headers...)}
-				c := newClient(t, s)
-				c.MaxWait = time.Minute
-				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
-				gaveUp, ok := errors.AsType[*auth0.GaveUpError](err)
-				if !ok || importer.ReachOf(err) != importer.ReachRun || !strings.Contains(err.Error(), "rate limit") {
-					t.Fatalf("error %v, want a GaveUpError for the rate limit", err)
-				}
-				if !gaveUp.Since.Equal(start) {
-					t.Errorf("since %s, want %s", gaveUp.Since, start)
+				c := newClient(t, paced(s, time.Minute))
+				_, err := c.send(t.Context(), "auth0|a")
+				if _, ok := errors.AsType[*ratelimit.WaitError](err); !ok {
+					t.Fatalf("error %v, want a WaitError", err)
 				}
 				if took := time.Since(start); headers != nil && took != 0 || took > 90*time.Second {
 					t.Errorf("gave up after %s", took)
@@ -167,10 +160,9 @@ func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
 			}
 			return reply(204, ""), nil
 		}}
-		c := newClient(t, s)
-		c.MaxWait = time.Minute
+		c := newClient(t, paced(s, time.Minute))
 		for range 5 {
-			if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -203,12 +195,12 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 		}}
 		c := newClient(t, s)
 		c.MaxAttempts = 3
-		var events []auth0.Event
-		c.OnEvent = func(e auth0.Event) { mu.Lock(); events = append(events, e); mu.Unlock() }
+		var events []retry.Event
+		c.OnEvent = func(e retry.Event) { mu.Lock(); events = append(events, e); mu.Unlock() }
 		var all sync.WaitGroup
 		for i := range callers {
 			all.Go(func() {
-				if _, err := c.Import().Send(t.Context(), batch("org_1", fmt.Sprint(i))); err != nil {
+				if _, err := c.send(t.Context(), fmt.Sprint(i)); err != nil {
 					t.Errorf("caller %d: %v", i, err)
 				}
 			})
@@ -225,53 +217,57 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 		if took := time.Since(start); took > 92*time.Second {
 			t.Errorf("it took %s to come back", took)
 		}
-		var kinds []auth0.EventKind
+		var kinds []retry.EventKind
 		for _, e := range events {
 			kinds = append(kinds, e.Kind)
 		}
-		if got, want := fmt.Sprint(kinds), fmt.Sprint([]auth0.EventKind{auth0.FirstFailure, auth0.OutageBegan, auth0.OutageEnded}); got != want {
+		if got, want := fmt.Sprint(kinds), fmt.Sprint([]retry.EventKind{retry.FirstFailure, retry.OutageBegan, retry.OutageEnded}); got != want {
 			t.Errorf("events %s, want %s", got, want)
 		}
 	})
 }
 
 func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
-	for name, headers := range map[string][]string{
-		"unknown how long": nil,
-		"known in advance": {"Retry-After", "3600"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				start := time.Now()
-				c := newClient(t, &sender{answer: always(503, "<html>", headers...)})
-				c.MaxWait = 2 * time.Minute
-				ends := make([]time.Time, 8)
-				var all sync.WaitGroup
-				for i := range ends {
-					all.Go(func() {
-						_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
-						if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok || importer.ReachOf(err) != importer.ReachRun {
-							t.Errorf("caller %d: %v, want a GaveUpError", i, err)
-						}
-						ends[i] = time.Now()
-					})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := newClient(t, &sender{answer: always(503, "<html>")})
+		c.MaxWait = 2 * time.Minute
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				_, err := c.send(t.Context(), "a")
+				if _, ok := errors.AsType[*retry.GaveUpError](err); !ok {
+					t.Errorf("caller %d: %v, want a GaveUpError", i, err)
 				}
-				all.Wait()
-				want := start
-				if headers == nil {
-					want = start.Add(2 * time.Minute)
-				}
-				for i, end := range ends {
-					if !end.Equal(want) {
-						t.Errorf("caller %d ended after %s, want %s", i, end.Sub(start), want.Sub(start))
-					}
-				}
-				if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
-					t.Errorf("a later call: %v", err)
+				if took := time.Since(start); took != 2*time.Minute {
+					t.Errorf("caller %d ended after %s, want 2m", i, took)
 				}
 			})
-		})
-	}
+		}
+		all.Wait()
+		if _, err := c.send(t.Context(), "a"); err == nil {
+			t.Error("a later call succeeds")
+		}
+	})
+}
+
+// TestOutageThatIsKnownToLastTooLongIsNotWaitedFor has the server say how long it
+// is away, and that is longer than allowed.
+func TestOutageThatIsKnownToLastTooLongIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := newClient(t, paced(&sender{answer: always(503, "<html>", "Retry-After", "3600")}, 2*time.Minute))
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				_, err := c.send(t.Context(), "a")
+				if _, ok := errors.AsType[*ratelimit.WaitError](err); !ok || time.Since(start) > 10*time.Second {
+					t.Errorf("caller %d: %v after %s, want a WaitError at once", i, err, time.Since(start))
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 // TestServerThatChokesOnABatch has one batch that never gets an answer while all
@@ -291,23 +287,23 @@ func TestServerThatChokesOnABatch(t *testing.T) {
 				c.MaxAttempts = 5
 				var all sync.WaitGroup
 				all.Go(func() {
-					receipt, err := c.Import().Send(t.Context(), batch("org_1", "poison"))
-					if _, ok := errors.AsType[*auth0.Error](err); !ok || importer.ReachOf(err) != importer.ReachBatch {
-						t.Errorf("error %v, want an *Error that reaches the batch", err)
+					call, err := c.send(t.Context(), "poison")
+					if _, ok := errors.AsType[*refusal](err); !ok {
+						t.Errorf("error %v, want the refusal", err)
 					}
-					if receipt.Attempts != 5 || receipt.HTTPStatus != 500 || receipt.Message != "500 with an HTML page" {
-						t.Errorf("receipt %+v", receipt)
+					if call.Sent != 5 || call.Status != 500 {
+						t.Errorf("call %+v", call)
 					}
 				})
 				all.Go(func() {
 					for range others {
-						if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+						if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 							t.Error(err)
 						}
 					}
 				})
 				all.Wait()
-				if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+				if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 					t.Errorf("after it: %v", err)
 				}
 			})
@@ -320,12 +316,12 @@ func TestNothingIsAnsweredInAllAttempts(t *testing.T) {
 		s := &sender{answer: always(503, "")}
 		c := newClient(t, s)
 		c.MaxAttempts = 2
-		receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
-		if _, ok := errors.AsType[*auth0.GaveUpError](err); !ok {
+		call, err := c.send(t.Context(), "auth0|a")
+		if _, ok := errors.AsType[*retry.GaveUpError](err); !ok {
 			t.Fatalf("error %v, want a GaveUpError", err)
 		}
-		if receipt.Attempts != 2 || s.count() != 2 {
-			t.Errorf("%d requests, receipt %+v", s.count(), receipt)
+		if call.Sent != 2 || s.count() != 2 {
+			t.Errorf("%d requests, call %+v", s.count(), call)
 		}
 	})
 }
@@ -341,7 +337,7 @@ func TestLoneCallerIsPatientInAnOutage(t *testing.T) {
 		}}
 		c := newClient(t, s)
 		for range 3 {
-			if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+			if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -364,7 +360,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				s := &sender{answer: answer}
-				c := newClient(t, s)
+				c := newClient(t, paced(s, 5*time.Minute))
 				start := time.Now()
 				time.AfterFunc(20*time.Second, func() { cancel(reason) })
 				var all sync.WaitGroup
@@ -374,7 +370,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 				}
 				for range callers {
 					all.Go(func() {
-						_, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
+						_, err := c.send(ctx, "auth0|a")
 						if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) {
 							t.Errorf("error %v, want one that is the cause and context.Canceled", err)
 						}
@@ -385,7 +381,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 					t.Errorf("it took %s, want 20 s", took)
 				}
 				sent := s.count()
-				if _, err := c.Import().Send(ctx, batch("org_1", "auth0|a")); !errors.Is(err, reason) || s.count() != sent {
+				if _, err := c.send(ctx, "auth0|a"); !errors.Is(err, reason) || s.count() != sent {
 					t.Errorf("a later call: %v, %d requests more", err, s.count()-sent)
 				}
 			})
@@ -415,8 +411,8 @@ func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 		for _, user := range []string{"good", "bad"} {
 			all.Go(func() {
 				for range 2 {
-					if receipt, err := c.Import().Send(t.Context(), batch("org_1", user)); err != nil {
-						t.Errorf("%s: %v, receipt %+v", user, err, receipt)
+					if call, err := c.send(t.Context(), user); err != nil {
+						t.Errorf("%s: %v, call %+v", user, err, call)
 					}
 					time.Sleep(200 * time.Millisecond)
 				}
@@ -450,7 +446,7 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 				defer cancel()
 			}
 			all.Go(func() {
-				_, err := c.Import().Send(ctx, batch("org_1", "auth0|a"))
+				_, err := c.send(ctx, "auth0|a")
 				if i < 5 != errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("caller %d: %v", i, err)
 				}
@@ -461,15 +457,15 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 }
 
 func TestErrorsOfTheTransportPassThrough(t *testing.T) {
-	for _, want := range []error{permanentError{}, reachError{}} {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, fmt.Errorf("waiting: %w", want) }}
-		receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
-		if !errors.Is(err, want) || s.count() != 1 {
-			t.Errorf("error %v after %d requests, want %v after 1", err, s.count(), want)
-		}
-		if receipt.Attempts != 0 {
-			t.Errorf("%d attempts in the receipt, though nothing was sent", receipt.Attempts)
-		}
+	s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		return nil, fmt.Errorf("waiting: %w", permanentError{})
+	}}
+	call, err := newClient(t, s).send(t.Context(), "auth0|a")
+	if !errors.Is(err, permanentError{}) || s.count() != 1 {
+		t.Errorf("error %v after %d requests, want a permanentError after 1", err, s.count())
+	}
+	if call.Sent != 0 {
+		t.Errorf("%d requests are counted, though nothing was sent", call.Sent)
 	}
 }
 
@@ -478,41 +474,100 @@ type permanentError struct{}
 func (permanentError) Error() string   { return "the wait is too long" }
 func (permanentError) Permanent() bool { return true }
 
-type reachError struct{}
-
-func (reachError) Error() string         { return "not for this organization" }
-func (reachError) Reach() importer.Reach { return importer.ReachOrg }
-
-func TestTenantThatIsNotThereIsAConfigurationError(t *testing.T) {
-	for name, lost := range map[string]error{
-		"no such host": &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acme", IsNotFound: true}},
-		"authority":    x509.UnknownAuthorityError{},
-		"host name":    x509.HostnameError{Certificate: &x509.Certificate{}, Host: "acme"},
-		"expired":      x509.CertificateInvalidError{Reason: x509.Expired},
+// TestServerThatCannotBeReached meets what does not pass by itself: it ends the
+// call at once, but not when the server was there before.
+func TestServerThatCannotBeReached(t *testing.T) {
+	dial := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
+	for name, test := range map[string]struct {
+		lost error
+		want retry.Obstacle
+	}{
+		"no such host":        {dial("dial", &net.DNSError{Err: "no such host", Name: "acme", IsNotFound: true}), retry.NoSuchHost},
+		"no such proxy":       {dial("proxyconnect", dial("dial", &net.DNSError{Err: "no such host", Name: "proxy", IsNotFound: true})), retry.NoSuchProxy},
+		"proxy login":         {&retry.ProxyError{Proxy: "proxy:3128", Status: 407}, retry.ProxyLogin},
+		"proxy refusal":       {&retry.ProxyError{Proxy: "proxy:3128", Status: 403}, retry.ProxyRefusal},
+		"authority":           {x509.UnknownAuthorityError{}, retry.Untrusted},
+		"verification":        {&tls.CertificateVerificationError{Err: errors.New("no")}, retry.Untrusted},
+		"host name":           {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "acme"}, retry.OtherName},
+		"expired":             {&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, retry.NotValid},
+		"plain port":          {tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, retry.NoTLS},
+		"plain HTTP":          {fmt.Errorf("tls: %w", http.ErrSchemeMismatch), retry.NoTLS},
+		"protocol version":    {dial("remote error", tls.AlertError(70)), retry.Handshake},
+		"certificate wanted":  {dial("remote error", tls.AlertError(116)), retry.Handshake},
+		"an old server's TLS": {errors.New("tls: server selected unsupported protocol version 302"), retry.Handshake},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, lost }}
-			_, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
-			e, ok := errors.AsType[*auth0.ConfigError](err)
-			if !ok || e.Hint == "" || importer.ReachOf(err) != importer.ReachRun || s.count() != 1 {
-				t.Errorf("error %v after %d requests, want a ConfigError with a hint after 1", err, s.count())
+			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, test.lost }}
+			_, err := newClient(t, s).send(t.Context(), "a")
+			e, ok := errors.AsType[*retry.UnreachableError](err)
+			if !ok || e.Obstacle != test.want || !errors.Is(err, e.Err) || s.count() != 1 {
+				t.Errorf("error %v after %d requests, want the obstacle %d after 1", err, s.count(), test.want)
 			}
 		})
 		t.Run(name+" after an answer", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 					if n == 2 {
-						return nil, lost
+						return nil, test.lost
 					}
 					return reply(204, ""), nil
 				}}
 				c := newClient(t, s)
 				for range 2 {
-					if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err != nil {
+					if _, err := c.send(t.Context(), "a"); err != nil {
 						t.Error(err)
 					}
 				}
 			})
 		})
 	}
+}
+
+// TestWhatMayPassOnTheWayIsWaitedFor has the way to the server blocked for a
+// moment, before it was ever there.
+func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
+	for name, lost := range map[string]error{
+		"refused":      &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
+		"name server":  &net.DNSError{Err: "server misbehaving", Name: "acme", IsTemporary: true},
+		"proxy is off": &net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED},
+		"busy proxy":   &retry.ProxyError{Proxy: "proxy:3128", Status: 503},
+		"full proxy":   &retry.ProxyError{Proxy: "proxy:3128", Status: 429},
+		"alert":        &net.OpError{Op: "remote error", Err: tls.AlertError(80)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{answer: first(2, func() (*http.Response, error) { return nil, lost })}
+				if call, err := newClient(t, s).send(t.Context(), "a"); err != nil || call.Sent != 3 {
+					t.Errorf("%d requests, error %v", call.Sent, err)
+				}
+			})
+		})
+	}
+}
+
+// TestOnceIsNotSentAgain has a request that may have done its work fail: it is not
+// sent again, unless it was refused before anybody looked at it.
+func TestOnceIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}
+		c := newClient(t, s)
+		for n := range 3 {
+			call, err := c.do(t.Context(), "a", true)
+			if _, ok := errors.AsType[*refusal](err); !ok || call.Sent != 1 {
+				t.Errorf("call %d: error %v after %d requests, want the refusal after 1", n+1, err, call.Sent)
+			}
+		}
+		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 1 {
+			t.Errorf("error %v after %d requests", err, call.Sent)
+		}
+		s.answer = first(s.count()+2, func() (*http.Response, error) { return reply(429, ""), nil })
+		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 3 {
+			t.Errorf("error %v after %d requests, want 3", err, call.Sent)
+		}
+	})
+}
+
+// paced returns a transport that waits as the server's limit asks for.
+func paced(base http.RoundTripper, most time.Duration) http.RoundTripper {
+	return &ratelimit.Transport{Base: base, MaxWait: most}
 }

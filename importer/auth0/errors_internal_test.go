@@ -4,9 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"orgimport/importer/retry"
 )
 
 func TestRefusalIsWorded(t *testing.T) {
@@ -34,37 +35,17 @@ func TestRefusalIsWorded(t *testing.T) {
 		{503, "text/plain", "upstream connect error", "||503 with a body that is not JSON"},
 		{503, "", `{"message":"cut`, "||503 with a body that is not JSON"},
 	} {
-		a := &answer{status: test.status, header: http.Header{"Content-Type": {test.contentType}}, body: []byte(test.body), used: usage{token: "sesameopen"}}
-		e := a.refusal(&call{})
+		a := &retry.Answer{Status: test.status, Header: http.Header{"Content-Type": {test.contentType}}, Body: []byte(test.body), Request: withToken()}
+		e := refusal(a, &call{})
 		if got := e.Code + "|" + e.Reason + "|" + e.Message; got != test.want {
 			t.Errorf("%s: %s, want %s", test.body, got, test.want)
 		}
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, test := range []struct {
-		value, date string
-		want        time.Duration
-	}{
-		{"", "", 0},
-		{"7", "", 7 * time.Second},
-		{" 7 ", "", 7 * time.Second},
-		{"0", "", 0},
-		{"-7", "", 0},
-		{"7.5", "", 0},
-		{"soon", "", 0},
-		{"99999999999999", "", (1 << 32) * time.Second},
-		{"Fri, 02 Jan 2026 03:04:15 GMT", "", 10 * time.Second},
-		{"Fri, 02 Jan 2026 03:04:00 GMT", "", 0},
-		{"Fri, 02 Jan 2026 04:04:15 GMT", "Fri, 02 Jan 2026 04:04:10 GMT", 5 * time.Second},
-	} {
-		h := http.Header{"Retry-After": {test.value}, "Date": {test.date}}
-		if got := retryAfter(h, now); got != test.want {
-			t.Errorf("%q at %q: %s, want %s", test.value, test.date, got, test.want)
-		}
-	}
+// withToken returns a request as Bearer sends it.
+func withToken() *http.Request {
+	return &http.Request{Header: http.Header{"Authorization": {bearerPrefix + "sesameopen"}}}
 }
 
 func TestOneLineIsCutBetweenCharacters(t *testing.T) {
@@ -82,8 +63,8 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(502, "<html>")
 	f.Add(404, "{\"message\":\"a\\u0000\\u2028\\ud800 sesameopen\"}")
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		a := &answer{status: status, header: http.Header{}, body: []byte(body), used: usage{token: "sesameopen"}}
-		e := a.refusal(&call{method: "POST", path: "/p"})
+		a := &retry.Answer{Status: status, Header: http.Header{}, Body: []byte(body), Request: withToken()}
+		e := refusal(a, &call{method: "POST", path: "/p"})
 		for _, s := range []string{e.Message, e.Code, e.Reason, e.Error()} {
 			if strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) || strings.Contains(s, "sesameopen") {
 				t.Errorf("%q is not fit for a line", s)

@@ -1,4 +1,4 @@
-package auth0
+package retry
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 
 // outage is the time in which callers hold. The right to send is a single one
 // then, and goes from caller to caller: each has it in turn, so that a request
-// which the tenant chokes on cannot make its own trouble everybody's.
+// which the server chokes on cannot make its own trouble everybody's.
 type outage struct {
-	ended  chan struct{} // closed when the tenant is back, or given up
+	ended  chan struct{} // closed when the server is back, or given up
 	turn   probe         // holds the right to send while nobody has it
 	next   time.Time     // when the next request may go
 	pauses *backoff.ExponentialBackOff
@@ -32,7 +32,7 @@ func newOutage() *outage {
 	o := &outage{
 		ended:  make(chan struct{}),
 		turn:   make(probe, 1),
-		pauses: newPauses(firstPause, longestPause),
+		pauses: newPauses(),
 	}
 	o.turn.giveBack()
 	return o
@@ -42,13 +42,6 @@ func newOutage() *outage {
 // not after the deadline, so that the last moment before giving up is tried.
 func (o *outage) postpone(now, deadline time.Time) {
 	o.next = now.Add(min(o.pauses.NextBackOff(), longestPause, deadline.Sub(now)))
-}
-
-// notBefore puts the next request off to t, if it would go sooner.
-func (o *outage) notBefore(t time.Time) {
-	if o.next.Before(t) {
-		o.next = t
-	}
 }
 
 // admit lets a call pass at once while all is well. In an outage it waits for the
@@ -71,12 +64,12 @@ func (h *health) admit(ctx context.Context) (probe, error) {
 			continue
 		case <-o.turn:
 		}
-		if sleep(ctx, h.untilNext(o), o.ended) && h.untilNext(o) <= 0 {
+		if Sleep(ctx, h.untilNext(o), o.ended) && h.untilNext(o) <= 0 {
 			return o.turn, nil
 		}
 		o.turn.giveBack()
 	}
-	return nil, stopped(ctx)
+	return nil, Stopped(ctx)
 }
 
 func (h *health) untilNext(o *outage) time.Duration {

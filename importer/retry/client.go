@@ -1,0 +1,191 @@
+// Package retry sends an HTTP request until an answer settles it: repeats,
+// pauses, outages and time limits, for any server. What an answer means the
+// caller says; when a request may leave is the business of the transport.
+//
+//	client := &retry.Client{MaxAttempts: 8, MaxWait: 5 * time.Minute}
+//	err := client.Do(ctx, &retry.Call{Try: func(ctx context.Context) retry.Result {
+//		answer, err := retry.Send(httpClient, request(ctx))
+//		switch {
+//		case err != nil:
+//			return retry.Result{Meaning: retry.Lost, Err: err}
+//		case answer.Status == http.StatusTooManyRequests:
+//			return retry.Result{Meaning: retry.Again, Status: answer.Status}
+//		…
+//		}
+//	}})
+package retry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	defaultMaxAttempts = 8
+	defaultMaxWait     = 5 * time.Minute
+
+	// The first pause after a failure and the longest, around which the real
+	// ones are drawn, so that callers who failed together do not return together.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 30 * time.Second
+)
+
+// Client sends requests to one server. Its methods may be called concurrently; it
+// must not be copied after the first call.
+//
+// All callers share what is known of the server's health. Once three requests in
+// a row have failed in a passing way, whoever calls, the callers hold, and one
+// request at a time goes out to see whether the server is back.
+type Client struct {
+	// MaxAttempts is how often one request is sent before its call fails; 0
+	// means 8. What is sent during an outage to see whether it is over does not
+	// count.
+	MaxAttempts int
+
+	// MaxWait is how long an outage may last before the client gives up; 0 means
+	// 5 minutes. Once it has given up every call fails.
+	MaxWait time.Duration
+
+	// OnEvent, if set, is told what is worth a line in a log. It is called
+	// concurrently and must be quick.
+	OnEvent func(Event)
+
+	health health
+}
+
+// Call is one request with its repeats.
+type Call struct {
+	Try  func(ctx context.Context) Result // sends the request once
+	Lost func(error) error                // words the error of a request that got no answer; may be nil
+	Once bool                             // a request that may have done its work is not sent again
+
+	Sent   int // requests that went out
+	Status int // of the newest answer; 0 if the newest request had none
+
+	failures      int // passing ones
+	counted       int // those of them outside of outages
+	answersBefore int // usable answers to others when the call began
+}
+
+// Result is what came of one attempt.
+type Result struct {
+	Meaning Meaning
+	Status  int   // as answered; 0 if no answer came
+	Err     error // what went wrong; nil if nothing did
+}
+
+// Meaning is what an attempt means for the call.
+type Meaning int
+
+const (
+	// Settled: there is nothing to send any more. The call ends with Err.
+	Settled Meaning = iota
+	// Passing: the server has trouble that may pass.
+	Passing
+	// Again: the server has not looked at the request and is well, as with a
+	// 429. The request is sent again at once and as often as it takes, for the
+	// transport knows when there is room.
+	Again
+	// Lost: no answer came. Err says why.
+	Lost
+)
+
+// Do sends a call until it is settled. The errors are those of the call's
+// results, an [*UnreachableError], a [*GaveUpError], or wrap the cause of ctx.
+func (c *Client) Do(ctx context.Context, call *Call) error {
+	call.answersBefore = c.health.usable()
+	pauses := newPauses()
+	for {
+		p, err := c.health.admit(ctx)
+		if err != nil {
+			return err
+		}
+		r := call.Try(ctx)
+		if r.Meaning == Lost {
+			if r.Err, err = c.lost(ctx, call, r.Err); err != nil {
+				p.giveBack()
+				return err
+			}
+		}
+		call.Sent++
+		call.Status = r.Status
+		switch r.Meaning {
+		case Settled:
+			c.tell(c.health.answered(p)...)
+			return r.Err
+		case Again:
+			c.tell(c.health.refused(p)...)
+		default:
+			if err := c.failed(ctx, call, p, pauses, r); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// lost looks at why an attempt brought no answer. It returns what may pass, in
+// the words of the call, and anything else as the error that ends the call.
+func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, final error) {
+	if ctx.Err() != nil {
+		return nil, Stopped(ctx)
+	}
+	var permanent interface{ Permanent() bool }
+	if errors.As(err, &permanent) && permanent.Permanent() {
+		return nil, err
+	}
+	if !c.health.everHeard() {
+		if e := unreachable(err); e != nil {
+			return nil, e
+		}
+	}
+	if call.Lost != nil {
+		err = call.Lost(err)
+	}
+	return err, nil
+}
+
+// failed notes a passing failure and waits until the call may be sent again. An
+// error ends the call.
+func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backoff.ExponentialBackOff, r Result) error {
+	most := cmp.Or(c.MaxAttempts, defaultMaxAttempts)
+	if call.Once {
+		most = math.MaxInt // that it is not sent again says nothing of the server
+	}
+	v := c.health.failed(call, p, r, time.Now(), most, cmp.Or(c.MaxWait, defaultMaxWait))
+	c.tell(v.events...)
+	if v.err == nil && call.Once {
+		return r.Err
+	}
+	if v.err == nil && !v.held {
+		Sleep(ctx, min(pauses.NextBackOff(), longestPause), c.health.givenUp())
+	}
+	return v.err // what cut the sleep, admit finds out
+}
+
+func newPauses() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{
+		InitialInterval:     firstPause,
+		RandomizationFactor: 0.5,
+		Multiplier:          2,
+		MaxInterval:         longestPause,
+	}
+}
+
+// Sleep waits, but not longer than ctx lasts or until cut is closed. It reports
+// whether it came to its end.
+func Sleep(ctx context.Context, d time.Duration, cut <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-cut:
+	}
+	return false
+}
