@@ -139,13 +139,12 @@ func unreadRow(row *importer.Row, text string) error {
 }
 
 // id returns the value if it is an id. The record's values share their memory:
-// in a file with other columns the id is copied, so that a row that waits does
-// not hold on to all of them.
+// the id is copied, so that a row that waits does not hold on to all of them.
 func (t *Table) id(r ref, kind string) string {
 	switch {
 	case r.kind != kind:
 		return ""
-	case len(t.columns.names) > 2 && len(t.columns.kept) == 0:
+	case len(t.columns.kept) == 0:
 		return strings.Clone(r.value)
 	}
 	return r.value
