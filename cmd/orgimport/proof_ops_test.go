@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -455,14 +456,15 @@ func (p *program) operatedIn(want int, args ...string) {
 // were there before stand in it, each once, and nobody twice.
 func TestExportWhileMembersCome(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
-		n := 0
+		var pages atomic.Int64
 		var tenant *proofTenant
 		cfg := auth0test.Config{
 			Organizations: []auth0test.Organization{{ID: "org_0000000000000001", Name: "acme"}},
 			Fault: func(r *http.Request, _ int) auth0test.Fault {
-				if n < 40 && strings.HasSuffix(r.URL.Path, "/members") {
-					n++
-					tenant.AddMembers("org_0000000000000001", fmt.Sprintf("auth0|new%d", n))
+				if strings.HasSuffix(r.URL.Path, "/members") {
+					if n := pages.Add(1); n < 40 {
+						tenant.AddMembers("org_0000000000000001", fmt.Sprintf("auth0|new%d", n))
+					}
 				}
 				return auth0test.Fault{}
 			},

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -32,17 +33,17 @@ func stopped(t *testing.T, cmd *exec.Cmd, signal syscall.Signal) int {
 
 func TestSignalStopsVerifyWhileItWaitsForTheList(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
-		asked := 0
+		var asked atomic.Int64
 		tenant := newProofTenant(auth0test.Config{Fault: func(r *http.Request, _ int) auth0test.Fault {
 			if strings.HasSuffix(r.URL.Path, "/members") {
-				asked++
+				asked.Add(1)
 			}
 			return auth0test.Fault{}
 		}})
 		p := newProgram(t, tenant, nil)
 		p.write("results.csv", []byte(proofResultsHeader+"2,org_a,auth0|1,added,204,,,1,,2026-05-04T10:00:00Z\n"))
 		run := p.begin(p.prepare("verify", "results.csv", "--settle", "1h"))
-		waitUntil(t, run, func() bool { return asked == 2 })
+		waitUntil(t, run, func() bool { return asked.Load() == 2 })
 		run.signals <- syscall.SIGINT
 		if code := <-run.ended; code != exitSignal+int(syscall.SIGINT) {
 			t.Errorf("exit code %d", code)
