@@ -26,7 +26,7 @@ type Example struct {
 	Line    int
 	OrgID   string
 	UserID  string
-	Message string // as it was
+	Message string // as it was, with … in the place of each e-mail address
 }
 
 const (
@@ -78,7 +78,7 @@ func (c *Causes) Add(o *importer.Outcome) {
 			Line:    o.Row.Line,
 			OrgID:   strings.Clone(Shorten(visible(o.Row.OrgID))),
 			UserID:  strings.Clone(Shorten(visible(o.Row.UserID))),
-			Message: strings.Clone(Shorten(visible(o.Message))),
+			Message: strings.Clone(Shorten(visible(withoutAddresses(o.Message)))),
 		})
 	}
 }
@@ -144,6 +144,26 @@ func generalize(message, stay, orgID, userID string) string {
 			out.WriteString("…")
 		}
 		afterID = isID
+	}
+	return out.String()
+}
+
+// withoutAddresses takes e-mail addresses out of a message. A log goes to more
+// places than the results, which have them.
+func withoutAddresses(message string) string {
+	if !strings.Contains(message, "@") {
+		return message
+	}
+	var out strings.Builder
+	for message != "" {
+		start := wordStart(message)
+		word := message[start : start+wordEnd(message[start:])]
+		out.WriteString(message[:start])
+		message = message[start+len(word):]
+		if strings.Contains(word, "@") {
+			word = "…"
+		}
+		out.WriteString(word)
 	}
 	return out.String()
 }

@@ -372,7 +372,7 @@ func (r *running) surroundings() surroundings {
 	}
 	for i, arg := range args[:len(args)-1] {
 		switch name := args[i+1]; arg {
-		case "--results", "--failures", "--summary", "--metrics", "--events", "--lock":
+		case "--results", "--failures", "--summary", "--metrics", "--events", "--lock", "--users", "--resolved":
 			if !filepath.IsAbs(name) {
 				args[i+1] = p.dir + "/" + name
 			}

@@ -1,0 +1,529 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0/auth0test"
+)
+
+// newLookUpTenant returns a tenant in memory that has the users and organizations
+// of cfg, and no others.
+func newLookUpTenant(cfg auth0test.Config) *proofTenant {
+	if cfg.Organizations == nil {
+		cfg.Organizations = []auth0test.Organization{{ID: acme, Name: "acme"}}
+	}
+	return &proofTenant{Tenant: auth0test.New(cfg), address: "https://acme.eu.auth0.com"}
+}
+
+// serve serves the tenant by h over a socket, and its downloads over another.
+func (p *proofTenant) serve(t *testing.T, h http.Handler) {
+	t.Helper()
+	server, downloads := httptest.NewServer(h), httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	t.Cleanup(downloads.Close)
+	if err := p.SetDownloadURL(downloads.URL); err != nil {
+		t.Fatal(err)
+	}
+	p.address, p.served = server.URL, true
+}
+
+const acme = "org_000000000000acme"
+
+// lookUpCell is a row that names a user by an address, and what must become of it.
+type lookUpCell struct {
+	name       string
+	users      []auth0test.User
+	address    string
+	connection string
+	want       string // an id, or an error code
+	each       string // if the outcome is another where users are asked for one by one
+}
+
+func lookUpCells() []lookUpCell {
+	user := func(id, email string) auth0test.User {
+		connection := map[bool]string{true: "db", false: "ad"}[strings.HasPrefix(id, "auth0|")]
+		return auth0test.User{ID: id, Email: email, Connection: connection}
+	}
+	unverified := func(u auth0test.User) auth0test.User { u.Unverified = true; return u }
+	ann, other := user("auth0|ann", "ann@acme.com"), user("waad|ann", "ann@acme.com")
+	capitals := user("waad|Ann", "Ann@Acme.com")
+	two := []auth0test.User{ann, other}
+	return []lookUpCell{
+		{name: "one", users: []auth0test.User{ann}, address: "ann@acme.com", want: "auth0|ann"},
+		{name: "unknown", address: "ann@acme.com", want: "user_not_found"},
+		{name: "two", users: two, address: "ann@acme.com", want: "user_ambiguous"},
+		{name: "two, a connection", users: two, address: "ann@acme.com", connection: "ad", want: "waad|ann"},
+		{name: "two, the other connection", users: two, address: "ANN@acme.com", connection: "db", want: "auth0|ann"},
+		{name: "two, a connection that neither has", users: append(two, user("samlp|x", "x@acme.com")), address: "ann@acme.com", connection: "nosuch", want: "connection_not_found"},
+		{name: "one, of another connection", users: []auth0test.User{ann, user("waad|x", "x@acme.com")}, address: "ann@acme.com", connection: "ad", want: "user_not_found"},
+		{name: "unverified", users: []auth0test.User{unverified(ann)}, address: "ann@acme.com", want: "email_unverified"},
+		{name: "unverified beside verified", users: []auth0test.User{unverified(ann), other}, address: "ann@acme.com", want: "user_ambiguous"},
+		{name: "unverified, a connection", users: []auth0test.User{unverified(ann), other}, address: "ann@acme.com", connection: "db", want: "email_unverified"},
+		{name: "capitals in the file", users: []auth0test.User{ann}, address: "ANN@Acme.com", want: "auth0|ann"},
+		{name: "capitals in the tenant", users: []auth0test.User{capitals}, address: "ann@acme.com", want: "waad|Ann", each: "user_not_found"},
+		{name: "the same capitals in both", users: []auth0test.User{capitals}, address: "Ann@Acme.com", want: "waad|Ann"},
+		{name: "other capitals in both", users: []auth0test.User{capitals}, address: "ANN@acme.com", want: "waad|Ann", each: "user_not_found"},
+		{name: "two that differ in capitals", users: []auth0test.User{ann, capitals}, address: "Ann@Acme.com", want: "user_ambiguous"},
+		{name: "two that differ in capitals, a connection", users: []auth0test.User{ann, capitals}, address: "Ann@Acme.com", connection: "ad", want: "waad|Ann"},
+		{name: "a Kelvin sign in the file", users: []auth0test.User{user("auth0|k", "k@acme.com")}, address: "\u212a@acme.com", want: "user_not_found"},
+		{name: "a Kelvin sign in the tenant", users: []auth0test.User{user("auth0|k", "\u212a@acme.com")}, address: "k@acme.com", want: "user_not_found"},
+		{name: "a tag", users: []auth0test.User{ann}, address: "ann+acme@acme.com", want: "user_not_found"},
+		{name: "dots", users: []auth0test.User{ann}, address: "a.nn@acme.com", want: "user_not_found"},
+	}
+}
+
+// of returns the cell with ids and addresses that no other cell has.
+func (c lookUpCell) of(number int) lookUpCell {
+	unlike := func(s string) string { return strings.ReplaceAll(s, "cme.com", fmt.Sprintf("cme%d.com", number)) }
+	c.address, c.users = unlike(c.address), slices.Clone(c.users)
+	for i := range c.users {
+		c.users[i].ID = fmt.Sprint(c.users[i].ID, number)
+		c.users[i].Email = unlike(c.users[i].Email)
+	}
+	for _, want := range []*string{&c.want, &c.each} {
+		if strings.Contains(*want, "|") {
+			*want = fmt.Sprint(*want, number)
+		}
+	}
+	return c
+}
+
+// TestNobodyIsTakenForAnother holds every way to find users to what is promised of
+// each cell, and nobody else becomes a member. PROOF=full imports each cell by
+// itself, too.
+func TestNobodyIsTakenForAnother(t *testing.T) {
+	for name, way := range map[string]struct {
+		exports auth0test.Exports
+		args    []string
+		users   func(*testing.T, []auth0test.User) []byte // a file for --users
+		scopes  []string
+	}{
+		"each":            {args: []string{"--lookup", "each"}},
+		"export":          {args: []string{"--lookup", "export"}},
+		"export, nested":  {args: []string{"--lookup", "export"}, exports: auth0test.Exports{Shape: auth0test.Nested, Nulls: true, Plain: true}},
+		"export, omitted": {args: []string{"--lookup", "export"}, exports: auth0test.Exports{Shape: auth0test.Omitted, Redirects: 3, Cut: 2}},
+		"export, folded":  {args: []string{"--lookup", "export"}, exports: auth0test.Exports{Fold: true, Fail: 1, Busy: 2}},
+		"--users":         {args: []string{"--users", "users"}, users: ndjson},
+		"--users, a CSV":  {args: []string{"--users", "users"}, users: auth0CSV},
+		"--users, no scope": {
+			args: []string{"--users", "users"}, users: ndjson,
+			scopes: []string{"create:organization_members", "read:organizations", "read:connections"},
+		},
+	} {
+		onFakeClock(t, name, func(t *testing.T) {
+			var cells []lookUpCell
+			for i, cell := range lookUpCells() {
+				if way.exports.Fold && cell.name == "a Kelvin sign in the tenant" {
+					continue // this export itself has made it a k
+				}
+				if name == "each" && cell.each != "" {
+					cell.want = cell.each
+				}
+				cells = append(cells, cell.of(i))
+			}
+			together := [][]lookUpCell{cells}
+			if proofInFull() {
+				for i := range cells {
+					together = append(together, cells[i:i+1])
+				}
+			}
+			for _, cells := range together {
+				crowd, file := auth0test.MakeUsers(20), "org_id,email,connection\n"
+				for _, cell := range cells {
+					crowd = append(crowd, cell.users...)
+					file += fmt.Sprintf("%s,%s,%s\n", acme, cell.address, cell.connection)
+				}
+				p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: crowd, Exports: way.exports, Scopes: way.scopes}), []byte(file))
+				if way.users != nil {
+					p.write("users", way.users(t, crowd))
+				}
+				p.findsOnly(cells, way.args...)
+			}
+		})
+	}
+}
+
+// findsOnly imports the rows of the cells, and wants those to be members, and
+// nobody else, whose ids they say.
+func (p *program) findsOnly(cells []lookUpCell, args ...string) {
+	p.t.Helper()
+	e := p.operate(append([]string{"import", "members.csv", "--summary", "summary.json", "--metrics", "metrics.prom", "--events", "events.jsonl"}, args...)...).end()
+	outcomes := p.outcomes("results.csv", 0)
+	if len(outcomes) != len(cells) {
+		p.t.Fatalf("%d lines for %d rows:\n%s", len(outcomes), len(cells), e.stderr)
+	}
+	code, members := exitDone, []string{}
+	for _, o := range outcomes {
+		cell := cells[o.Row.Line-2]
+		if strings.Contains(cell.want, "|") {
+			members = append(members, cell.want)
+			if o.Status != importer.Added || o.Row.UserID != cell.want {
+				p.t.Errorf("%s: %s %s, want %s to be added", cell.name, o.Row.UserID, o.Status, cell.want)
+			}
+			continue
+		}
+		code = exitRows
+		if o.Status != importer.Rejected || o.Code != cell.want || o.Attempts != 0 || o.HTTPStatus != 0 || o.Row.UserID != "" {
+			p.t.Errorf("%s: %+v, want %s", cell.name, o, cell.want)
+		}
+	}
+	slices.Sort(members)
+	if got := p.tenant.Members(acme); e.code != code || !slices.Equal(got, members) {
+		p.t.Errorf("exit code %d, want %d; %q are members, want %q", e.code, code, got, members)
+	}
+	p.tellsNobody(e)
+}
+
+// tellsNobody makes sure that neither an address nor a link has got into what is
+// logged, and that no download got a token. The results hold the addresses, for
+// these are the user's own.
+func (p *program) tellsNobody(e ended) {
+	p.t.Helper()
+	said := map[string]string{"stderr": e.stderr}
+	for _, name := range p.files() {
+		if strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".prom") {
+			said[name] = p.read(name)
+		}
+	}
+	for where, text := range said {
+		for _, secret := range []string{"@", "Signature", "exports.auth0test"} {
+			if strings.Contains(text, secret) {
+				p.t.Errorf("%s holds %q:\n%s", where, secret, text)
+			}
+		}
+	}
+	if n := p.tenant.Stats().Leaks; n > 0 {
+		p.t.Errorf("%d downloads carried a token", n)
+	}
+}
+
+// ndjson is an export as Auth0 makes it, compressed.
+func ndjson(t *testing.T, users []auth0test.User) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	zip := gzip.NewWriter(&file)
+	out := json.NewEncoder(zip)
+	for _, u := range users {
+		err := out.Encode(map[string]any{"user_id": u.ID, "email": u.Email, "email_verified": !u.Unverified, "identities[0].connection": connectionOf(u)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// auth0CSV is an export as Auth0 makes it, with an apostrophe before each text.
+func auth0CSV(t *testing.T, users []auth0test.User) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	out := csv.NewWriter(&file)
+	records := [][]string{{"user_id", "email", "email_verified", "identities[0].connection"}}
+	for _, u := range users {
+		records = append(records, []string{"'" + u.ID, "'" + u.Email, fmt.Sprint(!u.Unverified), "'" + connectionOf(u)})
+	}
+	if err := out.WriteAll(records); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func connectionOf(u auth0test.User) string {
+	if u.Connection == "" {
+		return "db"
+	}
+	return u.Connection
+}
+
+// lookUpCrowd are the users and organizations of [keyedInput].
+type lookUpCrowd struct {
+	users []auth0test.User
+	orgs  []auth0test.Organization
+}
+
+// keyedInput is a file of n rows that name users and organizations by keys, and
+// who has to be in which organization. Every tenth user does not exist, is
+// ambiguous or unverified, in turns, and every seventh row names ids.
+func keyedInput(n, orgs int) (c lookUpCrowd, in *proofInput) {
+	c.users = auth0test.MakeUsers(n)
+	for i := range orgs {
+		c.orgs = append(c.orgs, auth0test.Organization{ID: fmt.Sprintf("org_%016d", i), Name: fmt.Sprint("customer-", i)})
+	}
+	in = &proofInput{want: map[int]importer.Status{}, members: map[string][]string{}}
+	lines := []string{"organization,user,connection"}
+	for i := range n {
+		org, user := c.orgs[i%orgs], &c.users[i]
+		line := fmt.Sprintf("%s,%s,", org.Name, user.Email)
+		status := importer.Added
+		switch {
+		case i%30 == 9:
+			status, line = importer.Rejected, fmt.Sprintf("%s,gone%d@example.com,", org.Name, i)
+		case i%30 == 19:
+			status = importer.Rejected
+			c.users = append(c.users, auth0test.User{ID: fmt.Sprintf("waad|%d", i), Email: user.Email})
+		case i%30 == 29:
+			status, user.Unverified = importer.Rejected, true
+		case i%7 == 0:
+			line = fmt.Sprintf("%s,%s,", org.ID, user.ID)
+		}
+		in.want[i+2] = status
+		if status == importer.Added {
+			in.members[org.ID] = append(in.members[org.ID], user.ID)
+		}
+		lines = append(lines, line)
+	}
+	for _, users := range in.members {
+		slices.Sort(users)
+	}
+	in.csv = []byte(strings.Join(lines, "\n") + "\n")
+	return c, in
+}
+
+// holds compares results and members with what has to become of the rows.
+func (p *program) holds(in *proofInput, complete bool) {
+	p.t.Helper()
+	if err := in.checkMembers(p.tenant.Tenant); complete && err != nil {
+		p.t.Error(err)
+	}
+	for org, users := range in.members {
+		for _, id := range p.tenant.Members(org) {
+			if !slices.Contains(users, id) {
+				p.t.Errorf("%s is a wrong member of %s", id, org)
+			}
+		}
+	}
+	seen := map[int]bool{}
+	for _, o := range p.outcomes("results.csv", 0) {
+		status := o.Status
+		if status == importer.AlreadyMember { // a run before this one has added it, and was killed
+			status = importer.Added
+		}
+		if want := in.want[o.Row.Line]; seen[o.Row.Line] || status != want {
+			p.t.Errorf("line %d is told as %s, not as %s, or twice", o.Row.Line, o.Status, want)
+		}
+		seen[o.Row.Line] = true
+	}
+	if complete && len(seen) != len(in.want) {
+		p.t.Errorf("%d lines for %d rows", len(seen), len(in.want))
+	}
+}
+
+// countdown serves a tenant, and does something in the middle of a request.
+type countdown struct {
+	http.Handler
+	left atomic.Int64
+	then func()
+}
+
+func (c *countdown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c.left.Add(-1) == 0 {
+		c.then()
+	}
+	c.Handler.ServeHTTP(w, r)
+}
+
+// TestKilledLookUpsLoseNothing kills the program at random requests, of any phase,
+// and goes on until it ends by itself. PROOF=full kills it 50 times in each way of
+// looking up.
+func TestKilledLookUpsLoseNothing(t *testing.T) {
+	t.Parallel()
+	for i, way := range [][]string{{"--lookup", "each"}, {"--lookup", "export", "--skip-members", "--check-users"}} {
+		t.Run(way[1], func(t *testing.T) {
+			t.Parallel()
+			kills := 2
+			if proofInFull() {
+				kills = 50
+			}
+			rng := rand.New(rand.NewPCG(uint64(i), 5))
+			c, in := keyedInput(150, 25)
+			tenant := newLookUpTenant(auth0test.Config{
+				Users: c.users, Organizations: c.orgs, Exports: auth0test.Exports{Cut: 1},
+				Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 2000, Per: 2000, Interval: time.Second})},
+			})
+			killer := &countdown{Handler: tenant}
+			tenant.serve(t, killer)
+			p := newProgram(t, tenant, in.csv)
+			args := append([]string{"--resume"}, way...)
+			most := 60 // requests of a run, about
+			if i == 0 {
+				most = 200
+			}
+			for killed := 0; killed < kills; {
+				r := p.start(args...)
+				killer.then = func() { _ = r.Process.Kill() }
+				killer.left.Store(int64(1 + rng.IntN(most)))
+				e := r.end()
+				killer.left.Store(0)
+				if e.code == -1 {
+					killed++
+				} else if p.holds(in, true); e.code != exitRows {
+					t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+				}
+				if p.results() != "" {
+					p.holds(in, e.code != -1)
+				}
+				if e.code != -1 || rng.IntN(8) == 0 {
+					_ = os.Remove(p.path("results.csv")) // and from the start
+				}
+			}
+			e := p.start(args...).end()
+			if e.code != exitRows {
+				t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+			}
+			p.holds(in, true)
+			p.tellsNobody(e)
+		})
+	}
+}
+
+// TestResumeAsksOnlyForWhoIsMissing: keys of rows that are in take their ids from
+// the results.
+func TestResumeAsksOnlyForWhoIsMissing(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		c, in := keyedInput(60, 60)
+		limits := proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Minute})
+		tenant := newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs, Limits: limits})
+		p := newQuickProgram(t, tenant, in.csv)
+		p.run(exitDuration, "--max-duration", "20m", "--max-wait", "1h")
+		p.holds(in, false)
+		rows := 0
+		for _, o := range p.outcomes("results.csv", 0) {
+			if o.Status == importer.Added {
+				rows++
+			}
+		}
+		if rows < 5 {
+			t.Fatalf("only %d rows are in", rows)
+		}
+		users, orgs := p.asked(auth0test.ReadUsers), p.asked(auth0test.OrganizationNames)+p.asked(auth0test.ListOrganizations)
+		p.run(exitRows, "--resume", "--max-wait", "1h")
+		p.holds(in, true)
+		if now := p.asked(auth0test.ReadUsers) - users; now > 60-rows {
+			t.Errorf("%d users were asked for, with %d of 60 rows in", now, rows)
+		}
+		if now := p.asked(auth0test.OrganizationNames) + p.asked(auth0test.ListOrganizations) - orgs; now > (60-rows)*3/2 {
+			t.Errorf("%d requests for organizations, with %d of 60 rows in", now, rows)
+		}
+	})
+}
+
+// asked is how many requests of a class the tenant has counted.
+func (p *program) asked(class auth0test.Class) (n int) {
+	for _, k := range p.tenant.Stats().Requests[class] {
+		n += k
+	}
+	return n
+}
+
+// TestFailuresOfLookUpsAreAnInput: who was not found is found when there is
+// somebody, and nobody else is.
+func TestFailuresOfLookUpsAreAnInput(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		c, in := keyedInput(60, 5)
+		tenant := newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs})
+		p := newQuickProgram(t, tenant, in.csv)
+		p.run(exitRows, "--failures", "failures.csv")
+		p.holds(in, true)
+		p.write("first.csv", []byte(p.read("results.csv")))
+		var fresh []auth0test.User
+		for line, status := range in.want {
+			if i := line - 2; status == importer.Rejected && i%30 == 9 {
+				fresh = append(fresh, auth0test.User{ID: fmt.Sprintf("auth0|fresh%d", i), Email: fmt.Sprintf("gone%d@example.com", i)})
+				org := c.orgs[i%5].ID
+				in.members[org] = append(in.members[org], fresh[len(fresh)-1].ID)
+				slices.Sort(in.members[org])
+			}
+		}
+		tenant.AddUsers(fresh...)
+		e := p.operated(exitRows, "import", "failures.csv", "--results", "second.csv")
+		if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != len(fresh) {
+			t.Errorf("%v, %v: %d have signed up", terms, err, len(fresh))
+		}
+		if err := in.checkMembers(tenant.Tenant); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFilesOfIDsAskForNothing but what they always did.
+func TestFilesOfIDsAskForNothing(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newLookUpTenant(auth0test.Config{
+			Users: auth0test.MakeUsers(30), Scopes: []string{"create:organization_members"},
+		})
+		var file strings.Builder
+		file.WriteString("org_id,user_id,email\n")
+		for _, u := range auth0test.MakeUsers(30) {
+			fmt.Fprintf(&file, "%s,%s,%s\n", acme, u.ID, u.Email)
+		}
+		p := newQuickProgram(t, tenant, []byte(file.String()))
+		p.run(exitDone)
+		if s := tenant.Stats(); s.Total() != 4 || s.Count(auth0test.WriteMembers, http.StatusNoContent) != 3 {
+			t.Errorf("%v, want 3 writes and a token", s.Requests)
+		}
+		if header, _, _ := strings.Cut(p.results(), "\n"); header+"\n" != proofResultsHeader {
+			t.Errorf("the results begin with %s", header)
+		}
+	})
+}
+
+// TestLookUpsStayWithinTheirFloors counts at the tenant.
+func TestLookUpsStayWithinTheirFloors(t *testing.T) {
+	type most map[auth0test.Class]int
+	for name, test := range map[string]struct {
+		rows, orgs int
+		exports    auth0test.Exports
+		args       []string
+		most       most // of each class; else nothing
+	}{
+		"each": {30, 15, auth0test.Exports{}, []string{"--lookup", "each"}, most{auth0test.ReadUsers: 30, auth0test.OrganizationNames: 15}},
+		"a short export": {
+			600, 100, auth0test.Exports{Duration: 20 * time.Second}, nil,
+			most{auth0test.Jobs: 12, auth0test.Downloads: 1, auth0test.ReadUsers: 20, auth0test.ListOrganizations: 2},
+		},
+		"a long export": {
+			600, 20, auth0test.Exports{Duration: 29 * time.Minute, TimeLeft: true}, nil,
+			most{auth0test.Jobs: 75, auth0test.Downloads: 1, auth0test.ReadUsers: 20, auth0test.OrganizationNames: 20},
+		},
+		"members": {
+			600, 10, auth0test.Exports{}, []string{"--skip-members"},
+			most{auth0test.Jobs: 12, auth0test.Downloads: 1, auth0test.ReadUsers: 20, auth0test.OrganizationNames: 10, auth0test.ReadMembers: 10},
+		},
+	} {
+		onFakeClock(t, name, func(t *testing.T) {
+			c, in := keyedInput(test.rows, test.orgs)
+			tenant := newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs, Exports: test.exports})
+			p := newQuickProgram(t, tenant, in.csv)
+			p.run(exitRows, test.args...)
+			p.holds(in, true)
+			for _, class := range auth0test.Classes() {
+				if n := p.asked(class); n > test.most[class] && class != auth0test.Tokens && class != auth0test.WriteMembers {
+					t.Errorf("%d requests of %s, at most %d are due", n, class, test.most[class])
+				}
+			}
+			batches := 0
+			for _, users := range in.members {
+				batches += (len(users) + 9) / 10
+			}
+			if n := p.asked(auth0test.WriteMembers); n != batches {
+				t.Errorf("%d writes, not %d", n, batches)
+			}
+		})
+	}
+}
