@@ -137,8 +137,8 @@ func (s *Summary) String() string {
 		lines = append(lines, s.resumed(r))
 	}
 	if r.gone > 0 {
-		lines = append(lines, fmt.Sprintf("%s of the journal no longer %s in the input",
-			Plural(r.gone, "line"), Verb(r.gone, "stands", "stand")))
+		lines = append(lines, fmt.Sprintf("%s of the results file %s no longer in the input",
+			Plural(r.gone, "line"), Verb(r.gone, "is", "are")))
 	}
 	if s.Stopped != "" && s.Total == 0 {
 		lines = append(lines, "the rows after the stop were not attempted and are not counted")

@@ -59,9 +59,9 @@ func TestSummaryAddsUp(t *testing.T) {
 		{"resumed with other rows", func(t *testing.T, s *report.Summary) {
 			s.Resumed(journal(t, 7))
 			add(s, 5, importer.Added)
-		}, "12 rows = 10 added + 2 already_member\n7 were in already, 0 tried again, 5 added now\n3 lines of the journal no longer stand in the input"},
+		}, "12 rows = 10 added + 2 already_member\n7 were in already, 0 tried again, 5 added now\n3 lines of the results file are no longer in the input"},
 		{"resumed with one row less", func(t *testing.T, s *report.Summary) { s.Resumed(journal(t, 9)) },
-			"9 rows = 7 added + 2 already_member\n9 were in already, 0 tried again, 0 added now\n1 line of the journal no longer stands in the input"},
+			"9 rows = 7 added + 2 already_member\n9 were in already, 0 tried again, 0 added now\n1 line of the results file is no longer in the input"},
 		{"stopped", func(_ *testing.T, s *report.Summary) {
 			add(s, 5, importer.Added)
 			s.Stopped, s.Total = "interrupted", 125

@@ -91,7 +91,7 @@ func (es *expectations) add(o importer.Outcome) error {
 		return nil
 	}
 	if es.lines > 0 && c != es.claim {
-		return fmt.Errorf("the line of row %d says %s, which another operation says than that of the lines before", o.Row.Line, o.Status)
+		return fmt.Errorf("the line of row %d says %s, which is not of the same operation as the lines before", o.Row.Line, o.Status)
 	}
 	es.claim = c
 	e := es.byOrg[o.Row.OrgID]

@@ -292,7 +292,7 @@ func (x *export) writeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "see to it that there is room and that the folder can be written")
+	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "make room, and make sure that the folder is writable")
 }
 
 // unknownError names the organizations that don't exist.

@@ -34,7 +34,7 @@ func (d *dialectFlags) Validate() error {
 		return errors.New(`--delimiter must be auto, "," ";" "|" or tab`)
 	}
 	if d.Org != "" && d.OrgColumn != "" {
-		return errors.New("--org and --org-column exclude each other")
+		return errors.New("--org and --org-column can't be used together")
 	}
 	if !knownKey(d.OrgBy, []string{"org_id", "name", "display_name"}, "metadata.") {
 		return errors.New("--org-by must be org_id, name, display_name or metadata.KEY")

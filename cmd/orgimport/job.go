@@ -181,7 +181,7 @@ func (j *job) checkFiles() error {
 	}
 	inputs = append(inputs, file{"--users", j.Users})
 	if special(j.Results) {
-		return usagef("give it the name of a file", "--results %s is no regular file, so that no run could go on with it", j.Results)
+		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", j.Results)
 	}
 	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
 }
@@ -280,7 +280,7 @@ func (j *job) spool() error {
 }
 
 func cantKeep(in *input, results string, err error) error {
-	return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), "see that there is room beside " + results}
+	return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), "make room beside " + results}
 }
 
 // collect reads the input for what there is to look up, if there may be
@@ -562,7 +562,7 @@ func (j *job) abandon() {
 		known = fmt.Sprintf("%s of %s", report.Number(int(j.done.Load())), report.Plural(int(total), "row"))
 	}
 	j.say(&exitError{
-		err:  fmt.Errorf("stopped without waiting for what was in flight: %s accounts for %s; what was in flight may have been done", j.Results, known),
+		err:  fmt.Errorf("stopped without waiting for the requests in flight: %s accounts for %s; those in flight may have been carried out", j.Results, known),
 		hint: "go on with: " + j.goOn(),
 	})
 }
@@ -594,7 +594,7 @@ func (j *job) verdict(err error) error {
 	case err != nil:
 		return err
 	case j.in.changed():
-		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "go on with --resume when nobody writes to it any more"}
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "run again with --resume when nobody writes to it any more"}
 	case j.chokes > 0:
 		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.chokes, "row")), "they count as failed: try them again with --resume"}
 	case j.summary.Failures() > 0:

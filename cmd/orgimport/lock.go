@@ -19,7 +19,7 @@ func lock(path string) (unlock func(), err error) {
 	for range 10 {
 		locked, err := l.TryLock()
 		if err != nil {
-			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or see that it can be written; --lock names another place"}
+			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or make it writable; --lock names another place"}
 		}
 		if !locked {
 			break

@@ -36,7 +36,7 @@ func (f *lookupFlags) Validate() error {
 	case f.LookupWait <= 0:
 		return errors.New("--lookup-wait must be more than 0, such as 30m")
 	case f.Users != "" && f.Lookup != "auto":
-		return errors.New("--users and --lookup exclude each other")
+		return errors.New("--users and --lookup can't be used together")
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ type lookups struct {
 
 	dir       *importer.Directory // nil: nothing is to be looked up
 	rows      int                 // of the input, once it has been read
-	keys      []string            // columns that are carried to the results: those that rows take keys from
+	keys      []string            // columns that are copied to the results: those that rows take keys from
 	unchecked string              // why the ids of organizations were not looked up, though they should have been
 	sent      atomic.Int64        // requests
 	jobs      atomic.Int64        // of them those past any pace

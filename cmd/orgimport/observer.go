@@ -46,7 +46,7 @@ func (r *observer) event(e retry.Event) {
 	case retry.OutageBegan:
 		r.outage.Store(&e.Since)
 		r.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
-		r.log.Warn(fmt.Sprintf("the tenant does not answer: all requests wait, one at a time is tried: %v", e.Err))
+		r.log.Warn(fmt.Sprintf("the tenant does not answer; all requests wait while one at a time is tried: %v", e.Err))
 	case retry.OutageEnded:
 		r.outage.Store(nil)
 		lasted := e.Time.Sub(e.Since)
@@ -57,7 +57,7 @@ func (r *observer) event(e retry.Event) {
 
 func (r *observer) tokenRefused(why error) {
 	r.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
-	r.log.Info(fmt.Sprintf("the token was refused, a fresh one is fetched: %v", why))
+	r.log.Info(fmt.Sprintf("the token was refused; a new one is fetched: %v", why))
 }
 
 // wait tells of waits that are long enough to wonder about.

@@ -236,7 +236,7 @@ func syncDir(dir string) error {
 
 // writeError says that a file can't be written, which ends the run.
 func writeError(path string, err error) error {
-	return cantWrite(path, err, "see to it that there is room and that the folder can be written, then go on with --resume")
+	return cantWrite(path, err, "make room, and make sure that the folder is writable, then go on with --resume")
 }
 
 func cantWrite(path string, err error, hint string) error {

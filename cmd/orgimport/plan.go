@@ -60,7 +60,7 @@ The times follow from the limits that Auth0 publishes. No import can be faster, 
 // Validate is called by kong when all flags are read.
 func (cmd *planCmd) Validate() error {
 	if cmd.Resolved != "" && !cmd.Check {
-		return errors.New("--resolved takes --check")
+		return errors.New("--resolved needs --check")
 	}
 	return errors.Join(cmd.dialectFlags.Validate(), cmd.lookupFlags.Validate(), cmd.paceFlags.Validate(), validBatchSize(cmd.BatchSize))
 }
@@ -270,7 +270,7 @@ func (p *planner) writeResolved(ctx context.Context) error {
 		return out.Error()
 	})
 	if err != nil && broken == nil {
-		return cantWrite(p.Resolved, err, "see that there is room and that the folder can be written")
+		return cantWrite(p.Resolved, err, "make room, and make sure that the folder is writable")
 	}
 	return err
 }
@@ -368,7 +368,7 @@ func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.
 	})
 	var input *csvfile.InputError
 	if err != nil && !errors.As(err, &input) {
-		return found, cantWrite(p.Failures, err, "see that there is room and that the folder can be written")
+		return found, cantWrite(p.Failures, err, "make room, and make sure that the folder is writable")
 	}
 	return found, err
 }

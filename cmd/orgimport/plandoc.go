@@ -99,7 +99,7 @@ func (p *plan) print(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s: %s\n", p.Input, p.Dialect)
 	if len(p.Columns.Kept) > 0 {
-		fmt.Fprintf(out, "carried to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
+		fmt.Fprintf(out, "copied to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
 	}
 	fmt.Fprintln(out, p.reckoning())
 	fmt.Fprintf(out, "%s, %s of up to %s: %s at least\n", report.Plural(p.Organizations, "organization"),
@@ -207,7 +207,7 @@ func (p *plan) printNotes(w io.Writer) {
 	if len(p.Notes) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nto know about the file:")
+	fmt.Fprintln(w, "\nnotes on the file:")
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "  %s\n", printable(note))
 	}

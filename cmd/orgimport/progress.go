@@ -189,9 +189,12 @@ func (p progress) fields() []any {
 	return fields
 }
 
-// brief is a time as people want to read it: 45s, 12m30s, 1h05m.
+// brief is a time as people want to read it: 45s, 12m30s, 9m, 1h05m.
 func brief(d time.Duration) string {
 	if d < time.Hour {
+		if whole, found := strings.CutSuffix(d.Round(time.Second).String(), "m0s"); found {
+			return whole + "m"
+		}
 		return d.Round(time.Second).String()
 	}
 	d = d.Round(time.Minute)

@@ -308,7 +308,7 @@ func TestInputMayChangeBetweenRuns(t *testing.T) {
 		p.write("members.csv", changed.csv)
 		writes := tenant.writes()
 		e := p.run(exitRows, "--resume")
-		e.says(t, "20 lines of the journal no longer stand in the input")
+		e.says(t, "20 lines of the results file are no longer in the input")
 		terms, err := readReckoning(e.stderr)
 		if err != nil || terms["added"] != 240 || terms["failed"] != 2 || terms["rejected"] != 1 || terms["duplicate"] != 3 {
 			t.Errorf("the reckoning is %v: %v", terms, err)

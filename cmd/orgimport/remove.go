@@ -55,7 +55,7 @@ func readRemovals(_ *job, d *csvfile.Dialect, was origin) error {
 	switch was.prefix {
 	case "":
 		if was.repeated != nil {
-			return errors.New("nothing in these results says whether an import added anybody: to remove those whom they name, give a file that has only their ids")
+			return errors.New("nothing in these results says whether an import added anybody: to remove the users in them, give a file that has only their ids")
 		}
 	case ofImport:
 		d.Only = func(r csvfile.Result) bool {

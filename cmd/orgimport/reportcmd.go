@@ -83,7 +83,7 @@ func resultsError(name string, err error) error {
 	case errors.As(err, &tenants):
 		return usagef("", "%s: %w", name, err)
 	case errors.As(err, &file):
-		return &exitError{exitStopped, err, "see that the files can be read, and that there is room to write"}
+		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
 	}
 	return err
 }

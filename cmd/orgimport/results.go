@@ -58,7 +58,7 @@ func createResults(path, tenant string, op importer.Op, kept []string) (*results
 	}
 	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, usagef("go on with it by --resume, or give another --results", "%s exists", path)
+		return nil, usagef("continue it with --resume, or give another --results", "%s exists", path)
 	}
 	if err != nil {
 		return nil, writeError(path, err)

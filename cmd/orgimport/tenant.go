@@ -246,7 +246,7 @@ func simulatedUsers(fileOrCount string) ([]auth0test.User, error) {
 	case err != nil:
 		return fromFile(fileOrCount, auth0test.ParseUsers)
 	case n < 1:
-		return nil, errors.New("there must be one user at least")
+		return nil, errors.New("there must be at least one user")
 	}
 	return auth0test.MakeUsers(n), nil
 }

@@ -239,7 +239,7 @@ func TestTimeLeft(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		45 * time.Second: "45s", 750 * time.Second: "12m30s", 65 * time.Minute: "1h05m", 10 * time.Hour: "10h00m",
+		0: "0s", 45 * time.Second: "45s", 9 * time.Minute: "9m", 20 * time.Minute: "20m", 90 * time.Second: "1m30s", 750 * time.Second: "12m30s", 65 * time.Minute: "1h05m", 10 * time.Hour: "10h00m",
 	} {
 		if got := brief(d); got != want {
 			t.Errorf("%s is said as %q, want %q", d, got, want)
@@ -307,7 +307,7 @@ func TestCtrlCIsAnsweredAtOnce(t *testing.T) {
 	term.until(`INF.* stopping: 2 requests in flight are finished, up to 25s; Ctrl-C again stops now$`)
 	term.until(`^ 20% .* · stopping$`)
 	fmt.Fprint(term.pty, "\x03")
-	term.until(`^orgimport: error: stopped without waiting for what was in flight: results.csv accounts for 20 of 100 rows; what was in flight may have been done$`)
+	term.until(`^orgimport: error: stopped without waiting for the requests in flight: results.csv accounts for 20 of 100 rows; those in flight may have been carried out$`)
 	seen := term.until(`^orgimport: hint: go on with: orgimport import \S+members.csv --results results.csv --workers 2 --resume\n$`)
 	if strings.Contains(strings.Join(seen, "\n"), "%") {
 		t.Errorf("the bar is left behind:\n%s", strings.Join(seen, "\n"))

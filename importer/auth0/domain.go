@@ -37,7 +37,7 @@ func ParseDomain(s string) (*url.URL, error) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("the domain has a query or a fragment; give the host alone")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, fmt.Errorf("http is for loopback addresses only, for the token would go in the clear; use https://%s", u.Host)
+		return nil, fmt.Errorf("http is for loopback addresses only, because the token would not be encrypted; use https://%s", u.Host)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("the scheme of the domain is %s; it can only be https", u.Scheme)
 	}

@@ -213,7 +213,7 @@ func (e *Error) credentialsError() *CredentialsError {
 	case e.Status == http.StatusForbidden:
 		c.Hint = "check what the application is permitted to do, and whether the tenant's plan has organizations"
 	default:
-		c.Hint = "check that the token is valid still, and that domain and audience are those of one tenant: a token got from a custom domain is refused on the canonical one"
+		c.Hint = "check that the token is still valid, and that domain and audience belong to one tenant: a token from a custom domain is refused on the canonical one"
 	}
 	return c
 }

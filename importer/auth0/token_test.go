@@ -428,7 +428,7 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 	}{
 		{"fetched", secretCredentials, 401, `{"message":"Invalid token"}`, 2, "the Management API refused the token: 401 Unauthorized: Invalid token", "domain and audience"},
 		{"not recognised", secretCredentials, 400, `{"message":"Bad HTTP authentication header format","errorCode":"Bearer"}`, 2, "refused the token: 400 Bad Request: Bad HTTP", "domain"},
-		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "valid still"},
+		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "still valid"},
 		{"scope", secretCredentials, 403, `{"message":"Insufficient scope, expected any of: create:organization_members","errorCode":"insufficient_scope"}`, 1, "not permitted to do this: 403 Forbidden: Insufficient scope", "scope create:organization_members for"},
 		{"plan", secretCredentials, 403, `<html>`, 1, "403 with an HTML page", "permitted"},
 	} {

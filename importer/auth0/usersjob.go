@@ -284,7 +284,7 @@ func NewDownload(rt http.RoundTripper) *http.Client {
 			case len(via) > mostRedirects:
 				return redirectError("the link redirects too often")
 			case !safeLink(req.URL) || via[0].URL.Scheme == "https" && req.URL.Scheme != "https":
-				return redirectError("the link redirects to what is not https")
+				return redirectError("the link redirects to an address that is not https")
 			}
 			req.Header.Del("Referer")
 			return nil

@@ -60,7 +60,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 		},
 		{
 			name: "one column for both", data: plainFile, dialect: csvfile.Dialect{OrgColumn: "user_id"},
-			want: `error: line 1: column "user_id" is named for both the organization and the user; hint: name two columns with --org-column and --user-column`,
+			want: `error: line 1: column "user_id" is given for both the organization and the user; hint: name two columns with --org-column and --user-column`,
 		},
 		{
 			name: "columns swapped", data: "org_id,\"the user's id\"\nauth0|1,org_a\nauth0|2,org_b\norg_c,auth0|3\n",
@@ -73,7 +73,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 		},
 		{
 			name: "a header with a stray quote", data: "org_id,\"user_id\norg_a,auth0|1\n",
-			want: `error: line 1: the header can't be read: a quoted value that is not closed, or goes on after its closing quote; hint: mend the quotes in the header`,
+			want: `error: line 1: the header can't be read: a quoted value that is not closed, or goes on after its closing quote; hint: fix the quotes in the header`,
 		},
 		{
 			name: "a header without end", data: strings.Repeat("x", 1<<20+1),
@@ -81,7 +81,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 		},
 		{
 			name: "a header in Windows-1252", data: "org_id,user_id,\xDCbung\n",
-			want: `error: line 1: the header is not UTF-8; hint: save the file in UTF-8, or say what it is in, such as --encoding windows-1252`,
+			want: `error: line 1: the header is not UTF-8; hint: save the file in UTF-8, or give its encoding, such as --encoding windows-1252`,
 		},
 		{
 			name: "an unknown encoding", data: plainFile, dialect: csvfile.Dialect{Encoding: "ebcdic"},
@@ -109,7 +109,7 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 		},
 		{name: "XML document", data: "<?xml version=\"1.0\"?>", want: "error: this is an XML document; hint: " + save},
 		{name: "JSON document", data: "\uFEFF[{\"org_id\":", want: "error: this is a JSON document; hint: turn it into a CSV file with a header org_id,user_id"},
-		{name: "binary file", data: "\x7FELF\x02\x01\x01\x00\x00\x00 and so on", want: "error: this is a binary file; hint: save it as CSV; if it is a text, say in what with --encoding"},
+		{name: "binary file", data: "\x7FELF\x02\x01\x01\x00\x00\x00 and so on", want: "error: this is a binary file; hint: save it as CSV; if it is text, give its encoding with --encoding"},
 		{
 			name: "damaged gzip", data: "\x1F\x8B\x07",
 			want: "error: the gzip data can't be read: unexpected EOF; hint: get the file again",
@@ -190,8 +190,8 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 			"6 org_d : the user's id holds a line break: \"u\\u20284\"",
 		}},
 		{"not UTF-8", "org_a,J\xFCrgen\nJ\xFCrgen,u2\norg_c,u3\n", []string{
-			"2 org_a : the user's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252): \"J\\xfcrgen\"",
-			"3  u2: the organization's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252): \"J\\xfcrgen\"",
+			"2 org_a : the user's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): \"J\\xfcrgen\"",
+			"3  u2: the organization's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): \"J\\xfcrgen\"",
 			"4 org_c u3",
 		}},
 		{"a character that was lost", "org_a,J\uFFFDrgen\n", []string{

@@ -149,7 +149,7 @@ func (c *columns) find(d Dialect) (err error) {
 	for _, i := range orgs {
 		if slices.Contains(users, i) {
 			return &InputError{
-				text: fmt.Sprintf("column %q is named for both the organization and the user", c.names[i]),
+				text: fmt.Sprintf("column %q is given for both the organization and the user", c.names[i]),
 				hint: "name two columns with --org-column and --user-column",
 			}
 		}
@@ -300,7 +300,7 @@ func (c *columns) key(s *side, f field) bool {
 	return f != s.fields[0] && c.at[f] >= 0 && c.by(s) != s.kinds[0]
 }
 
-// keep finds the columns that are carried to the results: with Keep all but
+// keep finds the columns that are copied to the results: with Keep all but
 // those that go to the columns in front of a results file.
 func (c *columns) keep(d Dialect) {
 	for i := c.own; i < len(c.names); i++ {

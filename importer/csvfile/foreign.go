@@ -76,7 +76,7 @@ func foreignText(head []byte) error {
 	case strings.HasPrefix(start, "{"), strings.HasPrefix(start, "["):
 		return &InputError{text: "this is a JSON document", hint: "turn it into a CSV file with a header org_id,user_id"}
 	case bytes.IndexByte(header, 0) >= 0:
-		return &InputError{text: "this is a binary file", hint: "save it as CSV; if it is a text, say in what with --encoding"}
+		return &InputError{text: "this is a binary file", hint: "save it as CSV; if it is text, give its encoding with --encoding"}
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (t *Table) headerNames() ([]string, error) {
 		names = cut(string(t.lines.firstLine()), t.delimiter)
 		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, `"`) }) {
 			return nil, &InputError{
-				text: "the header can't be read: " + quoteText(err, nil), hint: "mend the quotes in the header",
+				text: "the header can't be read: " + quoteText(err, nil), hint: "fix the quotes in the header",
 				elsewhere: true,
 			}
 		}
@@ -100,7 +100,7 @@ func (t *Table) headerNames() ([]string, error) {
 		if !utf8.ValidString(name) {
 			return nil, &InputError{
 				text:      "the header is not UTF-8",
-				hint:      "save the file in UTF-8, or say what it is in, such as --encoding windows-1252",
+				hint:      "save the file in UTF-8, or give its encoding, such as --encoding windows-1252",
 				elsewhere: true,
 			}
 		}

@@ -48,7 +48,7 @@ func (t *Table) checkRefs(row *importer.Row, org, user ref) error {
 func (t *Table) checkMeant(row *importer.Row, org, user ref) error {
 	switch {
 	case t.delimiter == '|' && slices.Contains(providers, user.value):
-		return unreadRow(row, fmt.Sprintf("%q is the begin of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value))
+		return unreadRow(row, fmt.Sprintf("%q is the beginning of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value))
 	case t.encoding == encWindows1252 && (isMisread(org.value) || isMisread(user.value)):
 		return unreadRow(row, fmt.Sprintf("%q, %q is UTF-8 that was read as Windows-1252: leave out --encoding", org.value, user.value))
 	}
@@ -130,7 +130,7 @@ func checkText(id string, longest int, kind string) error {
 	case isPlain(id) && len(id) <= longest:
 		return nil
 	case !utf8.ValidString(id):
-		return errors.New("is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252)")
+		return errors.New("is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252)")
 	case strings.ContainsRune(id, utf8.RuneError):
 		return errors.New("holds U+FFFD, the mark of a character that was lost in a conversion")
 	case strings.ContainsAny(id, "\n\r\u0085\u2028\u2029"):

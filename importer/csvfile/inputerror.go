@@ -42,7 +42,7 @@ func (t *Table) unreadable(err error) error {
 	e := &InputError{
 		Line: t.lines.start,
 		text: "the file can't be read any further",
-		hint: "see that the file can be read to its end",
+		hint: "make sure that the file can be read to its end",
 		err:  err,
 	}
 	if t.compression != "" {

@@ -84,7 +84,7 @@ func (t *Table) Notes() []Note {
 		say(false, "%s over several lines, the first on line %d", count(s.n, "row goes", "rows go"), s.line)
 	}
 	if s := f.misread; s.n > 0 {
-		say(false, "%s not UTF-8, the first on line %d, column %q: say what the file is in, such as --encoding windows-1252", count(s.n, "value to be carried is", "values to be carried are"), s.line, f.misreadIn)
+		say(false, "%s not UTF-8, the first on line %d, column %q: give the encoding of the file, such as --encoding windows-1252", count(s.n, "value to be carried is", "values to be carried are"), s.line, f.misreadIn)
 	}
 	if s := f.stay; s.n > 0 {
 		say(false, "%s as by the earlier run, the first on line %d: give them their ids, or empty their status", count(s.n, "row is rejected", "rows are rejected"), s.line)

@@ -58,7 +58,7 @@ func TestReportedFiles(t *testing.T) {
 			// The same where the file has a column for each part of the id.
 			report: "activeviam/atoti-notebooks#135",
 			data:   "org_id|user_id|name\norg_pp|google-oauth2|2\n",
-			rows:   []string{`2  : "google-oauth2" is the begin of an id that holds the delimiter: put it in quotes, or take another delimiter`},
+			rows:   []string{`2  : "google-oauth2" is the beginning of an id that holds the delimiter: put it in quotes, or take another delimiter`},
 		},
 		{
 			report: "mechatroner/vscode_rainbow_csv#18",
@@ -290,9 +290,9 @@ func TestReportedFiles(t *testing.T) {
 			dialect: csvfile.Dialect{Keep: true},
 			rows: []string{
 				"2 org_cp auth0|1 [\"J\uFFFDrgen\"]",
-				`3 org_cp  ["x"]: the user's id is not UTF-8 (if the file is in Windows-1252, say so with --encoding windows-1252): "samlp|acme|J\xfcrgen"`,
+				`3 org_cp  ["x"]: the user's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): "samlp|acme|J\xfcrgen"`,
 			},
-			notes: []string{`1 value to be carried is not UTF-8, the first on line 2, column "name": say what the file is in, such as --encoding windows-1252`},
+			notes: []string{`1 value to be carried is not UTF-8, the first on line 2, column "name": give the encoding of the file, such as --encoding windows-1252`},
 		},
 		{
 			report: "parsecsv/parsecsv-for-php#85",

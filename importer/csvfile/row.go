@@ -259,7 +259,7 @@ func (c *columns) isNameOf(value string, s *side) bool {
 	return false
 }
 
-// kept returns the values that are carried to the results: those that a later
+// kept returns the values that are copied to the results: those that a later
 // run may look at are cleaned as this one does.
 func (t *Table) kept(r raw) []string {
 	for i, value := range r.kept {
