@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -105,7 +106,8 @@ func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	}
 }
 
-// Every field of a row, those to come too, passes each stage.
+// Every field of a row, those to come too, passes each stage, and comes out
+// beside what became of it.
 func TestStagesPassRowsWhole(t *testing.T) {
 	fields := reflect.TypeFor[importer.Row]()
 	for i := range fields.NumField() {
@@ -124,15 +126,37 @@ func TestStagesPassRowsWhole(t *testing.T) {
 		default:
 			t.Fatalf("Row.%s is of a kind that this test does not fill", fields.Field(i).Name)
 		}
+		want := row
+		want.Keys = nil // Resolve answers them
 		never := func(importer.Row) bool { return false }
-		rows := importer.Skip(importer.Distinct(rowsOf(row), importer.PairKey), never)
-		for b, err := range importer.GroupLast(rows, 10, never) {
-			if err != nil || len(b.Rows) != 1 || !reflect.DeepEqual(b.Rows[0], row) {
-				t.Errorf("with %s: got %+v, %v\nwant %+v", fields.Field(i).Name, b.Rows, err, row)
+		rows := importer.Distinct(importer.Resolve(rowsOf(row), &importer.Directory{}), importer.PairKey)
+		batches := importer.GroupLast(importer.Skip(rows, never), 10, never)
+		for _, refusal := range []error{nil, refusal{importer.ReachBatch}, refusal{importer.ReachOrg}, refusal{importer.ReachRow}} {
+			op := importer.Op{Done: importer.Added, Send: func(context.Context, importer.Batch) (importer.Receipt, error) {
+				return importer.Receipt{}, refusal
+			}}
+			n := 0
+			for answered, err := range importer.Run(t.Context(), batches, op, 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(answered)
+				if got := answered[0].Row; !reflect.DeepEqual(got, want) {
+					t.Errorf("with %s, %v: got %+v\nwant %+v", fields.Field(i).Name, refusal, got, want)
+				}
+			}
+			if n != 1 {
+				t.Errorf("with %s: %d outcomes", fields.Field(i).Name, n)
 			}
 		}
 	}
 }
+
+// refusal is an error with a reach.
+type refusal struct{ reach importer.Reach }
+
+func (r refusal) Error() string         { return fmt.Sprint("refused, reach ", int(r.reach)) }
+func (r refusal) Reach() importer.Reach { return r.reach }
 
 func TestStatusesAreKnownOnceEach(t *testing.T) {
 	seen := map[importer.Status]bool{}

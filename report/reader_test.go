@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"orgimport/importer"
 	"orgimport/report"
@@ -35,6 +36,57 @@ func TestReaderReturnsWhatWasWritten(t *testing.T) {
 	}
 	if r.Damaged != 1 || !r.Torn || !reflect.DeepEqual(r.Kept, []string{"x", "y"}) {
 		t.Errorf("damaged %d, torn %v, kept %q", r.Damaged, r.Torn, r.Kept)
+	}
+}
+
+// Every field of an outcome, those to come too, is in the file and read back. One
+// that is not to be says so here.
+func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
+	left := map[string]bool{
+		"Keys":    true, // the ids that they led to are there
+		"Err":     true, // the status and the message are there
+		"Passing": true, // the run says so in the end
+	}
+	var o importer.Outcome
+	fill(t, left, reflect.ValueOf(&o).Elem())
+	o.Status = importer.Failed
+	var file strings.Builder
+	w := report.NewWriter(&file, []string{"arg"}, []string{"kept"})
+	if err := errors.Join(w.WriteHeader(), w.Write([]importer.Outcome{o})); err != nil {
+		t.Fatal(err)
+	}
+	r, err := report.NewReader(strings.NewReader(file.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Args = 1
+	for got, err := range r.Outcomes() {
+		if err != nil || !reflect.DeepEqual(got, o) {
+			t.Errorf("got  %+v, %v\nwant %+v", got, err, o)
+		}
+	}
+}
+
+// fill gives every field of a struct that is not left out a value of its own.
+func fill(t *testing.T, left map[string]bool, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		name, f := v.Type().Field(i).Name, v.Field(i)
+		switch {
+		case left[name]:
+		case f.Type() == reflect.TypeFor[time.Time]():
+			f.Set(reflect.ValueOf(noon))
+		case f.Kind() == reflect.Struct:
+			fill(t, left, f)
+		case f.Kind() == reflect.String:
+			f.SetString("the " + name)
+		case f.Kind() == reflect.Int:
+			f.SetInt(int64(100 + i))
+		case f.Type() == reflect.TypeFor[[]string]():
+			f.Set(reflect.ValueOf([]string{"the " + name}))
+		default:
+			t.Fatalf("%s is of a kind that this test does not fill", name)
+		}
 	}
 }
 
