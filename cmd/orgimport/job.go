@@ -134,16 +134,16 @@ type job struct {
 	pace  *ratelimit.Transport
 	does  importer.Op
 
-	out      *results
-	writing  sync.Mutex         // held by whoever writes results
-	held     []importer.Outcome // of rows without a request, while there was none
-	failures *os.File           // if it is a device or a pipe
-	closing  []func()
-	summary  report.Summary
-	guard    guard
-	broken   error // a row could not be written: none after it counts
-	chokes   int   // rows that failed because the server could not be brought to answer
-	pinged   sync.WaitGroup
+	out     *results
+	writing sync.Mutex         // held by whoever writes results
+	held    []importer.Outcome // of rows without a request, while there was none
+	derived []*derived
+	closing []func()
+	summary report.Summary
+	guard   guard
+	broken  error // a row could not be written: none after it counts
+	chokes  int   // rows that failed because the server could not be brought to answer
+	pinged  sync.WaitGroup
 
 	total, done, members, failed atomic.Int64
 }
@@ -155,6 +155,7 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 	j.guard = guard{max: flags.MaxErrors, off: flags.NoGuard}
 	j.look = lookups{lookupFlags: flags.lookupFlags, skipMembers: t.skipMembers, keepUsers: t.byAddress, noGuard: flags.NoGuard}
 	j.summary.Started = time.Now()
+	j.derived = j.derive()
 	defer j.close()
 	if err := j.checkFiles(); err != nil {
 		j.ui.Close()
@@ -186,12 +187,20 @@ func (j *job) checkFiles() error {
 	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
 }
 
-// besides are the files that are written beside the results.
-func (j *job) besides() []file {
-	return []file{
-		{"--failures", j.Failures}, {"--summary", j.watchFlags.Summary},
-		{"--metrics", j.Metrics}, {"--events", j.Events},
+// derive lists the files that are made of the results.
+func (j *job) derive() []*derived {
+	return []*derived{
+		{file: file{"--failures", j.Failures}, header: j.writeHeader, rows: report.Failures},
 	}
+}
+
+// besides lists the files that are written beside the results.
+func (j *job) besides() []file {
+	files := []file{{"--summary", j.watchFlags.Summary}, {"--metrics", j.Metrics}, {"--events", j.Events}}
+	for _, d := range j.derived {
+		files = append(files, d.file)
+	}
+	return files
 }
 
 // open opens everything, cheapest first: nothing is sent or written before the
@@ -350,8 +359,7 @@ func keptBefore(path string) []string {
 	return r.Kept
 }
 
-// openResults opens the results, and what of the failures can't be written at
-// the end.
+// openResults opens the results, and what is made of them.
 func (j *job) openResults() (err error) {
 	_, statErr := os.Stat(j.Results)
 	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
@@ -367,12 +375,9 @@ func (j *job) openResults() (err error) {
 	j.guard.in = before > 0
 	j.summary.Resumed(j.out.before)
 	j.done.Store(int64(before))
-	if j.Failures != "" && special(j.Failures) {
-		if j.failures, err = openSpecial(j.Failures); err == nil {
-			err = j.writeHeader(j.failures)
-		}
-		if err != nil {
-			return writeError(j.Failures, err)
+	for _, d := range j.derived {
+		if err := d.begin(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -578,7 +583,10 @@ func (j *job) settle(err error) error {
 	if e == nil {
 		e = j.out.compact(err == nil && !j.in.changed())
 	}
-	switch e = cmp.Or(e, j.writeFailures()); {
+	for _, d := range j.derived {
+		e = cmp.Or(e, d.write(j.Results))
+	}
+	switch {
 	case e == nil:
 		return err
 	case err == nil:
@@ -628,8 +636,10 @@ func (j *job) count(e *exitError, err error) {
 	}
 	if j.out != nil && j.out.begun {
 		s.Files = []string{j.Results}
-		if j.Failures != "" {
-			s.Files = append(s.Files, j.Failures)
+		for _, d := range j.derived {
+			if d.path != "" {
+				s.Files = append(s.Files, d.path)
+			}
 		}
 	}
 }
@@ -670,31 +680,6 @@ func (j *job) progress() progress {
 		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)
 	}
 	return p
-}
-
-// writeFailures writes the rows that are not in, as the results have them.
-func (j *job) writeFailures() error {
-	if j.Failures == "" {
-		return nil
-	}
-	write := func(w io.Writer) error {
-		f, err := os.Open(j.Results)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return report.Failures(f, w)
-	}
-	var err error
-	if j.failures != nil {
-		err = errors.Join(write(j.failures), j.failures.Close())
-	} else {
-		err = replaceFile(j.Failures, 0o600, func(w io.Writer) error { return errors.Join(j.writeHeader(w), write(w)) })
-	}
-	if err != nil {
-		return writeError(j.Failures, err)
-	}
-	return nil
 }
 
 func (j *job) writeHeader(w io.Writer) error {

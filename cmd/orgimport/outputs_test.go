@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,36 +31,71 @@ func (p *program) snapshot() map[string]string {
 	return all
 }
 
+// outputFlags returns the flags of a command that name a file to be written.
+// Those to come are among them.
+func outputFlags(t *testing.T, command string) (flags []string) {
+	t.Helper()
+	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range parser.Model.Children {
+		for _, flag := range node.Flags {
+			if node.Name == command && flag.PlaceHolder == "FILE" && slices.Contains([]string{"results", "watch", "output"}, flag.Group.Key) {
+				flags = append(flags, "--"+flag.Name)
+			}
+		}
+	}
+	return flags
+}
+
 // TestNoOutputIsTheInput however it is spelt or linked. Reported of --events
 // and --summary, which left 117 of 20,000 rows, and of a pipe from a file that
 // --failures named.
 func TestNoOutputIsTheInput(t *testing.T) {
 	t.Parallel()
-	for _, flag := range []string{"--results", "--failures", "--summary", "--metrics", "--events", "--lock"} {
-		for name, path := range map[string]string{
-			"by name":          "members.csv",
-			"spelt otherwise":  "./folder/../members.csv",
-			"by a hard link":   "hard.csv",
-			"by links":         "links.csv",
-			"by a linked path": "linked/members.csv",
-		} {
-			t.Run(flag+" "+name, func(t *testing.T) {
+	for command, more := range map[string][]string{
+		"import": nil,
+		"plan":   nil,
+		"remove": {"--max-removals", "5"},
+		"roles":  {"--role", "rol_0000000000000000"},
+		"invite": {"--inviter", "Acme", "--application", "client", "--max-invitations", "5"},
+		"report": nil,
+	} {
+		flags := outputFlags(t, command)
+		if len(flags) == 0 {
+			t.Errorf("%s has no outputs", command)
+		}
+		for _, flag := range flags {
+			if command == "plan" && flag == "--results" {
+				continue // which it reads
+			}
+			t.Run(command+" "+flag, func(t *testing.T) {
 				tenant := newProofTenant(auth0test.Config{})
 				p := newProgram(t, tenant, newProofInput(proofLines(100, 5)).csv)
 				p.links()
 				before := p.snapshot()
-				for _, stdin := range []bool{false, true} {
-					run := p.prepare("import", "members.csv", flag, p.dir+"/"+path, "--resume")
+				refuses := func(stdin bool, path string) {
+					t.Helper()
+					run := p.prepare(append([]string{command, "members.csv", flag, p.dir + "/" + path}, more...)...)
 					if stdin {
 						run.fromFile("members.csv")
 					}
 					e := p.begin(run).end()
 					if e.code != exitUsage {
-						t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+						t.Fatalf("%s: exit code %d:\n%s", path, e.code, e.stderr)
 					}
-					e.says(t, flag)
-					e.says(t, "is the input itself")
+					e.says(t, flag+" ")
+					e.says(t, " itself")
 				}
+				spellings := []string{"hard.csv"}
+				if command == "import" {
+					spellings = append(spellings, "members.csv", "./folder/../members.csv", "links.csv", "linked/members.csv")
+				}
+				for _, path := range spellings {
+					refuses(false, path)
+				}
+				refuses(true, "links.csv")
 				if !maps.Equal(before, p.snapshot()) || tenant.Stats().Total() != 0 {
 					t.Errorf("the folder was %v, and is %v; %d requests", before, p.snapshot(), tenant.Stats().Total())
 				}
@@ -90,7 +126,7 @@ func (p *program) links() {
 // --results: 130 of 200 lines were lost.
 func TestNoOutputIsAnother(t *testing.T) {
 	t.Parallel()
-	flags := []string{"--results", "--failures", "--summary", "--metrics", "--events", "--lock"}
+	flags := outputFlags(t, "import")
 	refused := func(t *testing.T, says string, env []string, args ...string) {
 		t.Helper()
 		tenant := newProofTenant(auth0test.Config{})

@@ -322,3 +322,51 @@ func (r *results) close() {
 		_ = os.Remove(behindLinks(r.path))
 	}
 }
+
+// derived is a file that is made of the results when the run ends.
+type derived struct {
+	file
+	header func(w io.Writer) error
+	rows   func(results io.Reader, w io.Writer) error
+	opened *os.File // what is not to be replaced, from the start of the run on
+}
+
+// begin opens what is not to be replaced, such as a device or a pipe, and writes
+// the header to it.
+func (d *derived) begin() (err error) {
+	if d.path == "" || !special(d.path) {
+		return nil
+	}
+	if d.opened, err = openSpecial(d.path); err == nil {
+		err = d.header(d.opened)
+	}
+	if err != nil {
+		return writeError(d.path, err)
+	}
+	return nil
+}
+
+// write makes the file of the results.
+func (d *derived) write(results string) error {
+	if d.path == "" {
+		return nil
+	}
+	rows := func(w io.Writer) error {
+		f, err := os.Open(results)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return d.rows(f, w)
+	}
+	var err error
+	if d.opened != nil {
+		err = errors.Join(rows(d.opened), d.opened.Close())
+	} else {
+		err = replaceFile(d.path, 0o600, func(w io.Writer) error { return errors.Join(d.header(w), rows(w)) })
+	}
+	if err != nil {
+		return writeError(d.path, err)
+	}
+	return nil
+}
