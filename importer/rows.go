@@ -1,20 +1,22 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 )
 
 // Distinct marks every row whose key stands on an earlier line as [Settled], a
-// [Duplicate] that names that line. Rows with Err pass untouched and do not
-// count as an occurrence: what is never sent can't stand for another row.
+// [Duplicate] that names that line. Rows with Err that are not done pass
+// untouched and do not count as an occurrence: what is never sent can't stand for
+// another row.
 //
 // It keeps a [Set] of the keys of the whole input.
 func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		var seen Set
 		for row, err := range rows {
-			if err == nil && row.Err == nil {
+			if err == nil && (row.Err == nil || isDone(row)) {
 				if line, found := seen.Add(key(row), row.Line); found {
 					row.Err = &Settled{Status: Duplicate, Message: fmt.Sprintf("same pair as line %d", line)}
 				}
@@ -26,13 +28,20 @@ func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, e
 	}
 }
 
+// isDone reports whether a row needs no request because what it asks for is so
+// already.
+func isDone(row Row) bool {
+	settled, ok := errors.AsType[*Settled](row.Err)
+	return ok && settled.Status.Settled()
+}
+
 // Skip drops the rows that are done already, such as those an earlier run has
-// finished. Rows with Err are never dropped: they have an outcome of their own,
-// whatever became of their pair.
+// finished. Rows with Err that are not done are never dropped: they have an
+// outcome of their own, whatever became of their pair.
 func Skip(rows iter.Seq2[Row, error], done func(Row) bool) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for row, err := range rows {
-			if err == nil && row.Err == nil && done(row) {
+			if err == nil && (row.Err == nil || isDone(row)) && done(row) {
 				continue
 			}
 			if !yield(row, err) {

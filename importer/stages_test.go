@@ -22,6 +22,10 @@ func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
 		{OrgID: "org_a", UserID: "u2", Line: 6},
 		{OrgID: "org_a", UserID: "u1", Line: 7},
 		{OrgID: "org_a", UserID: "u1", Line: 8, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
+		{OrgID: "org_c", UserID: "u1", Line: 9, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
+		{OrgID: "org_c", UserID: "u1", Line: 10},
+		{OrgID: "org_d", UserID: "u1", Line: 11, Err: &importer.Settled{Status: importer.Duplicate, Message: "d"}},
+		{OrgID: "org_d", UserID: "u1", Line: 12},
 	}
 	want := []string{
 		"2 org_a u1",
@@ -30,7 +34,11 @@ func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
 		"5 org_a u1 duplicate: same pair as line 2",
 		"6 org_a u2",
 		"7 org_a u1 duplicate: same pair as line 2",
-		"8 org_a u1 already_member: m",
+		"8 org_a u1 duplicate: same pair as line 2",
+		"9 org_c u1 already_member: m",
+		"10 org_c u1 duplicate: same pair as line 9",
+		"11 org_d u1 duplicate: d",
+		"12 org_d u1",
 	}
 	if got := shown(importer.Distinct(rowsOf(in...), importer.PairKey)); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -80,6 +88,18 @@ func TestSkipDropsOnlySendableRowsThatAreDone(t *testing.T) {
 	want := []string{"3 org_a u1: bad", "4 org_a u2", "5 org_b u1", "error: bad"}
 	if got := shown(importer.Skip(rows, firstPair)); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What a look-up has found to be done is in the results already if an earlier run
+// has done it. A repetition has a line of its own.
+func TestSkipDropsRowsThatAreSettledTwice(t *testing.T) {
+	rows := rowsOf(
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 3, Err: &importer.Settled{Status: importer.Duplicate, Message: "d"}},
+	)
+	if got := shown(importer.Skip(rows, func(importer.Row) bool { return true })); !slices.Equal(got, []string{"3 org_a u1 duplicate: d"}) {
+		t.Errorf("got %q", got)
 	}
 }
 
