@@ -43,8 +43,9 @@ func (cmd *demoCmd) Run(c *console) error {
 	}
 	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
 	tenant := auth0test.New(auth0test.Config{
-		KnownOrg:  exists,
-		KnownUser: exists,
+		KnownOrg: exists,
+		// Nobody else, or it would make up a user for an address.
+		KnownUser: func(id string) bool { return exists(id) && bytes.Contains(samples.Members, []byte(id)) },
 		Latency:   auth0test.Latency{RoundTrip: auth0test.Recorded()},
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
@@ -98,7 +99,11 @@ func createFile(path string, content []byte) error {
 
 func (cmd *demoCmd) makeDir() (string, error) {
 	if cmd.Dir == "" {
-		return os.MkdirTemp("", "orgimport-demo-")
+		dir, err := os.MkdirTemp("", "orgimport-demo-")
+		if err != nil {
+			return "", &exitError{exitStopped, fmt.Errorf("can't make a temporary folder: %w", err), "name a folder that can be written with --dir"}
+		}
+		return dir, nil
 	}
 	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
 		return "", writeError(cmd.Dir, err)

@@ -13,8 +13,8 @@ func (versionCmd) Run(c *console) error {
 	return err
 }
 
-// release is set by the build of an image, which has no repository to read a
-// version from.
+// release is set by the build of an image: the toolchain has no repository there
+// to read a version from.
 var release string
 
 // version is the release, or what the Go toolchain stamped into the binary: the
