@@ -1,11 +1,9 @@
 package csvfile
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -156,61 +154,6 @@ func (t *Table) findHeader(d Dialect) bool {
 			return true
 		}
 		t.lines.retreat()
-	}
-	return false
-}
-
-// diagnose returns what is wrong with a file whose header has not the columns
-// that are looked for, if that can be told.
-func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
-	has := func(names []string) bool {
-		_, err := findColumns(names, d)
-		return err == nil
-	}
-	first := splitHeader(head, t.delimiter)
-	if given {
-		other := sniffDelimiter(head, d)
-		if names := splitHeader(head, other); has(names) {
-			return &InputError{
-				text: fmt.Sprintf("with --delimiter %s the header is one column only: %s", shellWord(string(d.Delimiter)), quoted(first)),
-				hint: fmt.Sprintf("leave --delimiter out: the delimiter of this file is the %s", delimiterName(other)),
-			}
-		}
-	}
-	if len(first) == 1 {
-		inner := []byte(first[0])
-		if has(splitHeader(inner, sniffDelimiter(inner, d))) {
-			return &InputError{
-				text: "each line is quoted as a whole, so that there is one column only: " + quoted(first),
-				hint: `save the file without quotes around whole lines, or take them off: sed 's/^"//; s/"\r*$//; s/""/"/g'`,
-			}
-		}
-	}
-	if len(first) == 1 && has(strings.Fields(first[0])) {
-		return &InputError{
-			text: "there are only spaces between the columns: " + quoted(first),
-			hint: "have it written with a delimiter, as by sqlcmd -s , -W",
-		}
-	}
-	plain := make([]string, len(first))
-	for i, name := range first {
-		plain[i] = otherQuotes(cleanName(name))
-	}
-	if has(plain) && !has(first) {
-		return otherQuotesError(first[0], cleanName(first[0]))
-	}
-	return nil
-}
-
-// isDrawn reports whether there is a line among the first that separates the
-// header of a drawn table from its rows, such as --------+---------.
-func isDrawn(head []byte) bool {
-	lines := bytes.SplitN(head, []byte("\n"), 5)
-	for _, line := range lines[:min(len(lines), 4)] {
-		line = bytes.TrimSpace(line)
-		if len(bytes.Trim(line, "-+|=: ")) == 0 && bytes.Contains(line, []byte("--")) && bytes.ContainsAny(line, "+|") {
-			return true
-		}
 	}
 	return false
 }

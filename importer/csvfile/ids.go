@@ -13,6 +13,81 @@ import (
 	"orgimport/importer"
 )
 
+// clean returns a value as it is meant: without white space and invisible
+// characters around it, and without the formula ="…" that keeps a spreadsheet
+// from taking it for a number.
+func clean(value string) string {
+	v := trim(value)
+	if inner := unwrapFormula(v); len(inner) < len(v) {
+		return trim(inner)
+	}
+	return v
+}
+
+// withoutApostrophe returns a clean value of the field without the apostrophe
+// that stands before every text in Auth0's own export, if the column is one.
+func (t *Table) withoutApostrophe(f field, value string) string {
+	if t.exported[f] {
+		return clean(strings.TrimPrefix(value, "'"))
+	}
+	return value
+}
+
+func trim(s string) string {
+	s = strings.TrimSpace(s)
+	if isPlain(s) {
+		return s
+	}
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
+}
+
+// unwrapFormula returns the text in a formula such as ="auth0|1", and any other
+// value as it is.
+func unwrapFormula(s string) string {
+	if len(s) < len(`=""`) || !strings.HasPrefix(s, `="`) || s[len(s)-1] != '"' {
+		return s
+	}
+	inner := s[len(`="`) : len(s)-1]
+	if strings.Contains(inner, `"`) {
+		return s
+	}
+	return inner
+}
+
+// isInvisible reports whether r has no width and no ink: byte order marks, soft
+// hyphens, joiners, marks of direction. They are pasted along with a text.
+func isInvisible(r rune) bool {
+	switch {
+	case r < '\u00AD':
+		return false
+	case r >= '\u0600' && r <= '\u0605', r == '\u06DD', r == '\u070F', r == '\u08E2':
+		return false // signs of Arabic and Syriac, which are seen
+	case r == '\u034F', r == '\u115F', r == '\u1160', r == '\u3164', r == '\uFFA0':
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) || r >= '\uFE00' && r <= '\uFE0F'
+}
+
+// findExports finds the columns that Auth0's own export has written: those in
+// which every value begins with an apostrophe, and none ends with one.
+//
+// A file of ours is none: its ids are as they were sent, or as they could not be.
+func (t *Table) findExports(peeked []raw) {
+	if t.columns.results() {
+		return
+	}
+	for f := fieldOrgID; f <= fieldConnection; f++ {
+		all, values := true, 0
+		for i := range peeked {
+			if v := *peeked[i].value(f); v != "" {
+				values++
+				all = all && len(v) > 1 && v[0] == '\'' && v[len(v)-1] != '\''
+			}
+		}
+		t.exported[f] = all && values > 0
+	}
+}
+
 // The longest ids, in characters. 50 is the maxLength of an organization's id
 // in the path, by the OpenAPI description of the Management API. For a user's
 // id that description gives no number; 1024 is the longest that the My
@@ -102,6 +177,8 @@ func checkOrg(org ref) error {
 		return err
 	case !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace):
 		return errors.New("holds white space")
+	case otherQuotes(id) != id && isOrgShaped(otherQuotes(id)):
+		return errOtherQuotes
 	case id[0] == '\'' && isOrgShaped(id[1:]):
 		return errApostrophe
 	}
@@ -113,13 +190,19 @@ func checkUser(user ref) error {
 	if err := checkText(id, maxUserID, user.kind); err != nil {
 		return err
 	}
-	if id[0] == '\'' && (isUserShaped(id[1:]) || user.kind == importer.KindEmail) {
+	switch inner := otherQuotes(id); {
+	case inner != id && (isUserShaped(inner) || user.kind == importer.KindEmail):
+		return errOtherQuotes
+	case id[0] == '\'' && (isUserShaped(id[1:]) || user.kind == importer.KindEmail):
 		return errApostrophe
 	}
 	return nil
 }
 
-var errApostrophe = errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
+var (
+	errApostrophe  = errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
+	errOtherQuotes = errors.New("is in quotes that are none in CSV, but others in the column are not")
+)
 
 func checkText(id string, longest int, kind string) error {
 	switch {
@@ -170,32 +253,6 @@ func isPlain(id string) bool {
 	return true
 }
 
-// checkSwapped returns an error if most of the rows have a user's id in the
-// column of the organization and the other way round. Every request of such an
-// import would fail.
-func (t *Table) checkSwapped(peeked []raw) error {
-	if t.columns.results() {
-		return nil
-	}
-	swapped := 0
-	var org, user ref
-	for i := range peeked {
-		o, u := t.find(&orgSide, &peeked[i].record), t.find(&userSide, &peeked[i].record)
-		if isUserShaped(o.value) && isOrgShaped(u.value) {
-			org, user = o, u
-			swapped++
-		}
-	}
-	if 2*swapped <= len(peeked) || swapped == 0 {
-		return nil
-	}
-	orgColumn, userColumn := t.columns.name(org.from), t.columns.name(user.from)
-	return &InputError{
-		text: fmt.Sprintf("the columns look swapped: %q has users, %q has organizations", orgColumn, userColumn),
-		hint: fmt.Sprintf("--org-column %s --user-column %s", shellWord(userColumn), shellWord(orgColumn)),
-	}
-}
-
 func isOrgShaped(id string) bool { return strings.HasPrefix(id, "org_") }
 
 func isUserShaped(id string) bool {
@@ -205,13 +262,3 @@ func isUserShaped(id string) bool {
 
 // isRule reports whether s is of dashes alone, as lines under a header are.
 func isRule(s string) bool { return len(s) > 1 && strings.Trim(s, "-=") == "" }
-
-// shellWord quotes a header so that it can be pasted into a shell.
-func shellWord(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", r)
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}

@@ -114,6 +114,13 @@ func TestReportedFiles(t *testing.T) {
 			rows:    []string{`5002  : "org_b2", "samlp|acme|JÃ¼rgen" is UTF-8 that was read as Windows-1252: leave out --encoding: samlp|acme|JÃ¼rgen`},
 		},
 		{
+			// The same where a character is cut off by the end of what is looked at.
+			report:  "workadventure/workadventure#1786",
+			data:    "org_id,user_id\n" + strings.Repeat("\n", 4079) + "組織\n",
+			dialect: csvfile.Dialect{Encoding: "windows-1252"},
+			rows:    []string{"error: this is UTF-8, not Windows-1252; hint: leave out --encoding"},
+		},
+		{
 			report:  "workadventure/workadventure#1786",
 			data:    plainFile,
 			dialect: csvfile.Dialect{Encoding: "UTF-16"},
@@ -212,6 +219,16 @@ func TestReportedFiles(t *testing.T) {
 			report: "OpenRefine/OpenRefine#1086",
 			data:   "org_id,user_id\norg_sq,“auth0|1”\n",
 			rows:   []string{`error: the values of column "user_id" are in typographic quotes: “auth0|1”; hint: replace them by ", or take them out: only " is a quote in CSV`},
+		},
+		{
+			// Values pasted from a text among others.
+			report: "OpenRefine/OpenRefine#1086",
+			data:   "org_id,user_id\norg_sq,auth0|1\norg_sq,‘auth0|2’\n'org_sq',auth0|3\n",
+			rows: []string{
+				"2 org_sq auth0|1",
+				"3 org_sq : the user's id is in quotes that are none in CSV, but others in the column are not: ‘auth0|2’",
+				"4 'org_sq' auth0|3: the organization's id is in quotes that are none in CSV, but others in the column are not",
+			},
 		},
 		{
 			report: "parsecsv/parsecsv-for-php#210",
