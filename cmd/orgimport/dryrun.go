@@ -105,7 +105,7 @@ func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error
 	usual := endpoint(20, 200)
 	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(found.Sendable, f.noun), duration(p.Requests, usual), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
-	fmt.Fprintln(w, strings.Replace(p.reckoning(), "in already", "done already", 1))
+	fmt.Fprintln(w, strings.Replace(p.totals(), "in already", "done already", 1))
 	p.printTimes(w)
 	if len(byOrg) > 0 {
 		fmt.Fprintf(w, "\n%s:\n", report.Plural(len(byOrg), "organization"))

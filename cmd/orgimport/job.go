@@ -553,7 +553,7 @@ func (j *job) end(err error) error {
 	}
 	j.say(e)
 	if e.code != exitLocked && e.code != exitUsage {
-		j.ui.reckon(&j.summary, j.Quiet)
+		j.ui.summarize(&j.summary, j.Quiet)
 	}
 	return e.said()
 }

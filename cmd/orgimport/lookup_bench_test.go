@@ -57,7 +57,7 @@ func BenchmarkLookUps(b *testing.B) {
 			signals:   func() <-chan os.Signal { return nil },
 			exit:      func(int) {},
 		})
-		if terms, err := readReckoning(stderr.String()); code != exitDone || err != nil || terms["added"] != rows {
+		if terms, err := readSummary(stderr.String()); code != exitDone || err != nil || terms["added"] != rows {
 			b.Fatalf("exit code %d, %v, %v: %s", code, terms, err, stderr.String())
 		}
 		const job = 2 * time.Second // until it is looked after for the first time

@@ -182,7 +182,7 @@ func (l *longImport) run(t *testing.T) (took time.Duration, reads, writes int) {
 		if want := map[bool]int{false: exitDone, true: exitRows}[l.unknown > 0]; code != want {
 			t.Fatalf("%s: exit code %d, want %d: %s", l.name, code, want, stderr.String())
 		}
-		if terms, err := readReckoning(stderr.String()); err != nil || terms["failed"]+terms["rejected"] > int(1.2*l.unknown*float64(n)) {
+		if terms, err := readSummary(stderr.String()); err != nil || terms["failed"]+terms["rejected"] > int(1.2*l.unknown*float64(n)) {
 			t.Errorf("%s: %v, %v", l.name, terms, err)
 		}
 		reads, writes = readsAndWrites(tenant.Stats())

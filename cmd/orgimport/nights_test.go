@@ -154,7 +154,7 @@ func TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis(t *testing.T) {
 				t.Errorf("the files were\n%q\nand are\n%q", before, got)
 			}
 			if test.code != exitUsage {
-				if err := checkReckoning(e.stderr, p.results()); err != nil {
+				if err := checkSummary(e.stderr, p.results()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -256,7 +256,7 @@ func TestFilesThatChangeUnderARunAreTold(t *testing.T) {
 			}
 			e.says(t, test.says)
 			e.says(t, "hint: ")
-			if _, err := readReckoning(e.stderr); err != nil {
+			if _, err := readSummary(e.stderr); err != nil {
 				t.Error(err)
 			}
 		})
@@ -302,7 +302,7 @@ func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 		mended := newProofInput(good)
 		p.write("members.csv", mended.csv)
 		e := p.run(exitDuration, "--failures", "failures.csv", "--resume", "--workers", "1", "--max-duration", "150ms")
-		if _, err := readReckoning(e.stderr); err != nil {
+		if _, err := readSummary(e.stderr); err != nil {
 			t.Error(err)
 		}
 		for _, name := range []string{"results.csv", "failures.csv"} {

@@ -101,7 +101,7 @@ func (p *plan) print(w io.Writer) error {
 	if len(p.Columns.Kept) > 0 {
 		fmt.Fprintf(out, "copied to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
 	}
-	fmt.Fprintln(out, p.reckoning())
+	fmt.Fprintln(out, p.totals())
 	fmt.Fprintf(out, "%s, %s of up to %s: %s at least\n", report.Plural(p.Organizations, "organization"),
 		report.Number(p.Batches)+" "+report.Verb(p.Batches, "batch", "batches"), report.Plural(p.BatchSize, "user"), report.Plural(p.Requests, "request"))
 	p.printTimes(out)
@@ -114,8 +114,8 @@ func (p *plan) print(w io.Writer) error {
 	return out.Flush()
 }
 
-// reckoning adds up.
-func (p *plan) reckoning() string {
+// totals adds up.
+func (p *plan) totals() string {
 	var terms []string
 	for _, t := range []struct {
 		n    int

@@ -38,7 +38,7 @@ func TestFullDiskStopsARunThatCanGoOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(in.checkResults(string(content), false), checkReckoning(e.stderr, string(content))); err != nil {
+	if err := errors.Join(in.checkResults(string(content), false), checkSummary(e.stderr, string(content))); err != nil {
 		t.Error(err)
 	}
 	added := 0
@@ -57,7 +57,7 @@ func TestFullDiskStopsARunThatCanGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.holdsNoSecret(results, string(content))
-	err = errors.Join(in.checkResults(string(content), true), in.checkMembers(tenant.Tenant), checkReckoning(e.stderr, string(content)))
+	err = errors.Join(in.checkResults(string(content), true), in.checkMembers(tenant.Tenant), checkSummary(e.stderr, string(content)))
 	if err != nil {
 		t.Error(err)
 	}

@@ -598,22 +598,22 @@ func (in *proofInput) checkMembers(tenant *auth0test.Tenant) error {
 }
 
 var (
-	reckoningLine = regexp.MustCompile(`(?m)^(?:\{.*"msg":")?(\d+) rows?(?: = (.*))?$`)
-	reckoningTerm = regexp.MustCompile(`^(\d+) (.+)$`)
+	summaryLine = regexp.MustCompile(`(?m)^(?:\{.*"msg":")?(\d+) rows?(?: = (.*))?$`)
+	summaryTerm = regexp.MustCompile(`^(\d+) (.+)$`)
 )
 
-// readReckoning returns the terms of the reckoning, which must add up.
-func readReckoning(text string) (map[string]int, error) {
-	match := reckoningLine.FindStringSubmatch(text)
+// readSummary returns the terms of the summary, which must add up.
+func readSummary(text string) (map[string]int, error) {
+	match := summaryLine.FindStringSubmatch(text)
 	if match == nil {
-		return nil, fmt.Errorf("there is no reckoning in:\n%s", text)
+		return nil, fmt.Errorf("there is no summary in:\n%s", text)
 	}
 	terms, sum := map[string]int{}, 0
 	if match[2] != "" {
 		for term := range strings.SplitSeq(match[2], " + ") {
-			m := reckoningTerm.FindStringSubmatch(term)
+			m := summaryTerm.FindStringSubmatch(term)
 			if m == nil {
-				return nil, fmt.Errorf("%q is no term of a reckoning", term)
+				return nil, fmt.Errorf("%q is no term of a summary", term)
 			}
 			n, _ := strconv.Atoi(m[1])
 			terms[m[2]] = n
@@ -621,15 +621,15 @@ func readReckoning(text string) (map[string]int, error) {
 		}
 	}
 	if rows, _ := strconv.Atoi(match[1]); rows != sum {
-		return nil, fmt.Errorf("the reckoning does not add up: %s", match[0])
+		return nil, fmt.Errorf("the summary does not add up: %s", match[0])
 	}
 	return terms, nil
 }
 
-// checkReckoning compares the last words of a run with its results. Rows that
+// checkSummary compares the last words of a run with its results. Rows that
 // were not attempted have no line.
-func checkReckoning(text, results string) error {
-	terms, err := readReckoning(text)
+func checkSummary(text, results string) error {
+	terms, err := readSummary(text)
 	if err != nil {
 		return err
 	}
@@ -640,12 +640,12 @@ func checkReckoning(text, results string) error {
 	delete(terms, "not attempted")
 	for status, n := range got.counts {
 		if terms[string(status)] != n {
-			return fmt.Errorf("the results have %d %s, the reckoning has %d", n, status, terms[string(status)])
+			return fmt.Errorf("the results have %d %s, the summary has %d", n, status, terms[string(status)])
 		}
 		delete(terms, string(status))
 	}
 	if len(terms) > 0 {
-		return fmt.Errorf("the reckoning has %v, the results have not", terms)
+		return fmt.Errorf("the summary has %v, the results have not", terms)
 	}
 	return nil
 }
@@ -658,19 +658,19 @@ func (p *program) complete(in *proofInput, e ended) {
 	err := errors.Join(
 		in.checkResults(results, true),
 		in.checkMembers(p.tenant.Tenant),
-		checkReckoning(e.stderr, results))
+		checkSummary(e.stderr, results))
 	if err != nil {
 		p.t.Errorf("%v\nstderr:\n%s", err, e.stderr)
 	}
 }
 
-// partly checks what a run left that ended early and said so: the reckoning
+// partly checks what a run left that ended early and said so: the summary
 // adds up, no line is wrong, and there is a command to go on with. A run that
 // got no answer leaves no results.
 func (p *program) partly(in *proofInput, e ended) {
 	p.t.Helper()
 	results := cmp.Or(p.results(), proofResultsHeader)
-	err := errors.Join(in.checkResults(results, false), checkReckoning(e.stderr, results))
+	err := errors.Join(in.checkResults(results, false), checkSummary(e.stderr, results))
 	if err != nil {
 		p.t.Errorf("%v\nstderr:\n%s", err, e.stderr)
 	}

@@ -172,7 +172,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 			}
 			if !test.noLines {
 				p.partly(in, e)
-			} else if _, err := readReckoning(e.stderr); err != nil {
+			} else if _, err := readSummary(e.stderr); err != nil {
 				t.Error(err) // reported of a signal before the results are open
 			}
 		}
@@ -229,8 +229,8 @@ func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 		for orgID := range in.members {
 			added += len(tenant.Members(orgID))
 		}
-		if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != added {
-			t.Errorf("the tenant added %d, the reckoning has %v: %v", added, terms, err)
+		if terms, err := readSummary(e.stderr); err != nil || terms["added"] != added {
+			t.Errorf("the tenant added %d, the summary has %v: %v", added, terms, err)
 		}
 		p.complete(in, p.run(exitDone, "--resume"))
 	})

@@ -452,7 +452,7 @@ func TestFailuresOfLookUpsAreAnInput(t *testing.T) {
 		}
 		tenant.AddUsers(fresh...)
 		e := p.operated(exitRows, "import", "failures.csv", "--results", "second.csv")
-		if terms, err := readReckoning(e.stderr); err != nil || terms["added"] != len(fresh) {
+		if terms, err := readSummary(e.stderr); err != nil || terms["added"] != len(fresh) {
 			t.Errorf("%v, %v: %d have signed up", terms, err, len(fresh))
 		}
 		if err := in.checkMembers(tenant.Tenant); err != nil {

@@ -25,7 +25,7 @@ func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
 	if e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
 		t.Errorf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
 	}
-	if _, err := readReckoning(e.stderr); err != nil {
+	if _, err := readSummary(e.stderr); err != nil {
 		t.Error(err)
 	}
 }

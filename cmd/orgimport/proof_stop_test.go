@@ -58,7 +58,7 @@ func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
 		e := p.run(exitErrors, "--batch-size", "1") // no time is lost to find out who is to blame
 		p.partly(in, e)
 		e.says(t, "first 100 rows")
-		terms, err := readReckoning(e.stderr)
+		terms, err := readSummary(e.stderr)
 		if n := terms["failed"]; err != nil || n < guardRows || n == len(lines) {
 			t.Errorf("%d rows failed before it stopped: %v", n, err)
 		}
@@ -116,7 +116,7 @@ func TestMaxErrorsStopsARun(t *testing.T) {
 			tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(2 * time.Millisecond)}})
 			p := newProgram(t, tenant, in.csv)
 			e := p.run(want.code, "--max-errors", most, "--workers", "4")
-			terms, err := readReckoning(e.stderr)
+			terms, err := readSummary(e.stderr)
 			if n := terms["failed"]; err != nil || n < want.least || n > want.atMost {
 				t.Errorf("%d rows failed before it stopped: %v", n, err)
 			}
@@ -309,9 +309,9 @@ func TestInputMayChangeBetweenRuns(t *testing.T) {
 		writes := tenant.writes()
 		e := p.run(exitRows, "--resume")
 		e.says(t, "20 lines of the results file are no longer in the input")
-		terms, err := readReckoning(e.stderr)
+		terms, err := readSummary(e.stderr)
 		if err != nil || terms["added"] != 240 || terms["failed"] != 2 || terms["rejected"] != 1 || terms["duplicate"] != 3 {
-			t.Errorf("the reckoning is %v: %v", terms, err)
+			t.Errorf("the summary is %v: %v", terms, err)
 		}
 		all := newProofInput(proofLines(260, 7))
 		if err := all.checkMembers(tenant.Tenant); err != nil {

@@ -356,7 +356,7 @@ func (r *round) check(in *proofInput, code int, said string) error {
 	default:
 		return errors.New("this is no way to end")
 	}
-	terms, err := readReckoning(said)
+	terms, err := readSummary(said)
 	if err != nil {
 		return err
 	}
@@ -369,7 +369,7 @@ func (r *round) check(in *proofInput, code int, said string) error {
 	}
 	if code != exitDone && code != exitRows {
 		if strings.Contains(said, "\nwritten: ") { // or the run changed nothing
-			return checkReckoning(said, string(content))
+			return checkSummary(said, string(content))
 		}
 		return nil
 	}
@@ -380,7 +380,7 @@ func (r *round) check(in *proofInput, code int, said string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkReckoning(said, string(content)), r.checkRows(in, got, code), r.checkFailures(string(content)), r.checkMembers(in, got))
+	return errors.Join(checkSummary(said, string(content)), r.checkRows(in, got, code), r.checkFailures(string(content)), r.checkMembers(in, got))
 }
 
 // checkRows compares what is told of each row with what must become of it.

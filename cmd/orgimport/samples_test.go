@@ -121,7 +121,7 @@ func TestCronMailsOnlyTrouble(t *testing.T) {
 		mail, _ := runCrontab(t, code)
 		if quiet := code == 0 || code == 6; quiet && mail != "" {
 			t.Errorf("exit code %d sends mail: %q", code, mail)
-		} else if want := fmt.Sprintf("the reckoning\nexit code %d\n", code); !quiet && mail != want {
+		} else if want := fmt.Sprintf("the summary\nexit code %d\n", code); !quiet && mail != want {
 			t.Errorf("exit code %d sends %q, want %q", code, mail, want)
 		}
 	}
@@ -133,7 +133,7 @@ func TestCronMailsOnlyTrouble(t *testing.T) {
 func runCrontab(t *testing.T, code int) (output string, args []string) {
 	t.Helper()
 	bin, home := t.TempDir(), t.TempDir()
-	writeFile(t, filepath.Join(bin, "orgimport"), fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$@\" >args\necho the reckoning >&2\nexit %d\n", code))
+	writeFile(t, filepath.Join(bin, "orgimport"), fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$@\" >args\necho the summary >&2\nexit %d\n", code))
 	if err := os.Chmod(filepath.Join(bin, "orgimport"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ type tenantCmd struct {
 	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
 
 	Refuse      string `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHOM" group:"answers that Auth0 does not document"`
+	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHICH" group:"answers that Auth0 does not document"`
 	Partly      bool   `help:"Add the other users of such a batch all the same." group:"answers that Auth0 does not document"`
 	Readd       string `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
 	UnknownRole string `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`

@@ -220,8 +220,8 @@ type alwaysOn struct{ slog.Handler }
 
 func (alwaysOn) Enabled(context.Context, slog.Level) bool { return true }
 
-// reckon says how a run ended.
-func (u *ui) reckon(s *report.Summary, quiet bool) {
+// summarize says how a run ended.
+func (u *ui) summarize(s *report.Summary, quiet bool) {
 	if u.json {
 		u.notice("finished", fieldsOf(s)...)
 		return

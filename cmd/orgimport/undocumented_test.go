@@ -120,7 +120,7 @@ func rehearseUndocumented(t *testing.T, u auth0test.Undocumented) (err error) {
 			members[line] = true
 		}
 		code, _, said := inMemory(tenant, nil, "import", input, "--results", path)
-		err = errors.Join(in.checkUndocumented(u, path, members), in.checkMembers(tenant), checkReckoningOf(said, path))
+		err = errors.Join(in.checkUndocumented(u, path, members), in.checkMembers(tenant), checkSummaryOf(said, path))
 		if code != exitRows {
 			err = errors.Join(err, fmt.Errorf("exit code %d: %s", code, said))
 		}
@@ -163,12 +163,12 @@ func (in *proofInput) checkUndocumented(u auth0test.Undocumented, path string, m
 	return errors.Join(wrong...)
 }
 
-func checkReckoningOf(reckoning, path string) error {
+func checkSummaryOf(said, path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	return checkReckoning(reckoning, string(content))
+	return checkSummary(said, string(content))
 }
 
 // TestQuotaIsFilledAndToldOf: an organization that takes only so many gets so
@@ -184,7 +184,7 @@ func TestQuotaIsFilledAndToldOf(t *testing.T) {
 				t.Errorf("%s has %d members", orgID, n)
 			}
 		}
-		terms, err := readReckoning(e.stderr)
+		terms, err := readSummary(e.stderr)
 		if err != nil || terms["added"] != 3*quota || terms["failed"] != 3*(40-quota) {
 			t.Errorf("%v: %v", terms, err)
 		}

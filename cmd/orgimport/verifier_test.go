@@ -81,7 +81,7 @@ func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
 			if !slices.Equal(asked, tt.asked) {
 				t.Errorf("lag %s: asked after %v seconds, want %v", tt.lag, asked, tt.asked)
 			}
-			if sum := v.reckon(); sum.missing != tt.missing || sum.unchecked != 0 {
+			if sum := v.totals(); sum.missing != tt.missing || sum.unchecked != 0 {
 				t.Errorf("lag %s: %s", tt.lag, sum)
 			}
 		})
@@ -133,7 +133,7 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 				if err := v.run(t.Context()); (err != nil) != tt.fails {
 					t.Fatal(err)
 				}
-				if sum := v.reckon(); sum.String() != tt.want || (sum.unread != nil) != (tt.looks > 1) {
+				if sum := v.totals(); sum.String() != tt.want || (sum.unread != nil) != (tt.looks > 1) {
 					t.Errorf("%s (%v), want %s", sum, sum.unread, tt.want)
 				}
 				if looks != tt.looks {
@@ -179,7 +179,7 @@ func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) 
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("it took %s, want 10 times the time of one answer", took)
 		}
-		if got, want := v.reckon().String(), "30 lines = 29 there + 1 missing"; got != want {
+		if got, want := v.totals().String(), "30 lines = 29 there + 1 missing"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 		if v.asked.Load() != 30 || v.holds.Load() != 29 {
@@ -206,7 +206,7 @@ func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
 		if n := asked.Load(); n > 3 {
 			t.Errorf("asked %d times, which is more than there are askers", n)
 		}
-		if got, want := v.reckon().String(), "30 lines = 0 there + 30 not checked"; got != want {
+		if got, want := v.totals().String(), "30 lines = 0 there + 30 not checked"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
@@ -311,7 +311,7 @@ func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 		if err := v.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := v.reckon().String(); got != tt.want {
+		if got := v.totals().String(); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}

@@ -113,7 +113,7 @@ func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member,
 
 // finish prints what is missing, says how it ended and adds up.
 func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
-	sum := v.reckon()
+	sum := v.totals()
 	switch {
 	case err != nil:
 	case sum.unread != nil:
@@ -192,7 +192,7 @@ type verdicts struct {
 	unread                    error // why some could not be checked, if for want of an answer
 }
 
-func (v *verifier) reckon() verdicts {
+func (v *verifier) totals() verdicts {
 	sum := verdicts{claim: v.claim, lines: v.lines}
 	for _, r := range v.all {
 		switch r.state {
