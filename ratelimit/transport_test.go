@@ -333,3 +333,29 @@ func TestFailedRequestIsNotForgotten(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+// TestWaitIsNoLongerThanTheLongest although an answer under way may end it.
+func TestWaitIsNoLongerThanTheLongest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		base := newAnswering(func(n int) *http.Response {
+			if n == 2 {
+				<-hang
+			}
+			return left(1, 40*time.Second)
+		})
+		rt := &ratelimit.Transport{Base: base, MaxWait: 2 * time.Second}
+		post(t.Context(), rt)
+		var hanging sync.WaitGroup
+		hanging.Go(func() { post(t.Context(), rt) })
+		synctest.Wait()
+		start := time.Now()
+		_, err := post(t.Context(), rt)
+		var tooLong *ratelimit.WaitError
+		if took := time.Since(start); !errors.As(err, &tooLong) || took != 2*time.Second {
+			t.Errorf("error %v after %v, want a *WaitError after 2s", err, took)
+		}
+		close(hang)
+		hanging.Wait()
+	})
+}
