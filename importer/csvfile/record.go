@@ -75,11 +75,19 @@ func (t *Table) swallowed() (rows int) {
 		return 0
 	}
 	for line := range bytes.Lines(t.lines.record()[t.lines.first:]) {
-		if values := cut(string(line), t.delimiter); t.fits(values) && looksLikeRow(values) {
+		if values := cut(string(line), t.delimiter); t.fits(values) && (looksLikeRow(values) || t.namesUser(values)) {
 			rows++
 		}
 	}
 	return rows
+}
+
+// namesUser reports whether there is an e-mail address, or an id as Auth0 makes
+// them, where the values have the user.
+func (t *Table) namesUser(values []string) bool {
+	return slices.ContainsFunc(t.columns.of(&userSide), func(i int) bool {
+		return i < len(values) && strings.ContainsAny(values[i], "@|") && !strings.ContainsAny(values[i], " \t")
+	})
 }
 
 // next reads the next record, past lines that are no rows. It returns false at

@@ -248,6 +248,12 @@ func TestReportedFiles(t *testing.T) {
 			notes:  []string{"!line 2: a value in quotes goes over several lines, of which 2 look like rows of their own: is a quote missing?"},
 		},
 		{
+			report: "alexpcosta/opengym#7",
+			data:   "organization,email,note\nacme,ann@example.com,\"24 inch\nacme,bob@example.com,y\nacme,cleo@example.com,z\"\n",
+			rows:   []string{"2  "},
+			notes:  []string{"!line 2: a value in quotes goes over several lines, of which 2 look like rows of their own: is a quote missing?"},
+		},
+		{
 			report: "C2FO/fast-csv#112",
 			data:   "\"org_id\",\"user_id\",\"note\"\n\"org_my\",\"auth0|1\",\"said \\\"hi\\\", left\"\n\"org_my\",\"auth0|2\",\\N\n\"org_my\",\\N,\"x\"\n",
 			rows: []string{
