@@ -410,15 +410,19 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 			orgs = append(orgs, auth0test.Organization{ID: fmt.Sprintf("org_%016d", i), Name: fmt.Sprintf("acme-%d", i)})
 		}
 		storm := func() auth0test.Config {
-			var chances []auth0test.Chance
+			cfg := auth0test.Config{Organizations: orgs, Limits: proofLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second})}
 			for _, class := range []auth0test.Class{auth0test.ReadMembers, auth0test.WriteMembers, auth0test.ListOrganizations} {
-				chances = append(chances,
-					auth0test.Chance{Probability: 0.05, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
-					auth0test.Chance{Probability: 0.05, Class: class, Fault: auth0test.Fault{Status: http.StatusTooManyRequests}},
-					auth0test.Chance{Probability: 0.02, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+				cfg.Chances = append(cfg.Chances,
+					auth0test.Chance{Probability: 0.03, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+					auth0test.Chance{Probability: 0.03, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
 				)
 			}
-			return auth0test.Config{Organizations: orgs, Chances: chances, Limits: proofLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second})}
+			for n := range 200 {
+				status := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}[n%2]
+				from := time.Duration(n) * 10 * time.Second
+				cfg.Outages = append(cfg.Outages, auth0test.Outage{From: from + 200*time.Millisecond, Until: from + 2*time.Second, Fault: auth0test.Fault{Status: status}})
+			}
+			return cfg
 		}
 		first, second := newProofTenant(storm()), newProofTenant(storm())
 		for i := range members {
@@ -437,6 +441,11 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 		p.run(exitDone)
 		if !bytes.Equal(export(second), exported) {
 			t.Error("what was imported is not what was exported")
+		}
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			if a, b := first.Stats(), second.Stats(); a.Status(status)+b.Status(status) == 0 {
+				t.Errorf("it was no storm: %v, %v", a.Requests, b.Requests)
+			}
 		}
 	})
 }
