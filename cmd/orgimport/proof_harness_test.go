@@ -355,6 +355,22 @@ func (p *program) begin(r *running) *running {
 	return r
 }
 
+// fileFlags are the flags of all commands that name a file.
+var fileFlags = sync.OnceValue(func() (flags []string) {
+	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, command := range parser.Model.Children {
+		for _, flag := range command.Flags {
+			if flag.PlaceHolder == "FILE" {
+				flags = append(flags, "--"+flag.Name)
+			}
+		}
+	}
+	return flags
+})
+
 // surroundings are those of a run in this process.
 func (r *running) surroundings() surroundings {
 	p := r.program
@@ -371,11 +387,8 @@ func (r *running) surroundings() surroundings {
 		args = append(args, "--results", "results.csv")
 	}
 	for i, arg := range args[:len(args)-1] {
-		switch name := args[i+1]; arg {
-		case "--results", "--failures", "--summary", "--metrics", "--events", "--lock", "--users", "--resolved":
-			if !filepath.IsAbs(name) {
-				args[i+1] = p.dir + "/" + name
-			}
+		if slices.Contains(fileFlags(), arg) && !filepath.IsAbs(args[i+1]) {
+			args[i+1] = p.dir + "/" + args[i+1]
 		}
 	}
 	return surroundings{
