@@ -103,7 +103,7 @@ func (l *line) check(ours string) error {
 //
 // Memory is some 30 bytes for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
-	return compact(r, w, op, tenant, kept, func(line, bool) bool { return true })
+	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !settles(l) })
 }
 
 // Compact writes to w what stays of a results file when a run has come to its
@@ -165,14 +165,12 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		if l.state != lineWhole {
 			continue
 		}
-		counts, settled := j.counts(l)
-		switch {
-		case !counts:
+		if counts, settled := j.counts(l); !counts || !keep(l, settled) {
 			j.Dropped++
-		case keep(l, settled):
-			j.kept[l.status()]++
-			_, _ = out.Write(l.raw)
+			continue
 		}
+		j.kept[l.status()]++
+		_, _ = out.Write(l.raw)
 	}
 	if err := out.Flush(); err != nil {
 		return nil, fmt.Errorf("write results: %w", err)
@@ -234,7 +232,7 @@ func (x *index) checkOperation(l line) error {
 func (x *index) note(l line) {
 	delete(x.unsent, l.inputLine())
 	switch status := l.status(); {
-	case x.settles(l):
+	case settles(l):
 		x.settled[status].Add(x.key(l), l.number)
 	case status == importer.Failed, status == importer.Sending:
 		x.failed.Put(x.key(l), l.number)
@@ -246,8 +244,8 @@ func (x *index) note(l line) {
 	}
 }
 
-// settles reports whether nothing is left to do for the row of the line.
-func (x *index) settles(l line) bool {
+// settles reports whether the line says that nothing is left to do for its row.
+func settles(l line) bool {
 	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == UnknownOutcome
 }
 
@@ -255,13 +253,13 @@ func (x *index) key(l line) string { return x.op.KeyOf(l.row(len(x.op.Args))) }
 
 // counts reports whether the line is the one of its row, and whether that row is
 // settled. A file in which no correlation id is of this operation settles
-// nothing.
+// nothing: nobody knows which tenant it is of.
 func (x *index) counts(l line) (counts, settled bool) {
 	key := x.key(l)
 	first, isSettled := x.find(key)
 	switch status := l.status(); {
-	case x.settles(l):
-		return x.named && l.number == first, true
+	case settles(l):
+		return l.number == first, x.named
 	case status == importer.Failed, status == importer.Sending:
 		last, _ := x.failed.Line(key)
 		return l.number == last && !isSettled, false
@@ -286,17 +284,30 @@ func (x *index) find(key string) (first int, found bool) {
 // An id with control characters is never found. A results file has pictures of
 // them, which could be another id.
 func (j *Journal) Has(r importer.Row) bool {
+	status, done := j.done(r)
+	if done {
+		j.found[status]++
+	}
+	return done
+}
+
+// Done reports what Has does, and counts nothing.
+func (j *Journal) Done(r importer.Row) bool {
+	_, done := j.done(r)
+	return done
+}
+
+func (j *Journal) done(r importer.Row) (importer.Status, bool) {
 	if !j.named || !isVisible(r.OrgID) || !isVisible(r.UserID) {
-		return false
+		return "", false
 	}
 	key := j.op.KeyOf(r)
 	for status, set := range j.settled {
 		if set.Has(key) {
-			j.found[status]++
-			return true
+			return status, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // Failed reports whether an earlier run attempted the row and failed.

@@ -312,6 +312,7 @@ func (j *job) lookUp(ctx context.Context) error {
 	if len(j.scopes) > 0 {
 		scopes = append(scopes, j.scopes)
 	}
+	j.look.isIn = j.out.before.Done
 	if err := j.look.find(ctx, j.conn, &j.observer, j.again, scopes...); err != nil {
 		return err
 	}

@@ -58,12 +58,13 @@ type lookups struct {
 	keepUsers   bool // the operation takes users by their keys
 	noGuard     bool
 
-	dir       *importer.Directory // nil: nothing is to be looked up
-	rows      int                 // of the input, once it has been read
-	keys      []string            // columns that are copied to the results: those that rows take keys from
-	unchecked string              // why the ids of organizations were not looked up, though they should have been
-	sent      atomic.Int64        // requests
-	jobs      atomic.Int64        // of them those past any pace
+	isIn      func(importer.Row) bool // by the results of earlier runs; nil: nobody is
+	dir       *importer.Directory     // nil: nothing is to be looked up
+	rows      int                     // of the input, once it has been read
+	keys      []string                // columns that are copied to the results: those that rows take keys from
+	unchecked string                  // why the ids of organizations were not looked up, though they should have been
+	sent      atomic.Int64            // requests
+	jobs      atomic.Int64            // of them those past any pace
 	now       atomic.Pointer[phase]
 	did       []lookedUp
 }
@@ -173,12 +174,12 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 	}
 	defer f.Close()
 	// A line without a request is of some run of the file: it is believed if all
-	// of them read keys as this one does.
-	alike := true
+	// of them, and there are some, read keys as this one does.
+	alike, some := true, false
 	d.Keys = true
 	d.Settled = func(csvfile.Result) error { return nil }
 	d.Only = func(r csvfile.Result) bool {
-		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && alike)
+		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && alike && some)
 	}
 	lines, err := report.NewReader(f)
 	if err != nil {
@@ -188,7 +189,10 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 		if err != nil {
 			return err
 		}
-		alike = alike && (o.CorrelationID == "" || report.ReadBy(o.CorrelationID, d.By()))
+		if o.CorrelationID != "" {
+			some = true
+			alike = alike && report.ReadBy(o.CorrelationID, d.By())
+		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -386,8 +390,8 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
-		if row.Err != nil || row.OrgID == "" || row.UserID == "" {
-			continue
+		if row.Err != nil || row.OrgID == "" || row.UserID == "" || l.isIn != nil && l.isIn(row) {
+			continue // nothing is to be written for it
 		}
 		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
 			rows[strings.Clone(row.OrgID)]++

@@ -139,6 +139,9 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 		return nil, err
 	}
 	defer p.in.Close()
+	if p.Resume {
+		p.look.isIn = done.Done
+	}
 	p.since = time.Now()
 	p.ui.watch(p.progress)
 	defer p.ui.Close()
