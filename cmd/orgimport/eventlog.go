@@ -110,13 +110,13 @@ func (d *eventLog) start(r *job) {
 }
 
 func (d *eventLog) sample(r *job) {
-	state := r.pace.State()
-	for ; d.refused < state.Refused; d.refused++ {
-		d.write(report.Event{Kind: report.EventRefused, Limit: state.Limit})
+	all, writes := r.conn.state(), r.pace.State()
+	for ; d.refused < all.Refused; d.refused++ {
+		d.write(report.Event{Kind: report.EventRefused, Limit: writes.Limit})
 	}
 	d.write(report.Event{
-		Kind: report.EventSample, Requests: state.Sent, Members: int(r.members.Load()),
-		Waited: state.Waited.Seconds(), Limit: state.Limit, Remaining: state.Remaining, Rate: state.Refill,
+		Kind: report.EventSample, Requests: all.Sent, Members: int(r.members.Load()),
+		Waited: all.Waited.Seconds(), Limit: writes.Limit, Remaining: writes.Remaining, Rate: writes.Refill,
 	})
 }
 

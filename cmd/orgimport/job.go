@@ -670,7 +670,7 @@ func (j *job) progress() progress {
 	before := int64(j.out.before.Settled())
 	p := progress{
 		done: j.done.Load(), total: j.total.Load(), before: before,
-		members: j.members.Load(), failed: j.failed.Load(),
+		members: j.members.Load(), did: string(j.does.Done), failed: j.failed.Load(),
 		elapsed: time.Since(j.summary.Started),
 		waiting: j.waiting(),
 	}

@@ -18,6 +18,7 @@ type progress struct {
 	before      int64   // of done: what was done before this run
 	learnt      float64 // rows a second that the tenant's limit allows; 0: not known
 	members     int64   // done by this run, with a request
+	did         string  // what was done with them, such as added
 	failed      int64
 	elapsed     time.Duration
 	waiting     waiting
@@ -134,7 +135,7 @@ func (p progress) counts() string {
 	case p.words != "":
 		return p.words
 	case p.bytes || p.total == 0:
-		return report.Plural(int(p.members), "member")
+		return report.Number(int(p.members)) + " " + p.did
 	}
 	return report.Number(int(p.done)) + "/" + report.Number(int(p.total))
 }
@@ -159,7 +160,7 @@ func (p progress) bar(columns int) string {
 
 // String is the line in a log.
 func (p progress) String() string {
-	s := fmt.Sprintf("%s, %.1f a second, %s failed", report.Plural(int(p.members), "member"), p.perSecond(), report.Number(int(p.failed)))
+	s := fmt.Sprintf("%s %s, %.1f a second, %s failed", report.Number(int(p.members)), p.did, p.perSecond(), report.Number(int(p.failed)))
 	if p.words != "" {
 		s = p.words
 	} else if p.total > 0 && !p.bytes {

@@ -185,8 +185,8 @@ func TestBarSurvivesResizing(t *testing.T) {
 func TestSpinnerTurnsWhereNoEndIsKnown(t *testing.T) {
 	term := newTerminal(t, 60)
 	u := newUI(term.tty, term.getenv, uiFlags{Progress: "auto", LogFormat: "text"})
-	p := progress{members: 1_234, elapsed: 100 * time.Second}
-	for _, want := range []string{"⠙ 1,234 members · 12.3/s", "⠹ 1,234 members · 12.3/s"} {
+	p := progress{members: 1_234, did: "added", elapsed: 100 * time.Second}
+	for _, want := range []string{"⠙ 1,234 added · 12.3/s", "⠹ 1,234 added · 12.3/s"} {
 		u.redraw(p)
 		if rows := term.look(); len(rows) != 1 || rows[0] != want {
 			t.Errorf("one sees %q, not %q", rows, want)
