@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -114,6 +115,9 @@ var foreignFiles = []struct{ magic, contains, what, hint string }{
 	{"\x00\x00\xFE\xFF", "", "a text in UTF-32", "save it in UTF-8"},
 }
 
+// jsonArray is how an array of JSON begins; [org_id] is a name in SQL.
+var jsonArray = regexp.MustCompile(`^\[\s*($|[]{["])`)
+
 // foreignText returns an error for a text that begins with head and is no CSV
 // text.
 func foreignText(head []byte) error {
@@ -130,11 +134,13 @@ func foreignText(head []byte) error {
 	switch {
 	case strings.HasPrefix(start, `{\rtf`):
 		return &InputError{text: "this is a text with formatting (RTF)", hint: hintSave}
+	case strings.HasPrefix(start, "<table"):
+		return &InputError{text: "this is a table in HTML", hint: hintSave}
 	case strings.HasPrefix(start, "<"):
 		return &InputError{text: "this is an XML document", hint: hintSave}
-	case strings.HasPrefix(start, "{"), strings.HasPrefix(start, "["):
+	case strings.HasPrefix(start, "{"), jsonArray.MatchString(start):
 		return &InputError{text: "this is a JSON document", hint: "turn it into a CSV file with a header org_id,user_id"}
-	case bytes.IndexByte(header, 0) >= 0:
+	case bytes.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }):
 		return &InputError{text: "this is a binary file", hint: "save it as CSV; if it is text, give its encoding with --encoding"}
 	}
 	return nil
@@ -245,7 +251,8 @@ func otherQuotesError(column, value string) *InputError {
 
 // checkSwapped returns an error if most of the rows have a user's id in the
 // column of the organization and the other way round. Every request of such an
-// import would fail.
+// import would fail. Not so where the header stands again in the other order:
+// then these are the rows of another file, which was joined.
 func (t *Table) checkSwapped(peeked []raw) error {
 	if t.columns.results() {
 		return nil
@@ -253,6 +260,9 @@ func (t *Table) checkSwapped(peeked []raw) error {
 	swapped := 0
 	var org, user ref
 	for i := range peeked {
+		if t.isHeader(&peeked[i].record, &userSide, &orgSide) {
+			return nil
+		}
 		o, u := t.find(&orgSide, &peeked[i].record), t.find(&userSide, &peeked[i].record)
 		if isUserShaped(o.value) && isOrgShaped(u.value) {
 			org, user = o, u

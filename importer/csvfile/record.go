@@ -157,7 +157,7 @@ func (t *Table) lenient(err error) raw {
 			return t.rawOf(values)
 		}
 		t.lines.retreat()
-		return t.unread(t.widthText(len(values)))
+		return t.unread(t.widthText(values))
 	}
 	single := t.lines.count == 1
 	t.lines.retreat()
@@ -280,8 +280,9 @@ func quoteText(err error, line []byte) string {
 	return err.Error()
 }
 
-func (t *Table) widthText(got int) string {
-	want := len(t.columns.names)
+// widthText words that a record has not as many values as the header.
+func (t *Table) widthText(values []string) string {
+	got, want := len(values), len(t.columns.names)
 	text := fmt.Sprintf("%d fields, the header has %d", got, want)
 	if got == 1 {
 		text = fmt.Sprintf("1 field, the header has %d", want)
@@ -289,7 +290,10 @@ func (t *Table) widthText(got int) string {
 			text += "; the line is quoted as a whole"
 		}
 	}
-	if got > want {
+	switch {
+	case got == want+1 && t.fits(values[1:]) && strings.Trim(values[0], "0123456789") == "":
+		text += "; if the first is the number of the row, the header needs a name for it"
+	case got > want:
 		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes, or the file have another", delimiterName(t.delimiter))
 	}
 	return text

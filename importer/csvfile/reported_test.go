@@ -38,6 +38,12 @@ func TestReportedFiles(t *testing.T) {
 			},
 		},
 		{
+			// R names rows, and gives their column no name.
+			report: "https://stat.ethz.ch/R-manual/R-devel/library/utils/html/write.table.html",
+			data:   "\"org_id\",\"user_id\"\n\"1\",\"org_a\",\"auth0|1\"\n",
+			rows:   []string{`2  : 3 fields, the header has 2; if the first is the number of the row, the header needs a name for it: "1","org_a","auth0|1"`},
+		},
+		{
 			// The same where an empty value behind makes up for the comma.
 			report: "mtth-bfft/adeleg#39",
 			data:   "org_id,user_id,note\norg_tm,samlp|acme|CN=Ada,OU=Eng,\norg_tm,auth0|2,,\n",
@@ -170,6 +176,24 @@ func TestReportedFiles(t *testing.T) {
 				"4 auth0|2 org_hr: the ids are swapped: the organization is where the user should be",
 				"6 org_hr auth0|3",
 			},
+		},
+		{
+			// More rows of the other file than of the first.
+			report: "whitfin/s3-concat#3",
+			data:   "org_id,user_id\norg_hr,auth0|1\nuser_id,org_id\nauth0|2,org_hr\nauth0|3,org_hr\nauth0|4,org_hr\n",
+			rows: []string{
+				"2 org_hr auth0|1",
+				"3  : the header again, with its columns in another order",
+				"4 auth0|2 org_hr: the ids are swapped: the organization is where the user should be",
+				"5 auth0|3 org_hr: the ids are swapped: the organization is where the user should be",
+				"6 auth0|4 org_hr: the ids are swapped: the organization is where the user should be",
+			},
+		},
+		{
+			// Excel keeps 15 digits of a number, and shows fewer.
+			report: "https://learn.microsoft.com/en-us/troubleshoot/microsoft-365-apps/excel/last-digits-changed-to-zeros",
+			data:   resultsHeader + "\n2,org_a,1.23457E+17,failed,400,invalid_body,,1,c,t\n3,org_a,12345,failed,400,invalid_body,,1,c,t\n",
+			rows:   []string{"2  : a spreadsheet has rounded a number", "3 org_a 12345"},
 		},
 		{
 			report: "PowerShell/PowerShell#5131",

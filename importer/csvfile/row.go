@@ -187,6 +187,8 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 		return unreadRow(row, "a count of rows, not a row")
 	case isComment(org) || isComment(user):
 		return unreadRow(row, fmt.Sprintf("a comment, not a row: %s", shorten(cmp.Or(named.value, user.value))))
+	case t.columns.results() && (scientific.MatchString(org.value) || scientific.MatchString(user.value)):
+		return unreadRow(row, "a spreadsheet has rounded a number")
 	case isUserShaped(org.value) && isOrgShaped(user.value):
 		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
