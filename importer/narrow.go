@@ -44,11 +44,12 @@ type sender struct {
 
 	mu    sync.Mutex
 	orgs  map[string]Receipt // of the refusals of organizations that take nobody
+	full  map[string]Receipt // of those that take nobody more
 	users map[string]Receipt // of the refusals of users that do not exist
 }
 
 func newSender(op Op) *sender {
-	return &sender{op: op, turns: newTurns(), orgs: map[string]Receipt{}, users: map[string]Receipt{}}
+	return &sender{op: op, turns: newTurns(), orgs: map[string]Receipt{}, full: map[string]Receipt{}, users: map[string]Receipt{}}
 }
 
 // settle sends a batch and returns the outcome of each of its rows. If it
@@ -184,12 +185,15 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.orgs) == 0 && len(n.users) == 0 {
+	if len(n.orgs) == 0 && len(n.full) == 0 && len(n.users) == 0 {
 		return rows
 	}
 	hopeful := rows[:0:0]
 	for _, r := range rows {
 		f, known := n.orgs[r.OrgID]
+		if !known && r.attempts == 0 { // a request that was refused may have let some in
+			f, known = n.full[r.OrgID]
+		}
 		if !known {
 			f, known = n.users[r.UserID]
 		}
@@ -276,7 +280,7 @@ func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	case errors.Is(err, ErrUnknownUser):
 		n.users[r.UserID] = receipt
 	case errors.Is(err, ErrOrgFull):
-		n.orgs[n.orgID] = receipt
+		n.full[n.orgID] = receipt
 	}
 	n.mu.Unlock()
 	n.decide(r, Failed, receipt)

@@ -459,7 +459,10 @@ func (r *round) checkMembers(in *proofInput, got *proofResults) error {
 	for line, status := range got.status {
 		orgID, userID, _ := strings.Cut(r.lines[line-2], ",")
 		_, member := slices.BinarySearch(r.tenant.Members(orgID), userID)
-		if in.want[line] == importer.Added && status.Settled() != member {
+		// A full organization is not asked about its other rows, of which some
+		// may be members from a run whose results were lost.
+		unasked := quota > 0 && len(in.members[orgID]) > quota && status == importer.Failed
+		if in.want[line] == importer.Added && status.Settled() != member && !unasked {
 			wrong = append(wrong, fmt.Errorf("line %d is %s, and member: %t", line, status, member))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orgimport/importer/auth0"
@@ -77,6 +78,7 @@ type connection struct {
 	tell    *observer
 
 	tokenPace *ratelimit.Transport
+	known     atomic.Bool // the API has answered
 	mu        sync.Mutex
 	classes   []*ratelimit.Transport
 }
@@ -139,6 +141,7 @@ func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 		BaseURL:   c.base,
 		HTTP:      retry.NewHTTPClient(pace),
 		Retry:     c.retries(),
+		Known:     &c.known,
 		UserAgent: "orgimport/" + version(),
 		RunID:     report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
 	}, pace

@@ -49,6 +49,12 @@ type Client struct {
 	// start of X-Correlation-ID, and cut if the whole would exceed 64 characters.
 	RunID string
 
+	// Known is set once the API has answered. What something before it answers
+	// from then on may pass; before, the API is not where it is looked for. The
+	// clients of one tenant may share it; nil: it is this client's own.
+	Known *atomic.Bool
+
+	known    atomic.Bool
 	sequence atomic.Uint64
 }
 
@@ -83,7 +89,7 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 			return retry.Result{Meaning: retry.Lost, Err: err}
 		}
 		r := retry.Result{Status: a.Status}
-		r.Meaning, r.Err = judge(a, call, want, renewed)
+		r.Meaning, r.Err = c.judge(a, call, want, renewed)
 		if a.Status != http.StatusTooManyRequests {
 			renewed = r.Meaning == retry.Again
 		}
@@ -96,26 +102,34 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 }
 
 // judge says what an answer means for a call.
-func judge(a *retry.Answer, call *call, want []int, renewed bool) (retry.Meaning, error) {
-	if a.Status < 400 {
-		if !slices.Contains(want, a.Status) {
-			return retry.Settled, notTheAPI(a, call)
-		}
-		return retry.Settled, nil
+func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (retry.Meaning, error) {
+	known := c.Known
+	if known == nil {
+		known = &c.known
 	}
-	e := refusal(a, call)
+	var e *Error
 	switch {
+	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):
+		known.Store(true)
+		return retry.Settled, nil
+	case a.Status < 400:
+		e = foreign(a, call)
+	default:
+		e = refusal(a, call)
+	}
+	switch {
+	case e.Foreign && !known.Load():
+		return retry.Settled, notTheAPI(e)
 	case e.Status == http.StatusTooManyRequests && !call.limitIsFinal:
 		return retry.Again, e
-	case e.Status == http.StatusTooManyRequests:
-		return retry.Settled, e
-	case temporary(e.Status):
+	case e.passing() && e.Status != http.StatusTooManyRequests:
 		return retry.Passing, e
 	case e.refusesToken() && !renewed:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
-	case e.refusesToken(), e.Status == http.StatusForbidden:
+	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:
 		return retry.Settled, e.credentialsError()
 	}
+	known.Store(true)
 	return retry.Settled, e
 }
 

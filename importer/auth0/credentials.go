@@ -43,18 +43,22 @@ func (cr Credentials) Validate() error {
 		return errors.New("there is a client secret and a private key; give one of them")
 	case cr.ClientSecret == "" && len(cr.PrivateKeyPEM) == 0:
 		return errors.New("there is a client id but neither a secret nor a private key")
-	case cr.ClientSecret != "":
-		return nil
+	}
+	if err := wellFormed("client id", cr.ClientID); err != nil {
+		return err
+	}
+	if cr.ClientSecret != "" {
+		return wellFormed("client secret", cr.ClientSecret)
 	}
 	_, err := newAsserter(cr, "")
 	return err
 }
 
 func validToken(token string) error {
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("the token holds a space or another character that no token has; give the token alone, without the word Bearer")
+	if _, found := strings.CutPrefix(token, "Bearer "); found {
+		return errors.New("the token begins with the word Bearer; give it without the word Bearer")
 	}
-	return nil
+	return wellFormed("token", token)
 }
 
 // Source returns where the tokens for the tenant at base come from. It fetches
@@ -68,7 +72,8 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 	if cr.Token != "" {
 		return &TokenSource{base: base, current: &heldToken{value: cr.Token, scopes: scopesOf(cr.Token)}}, nil
 	}
-	f := fetcher{
+	f := &fetcher{
+		host:     base.Hostname(),
 		clientID: cr.ClientID,
 		secret:   cr.ClientSecret,
 		tokenURL: base.String() + tokenPath,

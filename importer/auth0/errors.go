@@ -26,6 +26,10 @@ type Error struct {
 	// its place, such as "502 with an HTML page". It has no secrets in it.
 	Message string
 
+	// Foreign: it is not Auth0 that answered, but something that stands before
+	// it, with a page of its own. That is never a verdict over a request.
+	Foreign bool
+
 	Method        string
 	Path          string // escaped, as sent
 	CorrelationID string
@@ -98,7 +102,7 @@ type ConfigError struct {
 	Hint string // what can be done about it
 }
 
-func (e *ConfigError) Error() string { return "the tenant cannot be reached: " + e.Err.Error() }
+func (e *ConfigError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what went wrong.
 func (e *ConfigError) Unwrap() error { return e.Err }
@@ -119,6 +123,7 @@ const (
 // envelope is how the Management API words a refusal. The error field of the
 // Authentication API is a code, and its text is in error_description.
 type envelope struct {
+	Status      int  `json:"statusCode"`
 	Error       text `json:"error"`
 	Message     text `json:"message"`
 	Code        text `json:"errorCode"`
@@ -145,13 +150,33 @@ func refusal(a *retry.Answer, call *call) *Error {
 	if a.Request != nil {
 		token = strings.TrimPrefix(a.Request.Header.Get("Authorization"), bearerPrefix)
 	}
-	if !e.explain(a, token) {
+	known := e.explain(a, token)
+	if e.Message == "" {
 		e.Message = fmt.Sprintf("%d with %s", a.Status, contents(a))
+	}
+	switch a.Status {
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return e // it is about the request, whoever says so
+	case http.StatusUnauthorized:
+		known = known || !isPage(a) // there is nothing to lose but a token
+	}
+	if e.Foreign = !known && !temporary(a.Status); e.Foreign {
+		e.Message += gatewayAnswered(a.Header)
 	}
 	return e
 }
 
-// explain fills e from the envelope in a and reports whether it holds any.
+// gatewayAnswered says who answered in the place of Auth0.
+func gatewayAnswered(h http.Header) string {
+	said := ": a gateway answered, not Auth0"
+	if server := oneLine(h.Get("Server"), maxCode); server != "" {
+		said += " (server: " + server + ")"
+	}
+	return said
+}
+
+// explain fills e from the envelope in a and reports whether it is one of Auth0's:
+// others, such as API gateways, have a message too but no more.
 func (e *Error) explain(a *retry.Answer, token string) bool {
 	var env envelope
 	if json.Unmarshal(a.Body, &env) != nil {
@@ -168,7 +193,7 @@ func (e *Error) explain(a *retry.Answer, token string) bool {
 	if e.Message == "" {
 		e.Message = e.Reason
 	}
-	return e.Message != ""
+	return e.Message != "" && (env.Status != 0 || e.Reason != "" || e.Code != "")
 }
 
 // contents says what the body is, for it is no envelope.
@@ -177,7 +202,7 @@ func contents(a *retry.Answer) string {
 	switch {
 	case len(start) == 0:
 		return "an empty body"
-	case start[0] == '<' || strings.Contains(a.Header.Get("Content-Type"), "html"):
+	case isPage(a):
 		return "an HTML page"
 	case json.Valid(start):
 		return "JSON that gives no reason"
@@ -185,10 +210,13 @@ func contents(a *retry.Answer) string {
 	return "a body that is not JSON"
 }
 
-// notTheAPI is the error for an answer that the Management API does not give:
-// something else sits at this address, and would take the rows for nothing.
-func notTheAPI(a *retry.Answer, call *call) *Error {
-	e := &Error{Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
+func isPage(a *retry.Answer) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) || strings.Contains(a.Header.Get("Content-Type"), "html")
+}
+
+// foreign is the Error for an answer that looks like a success and is none that
+// the API gives.
+func foreign(a *retry.Answer, call *call) *Error {
 	what := "with " + contents(a)
 	if a.Status >= 300 {
 		what = "with a redirect"
@@ -196,8 +224,22 @@ func notTheAPI(a *retry.Answer, call *call) *Error {
 			what += " to " + oneLine(to.Host, maxCode)
 		}
 	}
-	e.Message = fmt.Sprintf("%d %s is no answer of the Management API; check the domain, and whether a proxy or a login page stands in between", a.Status, what)
-	return e
+	return &Error{
+		Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID, Foreign: true,
+		Message: fmt.Sprintf("%d %s is no answer of the Management API", a.Status, what) + gatewayAnswered(a.Header),
+	}
+}
+
+// notTheAPI is the error for an answer that the Management API does not give,
+// and never gave: something else sits at this address, and would take the rows
+// for nothing.
+func notTheAPI(err error) *ConfigError {
+	return &ConfigError{Err: err, Hint: "check the domain, and whether a proxy, a firewall or a login page stands in between"}
+}
+
+// unreadable is the error for an answer in JSON that is not what was asked for.
+func unreadable(a *retry.Answer, call *call, err error) error {
+	return notTheAPI(fmt.Errorf("%w: %w", foreign(a, call), err))
 }
 
 // scopeWanted finds the scopes in "Insufficient scope, expected any of:

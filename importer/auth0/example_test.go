@@ -26,7 +26,7 @@ func ExampleClient_Import() {
 		return
 	}
 	attempt := &retry.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second}
-	credentials := auth0.Credentials{ClientID: "importer", ClientSecret: "of the importer"}
+	credentials := auth0.Credentials{ClientID: "importer", ClientSecret: "of-the-importer"}
 	source, err := credentials.Source(base, &http.Client{Transport: attempt})
 	if err != nil {
 		fmt.Println(err)

@@ -11,6 +11,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -33,6 +35,8 @@ type fetcher struct {
 	audience string
 	assert   func() (string, error) // nil for a client secret
 	client   *http.Client
+	host     string      // of the tenant
+	known    atomic.Bool // the tenant has given a token
 }
 
 // fetch gets a token, asking again for as long as what goes wrong may pass.
@@ -72,8 +76,9 @@ func (f *fetcher) try(ctx context.Context) (*heldToken, retry.Result) {
 		return nil, f.explain(err, assertion)
 	}
 	if validToken(token.AccessToken) != nil {
-		return nil, retry.Result{Status: http.StatusOK, Err: notATokenEndpoint("its token holds characters that no token has")}
+		return nil, f.foreign(http.StatusOK, "its token holds characters that no token has", nil)
 	}
+	f.known.Store(true)
 	held := &heldToken{value: token.AccessToken, scopes: scopesOf(token.AccessToken)}
 	if !token.Expiry.IsZero() {
 		held.end = usableUntil(began, time.Until(token.Expiry))
@@ -95,7 +100,7 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 	}
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok { // not JSON, or without an access_token
-		return retry.Result{Status: http.StatusOK, Err: notATokenEndpoint("its answer holds no token")}
+		return f.foreign(http.StatusOK, "its answer holds no token", nil)
 	}
 	r := retry.Result{Status: refused.Response.StatusCode}
 	e := &Error{
@@ -114,21 +119,59 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 	case temporary(r.Status):
 		r.Meaning, r.Err = retry.Passing, e
 	case r.Status/100 == 3:
-		r.Err = notATokenEndpoint("it answers with a redirect")
+		return f.foreign(r.Status, "it answers with a redirect", refused.Response.Header)
+	case e.Code == "":
+		return f.foreign(r.Status, e.Message, refused.Response.Header)
 	default:
-		r.Err = &CredentialsError{
-			Status: r.Status, Code: e.Code, Message: e.Message, Endpoint: tokenPath,
-			Hint: "check the client id and its secret or key, that the application is authorized for the Auth0 Management API, and the audience " + f.audience,
-		}
+		r.Err = &CredentialsError{Status: r.Status, Code: e.Code, Message: e.Message, Endpoint: tokenPath, Hint: f.hint(e, refused.Response.Header)}
 	}
 	return r
 }
 
-func notATokenEndpoint(why string) *ConfigError {
-	return &ConfigError{
-		Err:  errors.New("the address " + tokenPath + " is not that of an Auth0 tenant: " + why),
-		Hint: "check the domain, and whether a proxy or a login page stands in between",
+// foreign is the result of a request that somebody else than Auth0 answered. That
+// may pass if Auth0 did before.
+func (f *fetcher) foreign(status int, why string, h http.Header) retry.Result {
+	err := fmt.Errorf("the address %s is not that of an Auth0 tenant: %s%s", tokenPath, why, gatewayAnswered(h))
+	if f.known.Load() {
+		return retry.Result{Meaning: retry.Passing, Status: status, Err: err}
 	}
+	return retry.Result{Status: status, Err: notTheAPI(err)}
+}
+
+// clockSkew is how far the clocks may differ before that is taken for the reason
+// why an assertion is refused. Auth0 allows 10 seconds.
+const clockSkew = 10 * time.Second
+
+// hint says what to do about a refusal of the credentials.
+func (f *fetcher) hint(e *Error, h http.Header) string {
+	words := strings.ToLower(e.Code + " " + e.Message)
+	switch {
+	case strings.Contains(words, "service not"), strings.Contains(words, "audience"):
+		return f.audienceHint()
+	case strings.Contains(words, "not authorized to access"):
+		return "authorize the application for the Auth0 Management API, with the scopes that it needs; the audience is " + f.audience
+	case strings.Contains(words, "grant type"), e.Code == "unauthorized_client":
+		return "allow the application the grant type client_credentials: it must be a machine-to-machine application"
+	case f.assert != nil:
+		if date, err := http.ParseTime(h.Get("Date")); err == nil && time.Since(date).Abs() > clockSkew+time.Second {
+			return fmt.Sprintf("set this machine's clock: it is %s off the tenant's, and the assertions that the private key signs are good for a minute", time.Since(date).Round(time.Second).Abs())
+		}
+		return "check the private key: its public key must be among the credentials of the application, for the same algorithm; and check the client id"
+	}
+	return "check the client id and its secret, and that both are of this tenant"
+}
+
+// audienceHint is the line to type where the audience is not that of the
+// Management API: it ends with a slash, and a custom domain has not its own.
+func (f *fetcher) audienceHint() string {
+	right := "https://TENANT.REGION.auth0.com/api/v2/"
+	switch {
+	case strings.HasSuffix(f.audience, "/api/v2"):
+		right = f.audience + "/"
+	case strings.HasSuffix(f.host, ".auth0.com"):
+		right = "https://" + f.host + "/api/v2/"
+	}
+	return "name the tenant's own domain: AUTH0_AUDIENCE=" + right
 }
 
 // wholeAnswers reads an answer to its end before it passes it on, so that a
@@ -152,9 +195,6 @@ func (t wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 // minutes.
 const assertionLifetime = time.Minute
 
-// minKeyBits is the smallest RSA key that Auth0 takes.
-const minKeyBits = 2048
-
 // asserter signs the assertions of private key JWT.
 type asserter struct {
 	method   jwt.SigningMethod
@@ -174,14 +214,8 @@ func newAsserter(cr Credentials, audience string) (*asserter, error) {
 		return nil, fmt.Errorf("the signing algorithm is %q; Auth0 takes RS256, RS384 and PS256", alg)
 	}
 	var err error
-	a.key, err = jwt.ParseRSAPrivateKeyFromPEM(cr.PrivateKeyPEM)
-	if err != nil {
-		return nil, errors.New("the private key is not an RSA key in PEM form (PKCS #1 or PKCS #8, without a password)")
-	}
-	if bits := a.key.N.BitLen(); bits < minKeyBits {
-		return nil, fmt.Errorf("the private key has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits)
-	}
-	return a, nil
+	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)
+	return a, err
 }
 
 // assertion returns a fresh assertion: each can be used once.

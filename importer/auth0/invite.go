@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"net"
 	"net/http"
@@ -150,7 +149,7 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 		return receipt, nil
 	case refusal != nil && unsent(refusal):
 		return receipt, err // no connection came about
-	case refusal != nil && temporary(refusal.Status) && refusal.Status != http.StatusTooManyRequests:
+	case refusal != nil && refusal.passing() && refusal.Status != http.StatusTooManyRequests:
 		return v.settle(ctx, row, receipt, noted, time.Now())
 	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
 		return receipt, v.judge(refusal, receipt)
@@ -411,7 +410,7 @@ func (c *Client) invitations(ctx context.Context, orgID string, look func(page [
 			Invitations []invitation `json:"invitations"`
 		}
 		if err := json.Unmarshal(a.Body, &page); err != nil {
-			return fmt.Errorf("%w: %w", notTheAPI(a, call), err)
+			return unreadable(a, call, err)
 		}
 		var offset time.Duration
 		if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {

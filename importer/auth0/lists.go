@@ -23,7 +23,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 		return err
 	}
 	if err := json.Unmarshal(a.Body, v); err != nil {
-		return fmt.Errorf("%w: %w", notTheAPI(a, call), err)
+		return unreadable(a, call, err)
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func absent(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.badHeader() {
+	if !ok || e.refusesToken() {
 		return false
 	}
 	switch e.Status {

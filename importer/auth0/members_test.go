@@ -106,7 +106,7 @@ func TestMembersErrors(t *testing.T) {
 		reach  importer.Reach
 		want   string
 	}{
-		{404, `{"message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
+		{404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
 		{403, `{"message":"Insufficient scope, expected any of: read:organization_members"}`, importer.ReachRun, "Insufficient scope"},
 		{200, `<html>`, importer.ReachRun, "no answer of the Management API"},
 		{200, `[{"user_id":"a|1"}]`, importer.ReachRun, "no answer of the Management API"},
@@ -151,8 +151,8 @@ func TestOrganization(t *testing.T) {
 		want   string // empty: it exists
 	}{
 		{200, `{"id":"org_1","name":"one"}`, 0, ""},
-		{404, `{"message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
-		{404, `{"message":"Not Found"}`, importer.ReachOrg, "Not Found"},
+		{404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
+		{404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`, importer.ReachOrg, "Not Found"},
 		{400, `{"message":"Path validation error: 'String is too long (51 chars), maximum 50' on property id.","errorCode":"invalid_uri"}`, importer.ReachOrg, "too long"},
 		{403, `{"message":"Insufficient scope, expected any of: read:organizations","errorCode":"insufficient_scope"}`, importer.ReachRun, "Insufficient scope"},
 		{200, `<html>`, importer.ReachRun, "no answer of the Management API"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -51,8 +52,19 @@ func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, erro
 func (c *Client) organization(ctx context.Context, path string) (Organization, error) {
 	var o Organization
 	err := c.get(ctx, path, nil, &o)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && absent(err) {
+		err = &noOrganizationError{e} // the path names nothing else
+	}
 	return o, err
 }
+
+// noOrganizationError says that there is no such organization, whatever the words.
+type noOrganizationError struct{ error }
+
+func (e *noOrganizationError) Unwrap() error { return e.error }
+
+// Reach returns [importer.ReachOrg].
+func (e *noOrganizationError) Reach() importer.Reach { return importer.ReachOrg }
 
 // UnmarshalJSON refuses what has no id, and so is no organization.
 func (o *Organization) UnmarshalJSON(data []byte) error {

@@ -155,7 +155,8 @@ func TestCredentialsValidate(t *testing.T) {
 		{auth0.Credentials{Token: "t", ClientSecret: "s"}, "give one of them"},
 		{auth0.Credentials{Token: "t", PrivateKeyPEM: key}, "give one of them"},
 		{auth0.Credentials{Token: "Bearer t"}, "without the word Bearer"},
-		{auth0.Credentials{Token: "t\n"}, "the token holds a space"},
+		{auth0.Credentials{Token: "t\n"}, "the token holds a line break"},
+		{auth0.Credentials{Token: "t t"}, "the token holds a space"},
 		{auth0.Credentials{ClientID: "c", PrivateKeyPEM: key, SigningAlg: "HS256"}, `"HS256"; Auth0 takes RS256, RS384 and PS256`},
 		{auth0.Credentials{ClientID: "c", PrivateKeyPEM: []byte("hunter2-key")}, "not an RSA key in PEM form"},
 		{auth0.Credentials{ClientID: "c", PrivateKeyPEM: pemOf(small)}, "1024 bits"},
@@ -430,7 +431,7 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 		{"not recognised", secretCredentials, 400, `{"message":"Bad HTTP authentication header format","errorCode":"Bearer"}`, 2, "refused the token: 400 Bad Request: Bad HTTP", "domain"},
 		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "still valid"},
 		{"scope", secretCredentials, 403, `{"message":"Insufficient scope, expected any of: create:organization_members","errorCode":"insufficient_scope"}`, 1, "not permitted to do this: 403 Forbidden: Insufficient scope", "scope create:organization_members for"},
-		{"plan", secretCredentials, 403, `<html>`, 1, "403 with an HTML page", "permitted"},
+		{"plan", secretCredentials, 403, `{"statusCode":403,"error":"Forbidden","message":"Forbidden"}`, 1, "403 Forbidden: Forbidden", "permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &sender{answer: always(test.status, test.body)}

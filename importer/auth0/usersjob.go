@@ -153,7 +153,7 @@ func (j *usersJob) post(ctx context.Context, body []byte) (state jobState, err e
 		return jobState{}, err
 	}
 	if err := json.Unmarshal(a.Body, &state); err != nil {
-		return jobState{}, fmt.Errorf("%w: %w", notTheAPI(a, call), err)
+		return jobState{}, unreadable(a, call, err)
 	}
 	return state, nil
 }

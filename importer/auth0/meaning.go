@@ -1,0 +1,217 @@
+package auth0
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"orgimport/importer"
+)
+
+// meaning is a line of the table of what the answers of the Management API mean:
+// how far a refusal reaches, and what people can do about it. What a line leaves
+// out is true of every answer.
+type meaning struct {
+	statuses  []int
+	temporary bool           // the same request may succeed later
+	code      string         // errorCode
+	words     *regexp.Regexp // in code and message; see Error.words
+	but       *regexp.Regexp // not beside these words
+
+	reach importer.Reach
+	is    error // one of importer's, for a single row
+
+	title string // what it most likely is, in a few words
+	do    string
+}
+
+// meanings is the table. The first line that fits counts: quotas come before all
+// that speaks of organizations, and unknown users before unknown organizations,
+// because their messages may name both.
+//
+// Auth0 documents neither what an unknown user in a batch is answered with nor
+// whether the other users are added then. So a 4xx that does not speak of the
+// organization is taken to mean that some row is bad.
+func meanings() []meaning {
+	const (
+		row, batch = importer.ReachRow, importer.ReachBatch
+		org, run   = importer.ReachOrg, importer.ReachRun
+	)
+	return []meaning{
+		{code: CodeUnknownOutcome, reach: row, title: "Whether the invitation was made is not known",
+			do: "It is not sent again. See in the tenant's dashboard whether the organization shows it, and invite the person by hand if not."},
+		{code: codeTooManyRoles, reach: row, title: "The member has as many roles as there can be",
+			do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
+		{statuses: []int{http.StatusTooManyRequests}, reach: batch, title: "The tenant's rate limit",
+			do: "The rows are sound. Run again with --resume when the tenant has room, or leave more of it to others with --reserve."},
+		{temporary: true, reach: batch, title: "The server failed on these rows",
+			do: "It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."},
+
+		{statuses: []int{http.StatusForbidden}, words: full, reach: org, title: "A quota of the organization or the tenant is full",
+			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
+		{statuses: []int{http.StatusForbidden}, words: thisOrg, but: permission, reach: org, title: "The organization takes no changes",
+			do: "Other organizations do. Look at this one in the tenant's dashboard."},
+		{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: run, title: "Credentials or permission",
+			do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then run again with --resume."},
+		{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: run, title: "Credentials or permission",
+			do: "The token was not even recognised as one. Check AUTH0_API_TOKEN, then run again with --resume."},
+		{statuses: []int{http.StatusMethodNotAllowed, http.StatusProxyAuthRequired}, reach: run, title: "Not the Management API",
+			do: "Something else than Auth0 answers at this address. Check the domain, and whether a proxy stands in between."},
+
+		{statuses: []int{http.StatusConflict}, words: quota, reach: row, is: importer.ErrOrgFull, title: "A quota of the organization or the tenant is full",
+			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
+		{statuses: []int{http.StatusBadRequest}, words: full, reach: row, is: importer.ErrOrgFull, title: "A quota of the organization or the tenant is full",
+			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
+		{statuses: notThere, words: missingRole, reach: row, title: "There is no such role",
+			do: "Look for a mistyped name or id, or a role of another tenant or organization."},
+		{code: "inexistent_user", reach: row, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
+		{words: unknownUser, but: otherThings, reach: row, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
+		{statuses: notThere, code: "invalid_uri", reach: org, title: "The organization's id was refused for its form", do: doBadPath},
+		{statuses: notThere, words: badPath, reach: org, title: "The organization's id was refused for its form", do: doBadPath},
+		{statuses: notThere, words: missingOrg, but: people, reach: org, title: "The tenant has no such organization",
+			do: "The column takes ids such as org_…, or names with --org-by, and of this tenant. One wrong id fails all the rows that have it."},
+		{words: alreadyMember, reach: row, is: importer.ErrMember, title: "A member already", do: doConflict},
+		{statuses: []int{http.StatusConflict}, words: there, reach: row, is: importer.ErrMember, title: "A conflict", do: doConflict},
+		{words: badForm, reach: row, title: "The ids were refused for their form",
+			do: "It is not known which forms Auth0 takes here. A user id has the provider, a | and the rest, such as auth0|5f7c8ec7c33c6c004bbafe82; look for cut ids, spaces, or an e-mail address in its place."},
+		{statuses: []int{http.StatusNotFound}, reach: row, title: "Something was not found",
+			do: "The message does not say whether it is the user or the organization. Look both up in the tenant's dashboard."},
+		{statuses: []int{http.StatusConflict}, reach: row, title: "A conflict", do: doConflict},
+		{reach: row, title: "The request was refused",
+			do: "The message is all that Auth0 says. Check both ids in the tenant's dashboard."},
+	}
+}
+
+const (
+	codeBadHeader = "Bearer"
+
+	noSuchUser   = "The tenant has no such user"
+	doNoSuchUser = "Look for a mistyped id, a user who was deleted, or one of another tenant. A user id has its provider in front, such as auth0| or google-oauth2|. Create or import the user first, then import the row again."
+	doBadPath    = "An id that Auth0 makes looks like org_ with 16 letters and digits behind it; names are taken with --org-by."
+	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
+)
+
+// notThere are the statuses that say that something in the request is not there.
+var notThere = []int{http.StatusNotFound, http.StatusBadRequest}
+
+var (
+	// full finds what says that a quota is used up, whatever the status.
+	full = regexp.MustCompile(`quota|limit of entities|reached the (limit|maximum)|limit .*reached|entity_limit|no more .* can be|cannot add more`)
+	// quota finds the same in a conflict, where no other limit is to be expected.
+	quota = regexp.MustCompile(`quota|limit|exceed|maximum|too many|no more|cannot add more`)
+
+	// thisOrg finds what speaks of one organization, but not of what organizations
+	// are for, and permission what speaks of the caller.
+	thisOrg    = regexp.MustCompile(`\b(this|the|that|an?) organi[sz]ation\b|\borgani[sz]ation (is|has|was|can)`)
+	permission = regexp.MustCompile(`scope|permission|permitted|authori[sz]|grant|token|client|application`)
+
+	// missingOrg finds sentences that say that there is no such organization.
+	// Others may speak of one for any reason, and to take it for missing would
+	// fail rows that were never asked about.
+	missingOrg = regexp.MustCompile(`\b(no|unknown|invalid|inexistent|non-?existent|such)[ _]organi[sz]ation` +
+		`|organi[sz]ation\b.*\b(not|cannot be|can't be|doesn't) (exist|be found|found)` +
+		`|organi[sz]ation_not_found` +
+		`|organi[sz]ation (is|was) (unknown|invalid)`)
+	people = regexp.MustCompile(`user|member`)
+
+	badPath = regexp.MustCompile(`path validation error`)
+	badForm = regexp.MustCompile(`invalid_body|payload validation|format user-id|malformed`)
+
+	// there finds what says that a user is there, in a conflict. It is not known
+	// how the API words that one, if it has it at all.
+	there         = regexp.MustCompile(`^(conflict)?$|already|duplicate|exists|is there|\bmember`)
+	alreadyMember = regexp.MustCompile(`already (a )?member`)
+
+	// unknownUser finds sentences in which the users are what is missing, such
+	// as "The user does not exist." and "users not found: …".
+	unknownUser = regexp.MustCompile(`\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*(does not|doesn't|do not|don't|did not) exist` +
+		`|\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*((is|are|was|were|could|can) )?(not|not be|cannot be) found` +
+		`|\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*(is|are) (unknown|not known)` +
+		`|\b(unknown|no such|inexistent|nonexistent|non-existent) users?\b` +
+		`|\bno users? (was |were )?found\b`)
+	// otherThings are what such a sentence may speak of besides, and then it is
+	// in doubt which of them is missing.
+	otherThings = regexp.MustCompile(`organi[sz]ation|connection|role|client|tenant|member`)
+)
+
+// meaning returns the line of the table for a refusal.
+func (e *Error) meaning() meaning {
+	words := e.words()
+	table := meanings()
+	i := slices.IndexFunc(table, func(m meaning) bool {
+		return (m.statuses == nil || slices.Contains(m.statuses, e.Status)) &&
+			(!m.temporary || temporary(e.Status)) &&
+			(m.code == "" || m.code == e.Code) &&
+			(m.words == nil || m.words.MatchString(words)) &&
+			(m.but == nil || !m.but.MatchString(words))
+	})
+	return table[i] // the last line fits everything
+}
+
+// Advise says of an answer of the Management API what it most likely means, and
+// what people can do about it. The status is 0 if no answer came; ids may be left
+// out of the message.
+func Advise(status int, code, message string) (title, do string) {
+	m := (&Error{Status: status, Code: code, Message: message}).meaning()
+	return m.title, m.do
+}
+
+// Reach says how far the refusal reaches.
+func (e *Error) Reach() importer.Reach {
+	switch {
+	case e.Foreign:
+		return importer.ReachBatch
+	case e.Status > 0 && e.Status < 400:
+		return importer.ReachRun
+	}
+	return e.meaning().reach
+}
+
+// Is reports whether the refusal is a conflict ([importer.ErrConflict]), and what
+// that of a single row means: that the user is a member already
+// ([importer.ErrMember]) or does not exist ([importer.ErrUnknownUser]), or that
+// the organization takes nobody more ([importer.ErrOrgFull]).
+func (e *Error) Is(target error) bool {
+	if target == importer.ErrConflict {
+		return e.Status == http.StatusConflict
+	}
+	m := e.meaning()
+	return m.is != nil && m.is == target && e.Reach() == importer.ReachRow
+}
+
+// temporary reports whether the same request may succeed later. 0 is no answer.
+// 52x are Cloudflare's, which stands before Auth0.
+func temporary(status int) bool {
+	switch status {
+	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
+
+// passing reports whether the same request may succeed later.
+func (e *Error) passing() bool { return e.Foreign || temporary(e.Status) }
+
+// refusesToken reports whether it is the token that was refused, or, with a 400,
+// not even recognised as one.
+func (e *Error) refusesToken() bool {
+	return !e.Foreign && (e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest && e.Code == codeBadHeader)
+}
+
+// badPath reports whether an id in the path has a form that none can have.
+func (e *Error) badPath() bool { return e.Code == "invalid_uri" || badPath.MatchString(e.words()) }
+
+// words is code and message in lower case without the ids in them, for an id may
+// be made of any words: auth0|organization-bot is a user. Neither is the place
+// of a user in the request, members[3], a word about members.
+func (e *Error) words() string {
+	kept := strings.Fields(strings.ToLower(e.Code + " " + e.Message))
+	words := kept[:0]
+	for _, w := range kept {
+		if !strings.Contains(w, "|") && !strings.Contains(w, "org_") && !strings.Contains(w, "members[") {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, " ")
+}

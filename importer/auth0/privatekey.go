@@ -1,0 +1,191 @@
+package auth0
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// KeyError says that what is given as a private key can't be used. It has nothing
+// of the key in it.
+type KeyError struct {
+	Why    string
+	IsPath bool // it is the name of a file
+}
+
+func (e *KeyError) Error() string { return "the private key " + e.Why }
+
+// minKeyBits is the smallest RSA key that Auth0 takes.
+const minKeyBits = 2048
+
+var (
+	utf8BOM = []byte("\uFEFF")
+
+	// pemBlock finds a block of PEM, its label and what is between the lines,
+	// which may have been lost: some forms for secrets make spaces of line ends.
+	pemBlock = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----`)
+
+	// fileName finds what looks like the name of a file that could hold a key.
+	fileName = regexp.MustCompile(`(?i)^(\.{0,2}/|~|[a-z]:\\|\\\\)?[^\n\x00]{1,250}$`)
+)
+
+// parsePrivateKey reads an RSA key in PEM, PKCS #1 or PKCS #8, in the forms that
+// people have it: with line ends as \n in letters, CRLF or none at all, in quotes,
+// behind a byte order mark, or the whole in base64. Others are named.
+func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
+	switch {
+	case isUTF16(given):
+		return nil, &KeyError{Why: "is in UTF-16; save it as UTF-8"}
+	case bytes.HasPrefix(bytes.TrimSpace(given), []byte{0x30, 0x82}):
+		return parseDER("", bytes.TrimSpace(given))
+	}
+	text := unquote(string(bytes.TrimPrefix(bytes.TrimSpace(given), utf8BOM)))
+	text = strings.NewReplacer(`\r`, "", `\\n`, "\n", `\n`, "\n").Replace(text)
+	if !strings.Contains(text, "-----BEGIN") {
+		inner, ok := fromBase64(text)
+		switch {
+		case ok && bytes.Contains(inner, []byte("-----BEGIN")):
+			text = string(inner)
+		case ok && bytes.HasPrefix(inner, []byte{0x30, 0x82}):
+			return parseDER("", inner)
+		default:
+			return nil, notAKey(text)
+		}
+	}
+	var err error
+	for _, block := range pemBlock.FindAllStringSubmatch(text, -1) {
+		var key *rsa.PrivateKey
+		if key, err = parseBlock(block[1], block[2]); err == nil {
+			return key, nil
+		}
+		if strings.Contains(block[1], "PRIVATE") {
+			break
+		}
+	}
+	if err == nil {
+		err = &KeyError{Why: "is cut off: it has no line -----END …-----"}
+	}
+	return nil, err
+}
+
+// notAKey says what a text without PEM in it is.
+func notAKey(text string) error {
+	switch {
+	case text == "":
+		return &KeyError{Why: "is empty"}
+	case strings.HasPrefix(text, "{"):
+		return &KeyError{Why: "is JSON; give it in PEM form, which begins with -----BEGIN PRIVATE KEY-----"}
+	case strings.HasPrefix(text, "ssh-"):
+		return &KeyError{Why: "is a public key of ssh; give the private RSA key in PEM form"}
+	case fileName.MatchString(text) && (strings.ContainsAny(text, `/\`) || strings.Contains(text, ".")) && len(text) < 250:
+		return &KeyError{Why: "is the name of a file, not a key", IsPath: true}
+	}
+	return &KeyError{Why: "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"}
+}
+
+func parseBlock(label, body string) (*rsa.PrivateKey, error) {
+	switch {
+	case strings.Contains(body, "ENCRYPTED"), strings.HasPrefix(label, "ENCRYPTED"):
+		return nil, &KeyError{Why: "is encrypted with a password; decrypt it: openssl pkey -in KEY -out DECRYPTED"}
+	case strings.HasPrefix(label, "OPENSSH"):
+		return nil, &KeyError{Why: "is in the form of OpenSSH; convert it: ssh-keygen -p -m PEM -f KEY"}
+	case strings.HasPrefix(label, "EC "), strings.HasPrefix(label, "DSA"):
+		return nil, &KeyError{Why: "is an " + strings.TrimSuffix(label, " PRIVATE KEY") + " key; Auth0 takes RSA keys"}
+	case strings.Contains(label, "PUBLIC KEY"):
+		return nil, &KeyError{Why: "is a public key; give the private key that belongs to it"}
+	case strings.Contains(label, "CERTIFICATE"):
+		return nil, &KeyError{Why: "is a certificate; give the private key that belongs to it"}
+	}
+	der, ok := fromBase64(body)
+	if !ok {
+		return nil, &KeyError{Why: "is damaged: it is no base64 between its first and its last line"}
+	}
+	return parseDER(label, der)
+}
+
+func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
+	key, err := x509.ParsePKCS1PrivateKey(der)
+	if err != nil {
+		other, err := x509.ParsePKCS8PrivateKey(der)
+		switch k := other.(type) {
+		case *rsa.PrivateKey:
+			key = k
+		case *ecdsa.PrivateKey:
+			return nil, &KeyError{Why: "is an EC key; Auth0 takes RSA keys"}
+		case nil:
+			if _, ecErr := x509.ParseECPrivateKey(der); ecErr == nil {
+				return nil, &KeyError{Why: "is an EC key; Auth0 takes RSA keys"}
+			}
+			return nil, &KeyError{Why: damaged(label, err)}
+		default:
+			return nil, &KeyError{Why: fmt.Sprintf("is no RSA key but a %T; Auth0 takes RSA keys", other)}
+		}
+	}
+	if bits := key.N.BitLen(); bits < minKeyBits {
+		return nil, &KeyError{Why: fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits)}
+	}
+	return key, nil
+}
+
+func damaged(label string, err error) string {
+	if label == "" {
+		return "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"
+	}
+	return "is damaged or cut off: " + err.Error()
+}
+
+func fromBase64(s string) ([]byte, bool) {
+	s = strings.TrimRight(strings.Join(strings.Fields(s), ""), "=")
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if b, err := encoding.DecodeString(s); err == nil && len(b) > 0 {
+			return b, true
+		}
+	}
+	return nil, false
+}
+
+// unquote takes off quotes around s.
+func unquote(s string) string {
+	s = strings.TrimSpace(s)
+	for _, q := range []string{`"`, `'`, "`"} {
+		if len(s) >= 2 && strings.HasPrefix(s, q) && strings.HasSuffix(s, q) {
+			return strings.TrimSpace(s[1 : len(s)-1])
+		}
+	}
+	return s
+}
+
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || bytes.IndexByte(b, 0) == 1 || bytes.IndexByte(b, 0) == 0
+}
+
+// wellFormed returns an error if s holds what no client id, secret or token can
+// hold, and so was damaged on its way. It has nothing of s in it.
+func wellFormed(what, s string) error {
+	var why string
+	switch {
+	case isUTF16([]byte(s)):
+		why = "is in UTF-16; save it as UTF-8"
+	case strings.HasPrefix(s, string(utf8BOM)):
+		why = "begins with a byte order mark; save it without"
+	case len(s) > 1 && s[0] == s[len(s)-1] && strings.ContainsRune("\"'`", rune(s[0])):
+		why = "is in quotes; give it without"
+	case strings.ContainsAny(s, "\r\n"):
+		why = "holds a line break that does not belong to it"
+	case strings.TrimSpace(s) != s:
+		why = "begins or ends with a space"
+	case strings.Contains(s, "-----BEGIN"):
+		why = "is a key in PEM form"
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
+		why = "holds a space or another character that none has"
+	default:
+		return nil
+	}
+	return errors.New("the " + what + " " + why)
+}
