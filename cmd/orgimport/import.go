@@ -7,6 +7,8 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
 )
 
 // importCmd adds members.
@@ -55,11 +57,27 @@ func (cmd *importCmd) Run(c *console) error {
 		scopes:      []string{scopeAdd},
 
 		op: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
+		read: func(j *job, d *csvfile.Dialect, _ origin) error {
+			d.Settled = settledIn(j.host())
+			return nil
+		},
 		check: func(_ context.Context, j *job) error {
 			j.sayRoles()
 			return nil
 		},
 	})
+}
+
+// settledIn returns what is known of a row by the results of an earlier run.
+// Those of a run against another tenant than host, or of another operation, say
+// nothing of who is in; an empty host is any.
+func settledIn(host string) func(csvfile.Result) error {
+	return func(r csvfile.Result) error {
+		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != ofImport || !ours) {
+			return nil
+		}
+		return csvfile.Settled(r)
+	}
 }
 
 // sayRoles says that an import leaves the roles of a file alone.

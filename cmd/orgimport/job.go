@@ -65,8 +65,8 @@ type task struct {
 	scopes []string
 
 	// read, if set, adds to how the input is read beside what the flags say. If
-	// the input holds results, was says whose; otherwise it is zero. An error
-	// refuses the input.
+	// the input is read twice and holds results, was says whose; otherwise it is
+	// zero. An error refuses the input.
 	read func(j *job, d *csvfile.Dialect, was origin) error
 
 	// rows, if set, is the stage between the look-ups and the operation. It
@@ -261,7 +261,7 @@ func (j *job) openTable(ctx context.Context) (err error) {
 		}
 	}
 	j.table, err = csvfile.Open(j.in, j.dialect())
-	if err != nil || !j.table.Results() || j.read == nil {
+	if err != nil || !j.table.Results() || j.read == nil || !j.twice {
 		return err
 	}
 	d := j.dialect()

@@ -198,6 +198,8 @@ func (p *planner) open(ctx context.Context) (*csvfile.Table, error) {
 func (p *planner) dialect() csvfile.Dialect {
 	d := p.dialectFlags.dialect()
 	d.KeepKeys = p.look.keys
+	host, _ := hostOf(p.Domain) // whoever asks the tenant says what is wrong with it
+	d.Settled = settledIn(host)
 	return d
 }
 
@@ -305,19 +307,27 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 		return nil, usagef("", "can't read the results: %w", err)
 	}
 	defer f.Close()
-	host := ""
-	if domain != "" {
-		base, err := auth0.ParseDomain(domain)
-		if err != nil {
-			return nil, usageError(fmt.Errorf("--domain: %w", err), "")
-		}
-		host = base.Host
+	host, err := hostOf(domain)
+	if err != nil {
+		return nil, err
 	}
 	done, err := report.Resume(f, io.Discard, op, host, nil)
 	if err != nil {
 		return nil, resultsError(path, err)
 	}
 	return done, nil
+}
+
+// hostOf returns the host of a tenant; none of no domain.
+func hostOf(domain string) (string, error) {
+	if domain == "" {
+		return "", nil
+	}
+	base, err := auth0.ParseDomain(domain)
+	if err != nil {
+		return "", usageError(fmt.Errorf("--domain: %w", err), "")
+	}
+	return base.Host, nil
 }
 
 // counted counts the rows as they pass, and ends with ctx.

@@ -320,9 +320,9 @@ func (r *raw) result() Result {
 	}
 }
 
-// settled returns what is known of a row with this result in an import; nil if
+// Settled returns what is known of a row with this result in an import; nil if
 // it is to be sent.
-func settled(r Result) error {
+func Settled(r Result) error {
 	switch r.Status {
 	case importer.Added, importer.AlreadyMember:
 		return &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results of an earlier run"}

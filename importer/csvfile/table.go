@@ -78,7 +78,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	}
 	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, emails: d.Emails, allKeys: d.Keys, earlier: d.Settled, only: d.Only}
 	if t.earlier == nil {
-		t.earlier = settled
+		t.earlier = Settled
 	}
 	text, err := t.openText(r, d)
 	if err != nil {
