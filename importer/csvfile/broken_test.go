@@ -109,6 +109,13 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 		},
 		{name: "XML document", data: "<?xml version=\"1.0\"?>", want: "error: this is an XML document; hint: " + save},
 		{name: "JSON document", data: "\uFEFF[{\"org_id\":", want: "error: this is a JSON document; hint: turn it into a CSV file with a header org_id,user_id"},
+		{name: "HTML table", data: "<table><tr><td>org_id</td></tr></table>", want: "error: this is a table in HTML; hint: " + save},
+		{name: "random bytes", data: "\xF3\x01\x9A\"\x07x\n", want: "error: this is a binary file; hint: save it as CSV; if it is text, give its encoding with --encoding"},
+		{
+			name: "names in the brackets of SQL", data: "[org_id],[user_id]\n[org_a],[auth0|1]\n",
+			want: `error: line 1: no column for the user: the header has "[org_id]", "[user_id]"; hint: name it with --user-column`,
+		},
+		{name: "compressed twice", data: gzipped(gzipped(plainFile)), want: "error: this is compressed twice; hint: unpack it once"},
 		{name: "binary file", data: "\x7FELF\x02\x01\x01\x00\x00\x00 and so on", want: "error: this is a binary file; hint: save it as CSV; if it is text, give its encoding with --encoding"},
 		{
 			name: "damaged gzip", data: "\x1F\x8B\x07",

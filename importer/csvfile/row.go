@@ -92,22 +92,22 @@ func (t *Table) row(r raw) importer.Row {
 	case row.OrgID == "" || row.UserID == "":
 		row.Keys = t.keys(org, user, r.Connection)
 	}
-	row.Err = t.judge(&row, r, named, org, user)
-	if row.Err != nil {
+	if row.Err = t.judge(&row, r, named, org, user); row.Err != nil {
 		t.leaveOut(&row, org, user)
-	} else {
+	} else if t.columns.results() {
+		row.Err = t.earlier(r.result())
+	}
+	if row.Err == nil {
 		t.noteRow(row, org, user)
+	} else {
+		row.Keys = nil
 	}
 	return row
 }
 
-// leaveOut takes out of a row that is not to be sent what must not get into a
-// file that is an input again.
+// leaveOut takes out of a row that is rejected what must not get into a file that
+// is an input again.
 func (t *Table) leaveOut(row *importer.Row, org, user ref) {
-	row.Keys = nil
-	if errors.As(row.Err, new(*importer.Settled)) {
-		return
-	}
 	if !survives(org.value) {
 		row.OrgID = ""
 		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(org.value))}
@@ -194,13 +194,7 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
 		return &rowError{codeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
 	}
-	if err := t.checkRefs(row, org, user); err != nil {
-		return err
-	}
-	if t.columns.results() {
-		return t.earlier(r.result())
-	}
-	return nil
+	return t.checkRefs(row, org, user)
 }
 
 // rowCount is what database clients write below the rows.
