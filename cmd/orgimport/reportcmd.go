@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
 	"orgimport/report/page"
@@ -53,7 +54,7 @@ func (cmd *reportCmd) Run(c *console) error {
 		defer in.Close()
 		events = in
 	}
-	about := page.Page{Results: results.name, Version: version(), Made: time.Now()}
+	about := page.Page{Results: results.name, Version: version(), Made: time.Now(), Advise: auth0.Advise}
 	write := func(w io.Writer) error {
 		rows, err := csvfile.Decompress(results)
 		if err != nil {

@@ -27,6 +27,10 @@ type Page struct {
 	Tenant  string    // empty: as the events say, if they do
 	Version string    // of the program that makes the page
 	Made    time.Time // when it is made
+
+	// Advise says what an answer of the server most likely means, and what to do
+	// about it. The status is 0 if there was none. It may be nil.
+	Advise func(status int, code, message string) (title, do string)
 }
 
 //go:embed page.html
@@ -282,7 +286,11 @@ func (v *view) tell(d *tally, c *history) {
 // ending says how a run ended that did not come to the end of its input.
 func (c *history) ending() string {
 	if c.end == nil {
-		return "The last run was killed, or is still going on: its event log has no end."
+		text := "The last run was killed, or is still going on: its event log has no end."
+		if c.starts > 1 {
+			text += " A row that it tried again counts twice until the next run puts the results in order."
+		}
+		return text
 	}
 	text := fmt.Sprintf("The last run was stopped with exit code %d", c.end.ExitCode)
 	if c.end.Message != "" {
@@ -336,7 +344,7 @@ func (v *view) explain(d *tally) {
 		if c.Rows == 1 {
 			said = c.Examples[0].Message
 		}
-		v.Causes = append(v.Causes, causeView{Cause: c, advice: advise(c), Said: said, More: c.Rows - len(c.Examples)})
+		v.Causes = append(v.Causes, causeView{Cause: c, advice: v.advise(c), Said: said, More: c.Rows - len(c.Examples)})
 		v.OtherRow -= c.Rows
 	}
 }

@@ -249,43 +249,43 @@ func TestPageHasTheLinesOfTheResults(t *testing.T) {
 
 func TestPageExplainsEachCause(t *testing.T) {
 	tests := []struct {
-		status     importer.Status
-		httpStatus int
-		code       string
-		message    string
-		want       string
+		status importer.Status
+		code   string
+		want   string
 	}{
-		{importer.Rejected, 0, "", "the user is empty", "An id is missing"},
-		{importer.Rejected, 0, "", "3 fields, the header has 2", "The row does not fit the header"},
-		{importer.Rejected, 0, "", "a quoted value that is not closed", "A quote without its partner"},
-		{importer.Rejected, 0, "", "the user's id is not UTF-8", "Characters that can't be read"},
-		{importer.Rejected, 0, "", "the organization's id holds white space", "The row can't be used"},
-		{importer.Failed, 404, "inexistent_user", "The user does not exist.", "The tenant has no such user"},
-		{importer.Failed, 400, "", "unknown user auth0|1 in the organization", "The tenant has no such user"},
-		{importer.Failed, 404, "", "No organization found by that id or name", "The tenant has no such organization"},
-		{importer.Failed, 0, "", "No organization found by that id", "The tenant has no such organization"},
-		{importer.Failed, 400, "invalid_uri", "Path validation error", "The organization's id was refused for its form"},
-		{importer.Failed, 400, "invalid_body", "Payload validation error", "The ids were refused for their form"},
-		{importer.Failed, 409, "", "Quota exceeded; cannot add more members to this organization", "A quota of the tenant is full"},
-		{importer.Failed, 403, "", "You reached the limit of entities of this type for this tenant.", "A quota of the tenant is full"},
-		{importer.Failed, 403, "insufficient_scope", "Insufficient scope", "Credentials or permission"},
-		{importer.Failed, 429, "too_many_requests", "Global limit has been reached", "The tenant's rate limit"},
-		{importer.Failed, 503, "", "503 with an HTML page", "The server failed on these rows"},
-		{importer.Failed, 0, "", "no answer within 30s", "The server failed on these rows"},
-		{importer.Failed, 404, "", "Not Found", "Something was not found"},
-		{importer.Failed, 409, "", "Conflict", "A conflict"},
-		{importer.Failed, 400, "", "Bad Request", "The request was refused"},
-		{importer.Failed, 418, "", "I'm a teapot", "Not a cause this page knows"},
+		{importer.Rejected, "row_unreadable", "The row can't be read with certainty"},
+		{importer.Rejected, importer.CodeUserNotFound, "The tenant has no such user"},
+		{importer.Rejected, importer.CodeUserAmbiguous, "Several users have the same key"},
+		{importer.Rejected, importer.CodeEmailUnverified, "The e-mail address is not verified"},
+		{importer.Rejected, importer.CodeConnectionNotFound, "The tenant has no such connection"},
+		{importer.Rejected, importer.CodeOrgNotFound, "The tenant has no such organization"},
+		{importer.Rejected, importer.CodeOrgAmbiguous, "Several organizations have the same key"},
+		{importer.Rejected, "", "The row can't be used"},
+		{importer.Sending, "", "The run ended while the request was under way"},
+		{importer.Failed, "invalid_body", "400 invalid_body no such user: ask somebody"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {
 			o := outcome(7, "org_a", "auth0|1", tt.status)
-			o.HTTPStatus, o.Code, o.Message = tt.httpStatus, tt.code, tt.message
-			html := render(t, results(t, nil, o), "")
-			_, card, _ := strings.Cut(html, `<article`)
-			card, _, _ = strings.Cut(card, "</article>")
-			if got := strings.ReplaceAll(text("<"+card), "&#39;", "'"); !strings.Contains(got, tt.want) || !strings.Contains(got, "line 7: org_a auth0|1") {
+			o.Code = tt.code
+			card := func(about page.Page) string {
+				var html strings.Builder
+				if err := page.Write(&html, strings.NewReader(results(t, nil, o)), nil, about); err != nil {
+					t.Fatal(err)
+				}
+				_, card, _ := strings.Cut(html.String(), `<article`)
+				card, _, _ = strings.Cut(card, "</article>")
+				return strings.ReplaceAll(text("<"+card), "&#39;", "'")
+			}
+			advise := func(status int, code, message string) (title, do string) {
+				return fmt.Sprint(status, " ", code, " ", message), ": ask somebody"
+			}
+			got := card(page.Page{Advise: advise})
+			if title, do, _ := strings.Cut(tt.want, ": "); !strings.Contains(got, title) || !strings.Contains(got, do) || !strings.Contains(got, "line 7: org_a auth0|1") {
 				t.Errorf("got %s", got)
+			}
+			if got := card(page.Page{}); !strings.Contains(got, "line 7: org_a auth0|1") {
+				t.Errorf("with nobody to ask: %s", got)
 			}
 		})
 	}
