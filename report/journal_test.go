@@ -655,6 +655,20 @@ func TestJournalComparesTheColumnsOfTheOperation(t *testing.T) {
 }
 
 // What is left to do stays in the file until a run came to its end without it.
+// TestCompactKeepsMembersOfARunWithoutARequest, of which no correlation id says
+// whose operation it was.
+func TestCompactKeepsMembersOfARunWithoutARequest(t *testing.T) {
+	member := outcome(2, "org_a", "auth0|1", importer.AlreadyMember)
+	member.Attempts, member.CorrelationID = 0, ""
+	file := results(t, nil, member)
+	for _, first := range []int{0, 1} {
+		var kept strings.Builder
+		if err := report.Compact(strings.NewReader(file), &kept, imports, tenant, first); err != nil || kept.String() != file {
+			t.Errorf("of %d lines: kept %q: %v", first, kept.String(), err)
+		}
+	}
+}
+
 func TestCompactDropsWhatWasToldAnew(t *testing.T) {
 	before := results(t, nil,
 		outcome(2, "org_a", "auth0|1", importer.Added),
