@@ -42,13 +42,16 @@ func (cmd *demoCmd) Run(c *console) error {
 		return err
 	}
 	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
+	rows, err := demoRows()
+	if err != nil {
+		return err
+	}
 	tenant := auth0test.New(auth0test.Config{
-		KnownOrg: exists,
-		// Nobody else, or it would make up a user for an address.
-		KnownUser: func(id string) bool { return exists(id) && bytes.Contains(samples.Members, []byte(id)) },
-		Latency:   auth0test.Latency{RoundTrip: auth0test.Recorded()},
+		Users: demoUsers(rows), Organizations: demoOrganizations(),
+		Latency: auth0test.Latency{RoundTrip: auth0test.Recorded()},
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
+			auth0test.Other:        auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 50, Per: 50, Interval: time.Second}),
 		}},
 	})
 	address, shut, err := serve(tenant, "127.0.0.1:0")
@@ -74,10 +77,10 @@ func (cmd *demoCmd) Run(c *console) error {
 	stats := tenant.Stats()
 	fmt.Fprintf(c.stderr, "\nthe tenant saw %d requests in %s, at most %d at a time, and refused %d of them for its limit\n",
 		stats.Total(), time.Since(started).Round(time.Second), stats.PeakInFlight, stats.Status(http.StatusTooManyRequests))
-	if err := checkDemo(tenant); err != nil {
+	if err := checkDemo(tenant, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "every user of %s who exists is a member now; the others are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
+	fmt.Fprintf(c.stderr, "every user of %s who is there for certain is a member now; the others are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
 	return nil
 }
 
@@ -114,23 +117,79 @@ func (cmd *demoCmd) makeDir() (string, error) {
 // exists tells the ids of the sample that the tenant knows from the others.
 func exists(id string) bool { return !strings.Contains(strings.ToLower(id), "unknown") }
 
-// checkDemo compares what the tenant holds with what the sample asks for.
-func checkDemo(tenant *auth0test.Tenant) error {
+// demoOrganizations are those of the sample that exist.
+func demoOrganizations() []auth0test.Organization {
+	return []auth0test.Organization{
+		{ID: "org_1Bkkz7T3hSiXLBwo", Name: "globex"},
+		{ID: "org_5URYX45jqRO25g3u", Name: "northwind"},
+		{ID: "org_K5kbAAegiuE8LCAn", Name: "contoso"},
+		{ID: "org_Nh5brTo21oKpdaZP", Name: "umbra"},
+		{ID: "org_NtriSPvMUC6j7OrJ", Name: "hooli"},
+		{ID: "org_muO6RvvBfOHZ1Fzf", Name: "fabrikam"},
+		{ID: "org_nKpcmgfmqSWstSqk", Name: "initech"},
+	}
+}
+
+// demoUsers are the users of the sample that exist: those whose ids it has, and
+// those whom it names by an address only. One address is that of two users, and
+// one is not verified.
+func demoUsers(rows []sampleRow) []auth0test.User {
+	users := []auth0test.User{
+		{ID: "auth0|4a7d1ed414474e4033ac29cc", Email: "ada.7@globex.example"},
+		{ID: "auth0|0b5c2e7a9d3f48615c7e9a21", Email: "team@hooli.example"},
+		{ID: "google-oauth2|118206745390124786533", Email: "team@hooli.example"},
+		{ID: "auth0|7f3e1c8b2a6d495047b1e9c3", Email: "new.hire@initech.example", Unverified: true},
+	}
+	seen := make(map[string]bool)
+	for _, r := range rows {
+		if r.user != "" && exists(r.user) && !seen[r.user] {
+			seen[r.user] = true
+			users = append(users, auth0test.User{ID: r.user, Email: r.email})
+		}
+	}
+	return users
+}
+
+// sampleRow is a row of the sample.
+type sampleRow struct{ org, user, email string }
+
+func demoRows() (rows []sampleRow, err error) {
 	r := csv.NewReader(bytes.NewReader(samples.Members))
 	r.FieldsPerRecord = -1
-	rows, err := r.ReadAll()
+	records, err := r.ReadAll()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	want := map[string]map[string]bool{}
-	for _, row := range rows[1:] {
-		if len(row) < 2 || row[1] == "" || !exists(row[0]) || !exists(row[1]) {
+	for _, record := range records[1:] {
+		record = append(record, "", "") // some are cut short
+		rows = append(rows, sampleRow{record[0], record[1], record[2]})
+	}
+	return rows, nil
+}
+
+// checkDemo compares what the tenant holds with what the sample asks for.
+func checkDemo(tenant *auth0test.Tenant, rows []sampleRow) error {
+	byAddress := make(map[string][]auth0test.User)
+	for _, u := range demoUsers(rows) {
+		byAddress[u.Email] = append(byAddress[u.Email], u)
+	}
+	orgs := make(map[string]string)
+	for _, o := range demoOrganizations() {
+		orgs[o.ID], orgs[o.Name] = o.ID, o.ID
+	}
+	want := make(map[string]map[string]bool)
+	for _, r := range rows {
+		if r.user == "" && len(byAddress[r.email]) == 1 && !byAddress[r.email][0].Unverified {
+			r.user = byAddress[r.email][0].ID
+		}
+		org := orgs[r.org]
+		if org == "" || r.user == "" || !exists(r.user) {
 			continue
 		}
-		if want[row[0]] == nil {
-			want[row[0]] = map[string]bool{}
+		if want[org] == nil {
+			want[org] = make(map[string]bool)
 		}
-		want[row[0]][row[1]] = true
+		want[org][r.user] = true
 	}
 	for orgID, users := range want {
 		members := tenant.Members(orgID)
