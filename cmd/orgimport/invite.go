@@ -188,7 +188,7 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 		return err
 	}
 	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(names.rows, "invitation"), report.Plural(names.organizations, "organization")))
-	if err := names.within(r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
+	if err := j.allow(names, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
 		return err
 	}
 	return r.readBegun(j)

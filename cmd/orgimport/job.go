@@ -133,6 +133,7 @@ type job struct {
 	saved *saved // nil: nothing is looked up
 	pace  *ratelimit.Transport
 	does  importer.Op
+	most  *int // distinct rows that may be sent; nil: any number
 
 	out     *results
 	writing sync.Mutex         // held by whoever writes results
@@ -416,7 +417,7 @@ func (j *job) send(ctx context.Context) error {
 	if j.rows != nil {
 		rows = j.rows(j, rows)
 	}
-	batches := j.out.order(importer.Distinct(rows, j.does.KeyOf), cmp.Or(j.size, j.does.Size))
+	batches := j.out.order(j.noMore(importer.Distinct(rows, j.does.KeyOf)), cmp.Or(j.size, j.does.Size))
 	for answered, err := range importer.Run(ctx, batches, j.does, j.conn.pace.workers()) {
 		if err != nil {
 			return err

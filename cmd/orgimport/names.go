@@ -36,9 +36,11 @@ func (j *job) names(ctx context.Context) (names, error) {
 	return names{rows.Len(), orgs.Len()}, nil
 }
 
-// within returns an error unless the number that a flag allows is given and is
-// no less than that of the rows.
-func (n names) within(most *int, flag, noun string) error {
+// allow returns an error unless the number that a flag allows is given and is no
+// less than that of the rows. No more rows are sent than that, even if the file
+// changes under the run.
+func (j *job) allow(n names, most *int, flag, noun string) error {
+	j.most = most
 	file := fmt.Sprintf("this file names %s", report.Plural(n.rows, noun))
 	switch {
 	case most == nil:
@@ -47,4 +49,26 @@ func (n names) within(most *int, flag, noun string) error {
 		return &exitError{exitErrors, fmt.Errorf("%s, and %s is %d: nothing was sent", file, flag, *most), fmt.Sprintf("look at the file; if it is right, give %s %d", flag, n.rows)}
 	}
 	return nil
+}
+
+// noMore ends distinct rows where there are more than are allowed.
+func (j *job) noMore(rows rowSeq) rowSeq {
+	if j.most == nil {
+		return rows
+	}
+	return func(yield func(importer.Row, error) bool) {
+		n := 0
+		for row, err := range rows {
+			if err == nil && row.Err == nil {
+				n++
+			}
+			if n > *j.most {
+				yield(importer.Row{}, &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.most), "look at the file, then go on with --resume"})
+				return
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }

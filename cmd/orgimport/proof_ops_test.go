@@ -533,3 +533,30 @@ func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
 	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv")
 	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv", "--resume")
 }
+
+// TestNoMoreThanWasTypedIsRemoved from a file that changes after it was counted.
+func TestNoMoreThanWasTypedIsRemoved(t *testing.T) {
+	most := 3
+	j := &job{in: &input{name: "members.csv"}, most: &most}
+	rows := func(yield func(importer.Row, error) bool) {
+		for i := range 10 {
+			row := importer.Row{Line: i}
+			if i == 1 {
+				row.Err = errRepeated
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+	sent := 0
+	var broken error
+	for row, err := range j.noMore(rows) {
+		if broken = err; err == nil && row.Err == nil {
+			sent++
+		}
+	}
+	if e := exitOf(broken); sent != most || e.code != exitErrors {
+		t.Errorf("%d rows, then %v", sent, broken)
+	}
+}

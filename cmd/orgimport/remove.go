@@ -85,5 +85,5 @@ func (cmd *removeCmd) check(ctx context.Context, j *job) error {
 		j.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
 	}
 	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(names.rows, "membership"), report.Plural(names.organizations, "organization")))
-	return names.within(cmd.MaxRemovals, "--max-removals", "membership")
+	return j.allow(names, cmd.MaxRemovals, "--max-removals", "membership")
 }
