@@ -103,7 +103,7 @@ func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error
 	}
 	w := bufio.NewWriter(j.stdout)
 	usual := endpoint(20, 200)
-	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(found.Sendable, f.noun), duration(p.Requests, usual), sustained(usual))
+	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(found.Sendable, f.noun), atLeast(duration(p.Requests, usual)), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
 	fmt.Fprintln(w, strings.Replace(p.totals(), "in already", "done already", 1))
 	p.printTimes(w)

@@ -140,14 +140,10 @@ func (p *plan) printTimes(w io.Writer) {
 	fmt.Fprintln(w, "\ntime it takes at least, by the limits that Auth0 publishes for its plans:")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range byTime(p.Estimates) {
-		takes := "under 1s"
-		if e.Seconds > 0 {
-			takes = brief(wholeSeconds(e.Seconds))
-		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, takes, e.Limit)
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, atLeast(wholeSeconds(e.Seconds)), e.Limit)
 	}
 	if p.AtRate != nil {
-		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, brief(wholeSeconds(p.AtRate.Seconds)))
+		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, atLeast(wholeSeconds(p.AtRate.Seconds)))
 	}
 	_ = t.Flush() // into w, which is asked for its error at the end
 }
@@ -175,6 +171,14 @@ func byTime(estimates []estimate) (different []estimate) {
 		}
 	}
 	return different
+}
+
+// atLeast is a time that something takes at least.
+func atLeast(d time.Duration) string {
+	if d < time.Second {
+		return "under 1s"
+	}
+	return brief(d)
 }
 
 func wholeSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
