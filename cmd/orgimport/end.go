@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"orgimport/report"
+)
+
+// end closes the files, says how it ended and adds up.
+func (j *job) end(err error) error {
+	j.ui.Close()
+	if err == nil && j.out != nil && !j.out.begun {
+		j.write(j.release())
+	}
+	err = j.settle(err)
+	e := exitOf(j.verdict(err))
+	j.count(e, err)
+	j.eventLog.stop(j, e)
+	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
+	if e.code != exitLocked { // the run that holds the lock tells of itself
+		j.tell(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
+	}
+	if j.after != "" && j.members.Load() > 0 {
+		j.log.Info(j.after)
+	}
+	j.say(e)
+	if e.code != exitLocked && e.code != exitUsage {
+		j.ui.summarize(&j.summary, j.Quiet)
+	}
+	return e.said()
+}
+
+// abandon is called before a second signal ends the program: it leaves a clean
+// line, and says what is known and how to go on.
+func (j *job) abandon() {
+	j.ui.abandon()
+	known := report.Plural(int(j.done.Load()), "row")
+	if total := j.total.Load(); total > 0 {
+		known = fmt.Sprintf("%s of %s", report.Number(int(j.done.Load())), report.Plural(int(total), "row"))
+	}
+	j.say(&exitError{
+		err:  fmt.Errorf("stopped without waiting for the requests in flight: %s accounts for %s; those in flight may have been carried out", j.Results, known),
+		hint: "go on with: " + j.goOn(),
+	})
+}
+
+// settle closes what was written, and returns why the run ended before its
+// input did, if it did.
+func (j *job) settle(err error) error {
+	err = cmp.Or(j.broken, err)
+	if j.out == nil || !j.out.begun {
+		return err
+	}
+	e := j.out.finish()
+	if e == nil {
+		e = j.out.compact(err == nil && !j.in.changed())
+	}
+	for _, d := range j.derived {
+		e = cmp.Or(e, d.write(j.Results))
+	}
+	switch {
+	case e == nil:
+		return err
+	case err == nil:
+		return e
+	default:
+		return fmt.Errorf("%w; %w", e, err) // what could not be written decides
+	}
+}
+
+// verdict returns how the run ended, which was stopped by err if it is not nil.
+func (j *job) verdict(err error) error {
+	switch {
+	case err != nil:
+		return err
+	case j.in.changed():
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "run again with --resume when nobody writes to it any more"}
+	case j.chokes > 0:
+		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.chokes, "row")), "they count as failed: try them again with --resume"}
+	case j.summary.Failures() > 0:
+		return errRows
+	}
+	return nil
+}
+
+// count fills in the summary of a run that ended with e, and was stopped by err
+// if it is not nil.
+func (j *job) count(e *exitError, err error) {
+	s := &j.summary
+	s.ExitCode, s.Finished, s.Total = e.code, time.Now(), int(j.total.Load())
+	if err != nil {
+		s.Stopped = err.Error()
+	}
+	if e.err != nil && e.code != exitUsage {
+		s.GoOn = j.goOn()
+	}
+	if e.code == exitRows {
+		s.Next = "look at what failed: " + commandLine(j.reportArgs()) + "\ntry it again: " + j.goOn()
+	}
+	if j.conn != nil {
+		state := j.conn.state()
+		s.Requests, s.Refused, s.Waited, s.Held = state.Sent+int(j.look.jobs.Load()), state.Refused, state.Waited, state.Held
+	}
+	s.Reads = int(j.look.sent.Load())
+	if j.saved != nil {
+		s.WritesSaved = j.saved.requests()
+		j.eventLog.write(report.Event{Kind: report.EventLookup, WritesSaved: s.WritesSaved})
+	}
+	if j.out != nil && j.out.begun {
+		s.Files = []string{j.Results}
+		for _, d := range j.derived {
+			if d.path != "" {
+				s.Files = append(s.Files, d.path)
+			}
+		}
+	}
+}
+
+// reportArgs make a page of the run.
+func (j *job) reportArgs() []string {
+	args := []string{"report", j.Results}
+	if j.Events != "" {
+		args = append(args, "--events", j.Events)
+	}
+	return args
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// checkFiles holds all files of the run against each other.
+func (j *job) checkFiles() error {
+	inputs := []file{{"the input", j.file}}
+	for _, name := range secretFiles() {
+		inputs = append(inputs, file{name, j.getenv(name)})
+	}
+	inputs = append(inputs, file{"--users", j.Users})
+	if special(j.Results) {
+		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", j.Results)
+	}
+	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
+}
+
+// derive lists the files that are made of the results.
+func (j *job) derive() []*derived {
+	return []*derived{
+		{file: file{"--failures", j.Failures}, header: j.writeHeader, rows: report.Failures},
+	}
+}
+
+// besides lists the files that are written beside the results.
+func (j *job) besides() []file {
+	files := []file{{"--summary", j.watchFlags.Summary}, {"--metrics", j.Metrics}, {"--events", j.Events}}
+	for _, d := range j.derived {
+		files = append(files, d.file)
+	}
+	return files
+}
+
+// open opens everything, cheapest first: nothing is sent or written before the
+// input is known to be readable, and nothing is sent before all files are known
+// to be writable.
+func (j *job) open(ctx context.Context) (err error) {
+	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
+		return err
+	}
+	var client *auth0.Client
+	client, j.pace = j.conn.class()
+	j.does = j.op(j, client)
+	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
+	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
+		return err
+	}
+	j.closing = append(j.closing, func() { _ = j.in.Close() })
+	if j.Resume {
+		j.look.keys = keptBefore(j.Results)
+	}
+	if err := j.openTable(ctx); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	for _, f := range j.besides() {
+		if f.path != "" {
+			if err := proveWritable(f, exitUsage); err != nil {
+				j.unwritable = f.path
+				return err
+			}
+		}
+	}
+	if err := proveWritable(file{"--results", j.Results}, exitStopped); err != nil {
+		return err
+	}
+	unlock, err := lock(j.lockPath())
+	if err != nil {
+		return err
+	}
+	j.closing = append(j.closing, unlock)
+	if err := j.collect(ctx); err != nil {
+		return err
+	}
+	if err := j.openResults(); err != nil {
+		return err
+	}
+	j.ui.notice("tenant "+j.conn.base.Host, j.ui.fields("tenant", j.conn.base.Host)...)
+	j.log.Info(j.in.name+": "+j.table.String(), j.ui.fields("file", j.in.name)...)
+	return nil
+}
+
+// openTable reads the header of the input. Results of an earlier run are read to
+// their end first if the task asks whose they are.
+func (j *job) openTable(ctx context.Context) (err error) {
+	j.in.remember()
+	if j.twice {
+		if err := j.spool(); err != nil {
+			return err
+		}
+	}
+	j.table, err = csvfile.Open(j.in, j.dialect())
+	if err != nil || !j.table.Results() || j.read == nil || !j.twice {
+		return err
+	}
+	d := j.dialect()
+	d.Settled = func(r csvfile.Result) error { return &told{r} }
+	results, err := csvfile.Open(j.in.again(), d)
+	if err == nil {
+		j.was, err = readOrigin(ctx, results, j.does.KeyOf, j.host())
+	}
+	if err == nil {
+		err = j.read(j, &d, j.was)
+	}
+	if err != nil {
+		return usagef("", "%s: %w", j.in.name, err)
+	}
+	j.table, err = j.again()
+	return err
+}
+
+// spool makes sure that the input can be read more than once.
+func (j *job) spool() error {
+	if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
+		return cantKeep(j.in, j.Results, err)
+	}
+	return nil
+}
+
+func cantKeep(in *input, results string, err error) error {
+	return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), "make room beside " + results}
+}
+
+// collect reads the input for what there is to look up, if there may be
+// anything, and opens it anew with the columns of the keys.
+func (j *job) collect(ctx context.Context) (err error) {
+	j.table, err = j.look.prepare(ctx, j.in, j.table, j.spool, j.again)
+	j.total.Store(int64(j.look.rows))
+	return err
+}
+
+// keptBefore returns the columns behind the ten of a results file, if there is one.
+func keptBefore(path string) []string {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	r, err := report.NewReader(f)
+	if err != nil {
+		return nil // openResults says so
+	}
+	return r.Kept
+}
+
+// openResults opens the results, and what is made of them.
+func (j *job) openResults() (err error) {
+	_, statErr := os.Stat(j.Results)
+	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
+		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
+	} else {
+		j.out, err = createResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
+	}
+	if err != nil {
+		return err
+	}
+	j.closing = append(j.closing, j.out.close)
+	before := j.out.before.Settled()
+	j.guard.in = before > 0
+	j.summary.Resumed(j.out.before)
+	j.done.Store(int64(before))
+	for _, d := range j.derived {
+		if err := d.begin(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close lets go of everything, the last thing first.
+func (j *job) close() {
+	for i := len(j.closing) - 1; i >= 0; i-- {
+		j.closing[i]()
+	}
+}
+
+func (j *job) writeHeader(w io.Writer) error {
+	return report.NewWriter(w, j.does.Args, j.table.Kept).WriteHeader()
+}

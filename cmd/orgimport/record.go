@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+
+	"orgimport/importer"
+)
+
+// record writes what became of some rows, and only then counts them. What goes
+// wrong stops the run but not the recording: answers that are on their way
+// still come.
+//
+// Nothing is written before the first answer to a request, so that a run which
+// can send none leaves everything as it was. Rows that need no request are held
+// until then.
+func (j *job) record(answered []importer.Outcome) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.broken != nil {
+		return
+	}
+	if !j.out.begun {
+		j.held = append(j.held, answered...)
+		if len(j.held) < maxHeld && !sentAny(answered) {
+			return
+		}
+		answered = j.release()
+	}
+	j.write(answered)
+}
+
+// note writes a line at once and has it on the disk when it returns, for an
+// operation that must not forget what it is about to do. It may be called
+// concurrently.
+func (j *job) note(o importer.Outcome) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if !j.out.begun {
+		j.write(j.release())
+	}
+	if j.broken == nil {
+		if j.broken = j.out.note(o); j.broken != nil {
+			j.stop(j.broken)
+		}
+	}
+	return j.broken
+}
+
+// maxHeld bounds the rows that are held. They take some 300 bytes each.
+const maxHeld = 20_000
+
+func sentAny(outcomes []importer.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].Attempts > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// release begins to write, and returns what was held.
+func (j *job) release() []importer.Outcome {
+	held := j.held
+	j.held = nil
+	if j.broken = j.out.begin(); j.broken == nil {
+		j.broken = j.eventLog.open(j.Events, j.out.resumed)
+	}
+	if j.broken != nil {
+		j.stop(j.broken)
+	}
+	return held
+}
+
+func (j *job) write(answered []importer.Outcome) {
+	if j.broken != nil {
+		return
+	}
+	if j.broken = j.out.write(answered); j.broken != nil {
+		j.stop(j.broken)
+		return
+	}
+	j.summary.Add(answered)
+	for i := range answered {
+		o := &answered[i]
+		switch {
+		case o.Attempts > 0 && o.Status.Settled():
+			j.members.Add(1)
+		case o.Status.Failure():
+			j.failed.Add(1)
+		}
+		if o.Passing {
+			j.chokes++
+		}
+	}
+	j.done.Add(int64(len(answered)))
+	if err := cmp.Or(j.guard.add(answered), j.out.room()); err != nil {
+		j.stop(err)
+	}
+}
