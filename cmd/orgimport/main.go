@@ -6,6 +6,7 @@ package main
 
 import (
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ import (
 const gcPercent = 50
 
 func main() {
+	log.SetOutput(io.Discard) // net/http has its say there, between our lines
 	debug.SetGCPercent(gcPercent)
 	os.Exit(run(surroundings{
 		args: os.Args[1:], getenv: os.Getenv,
@@ -80,6 +82,7 @@ type console struct {
 
 // run is the program.
 func run(s surroundings) (code int) {
+	s.transport = identified(s.transport)
 	c := &console{surroundings: s}
 	exited := -1 // --help ends the parsing by an exit
 	parser, err := newParser(c, func(code int) { exited = code })
@@ -123,6 +126,20 @@ func newParser(c *console, exit func(code int)) (*kong.Kong, error) {
 		"check-users", "lookup", "users", "lookup-wait", "allow-unverified", "skip-members", "no-guard", "resolved",
 		"reserve", "workers", "max-attempts", "request-timeout", "max-wait")
 	return parser, nil
+}
+
+// identified returns transports whose requests all say which program sends them.
+func identified(transport func(int) http.RoundTripper) func(int) http.RoundTripper {
+	return func(requests int) http.RoundTripper { return &userAgent{transport(requests)} }
+}
+
+type userAgent struct{ base http.RoundTripper }
+
+// RoundTrip sends a clone of req with the name of the program.
+func (u *userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", "orgimport/"+version())
+	return u.base.RoundTrip(req)
 }
 
 // helpOf is the help of a flag. The variables that are its twins are not named:

@@ -32,12 +32,14 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("AUTH0_CLIENT_ID", "client")
 			env.Setenv("AUTH0_CLIENT_SECRET", "s3cret")
+			env.Setenv("NL", "\n")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"tenant": tenantInScript,
-			"exits":  exitsInScript,
-			"status": statusInScript,
+			"tenant":  tenantInScript,
+			"network": networkInScript,
+			"exits":   exitsInScript,
+			"status":  statusInScript,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

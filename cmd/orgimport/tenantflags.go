@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,6 +120,9 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := checkProxy(s.getenv); err != nil {
+		return nil, err
+	}
 	c := &connection{base: base, pace: pace, tell: tell}
 	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
 	// Without Grace: a token that nobody waits for any more is worth nothing.
@@ -138,12 +143,11 @@ func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 	defer c.mu.Unlock()
 	c.classes = append(c.classes, pace)
 	return &auth0.Client{
-		BaseURL:   c.base,
-		HTTP:      retry.NewHTTPClient(pace),
-		Retry:     c.retries(),
-		Known:     &c.known,
-		UserAgent: "orgimport/" + version(),
-		RunID:     report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
+		BaseURL: c.base,
+		HTTP:    retry.NewHTTPClient(pace),
+		Retry:   c.retries(),
+		Known:   &c.known,
+		RunID:   report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
 	}, pace
 }
 
@@ -158,7 +162,7 @@ func (c *connection) retries() retry.Client {
 
 // credentials gathers what the environment holds.
 func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials, error) {
-	c := auth0.Credentials{ClientID: t.ClientID, Audience: t.Audience}
+	c := auth0.Credentials{ClientID: withoutNewline(t.ClientID), Audience: strings.TrimSpace(t.Audience)}
 	c.SigningAlg = getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
 	var key string
 	for name, into := range map[string]*string{
@@ -174,9 +178,23 @@ func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials
 	}
 	c.PrivateKeyPEM = []byte(key)
 	if err := c.Validate(); err != nil {
-		return c, usageError(err, "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN")
+		return c, usageError(err, credentialsHint(err))
 	}
 	return c, nil
+}
+
+// credentialsHint says what to set so that credentials can be used.
+func credentialsHint(err error) string {
+	if key, ok := errors.AsType[*auth0.KeyError](err); ok {
+		if key.IsPath {
+			return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE to the name of the file"
+		}
+		return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY (or …_FILE) to the RSA private key in PEM form whose public key the application has"
+	}
+	if bad, ok := errors.AsType[*auth0.MalformedError](err); ok {
+		return "set the " + bad.What + " to what Auth0's dashboard shows, and nothing else"
+	}
+	return "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN"
 }
 
 // secretFiles are the variables that name a file with a secret.
@@ -185,22 +203,47 @@ func secretFiles() []string {
 }
 
 // secret reads a secret from the variable of that name, or from the file that
-// the variable with _FILE names, without the newline at its end.
+// the variable with _FILE names, without the newline at its end. No error shows
+// what the variables hold: people mix them up.
 func secret(getenv func(string) string, name string) (string, error) {
 	value, path := getenv(name), getenv(name+"_FILE")
 	if path == "" {
-		return value, nil
+		return withoutNewline(value), nil
 	}
 	if value != "" {
 		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
 	}
 	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", usagef("make the file readable to this user, or set "+name, "%s_FILE: %w", name, err)
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: the file that it names can't be read: %w", name, file.Err)
 	}
-	value = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if value == "" {
-		return "", usagef("", "%s_FILE: %s is empty", name, path)
+	if err != nil {
+		return "", usagef("", "%s_FILE: the file that it names can't be read", name)
+	}
+	if value = withoutNewline(string(content)); value == "" {
+		return "", usagef("", "%s_FILE: the file that it names is empty", name)
 	}
 	return value, nil
+}
+
+func withoutNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
+
+// checkProxy returns an error if a variable names a proxy in a way that net/http
+// does not understand, and so would silently do without. The value is not shown:
+// it may hold a password.
+func checkProxy(getenv func(string) string) error {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		value := getenv(name)
+		if value == "" {
+			continue
+		}
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			return usagef("set it to such as http://proxy.example.com:3128, or unset it", "%s is not the address of a proxy", name)
+		}
+	}
+	return nil
 }

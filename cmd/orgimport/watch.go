@@ -81,7 +81,6 @@ func get(ctx context.Context, rt http.RoundTripper, address, path string) error 
 	if err != nil {
 		return errors.New("not a URL")
 	}
-	req.Header.Set("User-Agent", "orgimport/"+version())
 	resp, err := (&http.Client{Transport: rt}).Do(req)
 	if err != nil {
 		var inside *url.Error

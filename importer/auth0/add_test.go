@@ -30,7 +30,6 @@ func TestAddMembersSendsWhatTheDocumentsSay(t *testing.T) {
 	for name, want := range map[string]string{
 		"Content-Type":     "application/json",
 		"Accept":           "application/json",
-		"User-Agent":       "orgimport/test",
 		"X-Correlation-Id": "run-1",
 	} {
 		if got := r.Header.Get(name); got != want {

@@ -40,10 +40,9 @@ const maxCorrelationID = 64
 //
 // A 429 is sent again at once, for the transport knows when there is room.
 type Client struct {
-	BaseURL   *url.URL     // https://acme.eu.auth0.com, as from ParseDomain
-	HTTP      *http.Client // carries the waits, the token and the time limits; see retry.NewHTTPClient
-	Retry     retry.Client // how often a request is sent, and how long an outage may last
-	UserAgent string       // such as orgimport/1.2.3
+	BaseURL *url.URL     // https://acme.eu.auth0.com, as from ParseDomain
+	HTTP    *http.Client // carries the waits, the token and the time limits; see retry.NewHTTPClient
+	Retry   retry.Client // how often a request is sent, and how long an outage may last
 
 	// RunID marks the requests of this run in the tenant's logs: it is the
 	// start of X-Correlation-ID, and cut if the whole would exceed 64 characters.
@@ -146,9 +145,6 @@ func (c *Client) request(ctx context.Context, call *call) (*http.Request, error)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("X-Correlation-ID", call.correlationID)
-	if c.UserAgent != "" {
-		req.Header.Set("User-Agent", c.UserAgent)
-	}
 	if call.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

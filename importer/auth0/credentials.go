@@ -44,7 +44,7 @@ func (cr Credentials) Validate() error {
 	case cr.ClientSecret == "" && len(cr.PrivateKeyPEM) == 0:
 		return errors.New("there is a client id but neither a secret nor a private key")
 	}
-	if err := wellFormed("client id", cr.ClientID); err != nil {
+	if err := errors.Join(wellFormed("client id", cr.ClientID), wellFormed("audience", cr.Audience)); err != nil {
 		return err
 	}
 	if cr.ClientSecret != "" {
@@ -56,7 +56,7 @@ func (cr Credentials) Validate() error {
 
 func validToken(token string) error {
 	if _, found := strings.CutPrefix(token, "Bearer "); found {
-		return errors.New("the token begins with the word Bearer; give it without the word Bearer")
+		return &MalformedError{"token", "begins with the word Bearer; give it without the word Bearer"}
 	}
 	return wellFormed("token", token)
 }

@@ -41,11 +41,19 @@ func ParseDomain(s string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("the scheme of the domain is %s; it can only be https", u.Scheme)
 	}
+	if i := strings.IndexFunc(u.Hostname(), func(r rune) bool { return r < 0x80 && !hostRune(r) }); i >= 0 {
+		return nil, fmt.Errorf("the domain holds the character %q; give the host alone, such as acme.eu.auth0.com", u.Hostname()[i])
+	}
 	host, err := canonicalHost(u)
 	if err != nil {
 		return nil, err
 	}
 	return &url.URL{Scheme: u.Scheme, Host: host}, nil
+}
+
+// hostRune reports whether r may stand in the name or the address of a host.
+func hostRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:%", r)
 }
 
 // canonicalHost returns the host in lower case and without the port that goes

@@ -77,7 +77,7 @@ func base(t testing.TB) *url.URL {
 }
 
 func newClient(t testing.TB, rt http.RoundTripper) *auth0.Client {
-	return &auth0.Client{BaseURL: base(t), HTTP: retry.NewHTTPClient(rt), UserAgent: "orgimport/test", RunID: "run"}
+	return &auth0.Client{BaseURL: base(t), HTTP: retry.NewHTTPClient(rt), RunID: "run"}
 }
 
 // paced returns a transport that waits as the tenant's limit asks for.

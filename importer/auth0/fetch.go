@@ -211,7 +211,7 @@ func newAsserter(cr Credentials, audience string) (*asserter, error) {
 	case "RS256", "RS384", "PS256":
 		a.method = jwt.GetSigningMethod(alg)
 	default:
-		return nil, fmt.Errorf("the signing algorithm is %q; Auth0 takes RS256, RS384 and PS256", alg)
+		return nil, &KeyError{Why: fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg)}
 	}
 	var err error
 	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)

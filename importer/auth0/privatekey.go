@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -165,8 +164,7 @@ func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || bytes.IndexByte(b, 0) == 1 || bytes.IndexByte(b, 0) == 0
 }
 
-// wellFormed returns an error if s holds what no client id, secret or token can
-// hold, and so was damaged on its way. It has nothing of s in it.
+// wellFormed returns a *MalformedError if s holds what no such thing can hold.
 func wellFormed(what, s string) error {
 	var why string
 	switch {
@@ -187,5 +185,11 @@ func wellFormed(what, s string) error {
 	default:
 		return nil
 	}
-	return errors.New("the " + what + " " + why)
+	return &MalformedError{what, why}
 }
+
+// MalformedError says that a client id, a secret, a token or an audience was
+// damaged on its way. It has nothing of it in it.
+type MalformedError struct{ What, Why string }
+
+func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
