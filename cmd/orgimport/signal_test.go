@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"orgimport/importer/auth0/auth0test"
 )
@@ -113,5 +114,21 @@ func TestSignalStopsAPlanOfAPipeThatStaysOpen(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Dir(failures)); len(left) > 0 || err != nil {
 		t.Errorf("it leaves %v behind: %v", left, err)
+	}
+}
+
+// TestSignalAtTheEndIsNotTheSecond: it comes when the run has ended by itself.
+func TestSignalAtTheEndIsNotTheSecond(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal, 1)
+			s := surroundings{
+				signals: func() <-chan os.Signal { return signals },
+				exit:    func(code int) { t.Errorf("it ended at once, with exit code %d", code) },
+			}
+			_, end := s.untilSignal(nil, nil)
+			end()
+			signals <- syscall.SIGTERM
+		})
 	}
 }

@@ -39,12 +39,14 @@ func (s *surroundings) untilSignal(first func(syscall.Signal), second func()) (c
 		}
 	}
 	go func() {
-		if signal, came := next(); came {
-			if first != nil {
-				first(signal)
-			}
-			cancel(stoppedBy(signal))
+		signal, came := next()
+		if !came {
+			return // a signal that comes now is not the second
 		}
+		if first != nil {
+			first(signal)
+		}
+		cancel(stoppedBy(signal))
 		if signal, came := next(); came {
 			if second != nil {
 				second()
