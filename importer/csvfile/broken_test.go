@@ -185,12 +185,12 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 		}},
 		{"white space", "org a,u1\norg\u00A0b,u2\norg_c,u 3\norg_d,u\t4\n", []string{
 			"2 org a u1: the organization's id holds white space",
-			"3  u2: the organization's id holds white space: \"org\\u00a0b\"",
+			"3  : the organization's id holds white space: \"org\\u00a0b\"",
 			"4 org_c u 3",
 			"5 org_d : the user's id holds a control character: \"u\\t4\"",
 		}},
 		{"control characters", "org\x01a,u1\norg_b,u\x7F2\norg_c,u\r3\norg_d,u\u20284\n", []string{
-			"2  u1: the organization's id holds a control character: \"org\\x01a\"",
+			"2  : the organization's id holds a control character: \"org\\x01a\"",
 			"3 org_b : the user's id holds a control character: \"u\\x7f2\"",
 			"4 org_c u",
 			"5  : 1 field, the header has 2: 3",
@@ -198,7 +198,7 @@ func TestTableRejectsRowsAndGoesOn(t *testing.T) {
 		}},
 		{"not UTF-8", "org_a,J\xFCrgen\nJ\xFCrgen,u2\norg_c,u3\n", []string{
 			"2 org_a : the user's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): \"J\\xfcrgen\"",
-			"3  u2: the organization's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): \"J\\xfcrgen\"",
+			"3  : the organization's id is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252): \"J\\xfcrgen\"",
 			"4 org_c u3",
 		}},
 		{"a character that was lost", "org_a,J\uFFFDrgen\n", []string{

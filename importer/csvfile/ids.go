@@ -115,6 +115,11 @@ func (t *Table) checkRefs(row *importer.Row, org, user ref) error {
 	if err := checkUser(user); err != nil {
 		return fmt.Errorf("the user's %s %w", user.title(&userSide), err)
 	}
+	if row.Keys != nil && row.Keys.Connection != "" {
+		if err := checkText(row.Keys.Connection, maxUserID, "connection"); err != nil {
+			return fmt.Errorf("the connection's name %w", err)
+		}
+	}
 	return t.checkMeant(row, org, user)
 }
 

@@ -93,7 +93,7 @@ func (t *Table) row(r raw) importer.Row {
 		row.Keys = t.keys(org, user, r.Connection)
 	}
 	if row.Err = t.judge(&row, r, named, org, user); row.Err != nil {
-		t.leaveOut(&row, org, user)
+		t.leaveOut(&row, named, org, user)
 	} else if t.columns.results() {
 		row.Err = t.earlier(r.result())
 	}
@@ -107,7 +107,7 @@ func (t *Table) row(r raw) importer.Row {
 
 // leaveOut takes out of a row that is rejected what must not get into a file that
 // is an input again.
-func (t *Table) leaveOut(row *importer.Row, org, user ref) {
+func (t *Table) leaveOut(row *importer.Row, named, org, user ref) {
 	if !survives(org.value) {
 		row.OrgID = ""
 		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(org.value))}
@@ -115,6 +115,12 @@ func (t *Table) leaveOut(row *importer.Row, org, user ref) {
 	if !survives(user.value) {
 		row.UserID = ""
 		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(user.value))}
+	}
+	if row.Keys != nil && !survives(row.Keys.Connection) {
+		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(row.Keys.Connection))}
+	}
+	if row.OrgID == "" && named.value != "" {
+		row.UserID = "" // with --org the row would seem to be of that organization
 	}
 	if unread := (*rowError)(nil); errors.As(row.Err, &unread) && unread.code == codeUnread {
 		for i := range row.Kept {
