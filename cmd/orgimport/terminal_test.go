@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"orgimport/importer/auth0/auth0test"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +17,10 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0/auth0test"
+	"orgimport/report"
 )
 
 // screen is what a terminal shows: it wraps, and wraps anew when its window is
@@ -315,5 +319,29 @@ func TestCtrlCIsAnsweredAtOnce(t *testing.T) {
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestTotalsAreForPeopleOnATerminal(t *testing.T) {
+	var s report.Summary
+	rows := make([]importer.Outcome, 12_345)
+	for i := range rows {
+		rows[i] = importer.Outcome{Status: importer.Added}
+	}
+	s.Add(rows)
+	for _, quiet := range []bool{true, false} {
+		term := newTerminal(t, 80)
+		newUI(term.tty, term.getenv, uiFlags{Progress: "auto"}).summarize(&s, quiet)
+		if rows := term.look(); rows[0] != "12,345 rows = 12,345 added" {
+			t.Errorf("one sees %q", rows[0])
+		}
+		var log bytes.Buffer
+		newUI(&log, term.getenv, uiFlags{Progress: "auto"}).summarize(&s, quiet)
+		if first, _, _ := strings.Cut(log.String(), "\n"); first != "12345 rows = 12345 added" {
+			t.Errorf("a script reads %q", first)
+		}
+	}
+	if got := forPeople("1 rows = 1 added"); got != "1 row = 1 added" {
+		t.Errorf("one row is %q", got)
 	}
 }

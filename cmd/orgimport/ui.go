@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +48,8 @@ type ui struct {
 	log  *slog.Logger
 	json bool
 
+	terminal bool
+
 	drawn int // columns of the line that stands there; 0: none
 	turn  int // of the spinner
 
@@ -58,14 +62,14 @@ type ui struct {
 // log line now and then.
 func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 	u := &ui{out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
-	terminal := isTerminal(out)
+	u.terminal = isTerminal(out)
 	switch flags.Progress {
 	case "bar":
 		u.draw = true
 	case "log":
 		u.logs = true
 	case "auto":
-		if terminal && !u.json && getenv("TERM") != "dumb" && getenv("CI") == "" {
+		if u.terminal && !u.json && getenv("TERM") != "dumb" && getenv("CI") == "" {
 			u.draw = true
 		} else {
 			u.logs = true
@@ -80,7 +84,7 @@ func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 		return u
 	}
 	u.log = slog.New(tint.NewTextHandler(lockedWriter{u}, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || getenv("NO_COLOR") != "" || getenv("TERM") == "dumb",
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !u.terminal || getenv("NO_COLOR") != "" || getenv("TERM") == "dumb",
 	}))
 	return u
 }
@@ -226,11 +230,30 @@ func (u *ui) summarize(s *report.Summary, quiet bool) {
 		u.notice("finished", fieldsOf(s)...)
 		return
 	}
-	text := s.String()
-	if quiet {
-		text, _, _ = strings.Cut(text, "\n")
+	first, rest, more := strings.Cut(s.String(), "\n")
+	if u.terminal {
+		first = forPeople(first)
 	}
-	u.closing(text)
+	if more && !quiet {
+		first += "\n" + rest
+	}
+	u.closing(first)
+}
+
+// forPeople writes the totals as people read them; scripts get them without
+// separators.
+func forPeople(totals string) string {
+	totals = regexp.MustCompile(`\d+`).ReplaceAllStringFunc(totals, func(digits string) string {
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			return digits
+		}
+		return report.Number(n)
+	})
+	if rest, one := strings.CutPrefix(totals, "1 rows"); one {
+		return "1 row" + rest
+	}
+	return totals
 }
 
 // fields are those of a line, if the log is for machines.
