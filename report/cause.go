@@ -109,10 +109,6 @@ func Shorten(s string) string {
 	return s[:end] + "…"
 }
 
-// WithoutIDs returns a message with … in the place of each id and number, so that
-// messages of one kind are equal.
-func WithoutIDs(message string) string { return generalize(message, "", "", "") }
-
 // separators end a word of a message.
 const separators = " ,;\"'`()[]{}<>="
 

@@ -22,8 +22,7 @@ const (
 	EventStart       Kind = "start"        // Tenant, Command, Input, Version; Rows, if known
 	EventRows        Kind = "rows"         // Rows: the input was read to its end
 	EventLookup      Kind = "lookup"       // Message: what was looked up; Reads, WritesSaved: of this look-up alone
-	EventLimits      Kind = "limits"       // Limit, Rate: what was learnt of the tenant's limit
-	EventPause       Kind = "pause"        // Seconds; Time is when the wait began, Message what was waited for
+	EventPause       Kind = "pause"        // Seconds, Detail; Time is when the wait began, Message what was waited for
 	EventRefused     Kind = "refused"      // a request was answered with 429; Limit, Seconds to wait if told
 	EventOutageBegin Kind = "outage_begin" // Message: the last failure
 	EventOutageEnd   Kind = "outage_end"   // Seconds it lasted
@@ -38,6 +37,7 @@ type Event struct {
 	Time      time.Time `json:"time"`
 	Kind      Kind      `json:"kind"`
 	Message   string    `json:"message,omitempty"`
+	Detail    string    `json:"detail,omitempty"` // of the message
 	Tenant    string    `json:"tenant,omitempty"`
 	Command   string    `json:"command,omitempty"`   // as it was typed, without what is secret
 	Input     string    `json:"input,omitempty"`     // name of the file that was read
@@ -49,7 +49,7 @@ type Event struct {
 	Waited    float64   `json:"waited,omitempty"`    // seconds since the start, for the tenant's limit
 	Limit     int       `json:"limit,omitempty"`     // requests that the tenant's bucket holds
 	Remaining int       `json:"remaining,omitempty"` // of them now
-	Rate      float64   `json:"rate,omitempty"`      // requests a second that the tenant allows in the long run, as learnt
+	Rate      float64   `json:"rate,omitempty"`      // requests a second that come back, as the limiter estimates it
 	ExitCode  int       `json:"exit_code,omitempty"`
 
 	NotAttempted int `json:"not_attempted,omitempty"` // rows that the run did not come to

@@ -64,7 +64,7 @@ func (r *observer) tokenRefused(why error) {
 func (r *observer) wait(w ratelimit.Wait) {
 	switch lasts := w.Until.Sub(w.Since); {
 	case w.Ended:
-		r.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: inFull(w)})
+		r.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
 	case lasts >= pauseWorthLog:
 		r.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), inFull(w)))
 	}

@@ -19,7 +19,6 @@ type chart struct {
 	Y       []string // labels from top to bottom
 	Area    string   // path data, filled
 	Line    string   // path data
-	Limit   string   // path data, dashed
 	Bands   []band   // spans of time that are marked
 	Legend  []legend
 }

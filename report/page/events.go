@@ -18,9 +18,8 @@ type history struct {
 	rows   int           // of the input of the last run; 0 if not known
 	end    *report.Event // stop of the last run; nil if it was killed, or goes on
 
-	bound  bool    // the tenant's limit kept a request back, or refused one
-	bucket int     // what the tenant's bucket holds, as learnt last; 0 if not known
-	rate   float64 // requests a second it allows in the long run, likewise
+	bound  bool // the tenant's limit kept a request back, or refused one
+	bucket int  // requests that the tenant takes at once, by its newest answer; 0 if not known
 
 	requests, refused int
 	reads, saved      int          // by look-ups
@@ -39,12 +38,11 @@ type history struct {
 	from, to  time.Time
 }
 
-// sample is the rate of requests between two moments, beside the limit.
+// sample is how many requests were sent between two moments.
 type sample struct {
 	from, to time.Time
 	requests int
-	limit    float64 // requests a second, 0 if not known
-	restart  bool    // another run began before it
+	restart  bool // another run began before it
 }
 
 // wait is all pauses for one reason.
@@ -94,9 +92,6 @@ func (c *history) add(e report.Event) {
 	}
 	if e.Limit > 0 {
 		c.bucket = e.Limit
-	}
-	if e.Rate > 0 {
-		c.rate = e.Rate
 	}
 	length := time.Duration(min(max(e.Seconds, 0), maxSeconds) * float64(time.Second))
 	switch e.Kind {
@@ -160,9 +155,6 @@ func (c *history) sample(e report.Event) {
 		c.bound = true
 	}
 	s := sample{from: before.Time, to: e.Time, requests: sent, restart: before.Kind == report.EventStart}
-	if c.bound {
-		s.limit = max(e.Rate, 0)
-	}
 	if n := len(c.samples); n > 0 && !s.restart && s.length() < c.usual/2 {
 		c.samples[n-1].merge(s) // the run ended in the middle of it
 		return
@@ -196,14 +188,13 @@ func (c *history) halve() {
 func (s *sample) merge(next sample) {
 	s.to = next.to
 	s.requests += next.requests
-	s.limit = cmp.Or(next.limit, s.limit)
 }
 
 func (s *sample) length() time.Duration { return s.to.Sub(s.from) }
 
 func (c *history) pause(e report.Event, length time.Duration) {
 	c.mark(timeSpan{e.Time, e.Time.Add(length)})
-	reason := cmp.Or(report.Shorten(report.WithoutIDs(e.Message)), "no reason given")
+	reason := cmp.Or(report.Shorten(e.Message), "no reason given")
 	if len(c.waits) == maxWaits && c.waits[reason] == nil {
 		reason = "other reasons"
 	}
@@ -255,14 +246,13 @@ func (c *history) reasons() []wait {
 	return all[:min(len(all), 5)]
 }
 
-// rateChart draws the rate of requests beside the limit; nil if there is too
-// little to see.
+// rateChart draws the rate of requests; nil if there is too little to see.
 func (c *history) rateChart(axis scale) *chart {
 	if len(c.samples) < 2 || axis.to-axis.from < minChartSeconds {
 		return nil
 	}
 	s := axis
-	var rates, limits []point
+	var rates []point
 	for i, sample := range c.samples {
 		length := sample.to.Sub(sample.from).Seconds()
 		rate := float64(sample.requests) / length
@@ -272,22 +262,15 @@ func (c *history) rateChart(axis scale) *chart {
 			rates = append(rates, point{second: from, value: rate, gap: true})
 		}
 		rates = append(rates, point{second: (from + to) / 2, value: rate})
-		s.top = max(s.top, rate, sample.limit)
-		if sample.limit > 0 {
-			broken := gap || c.samples[i-1].limit == 0
-			limits = append(limits, point{second: from, value: sample.limit, gap: broken}, point{second: to, value: sample.limit})
-		}
+		s.top = max(s.top, rate)
 	}
 	s.top = niceTop(s.top)
 	drawn := &chart{
 		Title:   "Requests a second",
 		Summary: fmt.Sprintf("%s requests, %d of them answered with 429.", report.Number(c.requests), c.refused),
 		X:       xLabels(s.from, s.to), Y: yLabels(s.top),
-		Line: s.path(rates), Limit: s.path(limits), Bands: c.bands(s),
+		Line: s.path(rates), Bands: c.bands(s),
 		Legend: []legend{{"line", "requests a second"}},
-	}
-	if len(limits) > 0 {
-		drawn.Legend = append(drawn.Legend, legend{"limit", "what the tenant allows in the long run, as learnt from its answers"})
 	}
 	if len(drawn.Bands) > 0 {
 		drawn.Legend = append(drawn.Legend, legend{"band", "waits and outages"})

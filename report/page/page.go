@@ -314,23 +314,16 @@ func (c *history) facts() []fact {
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }
 
-// limitOf returns the limit of the tenant in words. What was never felt is not
-// known well enough to be stated.
+// limitOf says whether the tenant's limit was felt. How many requests a second it
+// allows no answer says, so nothing is said of that.
 func limitOf(c *history) string {
-	if !c.bound {
+	switch {
+	case !c.bound:
 		return "not reached"
+	case c.bucket == 0:
+		return "reached"
 	}
-	if c.rate == 0 {
-		return "reached, but not shown by the tenant"
-	}
-	long := number(rounded(c.rate)) + " a second"
-	if c.rate < 1 {
-		long = number(rounded(60*c.rate)) + " a minute"
-	}
-	if c.bucket == 0 {
-		return long
-	}
-	return report.Number(c.bucket) + " at once, " + long
+	return "reached; " + report.Plural(c.bucket, "request") + " at once"
 }
 
 // explain sets the causes with what to do about them.
