@@ -61,6 +61,7 @@ type round struct {
 	flags   []string
 
 	lines []string // of the whole input
+	said  string   // by the last command
 	runs  []hardship
 }
 
@@ -174,7 +175,7 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 		KnownOrg: exists, KnownUser: exists,
 		Latency:       auth0test.Latency{RoundTrip: auth0test.Uniform(0, 300*time.Millisecond)},
 		Seed:          rapid.Uint64().Draw(rt, "seed"),
-		TokenLifetime: rapid.SampledFrom([]time.Duration{0, 4 * time.Second, time.Minute}).Draw(rt, "token"),
+		TokenLifetime: rapid.SampledFrom([]time.Duration{0, 20 * time.Second, time.Minute}).Draw(rt, "token"),
 		HideScopes:    is("hide scopes"),
 		ClockOffset:   rapid.SampledFrom([]time.Duration{0, -time.Hour, 90 * time.Second, 24 * time.Hour}).Draw(rt, "clock"),
 		NoDate:        is("no date"),
@@ -239,7 +240,7 @@ func (r *round) play() error {
 			return errors.Join(r.failuresAddNobody(), r.page(), r.undo())
 		}
 	}
-	return errors.New("it never ends")
+	return fmt.Errorf("it never ends, and says last:\n%s", r.said)
 }
 
 // run imports once. done says that it came to the end of its input.
@@ -294,6 +295,7 @@ func (r *round) run(h hardship) (done bool, err error) {
 // command is orgimport against the tenant, and an hour after it gave up.
 func (r *round) command(signals <-chan os.Signal, args ...string) (code int, stdout, stderr string) {
 	code, stdout, stderr = inMemory(r.tenant, signals, args...)
+	r.said = stderr
 	if code == exitTemporary {
 		time.Sleep(time.Hour)
 	}
