@@ -249,11 +249,16 @@ var scopeWanted = regexp.MustCompile(`expected any of: ?([a-z_:,; ]+)`)
 // credentialsError makes of a refused token an error that says what to do.
 func (e *Error) credentialsError() *CredentialsError {
 	c := &CredentialsError{Status: e.Status, Code: e.Code, Message: e.Message, Endpoint: e.Path}
+	words := e.words()
 	switch m := scopeWanted.FindStringSubmatch(e.Message); {
 	case m != nil:
 		c.Hint = "grant the application the scope " + strings.TrimSpace(m[1]) + " for the Auth0 Management API"
 	case e.Status == http.StatusForbidden:
 		c.Hint = "check what the application is permitted to do, and whether the tenant's plan has organizations"
+	case strings.Contains(words, "audience"):
+		c.Hint = "the token is for something else than the Management API; name the tenant's own domain: AUTH0_AUDIENCE=https://TENANT.REGION.auth0.com/api/v2/"
+	case strings.Contains(words, "expired"):
+		c.Hint = "get a new token; if it is a new one, check this machine's clock"
 	default:
 		c.Hint = "check that the token is still valid, and that domain and audience belong to one tenant: a token from a custom domain is refused on the canonical one"
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -181,6 +182,53 @@ func TestQuotaIsNoMembership(t *testing.T) {
 	_, err := stack(t, tenant).Import().Send(t.Context(), batch(org, "auth0|b"))
 	if importer.ReachOf(err) != importer.ReachRow || errors.Is(err, importer.ErrMember) {
 		t.Errorf("%v, want the refusal of a row", err)
+	}
+}
+
+// TestFullOrganizationCostsFewRequests fills one up: after one row alone was
+// refused for the quota that the OpenAPI description words, the others are not
+// asked about.
+func TestFullOrganizationCostsFewRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := auth0test.New(auth0test.Config{Undocumented: auth0test.Undocumented{MemberQuota: 13}})
+		outcomes, err := run(t.Context(), stack(t, tenant), people(400)...)
+		if err != nil || len(outcomes) != 400 || len(tenant.Members(org)) != 13 {
+			t.Errorf("%d outcomes, %d members, error %v", len(outcomes), len(tenant.Members(org)), err)
+		}
+		if sent := tenant.Stats().Total(); sent > 80 { // four batches are under way when it is known
+			t.Errorf("%d requests for 40 batches", sent)
+		}
+	})
+}
+
+// TestOrganizationThatIsRefusedFailsAlone has one organization answer 403 for a
+// limit of its own, as dust-tt/dust#30188 and datadog-sync-cli#395 tell of.
+func TestOrganizationThatIsRefusedFailsAlone(t *testing.T) {
+	s := &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/org_b/") {
+			return reply(403, `{"statusCode":403,"error":"Forbidden","message":"You reached the limit of entities of this type for this tenant."}`), nil
+		}
+		return reply(204, ""), nil
+	}}
+	c := newClient(t, s)
+	batches := func(yield func(importer.Batch, error) bool) {
+		for _, orgID := range []string{"org_a", "org_b", "org_c", "org_b"} {
+			if !yield(batch(orgID, "auth0|1", "auth0|2"), nil) {
+				return
+			}
+		}
+	}
+	got := map[string]int{}
+	for answered, err := range importer.Run(t.Context(), batches, c.Import(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range answered {
+			got[o.Row.OrgID+" "+string(o.Status)]++
+		}
+	}
+	if want := map[string]int{"org_a added": 2, "org_b failed": 4, "org_c added": 2}; !maps.Equal(got, want) || s.count() != 3 {
+		t.Errorf("%v with %d requests, want %v with 3", got, s.count(), want)
 	}
 }
 

@@ -429,7 +429,7 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 	}{
 		{"fetched", secretCredentials, 401, `{"message":"Invalid token"}`, 2, "the Management API refused the token: 401 Unauthorized: Invalid token", "domain and audience"},
 		{"not recognised", secretCredentials, 400, `{"message":"Bad HTTP authentication header format","errorCode":"Bearer"}`, 2, "refused the token: 400 Bad Request: Bad HTTP", "domain"},
-		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "still valid"},
+		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "get a new token"},
 		{"scope", secretCredentials, 403, `{"message":"Insufficient scope, expected any of: create:organization_members","errorCode":"insufficient_scope"}`, 1, "not permitted to do this: 403 Forbidden: Insufficient scope", "scope create:organization_members for"},
 		{"plan", secretCredentials, 403, `{"statusCode":403,"error":"Forbidden","message":"Forbidden"}`, 1, "403 Forbidden: Forbidden", "permitted"},
 	} {
@@ -575,5 +575,61 @@ func TestBearerLeavesTheRequestAlone(t *testing.T) {
 	}
 	if req.Header.Get("Authorization") != "" || s.requests[0].Header.Get("Authorization") != "Bearer ready" {
 		t.Errorf("headers %v, sent %v", req.Header, s.requests[0].Header)
+	}
+}
+
+// TestRefusedCredentialsAreToldWithWhatToDo goes through what the token endpoint
+// was reported to answer. A custom domain has no audience of its own
+// (node-auth0#292), and the audience ends with a slash
+// (terraform-provider-auth0#951).
+func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
+	key := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}
+	audience := secretCredentials
+	audience.Audience = "https://acme.eu.auth0.com/api/v2"
+	for _, test := range []struct {
+		domain            string
+		cr                auth0.Credentials
+		status            int
+		code, description string
+		want              string
+	}{
+		{"acme.eu.auth0.com", secretCredentials, 401, "access_denied", "Unauthorized", "check the client id and its secret"},
+		{"acme.eu.auth0.com", secretCredentials, 401, "invalid_client", "Client authentication failed", "check the client id and its secret"},
+		{"acme.eu.auth0.com", secretCredentials, 403, "access_denied", "Client is not authorized to access \"https://T/api/v2/\".", "authorize the application for the Auth0 Management API"},
+		{"acme.eu.auth0.com", secretCredentials, 403, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.", "machine-to-machine"},
+		{"login.acme.com", secretCredentials, 403, "access_denied", "Service not enabled within domain: https://login.acme.com/api/v2/", "AUTH0_AUDIENCE=https://TENANT.REGION.auth0.com/api/v2/"},
+		{"acme.eu.auth0.com", audience, 403, "access_denied", "Service not found: https://acme.eu.auth0.com/api/v2", "AUTH0_AUDIENCE=https://acme.eu.auth0.com/api/v2/"},
+		{"acme.eu.auth0.com", auth0.Credentials{ClientID: "c", ClientSecret: "s3cret-s3cret", Audience: "https://x/"}, 403, "access_denied", "Service not found: https://x/", "AUTH0_AUDIENCE=https://acme.eu.auth0.com/api/v2/"},
+		{"acme.eu.auth0.com", key, 401, "invalid_client", "Invalid signature", "check the private key: its public key"},
+	} {
+		u, err := auth0.ParseDomain(test.domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &sender{answer: always(test.status, fmt.Sprintf(`{"error":%q,"error_description":%q}`, test.code, test.description), "Content-Type", "application/json", "Date", time.Now().UTC().Format(http.TimeFormat))}
+		source, err := test.cr.Source(u, &http.Client{Transport: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = source.Token(t.Context())
+		if e, ok := errors.AsType[*auth0.CredentialsError](err); !ok || !strings.Contains(e.Hint, test.want) {
+			t.Errorf("%s: error %v, want the hint %q", test.description, err, test.want)
+		} else if s.count() != 1 {
+			t.Errorf("%s: %d requests, want 1", test.description, s.count())
+		}
+	}
+}
+
+// TestClockThatIsWrongIsTold has an assertion refused by a tenant whose clock says
+// something else.
+func TestClockThatIsWrongIsTold(t *testing.T) {
+	for off, want := range map[time.Duration]string{7 * time.Minute: "it is 7m0s off", -2 * time.Hour: "it is 2h0m0s off", 5 * time.Second: "check the private key"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &sender{answer: always(401, `{"error":"invalid_client","error_description":"Invalid iat"}`, "Content-Type", "application/json", "Date", time.Now().Add(off).UTC().Format(http.TimeFormat))}
+			_, err := newSource(t, auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}, s).Token(t.Context())
+			if e, ok := errors.AsType[*auth0.CredentialsError](err); !ok || !strings.Contains(e.Hint, want) {
+				t.Errorf("error %v with a clock that is %s off, want the hint %q", err, off, want)
+			}
+		})
 	}
 }
