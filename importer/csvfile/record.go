@@ -53,6 +53,8 @@ type raw struct {
 	err   error    // why it can't be read: then it has no values
 
 	swallowed int // of its lines, how many look like rows of their own
+
+	unended bool // it is the last, and has no line end
 }
 
 // clean makes the values that name somebody what they are meant to be.
@@ -117,7 +119,7 @@ func (t *Table) next() (raw, bool, error) {
 		t.lines.retreat()
 		return t.unread("a comment, not a row"), true, nil
 	}
-	r := raw{record: *rec, line: t.lines.start, lines: t.lines.count, swallowed: t.swallowed()}
+	r := raw{record: *rec, line: t.lines.start, lines: t.lines.count, swallowed: t.swallowed(), unended: t.lines.unended}
 	for _, i := range t.columns.kept {
 		if f := t.columns.fieldAt(i); f != fieldNone {
 			r.kept = append(r.kept, *rec.value(f))
@@ -222,7 +224,7 @@ func (t *Table) fits(values []string) bool {
 }
 
 func (t *Table) rawOf(values []string) raw {
-	r := raw{line: t.lines.start, lines: t.lines.count}
+	r := raw{line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
 	for f, i := range t.columns.at {
 		if i >= 0 && i < len(values) {
 			*r.value(field(f)) = values[i]

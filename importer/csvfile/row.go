@@ -195,6 +195,8 @@ func (t *Table) judge(row *importer.Row, r raw, named, org, user ref) error {
 		return unreadRow(row, fmt.Sprintf("a comment, not a row: %s", shorten(cmp.Or(named.value, user.value))))
 	case t.columns.results() && (scientific.MatchString(org.value) || scientific.MatchString(user.value)):
 		return unreadRow(row, "a spreadsheet has rounded a number")
+	case t.columns.results() && r.unended && row.Keys != nil: // which stand at the end
+		return unreadRow(row, "the last line has no line end: the file is cut off")
 	case isUserShaped(org.value) && isOrgShaped(user.value):
 		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):

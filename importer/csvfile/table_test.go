@@ -275,6 +275,19 @@ func TestTableKeepsTheIDsOfResults(t *testing.T) {
 	}
 }
 
+// Results always end in a line end. Without it, a key at the end may be another.
+func TestTableTakesNoKeyThatMayBeCutOff(t *testing.T) {
+	data := resultsHeader + ",email\n2,org_a,,rejected,,user_not_found,,0,,t,ann@example.com\n3,org_a,,rejected,,user_not_found,,0,,t,bob@example.co"
+	rows, _ := read(strings.NewReader(data), csvfile.Dialect{})
+	want := []string{"2 org_a ", "3  : the last line has no line end: the file is cut off"}
+	if !slices.Equal(rows, want) {
+		t.Errorf("got %q, want %q", rows, want)
+	}
+	if rows, _ := read(strings.NewReader(data+"m\n"), csvfile.Dialect{}); !slices.Equal(rows, []string{"2 org_a ", "3 org_a "}) {
+		t.Errorf("got %q", rows)
+	}
+}
+
 const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
 
 // read returns everything a file yields, one line for each row.
