@@ -179,11 +179,15 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 		}
 	}
 	plain := make([]string, len(first))
+	in := "" // the first name that is in quotes
 	for i, name := range first {
-		plain[i] = otherQuotes(cleanName(name))
+		name = cleanName(name)
+		if plain[i] = otherQuotes(name); plain[i] != name {
+			in = cmp.Or(in, name)
+		}
 	}
-	if has(plain) && !has(first) {
-		return otherQuotesError(first[0], cleanName(first[0]))
+	if in != "" && has(plain) && !has(first) {
+		return otherQuotesError(in, in)
 	}
 	return nil
 }

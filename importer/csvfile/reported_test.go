@@ -240,6 +240,12 @@ func TestReportedFiles(t *testing.T) {
 			rows:   []string{`error: line 1: the values of column "org_id" are in single quotes: 'org_id'; hint: replace them by ", or take them out: only " is a quote in CSV`},
 		},
 		{
+			// With numbers of rows, whose column has no name.
+			report: "OpenRefine/OpenRefine#1086",
+			data:   ",'org_id','user_id'\n1,'org_sq','auth0|1'\n",
+			rows:   []string{`error: line 1: the values of column "org_id" are in single quotes: 'org_id'; hint: replace them by ", or take them out: only " is a quote in CSV`},
+		},
+		{
 			report: "OpenRefine/OpenRefine#1086",
 			data:   "org_id,user_id\norg_sq,“auth0|1”\n",
 			rows:   []string{`error: the values of column "user_id" are in typographic quotes: “auth0|1”; hint: replace them by ", or take them out: only " is a quote in CSV`},
