@@ -63,6 +63,7 @@ func (cmd *inviteCmd) Run(c *console) error {
 		op:        r.op,
 		twice:     true,
 		byAddress: true,
+		scopes:    []string{scopeInvite},
 		read:      readInvitations,
 		rows:      withAddresses,
 		check:     r.check,
@@ -158,10 +159,12 @@ func withAddresses(_ *job, rows rowSeq) rowSeq {
 	})
 }
 
+const scopeInvite = "create:organization_invitations"
+
 // check says how many are going to be invited, holds it against
 // --max-invitations, and asks the tenant for what it takes to invite them.
 func (r *inviteRun) check(ctx context.Context, j *job) error {
-	scopes := [][]string{{"create:organization_invitations"}, {"read:organization_invitations"}}
+	scopes := [][]string{{scopeInvite}, {"read:organization_invitations"}}
 	named := r.Connection != "" && !strings.HasPrefix(r.Connection, "con_")
 	if named {
 		scopes = append(scopes, []string{"read:connections"})

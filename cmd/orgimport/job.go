@@ -56,7 +56,8 @@ type task struct {
 	// skipMembers has it read before the operation who is in already.
 	skipMembers bool
 
-	// scopes are those that the operation takes, where it asks for none itself.
+	// scopes are those of which the operation takes one. They are asked for before
+	// anything is looked up.
 	scopes []string
 
 	// read, if set, adds to how the input is read beside what the flags say. If

@@ -551,3 +551,27 @@ func TestMembersOfBeforeKeepTheirLines(t *testing.T) {
 		}
 	})
 }
+
+// TestATenantThatHasNobodyIsTheWrongOne: nothing is written if none of a hundred
+// keys is found, and it was not said that this may be.
+func TestATenantThatHasNobodyIsTheWrongOne(t *testing.T) {
+	for _, way := range []string{"each", "export"} {
+		onFakeClock(t, way, func(t *testing.T) {
+			var file strings.Builder
+			fmt.Fprintf(&file, "org_id,email\n%s,%s\n", acme, auth0test.MakeUsers(1)[0].Email)
+			for i := range 150 {
+				fmt.Fprintf(&file, "%s,nobody%d@elsewhere.com\n", acme, i)
+			}
+			p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: auth0test.MakeUsers(3)[1:]}), []byte(file.String()))
+			e := p.run(exitErrors, "--lookup", way)
+			e.says(t, "--no-guard")
+			if p.results() != "" || p.asked(auth0test.WriteMembers) > 0 || p.asked(auth0test.ReadUsers) != 100 {
+				t.Errorf("%d users were asked for, %d writes, results %q", p.asked(auth0test.ReadUsers), p.asked(auth0test.WriteMembers), p.results())
+			}
+			p.run(exitRows, "--lookup", way, "--no-guard")
+			if n := len(p.outcomes("results.csv", 0)); n != 151 {
+				t.Errorf("%d lines", n)
+			}
+		})
+	}
+}

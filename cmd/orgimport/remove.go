@@ -35,18 +35,21 @@ It needs the scope delete:organization_members. The users themselves stay. Auth0
 // Run removes the members.
 func (cmd *removeCmd) Run(c *console) error {
 	t := task{
-		file:  cmd.File,
-		op:    func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
-		twice: true,
-		read:  readRemovals,
-		check: cmd.check,
-		after: "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
+		file:   cmd.File,
+		op:     func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
+		twice:  true,
+		scopes: []string{scopeRemove},
+		read:   readRemovals,
+		check:  cmd.check,
+		after:  "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
 	}
 	if cmd.DryRun {
 		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "remove", noun: "membership", limits: publishedPlan.adding})
 	}
 	return c.runJob(&cmd.jobFlags, t)
 }
+
+const scopeRemove = "delete:organization_members"
 
 // readRemovals takes of the results of an import the lines that say that a user
 // was added, and of those of a removal the lines of users who are not removed.
@@ -74,7 +77,7 @@ func readRemovals(_ *job, d *csvfile.Dialect, was origin) error {
 
 // check says what is going to be removed, and holds it against --max-removals.
 func (cmd *removeCmd) check(ctx context.Context, j *job) error {
-	if err := j.conn.need(ctx, []string{"delete:organization_members"}); err != nil {
+	if err := j.conn.need(ctx, []string{scopeRemove}); err != nil {
 		return err
 	}
 	names, err := j.names(ctx)

@@ -48,12 +48,13 @@ func (cmd *rolesCmd) Validate() error {
 func (cmd *rolesCmd) Run(c *console) error {
 	r := &roleRun{rolesCmd: cmd, roles: &auth0.Roles{}}
 	t := task{
-		file:  cmd.File,
-		op:    func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
-		twice: true,
-		read:  r.read,
-		rows:  r.rows,
-		check: r.check,
+		file:   cmd.File,
+		op:     func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
+		twice:  true,
+		scopes: []string{scopeAssign},
+		read:   r.read,
+		rows:   r.rows,
+		check:  r.check,
 	}
 	if cmd.DryRun {
 		t.rows = r.named
@@ -150,6 +151,8 @@ func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
 	})
 }
 
+const scopeAssign = "create:organization_member_roles"
+
 // check makes sure that there are roles, and asks the tenant for what it takes to
 // give them.
 func (r *roleRun) check(ctx context.Context, j *job) error {
@@ -164,7 +167,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	scopes := [][]string{{"create:organization_member_roles"}}
+	scopes := [][]string{{scopeAssign}}
 	if names {
 		scopes = append(scopes, []string{"read:roles"})
 	}
