@@ -53,7 +53,8 @@
 // announced comes from a limit that is not shown. All wait a second. Between two
 // of these just that limit's refill was used: so much, less 3 %, is the pace from
 // then on, and rises slowly until the limit is felt again, about once in 400
-// requests. A Retry-After, on a 429 or 503, holds everybody.
+// requests. If that pace halves, the refusals do not come from a limit: they then
+// cost their second, and no more. A Retry-After, on a 429 or 503, holds everybody.
 //
 // Clocks. Only the reset is a time, by the server's clock. The Date of its answers
 // tells how far that is from ours.

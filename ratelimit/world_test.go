@@ -27,6 +27,8 @@ type world struct {
 
 	trip    trip
 	broken  float64       // share of requests that are answered 503, and charged
+	noise   float64       // share of requests that are refused for nothing, without headers, uncharged
+	storm   time.Duration // how long every 20 seconds all are refused so; 0: never
 	outage  time.Duration // when everything is 503 for 20 seconds, without headers, uncharged; 0: never
 	rival   rival
 	rivalOn int // which limiter the rival uses
@@ -219,6 +221,11 @@ func (s *server) decide(broken bool) *http.Response {
 	resp := &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}
 	if d := time.Since(s.start); s.outage > 0 && d >= s.outage && d < s.outage+20*time.Second {
 		resp.StatusCode = http.StatusServiceUnavailable
+		return resp
+	}
+	if time.Since(s.start)%(20*time.Second) < s.storm || s.noise > 0 && s.rand.Float64() < s.noise {
+		s.refused++
+		resp.StatusCode = http.StatusTooManyRequests
 		return resp
 	}
 	shown := s.verdict
