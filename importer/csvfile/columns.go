@@ -175,7 +175,7 @@ func (c *columns) findSide(s *side, name, by string) (string, error) {
 	}
 	for _, f := range s.fields {
 		if c.results() && f == s.fields[0] && by == "" {
-			continue // a column that was carried along is no better than the ids in front
+			continue // a copied column does not replace the ids in front
 		}
 		i, err := c.byName(f, s.title)
 		if err != nil {
@@ -229,7 +229,7 @@ func (c *columns) named(s *side, name string) (int, error) {
 
 // byName returns the place of the column that is known as the field f; -1 if
 // there is none. Of several, the one that is spelt org_id or user_id wins. A
-// results file may have carried along what was not looked at.
+// results file may hold copies of columns that were not used.
 func (c *columns) byName(f field, title string) (int, error) {
 	found := c.where(func(n string) bool { return slices.Contains(fieldNames[f], fold(n)) })
 	exact := c.where(func(n string) bool { return f == fieldOrgID && n == "org_id" || f == fieldUserID && n == "user_id" })

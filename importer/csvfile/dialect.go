@@ -43,7 +43,7 @@ type Dialect struct {
 
 	// Emails asks for users by their e-mail addresses, even if the file has their
 	// ids too, and for the addresses as [importer.Row.Args]. The columns with the
-	// users are not carried to the results then.
+	// users are not copied to the results then.
 	Emails bool
 
 	// Keys asks for the keys of rows that have their ids too, as the results of a
@@ -53,7 +53,7 @@ type Dialect struct {
 	// Keep carries the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 
-	// KeepKeys are the names of columns of keys that are carried in any case, such
+	// KeepKeys are the names of columns of keys that are copied in any case, such
 	// as [Table.UsedKeys] has found them when the file was read before. Other
 	// names mean nothing.
 	KeepKeys []string

@@ -71,7 +71,7 @@ func isInvisible(r rune) bool {
 // findExports finds the columns that Auth0's own export has written: those in
 // which every value begins with an apostrophe, and none ends with one.
 //
-// A file of ours is none: its ids are as they were sent, or as they could not be.
+// A results file is not one: its ids are written as they were sent.
 func (t *Table) findExports(peeked []raw) {
 	if t.columns.results() {
 		return

@@ -201,8 +201,8 @@ func (l *lines) fill() bool {
 	return false
 }
 
-// maxEmptyReads is the patience of bufio.Reader with a reader that returns
-// nothing and no error.
+// maxEmptyReads is how often a reader may return nothing and no error, as in
+// package bufio.
 const maxEmptyReads = 100
 
 // makeRoom drops what is before the record, or grows the buffer.

@@ -255,7 +255,7 @@ func (t *Table) unread(text string) raw {
 	return r
 }
 
-// excerpt returns the begin of a line.
+// excerpt returns the beginning of a line.
 func excerpt(line []byte) string {
 	const most = 200 // bytes
 	rest := ""

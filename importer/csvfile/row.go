@@ -227,8 +227,8 @@ func (t *Table) sameOrg(named ref) bool {
 // staysRejected reports whether a row that an earlier run has rejected is as it
 // was. A row whose keys led to nobody is looked up again, and one that somebody
 // has given its ids is taken as it is now. Any other is rejected until its
-// status is taken out: the file tells no more what a run with other flags would
-// make of the columns that were carried along.
+// status is removed: the file does not say with which flags its other columns
+// were read.
 func (t *Table) staysRejected(r raw, org, user ref) bool {
 	switch strings.TrimSpace(r.Code) {
 	case "":
@@ -279,7 +279,7 @@ func (t *Table) kept(r raw) []string {
 	return r.kept
 }
 
-// keep returns a value as it is carried to the results.
+// keep returns a value as it is copied to the results.
 func keep(value string) string {
 	return strings.ToValidUTF8(strings.TrimSpace(value), "\uFFFD")
 }
@@ -293,7 +293,7 @@ type Result struct {
 }
 
 // resultsHeader is how the results and failures files of a run begin. Columns
-// that were carried along come behind it.
+// that were copied come behind it.
 var resultsHeader = []string{
 	"line", "org_id", "user_id", "status", "http_status",
 	"error_code", "message", "attempts", "correlation_id", "timestamp",

@@ -1,6 +1,6 @@
 // Package csvfile reads rows for package importer from a CSV file, whatever
 // program wrote it: it finds out compression, encoding, line ends, delimiter and
-// columns, mends what it safely can, and says of every other row why it can't be
+// columns, repairs what it safely can, and says of every other row why it can't be
 // sent.
 package csvfile
 
@@ -21,7 +21,7 @@ import (
 
 // Table is a CSV file whose header has been read.
 type Table struct {
-	// Kept are the names of the columns that are carried to the results, as
+	// Kept are the names of the columns that are copied to the results, as
 	// they stand in the header. It is empty unless Dialect asks for them.
 	Kept []string
 
@@ -69,7 +69,7 @@ const peekRows = 100
 // The results of an earlier run are an input too, whatever d says of the
 // original's delimiter, encoding and columns. The rows that are in are
 // [importer.Settled], and what was rejected because it could not be read is
-// rejected until somebody mends it.
+// rejected until somebody corrects it.
 //
 // Every error is an *[InputError].
 func Open(r io.Reader, d Dialect) (*Table, error) {

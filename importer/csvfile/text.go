@@ -269,7 +269,7 @@ func contradicts(head []byte, named string) string {
 	return ""
 }
 
-// isUTF8 reports whether the begin of a file is UTF-8. Its last character may be
+// isUTF8 reports whether the beginning of a file is UTF-8. Its last character may be
 // cut off.
 func isUTF8(head []byte) bool {
 	if len(head) == sniffSize {
