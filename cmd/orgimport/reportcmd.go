@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"orgimport/importer/auth0"
@@ -55,13 +56,15 @@ func (cmd *reportCmd) Run(c *console) error {
 		events = in
 	}
 	about := page.Page{Results: results.name, Version: version(), Made: time.Now(), Advise: auth0.Advise}
-	write := func(w io.Writer) error {
-		rows, err := csvfile.Decompress(results)
-		if err != nil {
-			return err
-		}
-		return page.Write(w, rows, events, about)
+	dir := "" // where temporary files go
+	if cmd.Output != "-" {
+		dir = filepath.Dir(behindLinks(cmd.Output))
 	}
+	if err := results.spool(dir); err != nil {
+		return stoppedOr(ctx, fmt.Errorf("can't keep %s to read it twice: %w", results.name, err))
+	}
+	open := func() (io.Reader, error) { return csvfile.Decompress(results.again()) }
+	write := func(w io.Writer) error { return page.Write(w, open, events, about) }
 	if cmd.Output == "-" {
 		return resultsError(results.name, write(c.stdout))
 	}

@@ -57,6 +57,11 @@ type failing struct{ err error }
 
 func (f *failing) Write([]byte) (int, error) { return 0, f.err }
 
+// again opens a results file, as often as it is asked to.
+func again(file string) func() (io.Reader, error) {
+	return func() (io.Reader, error) { return strings.NewReader(file), nil }
+}
+
 // render returns the page about results and events; no events are nil.
 func render(t testing.TB, results, events string) string {
 	t.Helper()
@@ -66,7 +71,7 @@ func render(t testing.TB, results, events string) string {
 		log = strings.NewReader(events)
 	}
 	about := page.Page{Results: "results.csv", Version: "v1.2.3", Made: noon.Add(time.Hour)}
-	if err := page.Write(&html, strings.NewReader(results), log, about); err != nil {
+	if err := page.Write(&html, again(results), log, about); err != nil {
 		t.Fatal(err)
 	}
 	return html.String()
@@ -114,7 +119,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		}},
 		{"all of a pipe done", results(t, nil, added), []report.Event{start, stop}, []string{"Every row is done"}},
 		{"one not done", results(t, nil, added, failed), nil, []string{"1 of 2 rows is not done", "added 1 50.0 %", "failed 1 50.0 %"}},
-		{"none done", results(t, nil, failed, failed), nil, []string{"None of 2 rows is done", "failed 2 100 %"}},
+		{"none done", results(t, nil, failed, outcome(4, "org_a", "auth0|2", importer.Failed)), nil, []string{"None of 2 rows is done", "failed 2 100 %"}},
 		{"stopped", results(t, nil, added), []report.Event{start, rows(10), stopped}, []string{
 			"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "The last run was stopped with exit code 130: stopped by SIGINT.",
 		}},
@@ -247,6 +252,22 @@ func TestPageHasTheLinesOfTheResults(t *testing.T) {
 	}
 }
 
+// A run that goes on with results appends to them. Until it ends, a row that it
+// tried again has two lines.
+func TestPageCountsARowOnce(t *testing.T) {
+	failed, added := outcome(3, "org_a", "auth0|2", importer.Failed), outcome(3, "org_a", "auth0|2", importer.Added)
+	sending := outcome(4, "org_a", "auth0|3", importer.Sending)
+	rejected := outcome(5, "", "", importer.Rejected)
+	moved := outcome(3, "org_a", "auth0|9", importer.Added) // on a line that was put in
+	file := results(t, nil, failed, sending, rejected, added, moved, outcome(4, "org_a", "auth0|3", importer.Failed), rejected)
+	got := text(render(t, file, ""))
+	for _, want := range []string{"2 of 4 rows are not done", "added 2 50.0 %", "failed 1 25.0 %", "rejected 1 25.0 %", "1 organization, 1 with"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+}
+
 func TestPageExplainsEachCause(t *testing.T) {
 	tests := []struct {
 		status importer.Status
@@ -270,7 +291,7 @@ func TestPageExplainsEachCause(t *testing.T) {
 			o.Code = tt.code
 			card := func(about page.Page) string {
 				var html strings.Builder
-				if err := page.Write(&html, strings.NewReader(results(t, nil, o)), nil, about); err != nil {
+				if err := page.Write(&html, again(results(t, nil, o)), nil, about); err != nil {
 					t.Fatal(err)
 				}
 				_, card, _ := strings.Cut(html.String(), `<article`)
@@ -378,21 +399,13 @@ func TestPageNeedsNothingFromElsewhere(t *testing.T) {
 func TestPageIsBounded(t *testing.T) {
 	source := rand.New(rand.NewPCG(1, 2))
 	const rows = 3_000
-	r, w := io.Pipe()
-	go func() {
-		results := report.NewWriter(w, nil, nil)
-		err := results.WriteHeader()
-		for i := range rows {
-			o := outcome(i+2, strings.Repeat("+", 300)+fmt.Sprint(i), strings.Repeat(`"`, 1000), importer.Failed)
-			o.Message = strings.Repeat("<'", 200+i%7) + strings.Repeat(string(rune('一'+source.IntN(20000))), 5)
-			if err == nil {
-				err = results.Write([]importer.Outcome{o})
-			}
-		}
-		w.CloseWithError(err)
-	}()
+	outcomes := make([]importer.Outcome, rows)
+	for i := range outcomes {
+		outcomes[i] = outcome(i+2, strings.Repeat("+", 300)+fmt.Sprint(i), strings.Repeat(`"`, 1000), importer.Failed)
+		outcomes[i].Message = strings.Repeat("<'", 200+i%7) + strings.Repeat(string(rune('一'+source.IntN(20000))), 5)
+	}
 	var html bytes.Buffer
-	if err := page.Write(&html, r, nil, page.Page{Results: "results.csv"}); err != nil {
+	if err := page.Write(&html, again(results(t, nil, outcomes...)), nil, page.Page{Results: "results.csv"}); err != nil {
 		t.Fatal(err)
 	}
 	if html.Len() > 5<<20 {
@@ -406,19 +419,23 @@ func TestPageIsBounded(t *testing.T) {
 
 func TestPageRefusesWhatIsNoResultsFile(t *testing.T) {
 	bad := new(report.HeaderError)
-	if err := page.Write(io.Discard, strings.NewReader("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
+	if err := page.Write(io.Discard, again("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestPagePassesErrorsOn(t *testing.T) {
 	broken := errors.New("input/output error")
-	good := func() io.Reader { return strings.NewReader(header + "\n") }
-	ends := io.MultiReader(good(), iotest.ErrReader(broken))
+	good := again(header + "\n")
+	ends := func() (io.Reader, error) {
+		return io.MultiReader(strings.NewReader(header+"\n"), iotest.ErrReader(broken)), nil
+	}
+	closed := func() (io.Reader, error) { return nil, broken }
 	for name, err := range map[string]error{
-		"results": page.Write(io.Discard, ends, nil, page.Page{}),
-		"events":  page.Write(io.Discard, good(), iotest.ErrReader(broken), page.Page{}),
-		"page":    page.Write(&failing{err: broken}, good(), nil, page.Page{}),
+		"results":         page.Write(io.Discard, ends, nil, page.Page{}),
+		"results to open": page.Write(io.Discard, closed, nil, page.Page{}),
+		"events":          page.Write(io.Discard, good, iotest.ErrReader(broken), page.Page{}),
+		"page":            page.Write(&failing{err: broken}, good, nil, page.Page{}),
 	} {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", name, err)
@@ -434,7 +451,7 @@ func FuzzPage(f *testing.F) {
 			`{"time":"9999-03-01T12:00:00Z","kind":"pause","seconds":1e308}`+"\n"))
 	f.Fuzz(func(t *testing.T, results, events []byte) {
 		var html bytes.Buffer
-		err := page.Write(&html, bytes.NewReader(results), bytes.NewReader(events), page.Page{})
+		err := page.Write(&html, again(string(results)), bytes.NewReader(events), page.Page{})
 		if bad := new(report.HeaderError); err != nil && !errors.As(err, &bad) {
 			t.Fatal(err)
 		}
@@ -463,7 +480,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := page.Write(io.Discard, bytes.NewReader(file.Bytes()), nil, page.Page{}); err != nil {
+		if err := page.Write(io.Discard, again(file.String()), nil, page.Page{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -41,21 +42,65 @@ type organization struct {
 const maxOrganizations = 100_000
 
 // readTally reads a results file.
-func readTally(results io.Reader) (*tally, error) {
-	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
-	r, err := report.NewReader(results)
+func readTally(open func() (io.Reader, error)) (*tally, error) {
+	r, err := openResults(open)
 	if err != nil {
 		return nil, err
 	}
+	replaced, err := replacedLines(r)
+	if err != nil {
+		return nil, err
+	}
+	if r, err = openResults(open); err != nil {
+		return nil, err
+	}
+	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
 	d.failures.open(r.Kept)
+	n := 0
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
 		}
-		d.add(&o)
+		if !replaced[n] {
+			d.add(&o)
+		}
+		n++
 	}
 	d.damaged, d.torn = r.Damaged, r.Torn
 	return d, nil
+}
+
+func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
+	in, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return report.NewReader(in)
+}
+
+// replacedLines returns which outcomes, counted from 0, a later one of the same
+// row replaces: of a row that was not done and was tried again.
+func replacedLines(r *report.Reader) (map[int]bool, error) {
+	replaced := make(map[int]bool)
+	open := make(map[uint64]int)
+	seed := maphash.MakeSeed()
+	n := 0
+	for o, err := range r.Outcomes() {
+		if err != nil {
+			return nil, err
+		}
+		row := maphash.Comparable(seed, [3]any{o.Row.Line, o.Row.OrgID, o.Row.UserID})
+		if before, ok := open[row]; ok {
+			replaced[before] = true
+		}
+		if o.Status.Settled() {
+			delete(open, row)
+		} else {
+			open[row] = n
+		}
+		n++
+	}
+	return replaced, nil
 }
 
 func (d *tally) add(o *importer.Outcome) {
