@@ -80,11 +80,12 @@ func (cmd *reportCmd) Run(c *console) error {
 func resultsError(name string, err error) error {
 	var header *report.HeaderError
 	var tenants *report.OtherTenantError
+	var operation *report.OtherOperationError
 	var file *fs.PathError
 	switch {
 	case errors.As(err, &header):
 		return usagef("name the file that orgimport import wrote as its --results", "%s: %w", name, err)
-	case errors.As(err, &tenants):
+	case errors.As(err, &tenants), errors.As(err, &operation):
 		return usagef("", "%s: %w", name, err)
 	case errors.As(err, &file):
 		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
