@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -574,4 +575,59 @@ func TestATenantThatHasNobodyIsTheWrongOne(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStoppedLookUpsWriteNothing: whatever ends a run that looks up, there are no
+// results yet, and the run that goes on begins anew.
+func TestStoppedLookUpsWriteNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		exports auth0test.Exports
+		args    []string
+		signal  time.Duration // after which there is one
+		code    int
+	}{
+		"a signal":               {exports: auth0test.Exports{Duration: time.Hour}, signal: time.Minute, code: exitSignal + int(syscall.SIGTERM)},
+		"--max-duration":         {exports: auth0test.Exports{Duration: time.Hour}, args: []string{"--max-duration", "5m"}, code: exitDuration},
+		"a job that takes long":  {exports: auth0test.Exports{Duration: time.Hour}, code: exitTemporary},
+		"--lookup-wait":          {exports: auth0test.Exports{Duration: 5 * time.Minute}, args: []string{"--lookup-wait", "1m"}, code: exitTemporary},
+		"a job that fails":       {exports: auth0test.Exports{Fail: 9}, code: exitTemporary},
+		"other jobs":             {exports: auth0test.Exports{Busy: 1000}, code: exitTemporary},
+		"a download that breaks": {exports: auth0test.Exports{Cut: 99}, code: exitTemporary},
+	} {
+		onFakeClock(t, name, func(t *testing.T) {
+			c, in := keyedInput(60, 5)
+			p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs, Exports: test.exports}), in.csv)
+			r := p.start(append([]string{"--lookup", "export", "--events", "events.jsonl"}, test.args...)...)
+			if test.signal > 0 {
+				time.AfterFunc(test.signal, func() { r.signals <- syscall.SIGTERM })
+			}
+			e := r.end()
+			if e.code != test.code {
+				t.Errorf("exit code %d, want %d:\n%s", e.code, test.code, e.stderr)
+			}
+			if files := p.files(); !slices.Equal(files, []string{"members.csv"}) || p.asked(auth0test.WriteMembers) > 0 {
+				t.Errorf("%q are there, and %d writes were sent", files, p.asked(auth0test.WriteMembers))
+			}
+			p.tellsNobody(e)
+			p.run(exitRows, "--lookup", "each", "--resume")
+			p.holds(in, true)
+		})
+	}
+}
+
+// TestOtherExportsAreWaitedFor longer than for a limit: the refusal says nothing
+// of that.
+func TestOtherExportsAreWaitedFor(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		c, in := keyedInput(60, 5)
+		p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs, Exports: auth0test.Exports{Busy: 60}}), in.csv)
+		e := p.run(exitRows, "--lookup", "export")
+		p.holds(in, true)
+		if e.took < 10*time.Minute || e.took > 30*time.Minute {
+			t.Errorf("it took %s", e.took)
+		}
+		if writes, sent := p.asked(auth0test.WriteMembers), p.tenant.Stats().Total(); !strings.Contains(e.stderr, fmt.Sprintf("\n%d requests", sent-2)) || writes != 9 {
+			t.Errorf("the tenant has counted %d requests, a token and a download among them:\n%s", sent, e.stderr)
+		}
+	})
 }
