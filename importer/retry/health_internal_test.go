@@ -1,6 +1,10 @@
 package retry
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"time"
+)
 
 func TestBlameOfAFailure(t *testing.T) {
 	for _, test := range []struct {
@@ -16,10 +20,47 @@ func TestBlameOfAFailure(t *testing.T) {
 		{"an outage for all, no answer ever", situation{failures: 9, counted: 1, max: 8, streak: 20}, nobodyYet},
 		{"an outage of its own", situation{failures: 8, counted: 3, max: 8, streak: 8, alone: true, othersAnswered: true}, theRequest},
 		{"an outage, and nobody else calls", situation{failures: 99, counted: 3, max: 8, streak: 99, alone: true}, nobodyYet},
+		{"an outage for all, after others were answered", situation{failures: 3, counted: 3, max: 3, streak: 9, othersAnswered: true}, nobodyYet},
 		{"an outage for all, no attempt left outside of it", situation{failures: 3, counted: 3, max: 3, streak: 9}, theServer},
 	} {
 		if got := blame(test.situation); got != test.want {
 			t.Errorf("%s: %d, want %d", test.name, got, test.want)
 		}
+	}
+}
+
+// TestFailureOfOneRequestLeavesTheStreakOfOthers has a request be to blame while
+// another fails too: what is known of the other stays.
+func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
+	var h health
+	choking, other := &Call{}, &Call{}
+	failure := Result{Meaning: Passing, Status: 503, Err: errors.New("503")}
+	h.answered(nil) // since both began
+	h.failed(other, nil, failure, time.Now(), 8, time.Hour)
+	if v := h.failed(choking, nil, failure, time.Now(), 1, time.Hour); !errors.Is(v.err, failure.Err) || h.streak != 2 {
+		t.Errorf("error %v, a streak of %d, want the failure and 2", v.err, h.streak)
+	}
+}
+
+// TestLateFailuresDoNotPostponeTheProbe has requests fail that were on the wire
+// when the outage began.
+func TestLateFailuresDoNotPostponeTheProbe(t *testing.T) {
+	var h health
+	failure := Result{Meaning: Passing, Status: 503, Err: errors.New("503")}
+	now := time.Now()
+	for range outageFrom {
+		h.failed(&Call{}, nil, failure, now, 8, time.Hour)
+	}
+	next := h.outage.next
+	for range 20 {
+		h.failed(&Call{}, nil, failure, now, 8, time.Hour)
+	}
+	if !h.outage.next.Equal(next) {
+		t.Errorf("the next request may go %s later", h.outage.next.Sub(next))
+	}
+	<-h.outage.turn
+	h.failed(&Call{}, h.outage.turn, failure, now.Add(time.Minute), 8, time.Hour)
+	if !h.outage.next.After(now.Add(time.Minute)) {
+		t.Error("the probe that failed did not postpone the next")
 	}
 }

@@ -64,7 +64,7 @@ func (h *health) admit(ctx context.Context) (probe, error) {
 			continue
 		case <-o.turn:
 		}
-		if Sleep(ctx, h.untilNext(o), o.ended) && h.untilNext(o) <= 0 {
+		if Sleep(ctx, h.untilNext(o), o.ended) {
 			return o.turn, nil
 		}
 		o.turn.giveBack()
