@@ -80,7 +80,8 @@ type connection struct {
 	tell    *observer
 
 	tokenPace *ratelimit.Transport
-	known     atomic.Bool // the API has answered
+	heard     atomic.Bool // something has answered at the tenant's address
+	known     atomic.Bool // the API has
 	mu        sync.Mutex
 	classes   []*ratelimit.Transport
 }
@@ -157,7 +158,7 @@ func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
 }
 
 func (c *connection) retries() retry.Client {
-	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.tell.event}
+	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.tell.event, Heard: &c.heard}
 }
 
 // credentials gathers what the environment holds.

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -55,7 +56,20 @@ type Client struct {
 	// concurrently and must be quick.
 	OnEvent func(Event)
 
+	// Heard is set once the server has answered anything. What keeps requests
+	// from it after that may pass; see [UnreachableError]. The clients of one
+	// server may share it; nil: it is this client's own.
+	Heard *atomic.Bool
+
+	heard  atomic.Bool
 	health health
+}
+
+func (c *Client) everHeard() *atomic.Bool {
+	if c.Heard != nil {
+		return c.Heard
+	}
+	return &c.heard
 }
 
 // Call is one request with its repeats.
@@ -114,6 +128,9 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 		}
 		call.Sent++
 		call.Status = r.Status
+		if r.Status != 0 {
+			c.everHeard().Store(true)
+		}
 		switch r.Meaning {
 		case Settled:
 			c.tell(c.health.answered(p)...)
@@ -138,7 +155,7 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, fina
 	if errors.As(err, &permanent) && permanent.Permanent() {
 		return nil, err
 	}
-	if !c.health.everHeard() {
+	if !c.everHeard().Load() {
 		if e := unreachable(err); e != nil {
 			return nil, e
 		}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -517,8 +518,10 @@ func TestServerThatCannotBeReached(t *testing.T) {
 					}
 					return reply(204, ""), nil
 				}}
-				c := newClient(t, s)
-				for range 2 {
+				var heard atomic.Bool
+				for range 2 { // a client each
+					c := newClient(t, s)
+					c.Heard = &heard
 					if _, err := c.send(t.Context(), "a"); err != nil {
 						t.Error(err)
 					}

@@ -16,8 +16,7 @@ const outageFrom = 3
 // the third on it is an outage, see outage.go.
 type health struct {
 	mu      sync.Mutex
-	heard   bool // the server has answered something, be it a failure
-	answers int  // usable answers so far: any but passing failures and such as 429s
+	answers int // usable answers so far: any but passing failures and such as 429s
 
 	streak int
 	since  time.Time // first failure of the streak
@@ -44,13 +43,6 @@ func (h *health) usable() int {
 	return h.answers
 }
 
-// everHeard reports whether the server has ever answered.
-func (h *health) everHeard() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.heard
-}
-
 // givenUp returns a channel that is closed when the client gives up.
 func (h *health) givenUp() <-chan struct{} {
 	h.mu.Lock()
@@ -71,7 +63,6 @@ func (h *health) answered(p probe) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer p.giveBack()
-	h.heard = true
 	h.answers++
 	return h.recover()
 }
@@ -82,7 +73,6 @@ func (h *health) refused(p probe) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer p.giveBack()
-	h.heard = true
 	return h.recover()
 }
 
@@ -94,7 +84,6 @@ func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempt
 	if h.gaveUp != nil {
 		return verdict{err: h.gaveUp}
 	}
-	h.heard = h.heard || r.Status != 0
 	call.failures++
 	if p == nil {
 		call.counted++
