@@ -189,6 +189,19 @@ func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
 	}
 }
 
+func TestCausesGroupRowsThatCouldNotBeRead(t *testing.T) {
+	var s report.Summary
+	for i, row := range []string{"org_a,x,y", "org_b,z: w,v"} {
+		o := outcome(i+2, "", "", importer.Rejected)
+		o.Code, o.Message = "row_unreadable", "3 fields, the header has 2: "+row
+		s.Add([]importer.Outcome{o})
+	}
+	causes := s.Causes()
+	if len(causes) != 1 || causes[0].Message != "… fields, the header has …" || causes[0].Examples[1].Message != "3 fields, the header has 2: org_b,z: w,v" {
+		t.Errorf("got %+v", causes)
+	}
+}
+
 func TestCausesAreBounded(t *testing.T) {
 	var s report.Summary
 	for i := range 2000 {
