@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -426,9 +427,11 @@ func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // saved counts the requests that look-ups save: those that the rows would fill
-// that they have settled, or whose id they have found to be nobody's.
+// that they have settled, or whose id they have found to be nobody's. Rows may
+// still pass when a stopped run adds up.
 type saved struct {
 	size int // rows in a request
+	mu   sync.Mutex
 	orgs map[uint64]*struct{ all, sent int32 }
 	seed maphash.Seed
 }
@@ -460,6 +463,8 @@ func (s *saved) add(row importer.Row) {
 		return
 	}
 	key := maphash.String(s.seed, row.OrgID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	org := s.orgs[key]
 	if org == nil {
 		org = new(struct{ all, sent int32 })
@@ -473,6 +478,8 @@ func (s *saved) add(row importer.Row) {
 
 // requests returns how many were saved so far.
 func (s *saved) requests() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	batches := func(rows int32) int { return (int(rows) + s.size - 1) / s.size }
 	for _, org := range s.orgs {
 		n += batches(org.all) - batches(org.sent)

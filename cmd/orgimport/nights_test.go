@@ -5,11 +5,14 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
 )
 
@@ -321,4 +324,29 @@ func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 			t.Errorf("the failures are\n%s", got)
 		}
 	})
+}
+
+// TestStoppedRunAddsUpWhileItsInputIsStillRead: the reader of a stopped run is not
+// waited for, and what it counts is asked for all the same.
+func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
+	s := newSaved(10)
+	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Settled{Status: importer.AlreadyMember}}
+	rows := func(yield func(importer.Row, error) bool) {
+		for i := range 1000 {
+			row.OrgID = fmt.Sprint("org_", i)
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for range s.count(rows) {
+			continue
+		}
+	})
+	for s.requests() < 1000 {
+		runtime.Gosched()
+	}
+	reader.Wait()
 }

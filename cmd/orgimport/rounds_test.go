@@ -254,26 +254,30 @@ func (r *round) run(h hardship) (done bool, err error) {
 		return false, err
 	}
 	signals := make(chan os.Signal, 1)
-	var killed map[string][]byte // the files when it was
 	var killing error
+	kills := make(chan map[string][]byte, 1) // the files when it is killed
+	ends := func() bool { return true }
 	if h.after > 0 {
-		timer := time.AfterFunc(h.after, func() {
-			if h.killed {
-				killed, killing = r.files()
-			} else {
+		ends = time.AfterFunc(h.after, func() {
+			if !h.killed {
 				signals <- syscall.SIGTERM
+				return
 			}
-		})
-		defer timer.Stop()
+			var files map[string][]byte
+			files, killing = r.files()
+			kills <- files
+		}).Stop
 	}
 	args := []string{
 		"import", r.path("members.csv"), "--resume", "--results", r.path("results.csv"),
 		"--failures", r.path("failures.csv"), "--events", r.path("events.jsonl"),
 	}
 	code, _, said := r.command(signals, append(append(args, r.flags...), h.flags...)...)
-	if killed != nil || killing != nil {
+	killed := !ends() && h.killed
+	if killed {
+		files := <-kills
 		// What it did from then on has not happened, but for what reached the tenant.
-		if err := errors.Join(killing, r.restore(killed)); err != nil {
+		if err := errors.Join(killing, r.restore(files)); err != nil {
 			return false, err
 		}
 	} else {
@@ -287,7 +291,7 @@ func (r *round) run(h hardship) (done bool, err error) {
 		return false, err
 	}
 	if err := keeps(before, after); err != nil {
-		return false, fmt.Errorf("exit code %d, killed %t: %w\n%s", code, killed != nil, err, said)
+		return false, fmt.Errorf("exit code %d, killed %t: %w\n%s", code, killed, err, said)
 	}
 	return done, r.damage(h)
 }
