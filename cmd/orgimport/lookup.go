@@ -91,9 +91,12 @@ func (l *lookups) progress() (progress, bool) {
 		return progress{}, false
 	}
 	words := "looking up " + p.name
-	if p.of > 0 {
+	switch {
+	case p.name == auth0.PhaseExport: // its progress is in percent, if the tenant tells it
+		words = "waiting for the tenant's export of users"
+	case p.of > 0:
 		words += ": " + report.Number(p.done) + "/" + report.Number(p.of)
-	} else if p.done > 0 {
+	case p.done > 0:
 		words += ": " + report.Number(p.done)
 	}
 	return progress{done: int64(p.done), total: int64(p.of), elapsed: time.Since(p.began), words: words}, true

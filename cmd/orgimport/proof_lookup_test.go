@@ -626,8 +626,22 @@ func TestOtherExportsAreWaitedFor(t *testing.T) {
 		if e.took < 10*time.Minute || e.took > 30*time.Minute {
 			t.Errorf("it took %s", e.took)
 		}
+		e.says(t, "progress: looking up users")
 		if writes, sent := p.asked(auth0test.WriteMembers), p.tenant.Stats().Total(); !strings.Contains(e.stderr, fmt.Sprintf("\n%d requests", sent-2)) || writes != 9 {
 			t.Errorf("the tenant has counted %d requests, a token and a download among them:\n%s", sent, e.stderr)
 		}
+	})
+}
+
+// TestPhasesAreShown as long as they take.
+func TestPhasesAreShown(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		c, in := keyedInput(600, 5)
+		tenant := newLookUpTenant(auth0test.Config{
+			Users: c.users, Organizations: c.orgs,
+			Exports: auth0test.Exports{Duration: 2 * time.Minute, TimeLeft: true},
+		})
+		newQuickProgram(t, tenant, in.csv).run(exitRows).says(t, "progress: waiting for the tenant's export of users, about ")
+		newQuickProgram(t, tenant, in.csv).run(exitRows, "--lookup", "each", "--rate", "10").says(t, "progress: looking up users: ")
 	})
 }
