@@ -211,7 +211,7 @@ func TestLinksAndDevicesStayWhatTheyAre(t *testing.T) {
 			}
 		}
 		args := []string{"--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom", "--events", "events.jsonl"}
-		p.partly(in, p.run(exitDuration, append(args, "--max-duration", "100ms")...))
+		p.partly(in, p.run(exitDuration, append(args, "--max-duration", "120ms")...))
 		if err := os.Chmod(filepath.Join(volume, "results.csv"), 0o640); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,8 +123,10 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := checkProxy(s.getenv); err != nil {
-		return nil, err
+	if base.Scheme == "https" {
+		if err := cmp.Or(checkProxy(s.getenv), checkRoots(s.getenv)); err != nil {
+			return nil, err
+		}
 	}
 	c := &connection{base: base, pace: pace, tell: tell}
 	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
@@ -245,6 +249,24 @@ func checkProxy(getenv func(string) string) error {
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
 			return usagef("set it to such as http://proxy.example.com:3128, or unset it", "%s is not the address of a proxy", name)
 		}
+	}
+	return nil
+}
+
+// checkRoots returns an error if a variable names root certificates that can't be
+// used, which crypto/x509 silently does without.
+func checkRoots(getenv func(string) string) error {
+	const name = "SSL_CERT_FILE"
+	path := getenv(name)
+	if path == "" {
+		return nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return usagef("name a file that this user can read, or unset it", "%s: %w", name, err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return usagef("name a file with root certificates, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----", "%s: %s holds no certificate in PEM form", name, path)
 	}
 	return nil
 }

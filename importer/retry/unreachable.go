@@ -70,6 +70,15 @@ func obstacleIn(err error) (o Obstacle, found bool) {
 		}
 		return 0, false
 	}
+	if socks, ok := errors.AsType[*net.OpError](err); ok && strings.HasPrefix(socks.Op, "socks") {
+		switch text := socks.Err.Error(); {
+		case strings.Contains(text, "authentication"):
+			return ProxyLogin, true
+		case strings.Contains(text, "not allowed by ruleset"):
+			return ProxyRefusal, true
+		}
+		return 0, false
+	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return NotValid, true
 	}
