@@ -1,11 +1,16 @@
 package main
 
 import (
+	"errors"
 	"net/http"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"orgimport/importer/auth0/auth0test"
 )
 
 // silent never answers.
@@ -26,6 +31,36 @@ func TestPingThatHangsIsNotWaitedForLong(t *testing.T) {
 		}
 		if !strings.Contains(warned, "the ping of 0 failed") || strings.Contains(warned, "t0ken") {
 			t.Errorf("it warns of %q", warned)
+		}
+	})
+}
+
+// TestPingOfTheStartComesBeforeThatOfTheEnd, however long it takes, and what went
+// wrong with it is said before the summary.
+func TestPingOfTheStartComesBeforeThatOfTheEnd(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, newProofInput(proofLines(20, 2)).csv)
+		run := p.prepare("import", "members.csv", "--ping", "https://hc.example/secret")
+		var pings []string
+		run.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host != "hc.example" {
+				return tenant.RoundTrip(r)
+			}
+			ping := path.Base(r.URL.Path)
+			if ping == "start" {
+				time.Sleep(5 * time.Second)
+			}
+			pings = append(pings, ping)
+			return nil, errors.New("no such host")
+		})
+		e := p.begin(run).end()
+		if e.code != exitDone || !slices.Equal(pings, []string{"start", "0"}) {
+			t.Errorf("exit code %d, pings %q", e.code, pings)
+		}
+		_, summary, _ := strings.Cut(e.stderr, "20 rows = ")
+		if strings.Count(e.stderr, "no such host") != 2 || strings.Contains(summary, "no such host") {
+			t.Errorf("stderr is\n%s", e.stderr)
 		}
 	})
 }
