@@ -463,7 +463,7 @@ func FuzzPage(f *testing.F) {
 
 // BenchmarkPage makes the page of a million rows, of which every fifth failed:
 //
-//	go test ./report -run '^$' -bench Page -benchtime 1x
+//	go test ./report/page -run '^$' -bench Page -benchtime 1x
 func BenchmarkPage(b *testing.B) {
 	var file bytes.Buffer
 	w := report.NewWriter(&file, nil, nil)
