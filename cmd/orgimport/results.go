@@ -78,30 +78,30 @@ func resumeResults(path, tenant string, op importer.Op, kept []string) (*results
 	if r.found, err = os.Stat(path); err != nil {
 		return nil, writeError(path, err)
 	}
-	if err := r.read(io.Discard); err != nil {
+	if r.before, err = r.read(io.Discard); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 // read reads the results file, and writes to w what stays of it.
-func (r *results) read(w io.Writer) error {
+func (r *results) read(w io.Writer) (*report.Journal, error) {
 	old, err := os.Open(r.path)
 	if err != nil {
-		return writeError(r.path, err)
+		return nil, writeError(r.path, err)
 	}
 	defer old.Close()
-	r.before, err = report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
+	before, err := report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
 	var header *report.HeaderError
 	var tenants *report.OtherTenantError
 	var operation *report.OtherOperationError
 	switch {
 	case errors.As(err, &header), errors.As(err, &tenants), errors.As(err, &operation):
-		return usagef("give this run another --results", "can't go on with %s: %w", r.path, err)
+		return nil, usagef("give this run another --results", "can't go on with %s: %w", r.path, err)
 	case err != nil:
-		return writeError(r.path, err)
+		return nil, writeError(r.path, err)
 	}
-	return nil
+	return before, nil
 }
 
 // use goes on with f, which has the results so far.
@@ -143,9 +143,10 @@ func (r *results) rewrite() error {
 	if err != nil || !os.SameFile(now, r.found) || now.Size() != r.found.Size() || !now.ModTime().Equal(r.found.ModTime()) {
 		return r.disturbed("changed by something else while the run waited for its first answer, which is lost")
 	}
-	before := r.before
-	err = replaceFile(r.path, 0o600, r.read)
-	r.before = before // which the rows are held against
+	err = replaceFile(r.path, 0o600, func(w io.Writer) error {
+		_, err := r.read(w) // the rows are held against what was read first
+		return err
+	})
 	if err != nil {
 		return writeError(r.path, err)
 	}
