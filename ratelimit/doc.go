@@ -33,7 +33,8 @@
 //
 // Reserve. A bucket that drips fills as fast at one level as at another. So what
 // 3 s bring back is left in it, at most 40 %, which costs 3 s once. In a window,
-// what is kept is lost, so there just the reserve is kept.
+// what is kept is lost, and so is what a bucket can't hold that fills within two
+// seconds: there just the reserve is kept.
 //
 // Two limits. A server with several shows the one with the least left. What was
 // learnt of one is forgotten when another is shown. What is kept of a large limit

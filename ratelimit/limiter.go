@@ -134,7 +134,8 @@ func (l *limiter) flow() float64 { return l.trust * l.shown.refill }
 func (l *limiter) keep() int {
 	b, keep := l.shown, l.reserve.of(l.shown.limit)
 	if !l.reserve.isZero() {
-		keep = max(keep, int(min(l.dripShare*float64(b.limit), b.refill*l.dripTime.Seconds())))
+		room := float64(b.limit) - 2*b.refill*l.settle.Seconds() // a bucket that soon overflows has none
+		keep = max(keep, int(min(l.dripShare*float64(b.limit), b.refill*l.dripTime.Seconds(), room)))
 	}
 	if l.smallest < b.limit && keep <= l.rimMost*l.smallest {
 		keep = min(keep, int(l.rim*float64(l.smallest)))
