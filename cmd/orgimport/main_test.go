@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts types what people type, and looks at what they see.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,

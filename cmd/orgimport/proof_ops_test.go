@@ -171,7 +171,7 @@ type undoing struct {
 func newUndo(t *testing.T) *undoing {
 	tenant := newServedTenant(t, auth0test.Config{
 		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
-		Limits:  proofLimit(auth0test.Limit{Size: 60, Per: 200, Interval: time.Second}),
+		Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 1000, Per: 1000, Interval: time.Second})},
 	})
 	in := newProofInput(mixed(7, proofLines(400, 16), 3, 2, 3, 4))
 	u := &undoing{tenant: tenant, program: newProgram(t, tenant, in.csv), rng: rand.New(rand.NewPCG(7, 1))}
@@ -197,7 +197,7 @@ func inviting(lost bool) auth0test.Config {
 	cfg := auth0test.Config{
 		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond)},
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.WriteInvitations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 100, Interval: time.Second}),
+			auth0test.WriteInvitations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 100, Per: 100, Interval: time.Second}),
 		}},
 		Chances: []auth0test.Chance{
 			fault(0.04, auth0test.Fault{Cut: auth0test.Reset, Applied: true}),
