@@ -20,6 +20,10 @@ const (
 	Sending         Status = "sending"
 )
 
+// CodeUnknownOutcome is the error code of a failed row that may have been done all
+// the same, and must not be done twice: no later run sends it.
+const CodeUnknownOutcome = "unknown_outcome"
+
 // StatusInfo is what there is to know of a status. Whatever depends on statuses
 // ranges over [Statuses], so that a new one is a new line there.
 type StatusInfo struct {

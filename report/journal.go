@@ -49,10 +49,6 @@ type unsentLine struct {
 	status importer.Status
 }
 
-// UnknownOutcome is the error code of a failed row that may have been done all
-// the same, and must not be done twice. No later run sends it.
-const UnknownOutcome = "unknown_outcome"
-
 // OtherTenantError says that a results file was written against another tenant.
 type OtherTenantError struct {
 	Line          int // of the results file
@@ -246,7 +242,7 @@ func (x *index) note(l line) {
 
 // settles reports whether the line says that nothing is left to do for its row.
 func settles(l line) bool {
-	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == UnknownOutcome
+	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == importer.CodeUnknownOutcome
 }
 
 func (x *index) key(l line) string { return x.op.KeyOf(l.row(len(x.op.Args))) }

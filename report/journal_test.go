@@ -607,7 +607,7 @@ func TestJournalOfAnOperationThatIsDoneAtMostOnce(t *testing.T) {
 	}
 	file := results(t, nil,
 		row(2, "ann", importer.Sending, ""), row(2, "ann", importer.Invited, ""),
-		row(3, "bob", importer.Sending, ""), row(3, "bob", importer.Failed, report.UnknownOutcome),
+		row(3, "bob", importer.Sending, ""), row(3, "bob", importer.Failed, importer.CodeUnknownOutcome),
 		row(4, "cyd", importer.Failed, "invalid_body"), row(4, "cyd", importer.Sending, ""))
 	var kept strings.Builder
 	j, err := report.Resume(strings.NewReader(file), &kept, invites, tenant, nil)

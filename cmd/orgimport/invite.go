@@ -126,7 +126,7 @@ func settledInvitation(l csvfile.Result) error {
 		return errRepeated
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
 		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, by the results of an earlier run", CorrelationID: l.CorrelationID}
-	case l.Status == importer.Sending, l.Code == auth0.CodeUnknownOutcome:
+	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
 		return &unknownOutcome{importer.Settled{
 			Status:        importer.Failed,
 			CorrelationID: l.CorrelationID,
@@ -145,7 +145,7 @@ func (e *unknownOutcome) Error() string { return e.Message }
 func (e *unknownOutcome) Unwrap() error { return &e.Settled }
 
 // Code returns the error code of the row.
-func (*unknownOutcome) Code() string { return auth0.CodeUnknownOutcome }
+func (*unknownOutcome) Code() string { return importer.CodeUnknownOutcome }
 
 var errNoAddress = errors.New("the row has no e-mail address to invite")
 

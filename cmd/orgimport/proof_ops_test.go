@@ -245,7 +245,7 @@ func (p *program) invitedOnce(name string, people int) map[importer.Status]int {
 		case mails > 1:
 			p.t.Errorf("%s: %d invitations", email, mails)
 		case o.Status.Settled() && mails == 1:
-		case o.Status == importer.Failed && o.Code == auth0.CodeUnknownOutcome && mails == 0:
+		case o.Status == importer.Failed && o.Code == importer.CodeUnknownOutcome && mails == 0:
 		default:
 			p.t.Errorf("%s: %s %s after %d invitations: %s", email, o.Status, o.Code, mails, o.Message)
 		}

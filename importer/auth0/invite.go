@@ -18,17 +18,13 @@ import (
 	"orgimport/importer/retry"
 )
 
-// CodeUnknownOutcome is the error code of an invitation that may have been sent
-// all the same. It is never sent again.
-const CodeUnknownOutcome = "unknown_outcome"
-
 // Inviter invites people to organizations by their e-mail addresses, with
 // POST /api/v2/organizations/{id}/invitations.
 //
 // An invitation mails somebody, and nothing says that a second one would not mail
 // them again. So it is sent at most once: a request is repeated only after a 429.
 // If its answer is lost, or is a 5xx, the list of invitations says whether there
-// is one now; if not, the row fails with [CodeUnknownOutcome].
+// is one now; if not, the row fails with [importer.CodeUnknownOutcome].
 //
 // The answer holds a link that lets whoever has it in. It is not read, and the
 // list is asked for without it.
@@ -303,7 +299,7 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 			return receipt, nil
 		}
 	}
-	receipt.Code = CodeUnknownOutcome
+	receipt.Code = importer.CodeUnknownOutcome
 	receipt.Message = "whether the invitation was made is not known, and it is not sent again: " + receipt.Message
 	return receipt, &rowError{receipt.Message}
 }

@@ -128,7 +128,7 @@ func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 					}
 					switch {
 					case o.Status == importer.Invited && mails == 1:
-					case o.Status == importer.Failed && mails == 0 && (o.Code == auth0.CodeUnknownOutcome || o.Passing):
+					case o.Status == importer.Failed && mails == 0 && (o.Code == importer.CodeUnknownOutcome || o.Passing):
 					default:
 						t.Errorf("%s: %s %s after %d mails: %s", email, o.Status, o.Code, mails, o.Message)
 					}

@@ -39,7 +39,7 @@ func meanings() []meaning {
 		org, run   = importer.ReachOrg, importer.ReachRun
 	)
 	return []meaning{
-		{code: CodeUnknownOutcome, reach: row, title: "Whether the invitation was made is not known",
+		{code: importer.CodeUnknownOutcome, reach: row, title: "Whether the invitation was made is not known",
 			do: "It is not sent again. See in the tenant's dashboard whether the organization shows it, and invite the person by hand if not."},
 		{code: codeTooManyRoles, reach: row, title: "The member has as many roles as there can be",
 			do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
