@@ -32,7 +32,8 @@ func (b *bucket) left(now time.Time, ticket int, flow float64) float64 {
 func (b *bucket) pace(t tuning, now time.Time, credit float64) float64 {
 	credit = max(1, credit)
 	spread := clamp(b.reset.Sub(now), t.spreadMin, t.spreadMax).Seconds()
-	flow := min(b.refill, credit*max(1/t.settle.Seconds(), b.refill/t.settleCount))
+	last := min(t.settleCount, float64(b.limit)/2) // requests that the last credit is used within
+	flow := min(b.refill, credit*max(1/t.settle.Seconds(), b.refill/last))
 	return max(flow+credit/spread, t.tail*float64(b.limit)/spread-b.refill)
 }
 

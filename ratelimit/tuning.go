@@ -9,7 +9,7 @@ type tuning struct {
 	smooth time.Duration // the slope of the level is smoothed over so long
 
 	// Credit is used within settle, up to the refill, and faster where more than
-	// settleCount requests come back in that time, or a small bucket overflows.
+	// settleCount requests come back in that time, or half of a smaller bucket.
 	settle      time.Duration
 	settleCount float64
 
