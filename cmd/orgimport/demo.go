@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -246,8 +247,18 @@ func listen(tenant *auth0test.Tenant, address string) (url string, shut func(), 
 		defer close(done)
 		_ = server.Serve(listener) // ends by Close
 	}()
-	return "http://" + listener.Addr().String(), func() {
+	return "http://" + reachable(listener.Addr().String()), func() {
 		_ = server.Close()
 		<-done
 	}, nil
+}
+
+// reachable returns the address at which this machine reaches a server that
+// listens on all of its addresses; any other as it is.
+func reachable(address string) string {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || !at.Addr().IsUnspecified() {
+		return address
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
 }
