@@ -80,6 +80,9 @@ func (f *fetcher) try(ctx context.Context) (*heldToken, retry.Result) {
 	}
 	f.known.Store(true)
 	held := &heldToken{value: token.AccessToken, scopes: scopesOf(token.AccessToken)}
+	if told, ok := token.Extra("scope").(string); ok && held.scopes == nil { // RFC 6749, 5.1
+		held.scopes = strings.Fields(told)
+	}
 	if !token.Expiry.IsZero() {
 		held.end = usableUntil(began, time.Until(token.Expiry))
 	}

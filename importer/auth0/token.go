@@ -146,9 +146,9 @@ func (s *TokenSource) took(token string) {
 	}
 }
 
-// Scopes returns the scopes of the token held now, as its claims tell. It returns
-// false if they are not known: before the first call of Token, or if the token
-// is not a JWT that names them.
+// Scopes returns the scopes of the token held now, as its claims tell, or else the
+// answer that it came in. It returns false if they are not known: before the first
+// call of Token, or if neither names them.
 func (s *TokenSource) Scopes() ([]string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

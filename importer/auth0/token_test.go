@@ -521,6 +521,20 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestScopesAreReadFromTheAnswer where the token itself does not tell them.
+func TestScopesAreReadFromTheAnswer(t *testing.T) {
+	s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		return reply(200, `{"access_token":"opaque","token_type":"Bearer","expires_in":3600,"scope":"read:users read:roles"}`, "Content-Type", "application/json"), nil
+	}}
+	source := newSource(t, secretCredentials, s)
+	if _, err := source.Token(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, known := source.Scopes(); !known || !slices.Equal(got, []string{"read:users", "read:roles"}) {
+		t.Errorf("scopes %q, %v", got, known)
+	}
+}
+
 func TestScopesAreReadFromTheToken(t *testing.T) {
 	sign := func(claims jwt.MapClaims) string {
 		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("k"))
