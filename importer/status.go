@@ -24,6 +24,10 @@ const (
 // the same, and must not be done twice: no later run sends it.
 const CodeUnknownOutcome = "unknown_outcome"
 
+// CodeRowUnreadable is the error code of a rejected row of which no id is known for
+// certain. Its message shows what stands in the input.
+const CodeRowUnreadable = "row_unreadable"
+
 // StatusInfo is what there is to know of a status. Whatever depends on statuses
 // ranges over [Statuses], so that a new one is a new line there.
 type StatusInfo struct {

@@ -40,10 +40,6 @@ const (
 	maxText = 400
 )
 
-// unreadable is the code of a row that was rejected because it could not be read.
-// Its message shows the row.
-const unreadable = "row_unreadable"
-
 // Causes groups rows that are not in by cause. The zero value is ready for use.
 type Causes struct {
 	Others int // rows of causes beyond the first 500, which are only counted
@@ -61,7 +57,7 @@ type causeKey struct {
 // Add notes an outcome of a row that is not in.
 func (c *Causes) Add(o *importer.Outcome) {
 	text := o.Message
-	if o.Code == unreadable {
+	if o.Code == importer.CodeRowUnreadable {
 		text, _, _ = strings.Cut(text, ": ") // what follows is what stands in the row
 	}
 	message := Shorten(visible(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"orgimport/importer"
 )
 
 // record is what gocsv makes of a record: the values that mean something to us.
@@ -248,7 +250,7 @@ func (t *Table) unread(text string) raw {
 	if bytes.HasPrefix(line, []byte("#")) {
 		text = "a comment, not a row"
 	}
-	r := raw{line: t.lines.start, lines: 1, err: &rowError{codeUnread, text + ": " + excerpt(line)}}
+	r := raw{line: t.lines.start, lines: 1, err: &rowError{importer.CodeRowUnreadable, text + ": " + excerpt(line)}}
 	if len(t.columns.kept) > 0 {
 		r.kept = make([]string, len(t.columns.kept))
 	}

@@ -21,12 +21,9 @@ func (e *rowError) Error() string { return e.text }
 // Code returns the error code of the row; empty if it has none.
 func (e *rowError) Code() string { return e.code }
 
-const (
-	// codeUnread: nothing of the row is known for certain.
-	codeUnread = "row_unreadable"
-	// codeOtherOrg: the row is not of the organization that --org says.
-	codeOtherOrg = "other_organization"
-)
+// codeOtherOrg is the error code of a row that is not of the organization that
+// --org says.
+const codeOtherOrg = "other_organization"
 
 // ref is what a row says of its organization or its user.
 type ref struct {
@@ -110,19 +107,19 @@ func (t *Table) row(r raw) importer.Row {
 func (t *Table) leaveOut(row *importer.Row, named, org, user ref) {
 	if !survives(org.value) {
 		row.OrgID = ""
-		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(org.value))}
+		row.Err = &rowError{importer.CodeRowUnreadable, fmt.Sprintf("%v: %s", row.Err, shorten(org.value))}
 	}
 	if !survives(user.value) {
 		row.UserID = ""
-		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(user.value))}
+		row.Err = &rowError{importer.CodeRowUnreadable, fmt.Sprintf("%v: %s", row.Err, shorten(user.value))}
 	}
 	if row.Keys != nil && !survives(row.Keys.Connection) {
-		row.Err = &rowError{codeUnread, fmt.Sprintf("%v: %s", row.Err, shorten(row.Keys.Connection))}
+		row.Err = &rowError{importer.CodeRowUnreadable, fmt.Sprintf("%v: %s", row.Err, shorten(row.Keys.Connection))}
 	}
 	if row.OrgID == "" && named.value != "" {
 		row.UserID = "" // with --org the row would seem to be of that organization
 	}
-	if unread := (*rowError)(nil); errors.As(row.Err, &unread) && unread.code == codeUnread {
+	if unread := (*rowError)(nil); errors.As(row.Err, &unread) && unread.code == importer.CodeRowUnreadable {
 		for i := range row.Kept {
 			if f := t.columns.fieldAt(t.columns.kept[i]); fieldNone < f && f <= fieldConnection {
 				row.Kept[i] = ""
@@ -144,7 +141,7 @@ func survives(value string) bool {
 // unreadRow takes the ids out of a row and returns why it is rejected.
 func unreadRow(row *importer.Row, text string) error {
 	row.OrgID, row.UserID = "", ""
-	return &rowError{codeUnread, text}
+	return &rowError{importer.CodeRowUnreadable, text}
 }
 
 // id returns the value if it is an id. The record's values share their memory:

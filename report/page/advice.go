@@ -42,7 +42,7 @@ func adviseRejected(code string) advice {
 		return advice{"The tenant has no such organization", "Look for a spelling mistake, or an organization of another tenant. One wrong name rejects all the rows that have it."}
 	case importer.CodeOrgAmbiguous:
 		return advice{"Several organizations have the same key", "The message names some of them. Give the id of the one that is meant."}
-	case "row_unreadable":
+	case importer.CodeRowUnreadable:
 		return advice{"The row can't be read with certainty", "The message shows what stands in the file: often an empty cell, a quote without its partner, or a comma in a value that is not in quotes. Correct the row in the input; nothing was sent for it."}
 	}
 	return advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."}
