@@ -36,6 +36,18 @@ func ReadBy(correlationID, by string) bool {
 	return len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
 }
 
+// Origin returns the prefix of the operation that a correlation id is of, and
+// whether it was made by a run against that tenant; an empty tenant is any. The
+// prefix is empty if the id does not have our form.
+func Origin(correlationID, tenant string) (prefix string, ours bool) {
+	theirs, ok := fingerprintOf(correlationID)
+	if !ok {
+		return "", false
+	}
+	prefix, _, _ = strings.Cut(correlationID, "-")
+	return prefix, tenant == "" || theirs == fingerprint(tenant)
+}
+
 // digits returns so many digits of a hash of a text.
 func digits(text string, n int) string {
 	sum := sha256.Sum256([]byte(text))
