@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -55,8 +56,11 @@ type proofTenant struct {
 // is, and its limit is far away, but told, so that nobody has to be careful.
 func newProofTenant(cfg auth0test.Config) *proofTenant {
 	cfg.KnownOrg, cfg.KnownUser = exists, exists
-	if cfg.Limits.Endpoints == nil {
-		cfg.Limits = proofLimit(auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})
+	if cfg.Limits.Global == nil {
+		limits := proofLimit(auth0test.Limit{Size: 500, Per: 500, Interval: time.Second}).Endpoints
+		limits[auth0test.Other] = auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})
+		maps.Copy(limits, cfg.Limits.Endpoints)
+		cfg.Limits.Endpoints = limits
 	}
 	return &proofTenant{Tenant: auth0test.New(cfg), address: "https://acme.eu.auth0.com"}
 }

@@ -23,7 +23,7 @@ import (
 type tenantCmd struct {
 	Listen        string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
 	For           time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
-	Latency       spread        `help:"How long answers take, such as 100ms or 100ms-250ms (default: as measured at Auth0, about 110ms)." placeholder:"TIME[-TIME]" group:"server"`
+	Latency       *spread       `help:"How long answers take, such as 100ms or 100ms-250ms (default: as measured at Auth0, about 110ms)." placeholder:"TIME[-TIME]" group:"server"`
 	TokenLifetime time.Duration `help:"How long a token is valid." default:"24h" placeholder:"DURATION" group:"server"`
 	Scopes        []string      `help:"Scopes that a token has (default: all)." placeholder:"SCOPE" group:"server"`
 	HideScopes    bool          `help:"Show the scopes neither in a token nor in the answer that carries it." group:"server"`
@@ -339,8 +339,9 @@ func (s *spread) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (s spread) draw() func(*rand.Rand) time.Duration {
-	if s == (spread{}) {
+// draw returns what draws times from the span; nil is as measured at Auth0.
+func (s *spread) draw() func(*rand.Rand) time.Duration {
+	if s == nil {
 		return auth0test.Recorded()
 	}
 	return auth0test.Uniform(s.from, s.to)
