@@ -42,26 +42,24 @@ func (e *InputError) Hint() string { return e.hint }
 
 func (e *InputError) Unwrap() error { return e.err }
 
-// unreadable is the error of a file whose end can't be reached.
+// unreadable returns the error of a file whose end can't be reached.
 func (t *Table) unreadable(err error) error {
-	e := &InputError{
-		Line: t.lines.start,
-		text: "the file can't be read any further",
-		hint: "make sure that the file can be read to its end",
-		err:  err,
-	}
-	if t.compression != "" {
-		e.text = "the " + t.compression + " data is damaged"
-		e.hint = hintAgain
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			e.text = "the " + t.compression + " data ends too early"
-			e.hint = "the file is cut off: " + hintAgain
-		}
-	}
+	e := unreadable(t.compression, err)
+	e.Line = t.lines.start
 	if last := t.lines.start - 1; last > 0 {
 		e.text += fmt.Sprintf(", after line %d", last)
 	}
 	return e
+}
+
+func unreadable(compression string, err error) *InputError {
+	switch {
+	case compression == "":
+		return &InputError{text: "the file can't be read any further", hint: "make sure that the file can be read to its end", err: err}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &InputError{text: "the " + compression + " data ends too early", hint: "the file is cut off: " + hintAgain, err: err}
+	}
+	return &InputError{text: "the " + compression + " data is damaged", hint: hintAgain, err: err}
 }
 
 const (
