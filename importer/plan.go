@@ -24,6 +24,8 @@ type Plan struct {
 
 	Largest []OrgRows `json:"largest"` // the organizations with the most sendable rows, at most 10
 	Rejects []Row     `json:"-"`       // the first rejected rows, at most 10
+
+	perOrg map[string]*int32 // sendable rows
 }
 
 // OrgRows is the number of sendable rows of an organization.
@@ -44,8 +46,7 @@ const (
 // If rejected is not nil, it is called with each row that can't be sent, in
 // order. The error is that of the range.
 func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, error) {
-	var p Plan
-	perOrg := make(map[string]*int32)
+	p := Plan{perOrg: make(map[string]*int32)}
 	for row, err := range rows {
 		if err != nil {
 			return Plan{}, err
@@ -55,7 +56,7 @@ func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, err
 		switch {
 		case row.Err == nil:
 			p.Sendable++
-			count(perOrg, row.OrgID)
+			p.count(row.OrgID)
 		case !errors.As(row.Err, &settled):
 			p.reject(row, rejected)
 		case settled.Status == Duplicate:
@@ -64,21 +65,32 @@ func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, err
 			p.Settled++
 		}
 	}
-	p.Organizations = len(perOrg)
-	for _, n := range perOrg {
+	p.Organizations = len(p.perOrg)
+	for _, n := range p.perOrg {
 		p.Batches += (int(*n) + size - 1) / size
 	}
-	p.Largest = largest(perOrg, planLargest)
+	p.Largest = p.largest(planLargest)
 	return p, nil
+}
+
+// Orgs returns all organizations that have a sendable row, the largest first.
+func (p *Plan) Orgs() []OrgRows { return p.largest(p.Organizations) }
+
+// RowsOf returns the number of sendable rows of an organization.
+func (p *Plan) RowsOf(orgID string) int {
+	if n := p.perOrg[orgID]; n != nil {
+		return int(*n)
+	}
+	return 0
 }
 
 // count adds one to the organization's rows. The id is copied when it is first
 // seen, so that the record it came in is not kept with it.
-func count(perOrg map[string]*int32, orgID string) {
-	n, ok := perOrg[orgID]
+func (p *Plan) count(orgID string) {
+	n, ok := p.perOrg[orgID]
 	if !ok {
 		n = new(int32)
-		perOrg[strings.Clone(orgID)] = n
+		p.perOrg[strings.Clone(orgID)] = n
 	}
 	*n++
 }
@@ -95,18 +107,13 @@ func (p *Plan) reject(row Row, rejected func(Row)) {
 
 // largest returns the n organizations with the most rows, the largest first,
 // those of one size by id.
-func largest(perOrg map[string]*int32, n int) []OrgRows {
-	top := make([]OrgRows, 0, n+1)
-	for id, rows := range perOrg {
-		o := OrgRows{id, int(*rows)}
-		if len(top) == n && ByRows(top[n-1], o) < 0 {
-			continue
-		}
-		i, _ := slices.BinarySearchFunc(top, o, ByRows)
-		top = slices.Insert(top, i, o)
-		top = top[:min(len(top), n)]
+func (p *Plan) largest(n int) []OrgRows {
+	all := make([]OrgRows, 0, len(p.perOrg))
+	for id, rows := range p.perOrg {
+		all = append(all, OrgRows{id, int(*rows)})
 	}
-	return top
+	slices.SortFunc(all, ByRows)
+	return slices.Clone(all[:min(len(all), n)]) // not the others with them
 }
 
 // ByRows is the order of organizations with the largest first, and those of one

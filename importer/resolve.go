@@ -44,16 +44,12 @@ func Resolve(rows iter.Seq2[Row, error], d *Directory) iter.Seq2[Row, error] {
 	if d == nil {
 		return rows
 	}
-	return func(yield func(Row, error) bool) {
-		for row, err := range rows {
-			if err == nil && row.Err == nil {
-				d.resolve(&row)
-			}
-			if !yield(row, err) {
-				return
-			}
+	return Each(rows, func(row *Row) error {
+		if row.Err == nil {
+			d.resolve(row)
 		}
-	}
+		return nil
+	})
 }
 
 func (d *Directory) resolve(row *Row) {

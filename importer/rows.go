@@ -6,6 +6,25 @@ import (
 	"iter"
 )
 
+// Each calls f with each row before it passes, so that f can count it or change
+// it. An error of f ends the range.
+func Each(rows iter.Seq2[Row, error], f func(*Row) error) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for row, err := range rows {
+			if err == nil {
+				err = f(&row)
+			}
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Distinct marks every row whose key stands on an earlier line as [Settled], a
 // [Duplicate] that names that line. Rows with Err that are not done pass
 // untouched and do not count as an occurrence: what is never sent can't stand for
@@ -15,16 +34,14 @@ import (
 func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		var seen Set
-		for row, err := range rows {
-			if err == nil && (row.Err == nil || isDone(row)) {
-				if line, found := seen.Add(key(row), row.Line); found {
+		Each(rows, func(row *Row) error {
+			if row.Err == nil || isDone(*row) {
+				if line, found := seen.Add(key(*row), row.Line); found {
 					row.Err = &Settled{Status: Duplicate, Message: fmt.Sprintf("same pair as line %d", line)}
 				}
 			}
-			if !yield(row, err) {
-				return
-			}
-		}
+			return nil
+		})(yield)
 	}
 }
 

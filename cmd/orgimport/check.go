@@ -29,7 +29,6 @@ func scopesReadOrganization() []string {
 type check struct {
 	observer
 	conn  *connection
-	rows  map[string]int // to send, by organization
 	saved *saved
 	found *finding
 }
@@ -76,7 +75,7 @@ const mostExamples = 3
 // openCheck gets a token, so that credentials that are refused are told before
 // the file is read.
 func openCheck(ctx context.Context, c *console, cmd *planCmd, log *slog.Logger) (*check, error) {
-	k := &check{observer: observer{log: log}, rows: make(map[string]int), saved: newSaved(cmd.BatchSize)}
+	k := &check{observer: observer{log: log}, saved: newSaved(cmd.BatchSize)}
 	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &k.observer)
 	if err != nil {
 		return nil, err
@@ -112,20 +111,14 @@ func (k *check) lookUp(ctx context.Context, look *lookups, open func() (*csvfile
 	return err
 }
 
-// count notes the rows as they pass: how many would be sent, by organization, and
-// which name nobody.
-func (k *check) count(ctx context.Context, rows rowSeq) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range tally(ctx, k.saved.count(rows), k.rows) {
-			var coded *importer.Unresolved
-			if err == nil && errors.As(row.Err, &coded) {
-				k.found.add(coded.Code(), row.Line, coded.Error())
-			}
-			if !yield(row, err) {
-				return
-			}
+// count notes the rows as they pass: which name nobody, and which need no request.
+func (k *check) count(rows rowSeq) rowSeq {
+	return importer.Each(k.saved.count(rows), func(row *importer.Row) error {
+		if unresolved, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
+			k.found.add(unresolved.Code(), row.Line, unresolved.Error())
 		}
-	}
+		return nil
+	})
 }
 
 func (f *finding) add(code string, line int, reason string) {
@@ -142,7 +135,7 @@ func (f *finding) add(code string, line int, reason string) {
 }
 
 // conclude fills in what is known when all rows have passed.
-func (k *check) conclude(look *lookups) *finding {
+func (k *check) conclude(look *lookups, rows *importer.Plan) *finding {
 	f := k.found
 	f.Skipped = look.unchecked
 	f.Reads, f.WritesSaved = int(look.sent.Load()), k.saved.requests()
@@ -166,46 +159,12 @@ func (k *check) conclude(look *lookups) *finding {
 	}
 	f.Asked, _ = look.dir.Orgs.Count(importer.KindOrgID)
 	for org := range look.dir.Orgs.Missing() {
-		if rows := k.rows[org.Value]; org.Kind == importer.KindOrgID && rows > 0 {
-			f.Unknown = append(f.Unknown, importer.OrgRows{OrgID: org.Value, Rows: rows})
+		if n := rows.RowsOf(org.Value); org.Kind == importer.KindOrgID && n > 0 {
+			f.Unknown = append(f.Unknown, importer.OrgRows{OrgID: org.Value, Rows: n})
 		}
 	}
 	slices.SortFunc(f.Unknown, importer.ByRows)
 	return f
-}
-
-// tally counts the rows that would be sent as they pass, by organization. It
-// ends with ctx.
-func tally(ctx context.Context, rows rowSeq, byOrg map[string]int) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if ctx.Err() != nil {
-				yield(importer.Row{}, context.Cause(ctx))
-				return
-			}
-			if err == nil && row.Err == nil {
-				n := byOrg[row.OrgID]
-				if n == 0 {
-					row.OrgID = strings.Clone(row.OrgID) // not the record with it
-				}
-				byOrg[row.OrgID] = n + 1
-			}
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
-}
-
-// largestFirst returns organizations with their numbers of rows, in the order of
-// [importer.ByRows].
-func largestFirst(byOrg map[string]int) []importer.OrgRows {
-	orgs := make([]importer.OrgRows, 0, len(byOrg))
-	for id, rows := range byOrg {
-		orgs = append(orgs, importer.OrgRows{OrgID: id, Rows: rows})
-	}
-	slices.SortFunc(orgs, importer.ByRows)
-	return orgs
 }
 
 // print prints the finding for people.

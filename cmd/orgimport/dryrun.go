@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -46,12 +47,12 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 		}
 		rows = settled(rows, done.Has)
 	}
-	byOrg := make(map[string]int)
-	found, err := importer.Survey(tally(ctx, rows, byOrg), j.does.Size, nil)
+	rows = importer.Each(rows, func(*importer.Row) error { return context.Cause(ctx) })
+	found, err := importer.Survey(rows, j.does.Size, nil)
 	if err != nil {
 		return stoppedOr(ctx, err)
 	}
-	if err := f.print(j, found, byOrg); err != nil {
+	if err := f.print(j, found); err != nil {
 		return err
 	}
 	if found.Rejected > 0 {
@@ -70,25 +71,17 @@ func stoppedOr(ctx context.Context, err error) error {
 
 // named gives rows that have no ids yet their keys in the place of them.
 func named(rows rowSeq) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if row.Keys != nil {
-				if row.OrgID == "" {
-					row.OrgID = row.Keys.Org.Value
-				}
-				if row.UserID == "" {
-					row.UserID = row.Keys.User.Value
-				}
-			}
-			if !yield(row, err) {
-				return
-			}
+	return importer.Each(rows, func(row *importer.Row) error {
+		if row.Keys != nil {
+			row.OrgID = cmp.Or(row.OrgID, row.Keys.Org.Value)
+			row.UserID = cmp.Or(row.UserID, row.Keys.User.Value)
 		}
-	}
+		return nil
+	})
 }
 
 // print prints requests and time first, then what there is beside.
-func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error {
+func (f forecast) print(j *job, found importer.Plan) error {
 	p := &plan{Input: j.in.name, Dialect: j.table.String(), Plan: found, BatchSize: j.does.Size, Requests: found.Batches}
 	for _, plan := range publishedPlans() {
 		if limits := f.limits(plan); limits != nil {
@@ -107,9 +100,9 @@ func (f forecast) print(j *job, found importer.Plan, byOrg map[string]int) error
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
 	fmt.Fprintln(w, strings.Replace(p.totals(), "in already", "done already", 1))
 	p.printTimes(w)
-	if len(byOrg) > 0 {
-		fmt.Fprintf(w, "\n%s:\n", report.Plural(len(byOrg), "organization"))
-		printOrgs(w, largestFirst(byOrg))
+	if found.Organizations > 0 {
+		fmt.Fprintf(w, "\n%s:\n", report.Plural(found.Organizations, "organization"))
+		printOrgs(w, found.Orgs())
 	}
 	p.printNotes(w)
 	if found.Rejected > 0 {

@@ -76,16 +76,11 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 // withIDs rejects the rows that name their organization or user by something
 // other than an id, and have not been looked up.
 func withIDs(rows rowSeq, byAddress bool) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if err == nil && row.Err == nil && row.Keys != nil && (row.OrgID == "" || !byAddress) {
-				row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
-			}
-			if !yield(row, err) {
-				return
-			}
+	return eachSendable(rows, func(row *importer.Row) {
+		if row.Keys != nil && (row.OrgID == "" || !byAddress) {
+			row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
 		}
-	}
+	})
 }
 
 // input is the file, or the pipe, that is read.
@@ -238,9 +233,9 @@ func (in *input) spool(dir string) error {
 }
 
 // survey reads a regular file to its end before it is read for good, and calls
-// each with its rows, as resolved returns them. It returns how many there are, and
+// each with its rows, as prepared returns them. It returns how many there are, and
 // what there is to know about them; nothing of any other input, or if ctx ends.
-func (in *input) survey(ctx context.Context, d csvfile.Dialect, resolved func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
+func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
 		return 0, nil
 	}
@@ -248,7 +243,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, resolved func(*c
 	if err != nil {
 		return 0, nil
 	}
-	for row, err := range resolved(table) {
+	for row, err := range prepared(table) {
 		if err != nil || ctx.Err() != nil {
 			return 0, nil // reading it for good will tell
 		}

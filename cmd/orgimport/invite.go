@@ -151,7 +151,7 @@ var errNoAddress = errors.New("the row has no e-mail address to invite")
 
 // withAddresses rejects rows that have no address to invite.
 func withAddresses(_ *job, rows rowSeq) rowSeq {
-	return each(rows, func(row *importer.Row) {
+	return eachSendable(rows, func(row *importer.Row) {
 		if row.Args[0] == "" {
 			row.Err = errNoAddress
 		}

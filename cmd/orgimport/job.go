@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -186,8 +187,12 @@ func (j *job) send(ctx context.Context) error {
 		}
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
-	ahead := newAhead(cmp.Or(j.size, j.does.Size))
-	rowCount, notes := j.in.survey(ctx, j.dialect(), j.resolved, ahead.add)
+	ahead := newBatchCount(j.batchSize())
+	rowCount, notes := j.in.survey(ctx, j.dialect(), j.prepared, func(row importer.Row) {
+		if row.Err == nil && !j.out.before.Done(row) {
+			ahead.add(row.OrgID)
+		}
+	})
 	j.total.Store(rowCount)
 	if rowCount > 0 {
 		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
@@ -196,14 +201,11 @@ func (j *job) send(ctx context.Context) error {
 	if rowCount > 0 {
 		j.announce(ahead)
 	}
-	rows := j.resolved(j.table)
+	rows := j.prepared(j.table)
 	if j.saved != nil {
 		rows = j.saved.count(rows)
 	}
-	if j.rows != nil {
-		rows = j.rows(j, rows)
-	}
-	batches := j.out.order(j.noMore(importer.Distinct(rows, j.does.KeyOf)), cmp.Or(j.size, j.does.Size))
+	batches := j.out.order(j.noMore(importer.Distinct(rows, j.does.KeyOf)), j.batchSize())
 	for answered, err := range importer.Run(ctx, batches, j.does, j.conn.pace.workers()) {
 		if err != nil {
 			return err
@@ -227,6 +229,22 @@ func (j *job) sayNotes(notes []csvfile.Note) {
 	}
 }
 
+// announce says how much is about to be sent, and about how long that takes.
+func (j *job) announce(ahead *batchCount) {
+	if ahead.rows == 0 {
+		j.log.Info("nothing is left to send")
+		return
+	}
+	requests := ahead.batches()
+	takes, at := duration(requests, endpoint(20, 200)), "Auth0's usual limit of 200 requests a minute"
+	if j.Rate > 0 && durationAt(requests, j.Rate) > takes {
+		takes, at = durationAt(requests, j.Rate), fmt.Sprintf("%g requests a second", j.Rate)
+	}
+	text := fmt.Sprintf("%s to send in about %s: %s or so at %s",
+		report.Plural(ahead.rows, "row"), report.Plural(requests, "request"), brief(max(takes, time.Second)), at)
+	j.log.Info(text, j.ui.fields("rows", ahead.rows, "requests", requests, "seconds", takes.Seconds())...)
+}
+
 // lookUp finds out what the rows name, before anything is sent.
 func (j *job) lookUp(ctx context.Context) error {
 	if j.look.dir == nil {
@@ -243,7 +261,7 @@ func (j *job) lookUp(ctx context.Context) error {
 	if err := j.look.find(ctx, j.conn, &j.observer, j.again, scopes...); err != nil {
 		return err
 	}
-	j.saved = newSaved(cmp.Or(j.size, j.does.Size))
+	j.saved = newSaved(j.batchSize())
 	return nil
 }
 
@@ -262,6 +280,17 @@ func (j *job) again() (*csvfile.Table, error) { return csvfile.Open(j.in.again()
 func (j *job) resolved(table *csvfile.Table) rowSeq {
 	return withIDs(importer.Resolve(table.Rows(), j.look.dir), j.byAddress)
 }
+
+// prepared returns the rows as the operation takes them.
+func (j *job) prepared(table *csvfile.Table) rowSeq {
+	if j.rows == nil {
+		return j.resolved(table)
+	}
+	return j.rows(j, j.resolved(table))
+}
+
+// batchSize is how many rows a request carries at most.
+func (j *job) batchSize() int { return cmp.Or(j.size, j.does.Size) }
 
 // dialect says how the input is read.
 func (j *job) dialect() csvfile.Dialect {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -427,65 +425,4 @@ type counted struct {
 func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.n.Add(1)
 	return c.RoundTripper.RoundTrip(req)
-}
-
-// saved counts the requests that look-ups save: those that the rows would fill
-// that they have settled, or whose id they have found to be nobody's. Rows may
-// still pass when a stopped run adds up.
-type saved struct {
-	size int // rows in a request
-	mu   sync.Mutex
-	orgs map[uint64]*struct{ all, sent int32 }
-	seed maphash.Seed
-}
-
-func newSaved(size int) *saved {
-	return &saved{size: size, orgs: make(map[uint64]*struct{ all, sent int32 }), seed: maphash.MakeSeed()}
-}
-
-// count counts the rows as they pass.
-func (s *saved) count(rows rowSeq) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if err == nil {
-				s.add(row)
-			}
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
-}
-
-func (s *saved) add(row importer.Row) {
-	var settled *importer.Settled
-	var unresolved *importer.Unresolved
-	member := errors.As(row.Err, &settled) && settled.Status == importer.AlreadyMember
-	unknown := errors.As(row.Err, &unresolved) && row.OrgID != "" && row.UserID != ""
-	if row.Err != nil && !member && !unknown {
-		return
-	}
-	key := maphash.String(s.seed, row.OrgID)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	org := s.orgs[key]
-	if org == nil {
-		org = new(struct{ all, sent int32 })
-		s.orgs[key] = org
-	}
-	org.all++
-	if row.Err == nil {
-		org.sent++
-	}
-}
-
-// requests returns how many were saved so far.
-func (s *saved) requests() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	batches := func(rows int32) int { return (int(rows) + s.size - 1) / s.size }
-	for _, org := range s.orgs {
-		n += batches(org.all) - batches(org.sent)
-	}
-	return n
 }

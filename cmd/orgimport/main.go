@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"reflect"
 	"runtime/debug"
 	"strings"
 
@@ -90,7 +89,7 @@ func run(s surroundings) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parser, err := newParser(c, grammarOf(args[0]), func(code int) { exited = code })
+	parser, err := newParser(c, func(code int) { exited = code })
 	if err != nil {
 		return c.fail(err)
 	}
@@ -104,31 +103,10 @@ func run(s surroundings) (code int) {
 	return c.fail(ctx.Run())
 }
 
-// grammarOf returns the part of cli that reads a command, which is most of the
-// work of a start. For anything else it is all of cli.
-func grammarOf(command string) any {
-	var fields []reflect.StructField
-	found := false
-	for i, all := 0, reflect.TypeFor[cli](); i < all.NumField(); i++ {
-		field := all.Field(i)
-		if _, isCommand := field.Tag.Lookup("cmd"); isCommand {
-			if strings.ToLower(field.Name) != command {
-				continue
-			}
-			found = true
-		}
-		fields = append(fields, field)
-	}
-	if !found || command == "completion" || command == "help" { // which are of all of them
-		return &cli{}
-	}
-	return reflect.New(reflect.StructOf(fields)).Interface()
-}
-
-// newParser returns what reads the arguments by a grammar, which is cli or a
-// part of it. It calls exit after --help and --version.
-func newParser(c *console, grammar any, exit func(code int)) (*kong.Kong, error) {
-	parser, err := kong.New(grammar,
+// newParser returns the parser of the arguments. It calls exit after --help and
+// --version.
+func newParser(c *console, exit func(code int)) (*kong.Kong, error) {
+	parser, err := kong.New(&cli{},
 		kong.Name("orgimport"),
 		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
 		kong.Writers(c.stdout, c.stderr),

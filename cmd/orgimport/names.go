@@ -17,12 +17,8 @@ func (j *job) names(ctx context.Context) (names, error) {
 	if err != nil {
 		return names{}, err
 	}
-	all := j.resolved(table)
-	if j.rows != nil {
-		all = j.rows(j, all)
-	}
 	var rows, orgs importer.Set
-	for row, err := range all {
+	for row, err := range j.prepared(table) {
 		switch {
 		case ctx.Err() != nil:
 			return names{}, context.Cause(ctx)
@@ -56,19 +52,14 @@ func (j *job) noMore(rows rowSeq) rowSeq {
 	if j.most == nil {
 		return rows
 	}
-	return func(yield func(importer.Row, error) bool) {
-		n := 0
-		for row, err := range rows {
-			if err == nil && row.Err == nil {
-				n++
-			}
-			if n > *j.most {
-				yield(importer.Row{}, &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.most), "look at the file, then go on with --resume"})
-				return
-			}
-			if !yield(row, err) {
-				return
-			}
+	n := 0
+	return importer.Each(rows, func(row *importer.Row) error {
+		if row.Err == nil {
+			n++
 		}
-	}
+		if n > *j.most {
+			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.most), "look at the file, then go on with --resume"}
+		}
+		return nil
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -149,12 +148,16 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, stoppedOr(ctx, err)
 	}
-	rows := importer.Distinct(p.counted(ctx, p.resolved(table)), importer.PairKey)
+	rows := importer.Each(p.resolved(table), func(*importer.Row) error {
+		p.rows.Add(1)
+		return context.Cause(ctx)
+	})
+	rows = importer.Distinct(rows, importer.PairKey)
 	if p.Resume {
 		rows = settled(rows, done.Has)
 	}
 	if p.check != nil {
-		rows = p.check.count(ctx, rows)
+		rows = p.check.count(rows)
 	}
 	found, err := p.keepRejects(table.Kept, func(rejected func(importer.Row)) (importer.Plan, error) {
 		return importer.Survey(rows, p.BatchSize, rejected)
@@ -167,7 +170,7 @@ func (p *planner) survey(ctx context.Context) (*plan, error) {
 	}
 	plan := newPlan(p, table, found)
 	if p.check != nil {
-		plan.Check = p.check.conclude(&p.look)
+		plan.Check = p.check.conclude(&p.look, &found)
 	}
 	return plan, nil
 }
@@ -226,16 +229,12 @@ func (p *planner) resolved(table *csvfile.Table) rowSeq {
 
 // undecided takes rows that name nobody known for good ones.
 func undecided(rows rowSeq) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if unresolved := (*importer.Unresolved)(nil); errors.As(row.Err, &unresolved) {
-				row.Err = nil
-			}
-			if !yield(row, err) {
-				return
-			}
+	return importer.Each(rows, func(row *importer.Row) error {
+		if unresolved := (*importer.Unresolved)(nil); errors.As(row.Err, &unresolved) {
+			row.Err = nil
 		}
-	}
+		return nil
+	})
 }
 
 // writeResolved writes the input with the ids that were found, if that is asked
@@ -330,35 +329,14 @@ func hostOf(domain string) (string, error) {
 	return base.Host, nil
 }
 
-// counted counts the rows as they pass, and ends with ctx.
-func (p *planner) counted(ctx context.Context, rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if ctx.Err() != nil {
-				yield(importer.Row{}, context.Cause(ctx))
-				return
-			}
-			p.rows.Add(1)
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
-}
-
 // settled marks the rows whose pair is in already, which an import would leave
 // out.
-func settled(rows iter.Seq2[importer.Row, error], in func(importer.Row) bool) iter.Seq2[importer.Row, error] {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if err == nil && row.Err == nil && in(row) {
-				row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
-			}
-			if !yield(row, err) {
-				return
-			}
+func settled(rows rowSeq, in func(importer.Row) bool) rowSeq {
+	return eachSendable(rows, func(row *importer.Row) {
+		if in(*row) {
+			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
 		}
-	}
+	})
 }
 
 // keepRejects has survey done, and writes the rows it rejects to the file of

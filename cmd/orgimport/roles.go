@@ -111,24 +111,20 @@ func (r *roleRun) separators(value string) string {
 	return r.RoleSeparator + auth0.RoleSeparator
 }
 
-// each applies change to the rows that are to be sent.
-func each(rows rowSeq, change func(*importer.Row)) rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		for row, err := range rows {
-			if err == nil && row.Err == nil {
-				change(&row)
-			}
-			if !yield(row, err) {
-				return
-			}
+// eachSendable calls f with the rows that are to be sent.
+func eachSendable(rows rowSeq, f func(*importer.Row)) rowSeq {
+	return importer.Each(rows, func(row *importer.Row) error {
+		if row.Err == nil {
+			f(row)
 		}
-	}
+		return nil
+	})
 }
 
 // rows gives rows the ids of their roles, and settles those of members who have
 // them. A row of which a role can't be given is rejected.
 func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
-	return each(rows, func(row *importer.Row) {
+	return eachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
 		ids, err := r.roles.IDs(value, r.separators(value))
 		if err != nil {
@@ -144,7 +140,7 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 
 // named is rows where nobody is asked for names: each stands for a role.
 func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
-	return each(rows, func(row *importer.Row) {
+	return eachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
 		names, err := auth0.RoleNames(value, r.separators(value))
 		row.Args, row.Err = []string{strings.Join(names, auth0.RoleSeparator)}, err

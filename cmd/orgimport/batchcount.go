@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"hash/maphash"
+	"sync"
+
+	"orgimport/importer"
+)
+
+// batchCount counts rows by organization, and the batches that they make.
+type batchCount struct {
+	size int // rows in a batch at most
+	rows int
+	orgs map[uint64]int32 // rows, by a hash of the organization
+	seed maphash.Seed
+}
+
+func newBatchCount(size int) *batchCount {
+	return &batchCount{size: size, orgs: make(map[uint64]int32), seed: maphash.MakeSeed()}
+}
+
+func (c *batchCount) add(org string) {
+	c.rows++
+	c.orgs[maphash.String(c.seed, org)]++
+}
+
+func (c *batchCount) batches() (n int) {
+	for _, rows := range c.orgs {
+		n += (int(rows) + c.size - 1) / c.size
+	}
+	return n
+}
+
+// saved counts the requests that look-ups save: those for rows that they have
+// settled, or whose id they have found to be nobody's. Rows may still pass when a
+// stopped run adds up.
+type saved struct {
+	mu        sync.Mutex
+	all, sent *batchCount // with the rows that need no request, and without
+}
+
+func newSaved(size int) *saved {
+	return &saved{all: newBatchCount(size), sent: newBatchCount(size)}
+}
+
+// count counts the rows as they pass.
+func (s *saved) count(rows rowSeq) rowSeq {
+	return importer.Each(rows, func(row *importer.Row) error {
+		s.add(row)
+		return nil
+	})
+}
+
+func (s *saved) add(row *importer.Row) {
+	settled, ok := errors.AsType[*importer.Settled](row.Err)
+	member := ok && settled.Status == importer.AlreadyMember
+	_, ok = errors.AsType[*importer.Unresolved](row.Err)
+	unknown := ok && row.OrgID != "" && row.UserID != ""
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if row.Err == nil || member || unknown {
+		s.all.add(row.OrgID)
+	}
+	if row.Err == nil {
+		s.sent.add(row.OrgID)
+	}
+}
+
+// requests returns how many were saved so far.
+func (s *saved) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.batches() - s.sent.batches()
+}
