@@ -11,95 +11,20 @@ import (
 	"orgimport/importer"
 )
 
-// field is what a column of the input can mean to us.
-type field int
-
-const (
-	fieldNone field = iota
-	fieldOrgID
-	fieldOrg // an id or a name, by its looks, or what Dialect.OrgBy says
-	fieldOrgName
-	fieldUserID
-	fieldUser // an id or an e-mail, by its looks, or what Dialect.UserBy says
-	fieldEmail
-	fieldConnection
-	fieldRoles
-
-	// These are of results files alone.
-	fieldStatus
-	fieldCode
-	fieldMessage
-	fieldCorrelationID
-	fieldCount
-)
-
-// The names by which the columns are known, without case, spaces, hyphens and
-// underscores. Those of one field exclude each other.
-var fieldNames = [fieldCount][]string{
-	fieldOrgID:      {"orgid", "organizationid"},
-	fieldOrg:        {"org", "organization"},
-	fieldOrgName:    {"orgname", "organizationname"},
-	fieldUserID:     {"userid", "sub"},
-	fieldUser:       {"user"},
-	fieldEmail:      {"email", "mail", "useremail", "emailaddress"},
-	fieldConnection: {"connection"},
-	fieldRoles:      {"roles", "role", "roleids", "rolenames"},
-}
-
-// side is what a row names: an organization or a user. Of its fields the first
-// that is not empty counts.
-type side struct {
-	title  string
-	flag   string // --org-column, --org-by
-	fields [3]field
-	kinds  [3]string // what the fields hold; the second by its looks
-	isID   func(value string) bool
-}
-
-var (
-	orgSide = side{
-		title: "organization", flag: "org",
-		fields: [3]field{fieldOrgID, fieldOrg, fieldOrgName},
-		kinds:  [3]string{importer.KindOrgID, "", "name"},
-		isID:   isOrgShaped,
-	}
-	userSide = side{
-		title: "user", flag: "user",
-		fields: [3]field{fieldUserID, fieldUser, fieldEmail},
-		kinds:  [3]string{importer.KindUserID, "", importer.KindEmail},
-		isID:   func(v string) bool { return !strings.Contains(v, "@") || strings.Contains(v, "|") },
-	}
-)
-
-// kindOf returns what a value of the field f names the side by. by is what the
-// second field holds, if that is said.
-func (s *side) kindOf(f field, by, value string) string {
-	if f != s.fields[1] {
-		return s.kinds[slices.Index(s.fields[:], f)]
-	}
-	switch {
-	case by != "":
-		return by
-	case s.isID(value):
-		return s.kinds[0]
-	}
-	return s.kinds[2]
-}
-
-// columns says where in a record things are.
+// columns says which column of a file has which field.
 type columns struct {
-	names []string // of all columns, as written
-	own   int      // so many in front are those of a results file
-	at    [fieldCount]int
-	kept  []int
+	names []string        // of all columns, as written
+	own   int             // how many at the front are those of a results file
+	at    [fieldCount]int // index of the column; -1: none
+	kept  []int           // columns that are copied to the results
 
-	orgBy, userBy string // what the fields org and user hold; empty: told by its looks
+	org, user side // with the kinds of keys that this file has
 }
 
 // results reports whether the file holds the results of an earlier run.
 func (c *columns) results() bool { return c.own > 0 }
 
-// findColumns looks through the header. Its errors are *InputErrors.
+// findColumns finds the columns that a header names. Its errors are *InputErrors.
 func findColumns(header []string, d Dialect) (columns, error) {
 	c := columns{names: make([]string, len(header))}
 	for i, name := range header {
@@ -110,9 +35,9 @@ func findColumns(header []string, d Dialect) (columns, error) {
 	}
 	if isResults(c.names) {
 		c.own = len(resultsHeader)
-		c.at[fieldOrgID], c.at[fieldUserID] = resultsOrg, resultsUser
-		c.at[fieldStatus], c.at[fieldCode], c.at[fieldMessage] = resultsStatus, resultsCode, resultsMessage
-		c.at[fieldCorrelationID] = resultsCorrelationID
+		for f := range c.at {
+			c.at[f] = slices.Index(resultsHeader, fields[f].tag)
+		}
 	}
 	if err := c.find(d); err != nil {
 		return columns{}, err
@@ -122,24 +47,24 @@ func findColumns(header []string, d Dialect) (columns, error) {
 }
 
 func (c *columns) find(d Dialect) (err error) {
-	if c.userBy, err = c.findSide(&userSide, d.UserColumn, d.UserBy); err != nil {
+	if c.user, err = c.findSide(userSide, d.UserColumn, d.UserBy); err != nil {
 		return err
 	}
 	if d.Emails {
 		c.at[fieldUserID] = -1
 	}
-	if c.orgBy, err = c.findSide(&orgSide, d.OrgColumn, d.OrgBy); err != nil {
+	if c.org, err = c.findSide(orgSide, d.OrgColumn, d.OrgBy); err != nil {
 		return err
 	}
-	if c.at[fieldConnection], err = c.byName(fieldConnection, "connection"); err != nil {
+	if c.at[fieldConnection], err = c.byName(fieldConnection, side{title: "connection"}); err != nil {
 		return err
 	}
 	if d.Roles {
-		if c.at[fieldRoles], err = c.byName(fieldRoles, "roles"); err != nil {
+		if c.at[fieldRoles], err = c.byName(fieldRoles, side{title: "roles"}); err != nil {
 			return err
 		}
 	}
-	orgs, users := c.of(&orgSide), c.of(&userSide)
+	orgs, users := c.of(&c.org), c.of(&c.user)
 	switch {
 	case len(users) == 0:
 		return c.missing("user", "name it with --user-column")
@@ -148,64 +73,48 @@ func (c *columns) find(d Dialect) (err error) {
 	}
 	for _, i := range orgs {
 		if slices.Contains(users, i) {
-			return &InputError{
-				text: fmt.Sprintf("column %q is given for both the organization and the user", c.names[i]),
-				hint: "name two columns with --org-column and --user-column",
-			}
+			return inputError("name two columns with --org-column and --user-column",
+				"column %q is given for both the organization and the user", c.names[i])
 		}
 	}
 	return nil
 }
 
-// findSide finds the columns of a side: the one that is called name, or all that
-// are known by their names. It returns what its second field holds.
-//
-// What by says is said of one column, which becomes that field.
-func (c *columns) findSide(s *side, name, by string) (string, error) {
+// findSide finds the columns of a side: the one called name, otherwise all that
+// are known by their names. If by is given, one column has keys of that kind,
+// which becomes the second field.
+func (c *columns) findSide(s side, name, by string) (side, error) {
 	if name != "" {
-		i, err := c.named(s, name)
+		i, err := c.named(&s, name)
 		if err != nil || i < 0 {
-			return by, err
+			return s.by(by), err
 		}
 		c.at[s.fields[1]] = i
-		if by == "" {
-			by = s.kindByName(name)
+		if f := slices.IndexFunc(s.fields[:], func(f field) bool { return f.named(name) }); by == "" && f >= 0 {
+			by = s.kinds[f]
 		}
-		return by, nil
+		return s.by(by), nil
 	}
 	for _, f := range s.fields {
 		if c.results() && f == s.fields[0] && by == "" {
-			continue // a copied column does not replace the ids in front
+			continue // a copied column does not replace the ids at the front
 		}
-		i, err := c.byName(f, s.title)
-		if err != nil {
-			return by, err
-		}
-		if i < 0 {
-			continue
-		}
-		if by != "" {
+		i, err := c.byName(f, s)
+		switch {
+		case err != nil:
+			return s, err
+		case i >= 0 && by != "":
 			c.at[s.fields[1]] = i
-			return by, nil
-		}
-		c.at[f] = i
-	}
-	return by, nil
-}
-
-// kindByName returns what the column of that name holds; empty if only the
-// values tell.
-func (s *side) kindByName(name string) string {
-	for i, f := range s.fields {
-		if slices.Contains(fieldNames[f], fold(name)) {
-			return s.kinds[i]
+			return s.by(by), nil
+		case i >= 0:
+			c.at[f] = i
 		}
 	}
-	return ""
+	return s.by(by), nil
 }
 
-// named returns the place of the column that is called name. A results file
-// need not have it: its ids stand in front.
+// named returns the index of the column called name. In a results file it may be
+// missing, because the ids are at the front: then named returns -1.
 func (c *columns) named(s *side, name string) (int, error) {
 	found := c.where(func(n string) bool { return n == cleanName(name) })
 	if found == nil {
@@ -217,7 +126,7 @@ func (c *columns) named(s *side, name string) (int, error) {
 	case c.results():
 		return -1, nil
 	case len(found) > 1:
-		return -1, c.ambiguous(s.title, "rename all but one of them in the file", found)
+		return -1, c.ambiguous(s.title, hintRename, found)
 	}
 	return -1, &InputError{
 		text: fmt.Sprintf("there is no column %q: the header has %s", name, quoted(c.names)),
@@ -227,12 +136,12 @@ func (c *columns) named(s *side, name string) (int, error) {
 	}
 }
 
-// byName returns the place of the column that is known as the field f; -1 if
-// there is none. Of several, the one that is spelt org_id or user_id wins. A
+// byName returns the index of the column that is known as the field f of the side,
+// or -1 if there is none. Of several, the one spelt org_id or user_id wins. A
 // results file may hold copies of columns that were not used.
-func (c *columns) byName(f field, title string) (int, error) {
-	found := c.where(func(n string) bool { return slices.Contains(fieldNames[f], fold(n)) })
-	exact := c.where(func(n string) bool { return f == fieldOrgID && n == "org_id" || f == fieldUserID && n == "user_id" })
+func (c *columns) byName(f field, s side) (int, error) {
+	found := c.where(f.named)
+	exact := c.where(func(n string) bool { return n == fields[f].tag && (f == fieldOrgID || f == fieldUserID) })
 	switch {
 	case len(found) == 1:
 		return found[0], nil
@@ -241,32 +150,24 @@ func (c *columns) byName(f field, title string) (int, error) {
 	case len(found) == 0 || c.results():
 		return -1, nil
 	}
-	hint := "rename all but one of them in the file"
-	if all := c.namesAt(found); !slices.Equal(slices.Compact(slices.Sorted(slices.Values(all))), slices.Sorted(slices.Values(all))) {
-		return -1, c.ambiguous(title, hint, found)
+	hint := hintRename
+	names := slices.Sorted(slices.Values(c.namesAt(found)))
+	if s.flag != "" && len(slices.Compact(names)) == len(found) {
+		hint = fmt.Sprintf("name the right one with --%s-column", s.flag)
 	}
-	switch f {
-	case fieldOrgID, fieldOrg, fieldOrgName:
-		hint = "name the right one with --org-column"
-	case fieldUserID, fieldUser, fieldEmail:
-		hint = "name the right one with --user-column"
-	}
-	return -1, c.ambiguous(title, hint, found)
+	return -1, c.ambiguous(s.title, hint, found)
 }
 
+const hintRename = "rename all but one of them in the file"
+
 func (c *columns) ambiguous(title, hint string, found []int) error {
-	return &InputError{
-		text: fmt.Sprintf("more than one column could be the %s: %s", title, quoted(c.namesAt(found))),
-		hint: hint,
-	}
+	return inputError(hint, "more than one column could be the %s: %s", title, quoted(c.namesAt(found)))
 }
 
 func (c *columns) missing(what, hint string) error {
 	if looksLikeRow(c.names) {
-		return &InputError{
-			text: fmt.Sprintf("the first line looks like a row, not like a header: %s", quoted(c.names)),
-			hint: "put a line above it that names the columns, such as org_id,user_id",
-		}
+		return inputError("put a line above it that names the columns, such as org_id,user_id",
+			"the first line looks like a row, not like a header: %s", quoted(c.names))
 	}
 	return &InputError{
 		text: fmt.Sprintf("no column for the %s: the header has %s", what, quoted(c.names)),
@@ -276,7 +177,26 @@ func (c *columns) missing(what, hint string) error {
 	}
 }
 
-// of returns the places of the columns of a side, the first to count first.
+// isHeader reports whether a record has names of columns as its values: those
+// of the side orgs where the organization should be, and of the side users where
+// the user should be.
+func (c *columns) isHeader(v *values, orgs, users *side) bool {
+	return c.namesColumn(v, &c.user, users) && (len(c.of(&c.org)) == 0 || c.namesColumn(v, &c.org, orgs))
+}
+
+// namesColumn reports whether the record has, in a column of the side s, the name
+// of a column of the side named.
+func (c *columns) namesColumn(v *values, s, named *side) bool {
+	return slices.ContainsFunc(s.fields[:], func(f field) bool {
+		return v[f] != "" && slices.ContainsFunc(named.fields[:], func(n field) bool {
+			name := c.name(n)
+			return len(name) == len(v[f]) && strings.EqualFold(name, v[f])
+		})
+	})
+}
+
+// of returns the indexes of the columns of a side, in the order in which they
+// count.
 func (c *columns) of(s *side) (places []int) {
 	for _, f := range s.fields {
 		if c.at[f] >= 0 {
@@ -286,49 +206,35 @@ func (c *columns) of(s *side) (places []int) {
 	return places
 }
 
-// by returns what the second field of a side is said to hold.
-func (c *columns) by(s *side) string {
-	if s == &orgSide {
-		return c.orgBy
-	}
-	return c.userBy
-}
-
-// key reports whether the column with the field f may name something otherwise
-// than by its id.
-func (c *columns) key(s *side, f field) bool {
-	return f != s.fields[0] && c.at[f] >= 0 && c.by(s) != s.kinds[0]
-}
-
 // keep finds the columns that are copied to the results: with Keep all but
-// those that go to the columns in front of a results file.
+// those that go to the columns at the front of a results file.
 func (c *columns) keep(d Dialect) {
 	for i := c.own; i < len(c.names); i++ {
 		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone
-		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&userSide), i)
+		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&c.user), i)
 		if wanted && !passed {
 			c.kept = append(c.kept, i)
 		}
 	}
 }
 
-// leads reports whether the column is the first of its side and holds ids.
+// leads reports whether the column is the first of its side and may hold ids.
 func (c *columns) leads(i int) bool {
-	for _, s := range []*side{&orgSide, &userSide} {
-		places := c.of(s)
-		if len(places) > 0 && places[0] == i {
-			return i == c.at[s.fields[0]] || i == c.at[s.fields[1]] && (c.by(s) == "" || c.by(s) == s.kinds[0])
+	for _, s := range []*side{&c.org, &c.user} {
+		if places := c.of(s); len(places) > 0 && places[0] == i {
+			kind := s.kinds[slices.Index(s.fields[:], c.fieldAt(i))]
+			return kind == "" || kind == s.kinds[0]
 		}
 	}
 	return false
 }
 
-// fieldAt returns what the column means to us.
+// fieldAt returns the field of the column i.
 func (c *columns) fieldAt(i int) field {
 	return max(fieldNone, field(slices.Index(c.at[:], i)))
 }
 
-// where returns the places of the columns with such names, beside those that
+// where returns the indexes of the columns whose names match, beside those that
 // every results file has.
 func (c *columns) where(is func(name string) bool) (found []int) {
 	for i := c.own; i < len(c.names); i++ {
@@ -355,8 +261,8 @@ func (c *columns) name(f field) string {
 	return c.names[c.at[f]]
 }
 
-// width is the number of columns up to the last one with a name. Spreadsheets
-// write empty ones behind it, sometimes not in every row.
+// width returns the number of columns up to the last one with a name.
+// Spreadsheets write empty ones after it, sometimes not in every row.
 func (c *columns) width() int {
 	n := len(c.names)
 	for n > 0 && c.names[n-1] == "" {
@@ -365,35 +271,32 @@ func (c *columns) width() int {
 	return n
 }
 
-// tags names the columns for gocsv: those it is to find by the tags of record,
-// all others by their place, so that no two have the same name.
+// tags names the columns for gocsv: those with a field by its tag in record, all
+// others by their index, so that no two have the same name.
 func (c *columns) tags() []string {
 	tags := make([]string, len(c.names))
 	for i := range tags {
 		tags[i] = strconv.Itoa(i)
 		if f := c.fieldAt(i); f != fieldNone {
-			tags[i] = fieldTags[f]
+			tags[i] = fields[f].tag
 		}
 	}
 	return tags
 }
 
-// title says what the columns of a side are.
+// title describes the columns of a side.
 func (c *columns) title(s *side) string {
 	var parts []string
-	for _, f := range s.fields {
-		if c.at[f] < 0 || c.results() && f != s.fields[0] && c.at[s.fields[0]] >= 0 {
+	for i, f := range s.fields {
+		if c.at[f] < 0 || c.results() && i > 0 && c.at[s.fields[0]] >= 0 {
 			continue
 		}
 		part := strconv.Quote(c.name(f))
-		switch kind := c.by(s); {
-		case f == fieldEmail:
+		switch kind := s.kinds[i]; kind {
+		case "", s.kinds[0]:
+		case importer.KindEmail:
 			part += " (e-mail)"
-		case f == fieldOrgName:
-			part += " (name)"
-		case f == s.fields[1] && kind == importer.KindEmail:
-			part += " (e-mail)"
-		case f == s.fields[1] && kind != "" && kind != s.kinds[0]:
+		default:
 			part += " (" + kind + ")"
 		}
 		parts = append(parts, part)
@@ -406,7 +309,8 @@ func cleanName(name string) string {
 	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
 }
 
-// fold makes names equal that people take for the same.
+// fold makes names equal that people take for the same: case, white space,
+// hyphens and underscores don't count.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || isInvisible(r) || r == '_' || r == '-' {
@@ -424,7 +328,7 @@ func looksLikeRow(names []string) bool {
 	})
 }
 
-// quoted returns names for a message, with an end to it.
+// quoted returns names for a message, shortened if they are many or long.
 func quoted(names []string) string {
 	const most, longest = 20, 40
 	var b strings.Builder

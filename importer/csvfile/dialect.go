@@ -1,32 +1,30 @@
 package csvfile
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// Dialect says how to read a file. The zero value means: find out.
+// Dialect says how to read a file. Whatever the zero value leaves open is found
+// out.
 type Dialect struct {
-	// Delimiter stands between the values of a row. 0: found out, one of
-	// comma, semicolon, tab and pipe, or what a "sep=" line says.
+	// Delimiter separates the values of a row. If it is 0, it is what a "sep="
+	// line says, otherwise one of comma, semicolon, tab and pipe.
 	Delimiter rune
 
-	// Encoding is utf-8, utf-16, utf-16le, utf-16be or windows-1252. Empty:
-	// found out, but never windows-1252, which any bytes could be.
+	// Encoding is utf-8, utf-16, utf-16le, utf-16be or windows-1252. If it is
+	// empty, it is found out, but never windows-1252, which any bytes could be.
 	Encoding string
 
-	// OrgColumn and UserColumn are the headers of the columns with the ids.
-	// Empty: found by name, see [Open].
+	// OrgColumn and UserColumn are the headers of the columns with the ids. If
+	// empty, these are found by name, see [Open].
 	OrgColumn, UserColumn string
 
-	// OrgBy and UserBy say what these columns hold, or those found by name: a
-	// kind of [importer.Key], such as name or username. Empty: told by the name
-	// of the column, and by the value where the name leaves it open.
+	// OrgBy and UserBy say what these columns hold: a kind of [importer.Key],
+	// such as name or username. If empty, the name of the column decides, and
+	// the value where the name leaves it open.
 	OrgBy, UserBy string
 
 	// OrgID is every row's organization, for a file of users only: an id, or
@@ -34,8 +32,7 @@ type Dialect struct {
 	// a row that names another is rejected.
 	OrgID string
 
-	// Connection is that of the users whom rows name by a key, unless the row
-	// names another.
+	// Connection is that of users named by a key, unless the row names another.
 	Connection string
 
 	// Roles asks for the column of roles, as [importer.Row.Args].
@@ -46,137 +43,59 @@ type Dialect struct {
 	// users are not copied to the results then.
 	Emails bool
 
-	// Keys asks for the keys of rows that have their ids too, as the results of a
-	// run have that has looked them up.
+	// Keys asks for the keys even of rows that have their ids, such as the
+	// results of a run that has looked them up.
 	Keys bool
 
-	// Keep carries the other columns to the results, as [importer.Row.Kept].
+	// Keep copies the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 
 	// KeepKeys are the names of columns of keys that are copied in any case, such
-	// as [Table.UsedKeys] has found them when the file was read before. Other
-	// names mean nothing.
+	// as those [Table.UsedKeys] returned when the file was read before. Other
+	// names are ignored.
 	KeepKeys []string
 
-	// Settled says what is known of a row by the results of an earlier run: nil
-	// if it is to be sent, otherwise its Err. It is not asked about rows that
-	// were rejected for what they are. If it is nil, the rows that were added or
-	// members already are settled as such, and duplicates as duplicates.
+	// Settled returns the Err of a row with this result of an earlier run, nil if
+	// the row is to be sent. It is not asked about rows that were rejected for
+	// what they are. The default is the function [Settled].
 	Settled func(Result) error
 
 	// Only, if set, says which lines of the results of an earlier run are rows.
-	// The others are passed over.
+	// The others are skipped.
 	Only func(Result) bool
 }
 
-// By says in one word what the columns of keys are taken to hold. What was found
+// By identifies what the columns of keys are taken to hold. The keys of files read
 // with another By are other keys.
 func (d Dialect) By() string { return d.OrgBy + "/" + d.UserBy + "/" + d.Connection }
 
-// orgRef returns what OrgID names.
-func (d Dialect) orgRef() ref {
+// org returns what OrgID names.
+func (d Dialect) org() ref {
 	v := clean(d.OrgID)
 	if v == "" {
 		return ref{}
 	}
-	return ref{kind: orgSide.kindOf(fieldOrg, d.OrgBy, v), value: v}
+	side := orgSide.by(d.OrgBy)
+	return ref{kind: side.ref(fieldOrg, v).kind, value: v}
 }
 
-// check returns what no file could be read with.
+// check returns an *InputError if no file can be read with the dialect.
 func (d Dialect) check() error {
 	if d.Delimiter != 0 && !validDelimiter(d.Delimiter) {
-		return &InputError{
-			text: fmt.Sprintf("%q can't be a delimiter", d.Delimiter),
-			hint: "--delimiter takes one character, such as , or ; or |",
-		}
+		return inputError("--delimiter takes one character, such as , or ; or |", "%q can't be a delimiter", d.Delimiter)
 	}
-	if d.Encoding != "" && !knownEncoding(d.Encoding) {
-		return &InputError{
-			text: fmt.Sprintf("unknown encoding %q", d.Encoding),
-			hint: "--encoding takes " + strings.Join(encodings, ", "),
-		}
+	if names := encodingNames(); d.Encoding != "" && !slices.Contains(names, strings.ToLower(d.Encoding)) {
+		return inputError("--encoding takes "+strings.Join(names, ", "), "unknown encoding %q", d.Encoding)
 	}
-	if org := d.orgRef(); org.value != "" {
+	if org := d.org(); org.value != "" {
 		err := checkOrg(org)
-		if org.kind == "name" && strings.ContainsFunc(org.value, unicode.IsSpace) {
+		if org.kind == kindName && strings.ContainsFunc(org.value, unicode.IsSpace) {
 			err = errors.New("holds white space")
 		}
 		if err != nil {
-			return &InputError{
-				text: fmt.Sprintf("%q can't be an organization: it %v", d.OrgID, err),
-				hint: "--org takes the id or the name of an organization, such as org_P0M5j2B0FfwQioEe",
-			}
+			return inputError("--org takes the id or the name of an organization, such as org_P0M5j2B0FfwQioEe",
+				"%q can't be an organization: it %v", d.OrgID, err)
 		}
 	}
 	return nil
-}
-
-// validDelimiter is what encoding/csv asks of a delimiter.
-func validDelimiter(r rune) bool {
-	return utf8.ValidRune(r) && r != utf8.RuneError && !strings.ContainsRune("\"\r\n\x00", r)
-}
-
-// delimiters are those that are found out. Where nothing tells, it is the
-// first.
-var delimiters = [...]rune{',', ';', '\t', '|'}
-
-// sniffDelimiter returns the delimiter of a file that begins with head: the one
-// with which the header has the columns that are looked for, and if there is
-// none, the one that makes the most columns.
-func sniffDelimiter(head []byte, d Dialect) rune {
-	best, most := delimiters[0], 0
-	for _, delimiter := range delimiters {
-		names := splitHeader(head, delimiter)
-		if _, err := findColumns(names, d); err == nil {
-			return delimiter
-		}
-		if len(names) > most {
-			best, most = delimiter, len(names)
-		}
-	}
-	return best
-}
-
-// splitHeader returns the names in the header of a file that begins with head.
-func splitHeader(head []byte, delimiter rune) []string {
-	r := csv.NewReader(bytes.NewReader(head))
-	r.Comma = delimiter
-	r.TrimLeadingSpace = trimsSpace(delimiter)
-	names, err := r.Read()
-	if err != nil {
-		line, _, _ := bytes.Cut(head, []byte("\n"))
-		return cut(string(line), delimiter)
-	}
-	return names
-}
-
-// sepLine returns the delimiter that a line such as "sep=;" declares. Excel
-// takes such a line at the top of a file for a setting, not for data.
-func sepLine(line []byte) (rune, bool) {
-	s := strings.TrimRight(string(line), "\r\n")
-	if u := strings.TrimSpace(s); len(u) > 1 && u[0] == '"' && u[len(u)-1] == '"' {
-		s = u[1 : len(u)-1]
-	}
-	if len(s) < 4 || !strings.EqualFold(s[:4], "sep=") {
-		return 0, false
-	}
-	r, size := utf8.DecodeRuneInString(s[4:])
-	if strings.TrimSpace(s[4+size:]) != "" || !validDelimiter(r) {
-		return 0, false
-	}
-	return r, true
-}
-
-func delimiterName(r rune) string {
-	switch r {
-	case ',':
-		return "comma"
-	case ';':
-		return "semicolon"
-	case '\t':
-		return "tab"
-	case '|':
-		return "pipe"
-	}
-	return string(r)
 }

@@ -1,9 +1,10 @@
 package csvfile
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -12,13 +13,13 @@ import (
 	"github.com/gocarina/gocsv"
 )
 
-// headerLines is how many lines below the first the header is looked for in.
-// Titles, comments, and the types and versions that programs write stand above
+// headerLines is how many lines below the first the header is looked for.
+// Titles, comments, and the types and versions that programs write come before
 // it.
 const headerLines = 20
 
 // openHeader reads the header and sets everything up for the rows.
-func (t *Table) openHeader(d Dialect) error {
+func (t *Table) openHeader() error {
 	found := t.lines.advance()
 	sep, ok := sepLine(t.lines.record())
 	if ok {
@@ -28,20 +29,21 @@ func (t *Table) openHeader(d Dialect) error {
 		if err := t.lines.broken(); err != nil {
 			return t.unreadable(err)
 		}
-		return &InputError{text: "the file is empty", hint: "it needs a header, such as org_id,user_id"}
+		return inputError("it needs a header, such as org_id,user_id", "the file is empty")
 	}
-	if isDrawn(t.lines.window()) {
+	line, window := t.lines.start, t.lines.window()
+	if isDrawn(window) {
 		return &InputError{
-			Line: t.lines.start, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
+			Line: line, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
 			hint: "have it written as CSV: psql --csv, or mysql --batch",
 		}
 	}
-	if t.own {
+	d := t.dialect
+	if t.text.own {
 		d.Delimiter = 0 // it is the original's
 	}
 	given := d.Delimiter != 0
 	d.Delimiter = cmp.Or(d.Delimiter, sep)
-	line, window := t.lines.start, t.lines.window()
 	err := t.readHeader(d)
 	if err == nil || errors.Is(err, t.lines.broken()) {
 		return err
@@ -61,7 +63,7 @@ func (t *Table) openHeader(d Dialect) error {
 // readHeader takes the record for the header.
 func (t *Table) readHeader(d Dialect) error {
 	if t.lines.long {
-		return &InputError{text: "the header is longer than 1 MiB", hint: "is this a CSV file?"}
+		return inputError("is this a CSV file?", "the header is longer than 1 MiB")
 	}
 	t.delimiter = d.Delimiter
 	if t.delimiter == 0 {
@@ -80,7 +82,7 @@ func (t *Table) readHeader(d Dialect) error {
 }
 
 func (t *Table) headerNames() ([]string, error) {
-	names, err := t.csvReader(t.lines).Read()
+	names, err := newReader(t.lines, t.delimiter).Read()
 	if err != nil {
 		if broken := t.lines.broken(); broken != nil {
 			return nil, t.unreadable(broken)
@@ -94,52 +96,30 @@ func (t *Table) headerNames() ([]string, error) {
 			}
 		}
 	}
-	for _, name := range names {
-		if !utf8.ValidString(name) {
-			return nil, &InputError{
-				text:      "the header is not UTF-8",
-				hint:      "save the file in UTF-8, or give its encoding, such as --encoding windows-1252",
-				elsewhere: true,
-			}
+	if slices.ContainsFunc(names, func(name string) bool { return !utf8.ValidString(name) }) {
+		return nil, &InputError{
+			text:      "the header is not UTF-8",
+			hint:      "save the file in UTF-8, or give its encoding, such as --encoding windows-1252",
+			elsewhere: true,
 		}
 	}
 	return names, nil
 }
 
-func (t *Table) csvReader(r io.Reader) *csv.Reader {
-	c := csv.NewReader(r)
-	c.Comma = t.delimiter
-	c.FieldsPerRecord = -1
-	c.TrimLeadingSpace = trimsSpace(t.delimiter) // before a quote it is common
-	return c
-}
-
-// openRecords has gocsv read what comes behind the header. It is given a header
-// of its own, in which the columns have the names that record has for them.
+// openRecords has gocsv read what comes after the header, with a header that names
+// the columns by the tags of record.
 func (t *Table) openRecords() (err error) {
 	header := `"` + strings.Join(t.columns.tags(), `"`+string(t.delimiter)+`"`) + "\"\n"
-	r := t.csvReader(&headed{header: strings.NewReader(header), lines: t.lines})
+	source := &struct{ io.Reader }{strings.NewReader(header)}
+	r := newReader(source, t.delimiter)
 	r.FieldsPerRecord = 0 // as many as the header has
 	r.ReuseRecord = true
 	t.records, err = gocsv.NewUnmarshaller(r, &record{})
+	source.Reader = t.lines
 	return err
 }
 
-// headed reads a header and then from lines. Unlike an io.MultiReader it goes on
-// after an end.
-type headed struct {
-	header *strings.Reader
-	lines  *lines
-}
-
-func (h *headed) Read(p []byte) (int, error) {
-	if h.header.Len() > 0 {
-		return h.header.Read(p)
-	}
-	return h.lines.Read(p)
-}
-
-// findHeader looks for the header below a line that is none. It gives up where
+// findHeader looks for the header below a line that is not it. It gives up where
 // there are rows already.
 func (t *Table) findHeader(d Dialect) bool {
 	comments := false
@@ -154,6 +134,59 @@ func (t *Table) findHeader(d Dialect) bool {
 			return true
 		}
 		t.lines.retreat()
+	}
+	return false
+}
+
+// diagnose returns what is wrong with a file whose header lacks the columns that
+// d asks for; nil if that is not known.
+func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
+	has := func(names []string) bool {
+		_, err := findColumns(names, d)
+		return err == nil
+	}
+	first := splitHeader(head, t.delimiter)
+	if given {
+		other := sniffDelimiter(head, d)
+		if has(splitHeader(head, other)) {
+			return inputError(fmt.Sprintf("leave --delimiter out: the delimiter of this file is the %s", delimiterName(other)),
+				"with --delimiter %s the header is one column only: %s", shellWord(string(d.Delimiter)), quoted(first))
+		}
+	}
+	if len(first) == 1 {
+		inner := []byte(first[0])
+		if has(splitHeader(inner, sniffDelimiter(inner, d))) {
+			return inputError(`save the file without quotes around whole lines, or take them off: sed 's/^"//; s/"\r*$//; s/""/"/g'`,
+				"each line is quoted as a whole, so that there is one column only: %s", quoted(first))
+		}
+		if has(strings.Fields(first[0])) {
+			return inputError("have it written with a delimiter, as by sqlcmd -s , -W",
+				"there are only spaces between the columns: %s", quoted(first))
+		}
+	}
+	plain := make([]string, len(first))
+	in := "" // the first name that is in quotes
+	for i, name := range first {
+		name = cleanName(name)
+		if plain[i] = otherQuotes(name); plain[i] != name {
+			in = cmp.Or(in, name)
+		}
+	}
+	if in != "" && has(plain) && !has(first) {
+		return otherQuotesError(in, in)
+	}
+	return nil
+}
+
+// isDrawn reports whether one of the first lines separates the header of a drawn
+// table from its rows, such as --------+---------.
+func isDrawn(head []byte) bool {
+	lines := bytes.SplitN(head, []byte("\n"), 5)
+	for _, line := range lines[:min(len(lines), 4)] {
+		line = bytes.TrimSpace(line)
+		if len(bytes.Trim(line, "-+|=: ")) == 0 && bytes.Contains(line, []byte("--")) && bytes.ContainsAny(line, "+|") {
+			return true
+		}
 	}
 	return false
 }

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// What a record may have. A quote that is never closed would otherwise swallow
-// the rest of the file: when the limit is reached, the record is given up.
+// The limits of a record. A quote that is never closed would otherwise swallow
+// the rest of the file: a record that reaches a limit is given up.
 //
 // A cell of Excel holds at most 32,767 characters and 253 line feeds (Excel
-// specifications and limits), so that records of people's files stay far below.
+// specifications and limits), so that the records of real files stay far below.
 // The limits also bound the work, because lines that were swallowed are read
 // again.
 const (
@@ -20,25 +20,25 @@ const (
 	maxRecordLines = 1000
 )
 
-// lines is what a csv.Reader reads from. It hands out one line per call and
-// says that the input ends where a record must end, after which the csv.Reader
-// can go on with the next. It keeps the bytes of the record, so that reading
-// can go back to the record's second line.
+// lines feeds a csv.Reader one line per Read, and returns io.EOF where a record
+// must end; the csv.Reader can continue with the next record. It keeps the bytes
+// of the record, so that reading can go back to the record's second line.
 //
-// A csv.Reader reads ahead no further than to the end of a line, so that it
-// holds nothing when a record is done.
+// A csv.Reader never reads past the end of a line, so that it has nothing
+// buffered when a record is done.
 type lines struct {
-	r   io.Reader
-	err error // why r has no more; never unset
+	r   io.Reader // never returns 0, nil
+	err error     // of r; never unset
 
 	// The record is buf[begin:until], its first line buf[begin:begin+first];
-	// what is behind until has been read from r and not been looked at.
+	// buf[next:until] is still to be read. What comes after until has been read
+	// from r and not been looked at.
 	buf                       []byte
 	begin, first, next, until int
 
 	start int  // physical line of the record
 	count int  // lines in it
-	long  bool // its first line is longer than a record may be, and is cut
+	long  bool // its first line exceeds maxRecordBytes and is cut
 
 	unended bool // the last line has no line end
 
@@ -46,7 +46,7 @@ type lines struct {
 	comma rune
 }
 
-// newLines reads as much as it takes to find out about the input.
+// newLines reads the first sniffSize bytes of r.
 func newLines(r io.Reader) *lines {
 	l := &lines{r: r, buf: make([]byte, 0, 64<<10), start: 1}
 	for len(l.buf) < sniffSize && l.fill() {
@@ -81,7 +81,7 @@ func (l *lines) advance() bool {
 	}
 }
 
-// drop leaves the record behind.
+// drop moves past the record.
 func (l *lines) drop() {
 	l.begin = l.until
 	l.next = l.until
@@ -89,7 +89,8 @@ func (l *lines) drop() {
 	l.count = 0
 }
 
-// retreat ends the record with its first line: reading goes on with the second.
+// retreat ends the record after its first line: reading continues with the
+// second.
 func (l *lines) retreat() {
 	l.until = l.begin + l.first
 	l.next = l.until
@@ -105,8 +106,12 @@ func (l *lines) record() []byte { return l.buf[l.begin:l.until] }
 // window returns what has been read of the input from the record on.
 func (l *lines) window() []byte { return l.buf[l.begin:] }
 
+// last returns the number of the last line of the record, or of the line before
+// it if the input has ended.
+func (l *lines) last() int { return l.start + l.count - 1 }
+
 // broken returns why the input can't be read to its end; nil if it could. The
-// last line of a broken input is not whole and is never handed out.
+// last line of a broken input is incomplete and is never returned.
 func (l *lines) broken() error {
 	if errors.Is(l.err, io.EOF) {
 		return nil
@@ -114,8 +119,7 @@ func (l *lines) broken() error {
 	return l.err
 }
 
-// Read hands out the record, and takes another line into it when asked for
-// more.
+// Read returns the record, and extends it by another line if asked for more.
 func (l *lines) Read(p []byte) (int, error) {
 	if l.next == l.until && !l.extend() {
 		return 0, io.EOF
@@ -141,8 +145,8 @@ func (l *lines) extend() bool {
 var errLong = errors.New("longer than a record may be")
 
 // line returns the length of the line that begins at buf[from], its line break
-// included. At the end of the input it returns 0 and an error. If the record
-// would become too long with it, it returns what there is of it and errLong.
+// included. At the end of the input it returns 0 and an error. If the line would
+// make the record too long, it returns the length of what was read and errLong.
 func (l *lines) line(from int) (int, error) {
 	from -= l.begin // filling moves the record
 	for seen := from; ; {
@@ -157,8 +161,8 @@ func (l *lines) line(from int) (int, error) {
 		if l.fill() {
 			continue
 		}
-		for seen > from && l.broken() == nil && window[seen-1] == '\x1A' {
-			seen-- // the Ctrl-Z that ends a file of DOS
+		for seen > from && l.broken() == nil && window[seen-1] == ctrlZ {
+			seen--
 			l.buf = l.buf[:len(l.buf)-1]
 		}
 		if seen == from || l.broken() != nil {
@@ -169,7 +173,10 @@ func (l *lines) line(from int) (int, error) {
 	}
 }
 
-// skipLine drops the rest of a line that is longer than a record may be.
+// ctrlZ ends a file of DOS.
+const ctrlZ = '\x1A'
+
+// skipLine drops the rest of a line that exceeds maxRecordBytes.
 func (l *lines) skipLine() {
 	for {
 		if i := bytes.IndexByte(l.buf[l.until:], '\n'); i >= 0 {
@@ -183,53 +190,37 @@ func (l *lines) skipLine() {
 	}
 }
 
-// fill reads more of the input. It returns false if there is no more.
+// fill reads more of the input. If the buffer is full, it drops what comes before
+// the record, or grows the buffer. It returns false if there is no more input.
 func (l *lines) fill() bool {
-	l.makeRoom()
-	for range maxEmptyReads {
-		if l.err != nil {
-			return false
-		}
-		var n int
-		n, l.err = l.r.Read(l.buf[len(l.buf):cap(l.buf)])
-		l.buf = l.buf[:len(l.buf)+n]
-		if n > 0 {
-			return true
-		}
+	if l.err != nil {
+		return false
 	}
-	l.err = io.ErrNoProgress
-	return false
+	if len(l.buf) == cap(l.buf) {
+		kept := l.window()
+		if l.begin == 0 {
+			l.buf = make([]byte, 2*cap(l.buf))
+		}
+		l.buf = l.buf[:copy(l.buf, kept)]
+		l.next -= l.begin
+		l.until -= l.begin
+		l.begin = 0
+	}
+	var n int
+	n, l.err = l.r.Read(l.buf[len(l.buf):cap(l.buf)])
+	l.buf = l.buf[:len(l.buf)+n]
+	return n > 0
 }
 
-// maxEmptyReads is how often a reader may return nothing and no error, as in
-// package bufio.
-const maxEmptyReads = 100
-
-// makeRoom drops what is before the record, or grows the buffer.
-func (l *lines) makeRoom() {
-	if len(l.buf) < cap(l.buf) {
-		return
-	}
-	old := l.buf
-	if l.begin == 0 {
-		l.buf = make([]byte, len(old), 2*cap(old))
-	}
-	n := copy(l.buf, old[l.begin:])
-	l.buf = l.buf[:n]
-	l.next -= l.begin
-	l.until -= l.begin
-	l.begin = 0
-}
-
-// blank reports whether the record is a line without values in it: of white
-// space, delimiters and empty quotes, of the Ctrl-Z that ends a file of DOS, or
-// of the \. that ends a COPY of PostgreSQL.
+// blank reports whether the record is a line without values: one of white space,
+// delimiters and empty quotes, of the Ctrl-Z that ends a file of DOS, or of the
+// \. that ends a COPY of PostgreSQL.
 func (l *lines) blank() bool {
 	if l.long {
 		return false
 	}
 	line := bytes.TrimSpace(l.firstLine())
-	if s := string(line); s == "\x1A" || s == `\.` {
+	if s := string(line); s == string(ctrlZ) || s == `\.` {
 		return true
 	}
 	for len(line) > 0 {

@@ -1,34 +1,29 @@
 package csvfile
 
 import (
-	"cmp"
 	"fmt"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"orgimport/importer"
 )
 
-// Note is something to know about a file in which the rows could be read.
+// Note is something to know about a file whose rows could be read.
 type Note struct {
 	Text string
-	// Loud: the file may not be what it seems.
-	Loud bool
+	Loud bool // the file may not be what it seems
 }
 
-// findings are what Table.Notes is made of.
+// findings are what is known about the rows that were ranged over.
 type findings struct {
 	spans, swallowed, misread, stay tally
 
 	misreadIn   string // column of the first
 	users, orgs shapes
+
+	keys [fieldCount]bool // fields that a row took a key from
 }
 
-// tally counts something, and knows where it was first.
+// tally counts something and keeps the line of the first.
 type tally struct{ n, line int }
 
 func (c *tally) add(n, line int) {
@@ -38,7 +33,7 @@ func (c *tally) add(n, line int) {
 	c.n += n
 }
 
-// noteRecord notes what is to be said of a record, whatever becomes of it.
+// noteRecord notes what is remarkable about a record, whatever becomes of it.
 func (t *Table) noteRecord(r raw) {
 	if r.err != nil {
 		return
@@ -58,12 +53,13 @@ func (t *Table) noteRecord(r raw) {
 	}
 }
 
-// noteRow notes what is to be said of a row that is to be sent.
+// noteRow notes what is remarkable about a row that is to be sent.
 func (t *Table) noteRow(row importer.Row, org, user ref) {
+	keys := &t.found.keys
 	for _, r := range []ref{org, user} {
-		t.used[r.from] = t.used[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
+		keys[r.from] = keys[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
 	}
-	t.used[fieldConnection] = t.used[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.connection
+	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
 	if row.UserID != "" {
 		t.found.users.add(userShape(row.UserID), row.UserID, row.Line)
 	}
@@ -95,8 +91,8 @@ func (t *Table) Notes() []Note {
 	if s := f.stay; s.n > 0 {
 		say(false, "%s as by the earlier run, the first on line %d: give them their ids, or empty their status", count(s.n, "row is rejected", "rows are rejected"), s.line)
 	}
-	if t.ended && t.lines.unended {
-		say(false, "line %d, the last, has no line end: the file may be cut off", t.lines.start-1)
+	if t.lines.unended {
+		say(false, "line %d, the last, has no line end: the file may be cut off", t.lines.last())
 	}
 	for _, text := range []string{f.users.text("user id", "user ids"), f.orgs.text("organization id", "organization ids")} {
 		if text != "" {
@@ -111,145 +107,4 @@ func count(n int, one, more string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, more)
-}
-
-// shape is what an id looks like.
-type shape int
-
-const (
-	shapeID     shape = iota // as Auth0 makes it, or somebody who imports users
-	shapeAuth0               // with as many characters as those that Auth0 makes
-	shapeShort               // the same with fewer
-	shapeWord                // without what is in every id
-	shapeNumber              //
-	shapeEmail
-
-	// Nobody makes such ids, however many there are.
-	shapeNull
-	shapeRule
-	shapeScientific
-	shapeCount
-)
-
-// shapes counts the shapes of ids, and knows where each was first.
-type shapes [shapeCount]struct {
-	tally
-	example string
-}
-
-func (s *shapes) add(is shape, id string, line int) {
-	if s[is].n == 0 {
-		s[is].example = strings.Clone(id)
-	}
-	s[is].tally.add(1, line)
-}
-
-// userShape returns what the id of a user looks like. Those that Auth0 makes for
-// its own connections end in 24 hexadecimal digits.
-func userShape(id string) shape {
-	if _, own, ok := strings.Cut(id, "|"); ok {
-		switch {
-		case !strings.HasPrefix(id, "auth0|") || len(own) > 24 || strings.Trim(own, "0123456789abcdef") != "":
-			return shapeID
-		case len(own) == 24:
-			return shapeAuth0
-		}
-		return shapeShort
-	}
-	return otherShape(id)
-}
-
-// orgShape returns what the id of an organization looks like. Those that Auth0
-// makes have 16 letters and digits behind org_.
-func orgShape(id string) shape {
-	if own, ok := strings.CutPrefix(id, "org_"); ok {
-		switch {
-		case len(own) > 16 || strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }):
-			return shapeID
-		case len(own) == 16:
-			return shapeAuth0
-		}
-		return shapeShort
-	}
-	return otherShape(id)
-}
-
-var (
-	// Spreadsheets write long numbers so.
-	scientific = regexp.MustCompile(`^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$`)
-
-	nulls = []string{"null", "(null)", "<null>", "nil", "none", "nan", "n/a", "na", "#n/a", "#na", "#value!", "#ref!", "#name?", "undefined", "-", "?"}
-)
-
-func otherShape(id string) shape {
-	switch {
-	case slices.Contains(nulls, strings.ToLower(id)):
-		return shapeNull
-	case isRule(id):
-		return shapeRule
-	case scientific.MatchString(id):
-		return shapeScientific
-	case strings.Contains(id, "@"):
-		return shapeEmail
-	case strings.Trim(id, "0123456789") == "":
-		return shapeNumber
-	}
-	return shapeWord
-}
-
-// odd returns the shapes that few ids have, beside those that nobody makes.
-func (s *shapes) odd() (odd []shape) {
-	usual := s[shapeID].n + s[shapeAuth0].n + s[shapeShort].n
-	most := shapeID
-	for _, is := range []shape{shapeWord, shapeNumber, shapeEmail} {
-		if s[is].n > max(usual, s[most].n) {
-			most = is
-		}
-	}
-	if most != shapeID && usual > 0 {
-		odd = append(odd, shapeID, shapeAuth0, shapeShort)
-	}
-	if most == shapeID && s[shapeShort].n <= max(1, s[shapeAuth0].n/10) && s[shapeAuth0].n > 0 {
-		odd = append(odd, shapeShort)
-	}
-	for is := shapeWord; is < shapeCount; is++ {
-		if is != most {
-			odd = append(odd, is)
-		}
-	}
-	return slices.DeleteFunc(odd, func(is shape) bool { return s[is].n == 0 })
-}
-
-// text says how many ids have another shape than the others; empty if none has.
-func (s *shapes) text(one, more string) string {
-	const examples = 3
-	odd := s.odd()
-	if len(odd) == 0 {
-		return ""
-	}
-	slices.SortFunc(odd, func(a, b shape) int { return cmp.Compare(s[a].line, s[b].line) })
-	n, such := 0, make([]string, 0, examples)
-	for _, is := range odd {
-		n += s[is].n
-		if len(such) < examples {
-			such = append(such, fmt.Sprintf("line %d `%s`", s[is].line, shorten(s[is].example)))
-		}
-	}
-	verb := "have"
-	if n == 1 {
-		verb = "has"
-	}
-	return fmt.Sprintf("%s %s another form than the others, such as %s", count(n, one, more), verb, strings.Join(such, ", "))
-}
-
-// shorten returns an id for a message.
-func shorten(id string) string {
-	const most = 40
-	if r := []rune(id); len(r) > most {
-		id = string(r[:most]) + "…"
-	}
-	if !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(id)
-	}
-	return id
 }

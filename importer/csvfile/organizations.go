@@ -11,14 +11,13 @@ import (
 // for theirs, otherwise the one called id or name, otherwise the first one of a
 // file without a header. Its errors are *[InputError]s.
 func Organizations(r io.Reader) ([]string, error) {
-	t := &Table{}
-	text, err := t.openText(r, Dialect{})
+	text, err := openText(r, "")
 	if err != nil {
 		return nil, err
 	}
 	content, err := io.ReadAll(text)
 	if err != nil {
-		return nil, unreadable(t.compression, err)
+		return nil, unreadable(text.compression, err)
 	}
 	list := csv.NewReader(bytes.NewReader(content))
 	list.FieldsPerRecord, list.LazyQuotes = -1, true
@@ -27,7 +26,7 @@ func Organizations(r io.Reader) ([]string, error) {
 	})
 	records, err := list.ReadAll()
 	if err != nil {
-		return nil, unreadable(t.compression, err)
+		return nil, unreadable(text.compression, err)
 	}
 	column := 0
 	if len(records) > 0 {
@@ -50,7 +49,7 @@ func Organizations(r io.Reader) ([]string, error) {
 // if the record names none.
 func orgColumn(record []string) int {
 	for _, f := range orgSide.fields {
-		if i := slices.IndexFunc(record, func(name string) bool { return slices.Contains(fieldNames[f], fold(name)) }); i >= 0 {
+		if i := slices.IndexFunc(record, f.named); i >= 0 {
 			return i
 		}
 	}

@@ -5,6 +5,7 @@
 package csvfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -19,37 +20,25 @@ import (
 // Table is a CSV file whose header has been read.
 type Table struct {
 	// Kept are the names of the columns that are copied to the results, as
-	// they stand in the header. It is empty unless Dialect asks for them.
+	// written in the header. It is empty unless Dialect asks for them.
 	Kept []string
 
-	org         ref    // of every row, if Dialect gave one
-	connection  string // of the keys of rows that name none
-	roles       bool   // go to Row.Args
-	emails      bool   // go to Row.Args
-	allKeys     bool   // go to Row.Keys
-	earlier     func(Result) error
-	only        func(Result) bool // nil: all
-	compression string
-	encoding    string
-	delimiter   rune
-	own         bool // the file is one of ours, whatever Dialect says of it
-	headerLine  int
-	comments    bool // lines that begin with # are none of the rows
-	columns     columns
-	exported    [fieldCount]bool // by Auth0 itself, with an apostrophe before each text
+	dialect Dialect
+	org     ref // of every row, if Dialect has one
+	text    text
+
+	delimiter  rune
+	headerLine int  // 0: the first that is not blank
+	comments   bool // lines that begin with # are not rows
+	columns    columns
+	exported   [fieldCount]bool // by Auth0 itself, with an apostrophe before each text
 
 	lines   *lines
 	records *gocsv.Unmarshaller
+	peeked  []raw // read by Open, not yet ranged over
 
-	peeked []importer.Row // read by Open, not yet ranged over
-	ended  bool           // nothing comes after them
-
-	used  [fieldCount]bool // fields that a row took a key from
 	found findings
 }
-
-// peekRows is how many rows are read to judge a file by.
-const peekRows = 100
 
 // Open reads the header of a file and its first rows, so that a file that is
 // not what it seems fails before anything is sent. The rest is read as
@@ -63,7 +52,7 @@ const peekRows = 100
 // organization likewise: org_id or organization_id; org or organization (an id
 // if it begins with org_, otherwise a name); org_name or organization_name.
 //
-// The results of an earlier run are an input too, whatever d says of the
+// The results of an earlier run are an input too, whatever d says about the
 // original's delimiter, encoding and columns. The rows that are in are
 // [importer.Settled], and what was rejected because it could not be read is
 // rejected until somebody corrects it.
@@ -73,16 +62,15 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Table{org: d.orgRef(), connection: d.Connection, roles: d.Roles, emails: d.Emails, allKeys: d.Keys, earlier: d.Settled, only: d.Only}
-	if t.earlier == nil {
-		t.earlier = Settled
+	if d.Settled == nil {
+		d.Settled = Settled
 	}
-	text, err := t.openText(r, d)
+	text, err := openText(r, d.Encoding)
 	if err != nil {
 		return nil, err
 	}
-	t.lines = newLines(text)
-	if err := t.openHeader(d); err != nil {
+	t := &Table{dialect: d, org: d.org(), text: text, lines: newLines(text.Reader)}
+	if err := t.openHeader(); err != nil {
 		return nil, err
 	}
 	if err := t.peek(); err != nil {
@@ -91,70 +79,28 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	return t, nil
 }
 
-// peek reads the first rows, and judges the file by them.
-func (t *Table) peek() error {
-	var peeked []raw
-	for len(peeked) < peekRows && !t.ended {
-		r, ok, err := t.nextRow()
-		if err != nil {
-			return err
-		}
-		if ok {
-			peeked = append(peeked, r)
-		}
-		t.ended = !ok
-	}
-	if err := t.checkOtherQuotes(peeked); err != nil {
-		return err
-	}
-	t.findExports(peeked)
-	if err := t.checkSwapped(peeked); err != nil {
-		return err
-	}
-	for _, r := range peeked {
-		t.peeked = append(t.peeked, t.row(r))
-	}
-	return nil
-}
-
-// nextRow returns the next record that does not repeat the header, as where
-// files were joined, and that is asked for.
-func (t *Table) nextRow() (raw, bool, error) {
-	for {
-		r, ok, err := t.next()
-		if !ok || err != nil || r.err != nil {
-			return r, ok, err
-		}
-		asked := t.only == nil || !t.columns.results() || t.only(r.result())
-		if asked && !t.isHeader(&r.record, &orgSide, &userSide) {
-			return r, ok, err
-		}
-	}
-}
-
 // Rows returns the rows of the file, which can be ranged over once. A row that
-// can't be read, or that no tenant could hold, comes with Err and with as much
-// of its ids as is certain, and the rows after it come all the same. Lines
-// without values are no rows, and empty values behind the last column are no
-// fault: spreadsheets write both.
+// can't be read, or that no tenant could hold, has Err and as much of its ids as
+// is certain, and the rows after it follow all the same. Lines without values are
+// not rows, and empty values after the last column are not an error: spreadsheets
+// write both.
 //
 // The range ends with an *[InputError] if the file becomes unreadable.
 func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 	return func(yield func(importer.Row, error) bool) {
-		for len(t.peeked) > 0 {
-			row := t.peeked[0]
-			t.peeked = t.peeked[1:]
-			if !yield(row, nil) {
+		for {
+			var r raw
+			var err error
+			if len(t.peeked) > 0 {
+				r, t.peeked = t.peeked[0], t.peeked[1:]
+			} else {
+				r, err = t.nextRow()
+			}
+			if errors.Is(err, io.EOF) {
 				return
 			}
-		}
-		for !t.ended {
-			r, ok, err := t.nextRow()
-			if !ok {
-				t.ended = true
-				if err != nil {
-					yield(importer.Row{}, err)
-				}
+			if err != nil {
+				yield(importer.Row{}, err)
 				return
 			}
 			if !yield(t.row(r), nil) {
@@ -165,13 +111,13 @@ func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 }
 
 // Columns returns the names of the columns with the organization and the user,
-// as they stand in the header: the first, if there are several. orgID is empty
-// if Dialect gave every row one.
+// as written in the header: the first, if there are several. orgID is empty if
+// Dialect has an organization for every row.
 func (t *Table) Columns() (orgID, userID string) {
 	if t.org.value == "" {
-		orgID = t.columns.names[t.columns.of(&orgSide)[0]]
+		orgID = t.columns.names[t.columns.of(&t.columns.org)[0]]
 	}
-	return orgID, t.columns.names[t.columns.of(&userSide)[0]]
+	return orgID, t.columns.names[t.columns.of(&t.columns.user)[0]]
 }
 
 // Roles returns the name of the column with roles, whether or not Dialect asks
@@ -180,11 +126,10 @@ func (t *Table) Roles() string {
 	if name := t.columns.name(fieldRoles); name != "" {
 		return name
 	}
-	found := t.columns.where(func(n string) bool { return slices.Contains(fieldNames[fieldRoles], fold(n)) })
-	if len(found) == 0 {
-		return ""
+	for _, i := range t.columns.where(fieldRoles.named) {
+		return t.columns.names[i]
 	}
-	return t.columns.names[found[0]]
+	return ""
 }
 
 // Results reports whether the file holds the results of an earlier run.
@@ -196,9 +141,9 @@ func (t *Table) Keyed() bool {
 	if t.org.value != "" && t.org.kind != importer.KindOrgID {
 		return true
 	}
-	for _, s := range []*side{&orgSide, &userSide} {
-		for _, f := range s.fields {
-			if t.columns.key(s, f) {
+	for _, s := range []*side{&t.columns.org, &t.columns.user} {
+		for i, f := range s.fields {
+			if t.columns.at[f] >= 0 && s.kinds[i] != s.kinds[0] {
 				return true
 			}
 		}
@@ -210,7 +155,7 @@ func (t *Table) Keyed() bool {
 // over has taken a key, in the order of the header.
 func (t *Table) UsedKeys() (names []string) {
 	for i, name := range t.columns.names {
-		if t.used[t.columns.fieldAt(i)] {
+		if f := t.columns.fieldAt(i); f != fieldNone && t.found.keys[f] {
 			names = append(names, name)
 		}
 	}
@@ -220,19 +165,19 @@ func (t *Table) UsedKeys() (names []string) {
 // String says in one line how the file is read.
 func (t *Table) String() string {
 	var found []string
-	if t.compression != "" {
-		found = append(found, t.compression)
+	if t.text.compression != "" {
+		found = append(found, t.text.compression)
 	}
-	found = append(found, encodingTitle(t.encoding), delimiterName(t.delimiter))
+	found = append(found, encodingTitle(t.text.encoding), delimiterName(t.delimiter))
 	if t.headerLine > 0 {
 		found = append(found, fmt.Sprintf("header on line %d", t.headerLine))
 	}
 	if t.org.value != "" {
 		found = append(found, "organization "+t.org.value+" for every row")
 	} else {
-		found = append(found, "organization in "+t.columns.title(&orgSide))
+		found = append(found, "organization in "+t.columns.title(&t.columns.org))
 	}
-	found = append(found, "user in "+t.columns.title(&userSide))
+	found = append(found, "user in "+t.columns.title(&t.columns.user))
 	if slices.Contains(t.exported[:], true) {
 		found = append(found, "without the apostrophes of Auth0's export")
 	}
