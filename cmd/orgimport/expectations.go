@@ -15,54 +15,40 @@ import (
 // expectations are what a results file says of the tenant: the lines of rows
 // that are done, by organization, in the order of the file.
 type expectations struct {
-	claim
+	*claim
 	all   []*expected
 	byOrg map[string]*expected
 	lines int
 }
 
-// claim is what the lines of an operation say of a user and an organization.
-type claim int
+// claim is what the lines of an operation say of a user and an organization, and
+// the words for lines that are true and that are not.
+type claim struct {
+	holds, fails string
+	yet          string // of lines that may become true
+	reason       string // why a line is not true
+}
 
-const (
-	claimMember  claim = iota // is a member
-	claimGone                 // is none
-	claimRoles                // has some roles
-	claimInvited              // is invited, or has accepted and is a member
+var (
+	claimMember  = &claim{"there", "missing", "not there yet", "not a member"}
+	claimGone    = &claim{"gone", "still there", "still there", "still a member"}
+	claimRoles   = &claim{"there", "missing", "not there yet", "not a member with these roles"}
+	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
 )
 
 // claims are what lines with a status say.
-var claims = map[importer.Status]claim{
+var claims = map[importer.Status]*claim{
 	importer.Added: claimMember, importer.AlreadyMember: claimMember,
 	importer.Removed:  claimGone,
 	importer.Assigned: claimRoles, importer.AlreadyAssigned: claimRoles,
 	importer.Invited: claimInvited, importer.AlreadyInvited: claimInvited,
 }
 
-// words are how the lines are told that hold, and that do not.
-func (c claim) words() (holds, fails string) {
-	switch c {
-	case claimGone:
-		return "gone", "still there"
-	case claimInvited:
-		return "invited or there", "missing"
-	}
-	return "there", "missing"
-}
-
-// yet are the words for lines that do not hold yet.
-func (c claim) yet() string {
-	if c == claimGone {
-		return "still there"
-	}
-	return "not there yet"
-}
-
 // expected is what is expected of one organization. It keeps no more of the lines
 // than it takes to look them up: a million lines with ids as Auth0 makes them are
 // 40 MB.
 type expected struct {
-	claim
+	*claim
 	orgID string
 	users strings.Builder // ids, or e-mail addresses, one behind the other
 	ends  []uint32        // of each of them
@@ -206,21 +192,13 @@ func (e *expected) pending() bool {
 	return e.state == unread || e.state == read && e.why == nil && len(e.open) > 0
 }
 
-// reason says why the lines that are open do not hold.
-func (e *expected) reason() string {
+// whyOpen says why the lines that are open do not hold.
+func (e *expected) whyOpen() string {
 	if e.why != nil {
 		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) && refusal.Status == http.StatusNotFound {
 			return "no such organization: " + refusal.Message
 		}
 		return e.why.Error()
 	}
-	switch e.claim {
-	case claimGone:
-		return "still a member"
-	case claimRoles:
-		return "not a member with these roles"
-	case claimInvited:
-		return "neither invited nor a member"
-	}
-	return "not a member"
+	return e.claim.reason
 }

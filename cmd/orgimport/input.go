@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -204,10 +206,22 @@ func (in *input) remember() {
 	}
 }
 
-// spool copies a pipe, as it comes, to a file in that folder, so that it can be
-// read more than once. What the file holds nobody else can read, and it goes
-// with the program where the system allows it, otherwise with Close.
-func (in *input) spool(dir string) error {
+// spool copies a pipe to a file beside the given one, so that it can be read more
+// than once; if that is empty, to a temporary file. Nobody else can read it, and
+// it goes with the program where the system allows that, otherwise with Close.
+func (in *input) spool(beside string) error {
+	dir, room := "", "make room in "+os.TempDir()
+	if beside != "" {
+		dir, room = filepath.Dir(behindLinks(beside)), "make room beside "+beside
+	}
+	if err := in.copyTo(dir); err != nil {
+		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), room}
+	}
+	return nil
+}
+
+// copyTo copies a pipe to a file in that folder, and reads from there.
+func (in *input) copyTo(dir string) error {
 	if in.file != nil {
 		return nil
 	}

@@ -107,13 +107,13 @@ func (l *lookups) wanted(table *csvfile.Table) bool {
 
 // prepare reads the input for what there is to look up, if there may be anything,
 // and opens it anew with the columns of the keys. What can be read only once is
-// kept by spool before.
-func (l *lookups) prepare(ctx context.Context, in *input, table *csvfile.Table, spool func() error, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
+// kept beside the results.
+func (l *lookups) prepare(ctx context.Context, in *input, results string, table *csvfile.Table, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
 	if !l.wanted(table) {
 		in.head = nil
 		return table, nil
 	}
-	if err := spool(); err != nil {
+	if err := in.spool(results); err != nil {
 		return nil, stoppedOr(ctx, err)
 	}
 	table, err := open()

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -97,7 +95,7 @@ func (j *job) open(ctx context.Context) (err error) {
 func (j *job) openTable(ctx context.Context) (err error) {
 	j.in.remember()
 	if j.twice {
-		if err := j.spool(); err != nil {
+		if err := j.in.spool(j.Results); err != nil {
 			return err
 		}
 	}
@@ -121,22 +119,10 @@ func (j *job) openTable(ctx context.Context) (err error) {
 	return err
 }
 
-// spool makes sure that the input can be read more than once.
-func (j *job) spool() error {
-	if err := j.in.spool(filepath.Dir(behindLinks(j.Results))); err != nil {
-		return cantKeep(j.in, j.Results, err)
-	}
-	return nil
-}
-
-func cantKeep(in *input, results string, err error) error {
-	return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), "make room beside " + results}
-}
-
 // collect reads the input for what there is to look up, if there may be
 // anything, and opens it anew with the columns of the keys.
 func (j *job) collect(ctx context.Context) (err error) {
-	j.table, err = j.look.prepare(ctx, j.in, j.table, j.spool, j.again)
+	j.table, err = j.look.prepare(ctx, j.in, j.Results, j.table, j.again)
 	j.total.Store(int64(j.look.rows))
 	return err
 }

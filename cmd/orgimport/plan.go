@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -182,7 +181,7 @@ func (p *planner) open(ctx context.Context) (*csvfile.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if table, err = p.look.prepare(ctx, p.in, table, p.spool, p.again); err != nil {
+	if table, err = p.look.prepare(ctx, p.in, p.Results, table, p.again); err != nil {
 		return nil, err
 	}
 	p.total.Store(int64(p.look.rows))
@@ -208,14 +207,6 @@ func (p *planner) dialect() csvfile.Dialect {
 
 // again opens the input from its start.
 func (p *planner) again() (*csvfile.Table, error) { return csvfile.Open(p.in.again(), p.dialect()) }
-
-// spool makes sure that the input can be read more than once.
-func (p *planner) spool() error {
-	if err := p.in.spool(filepath.Dir(behindLinks(p.Results))); err != nil {
-		return cantKeep(p.in, p.Results, err)
-	}
-	return nil
-}
 
 // resolved returns the rows with what is known of them. Of those that would be
 // looked up the keys stand for the ids, if they have not been.
@@ -243,7 +234,7 @@ func (p *planner) writeResolved(ctx context.Context) error {
 	if p.Resolved == "" {
 		return nil
 	}
-	if err := p.spool(); err != nil { // an empty file may not have been
+	if err := p.in.spool(p.Results); err != nil { // an empty file may not have been
 		return err
 	}
 	d := p.dialect()

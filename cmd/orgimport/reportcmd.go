@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"orgimport/importer/auth0"
@@ -56,12 +55,12 @@ func (cmd *reportCmd) Run(c *console) error {
 		events = in
 	}
 	about := page.Page{Results: results.name, Version: version(), Made: time.Now(), Advise: auth0.Advise}
-	dir := "" // where temporary files go
-	if cmd.Output != "-" {
-		dir = filepath.Dir(behindLinks(cmd.Output))
+	beside := cmd.Output
+	if beside == "-" {
+		beside = ""
 	}
-	if err := results.spool(dir); err != nil {
-		return stoppedOr(ctx, fmt.Errorf("can't keep %s to read it twice: %w", results.name, err))
+	if err := results.spool(beside); err != nil {
+		return stoppedOr(ctx, err)
 	}
 	open := func() (io.Reader, error) { return csvfile.Decompress(results.again()) }
 	write := func(w io.Writer) error { return page.Write(w, open, events, about) }

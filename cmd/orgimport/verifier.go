@@ -27,7 +27,7 @@ type verifier struct {
 	expectations
 
 	// For the progress: organizations that were asked for, lines that were found.
-	asked, holds atomic.Int64
+	asked, found atomic.Int64
 }
 
 // leastAgain is up to how many requests asking again may take where the first
@@ -58,7 +58,7 @@ func (v *verifier) run(ctx context.Context) error {
 			pause = max(pause, left/time.Duration(looks))
 		}
 		pause = min(pause, left)
-		v.log.Info(fmt.Sprintf("%s %s %s, in %s: asking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet(), report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
+		v.log.Info(fmt.Sprintf("%s %s %s, in %s: asking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet, report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
 		if err := rest(ctx, pause); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (v *verifier) ask(ctx context.Context, e *expected) error {
 	default:
 		return err
 	}
-	v.holds.Add(int64(before - len(e.open)))
+	v.found.Add(int64(before - len(e.open)))
 	if first {
 		v.asked.Add(1)
 	}
@@ -167,9 +167,8 @@ func rest(ctx context.Context, d time.Duration) error {
 // progress is asked for by the ui, from its own goroutine.
 func (v *verifier) progress() progress {
 	asked, all := v.asked.Load(), int64(len(v.all))
-	holds, _ := v.words()
 	return progress{
 		done: asked, total: all,
-		words: fmt.Sprintf("%s of %s, %s of %s %s", report.Number(int(asked)), report.Plural(int(all), "organization"), report.Number(int(v.holds.Load())), report.Plural(v.lines, "line"), holds),
+		words: fmt.Sprintf("%s of %s, %s of %s %s", report.Number(int(asked)), report.Plural(int(all), "organization"), report.Number(int(v.found.Load())), report.Plural(v.lines, "line"), v.holds),
 	}
 }

@@ -182,8 +182,8 @@ func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) 
 		if got, want := v.totals().String(), "30 lines = 29 there + 1 missing"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if v.asked.Load() != 30 || v.holds.Load() != 29 {
-			t.Errorf("the progress has %d organizations and %d lines", v.asked.Load(), v.holds.Load())
+		if v.asked.Load() != 30 || v.found.Load() != 29 {
+			t.Errorf("the progress has %d organizations and %d lines", v.asked.Load(), v.found.Load())
 		}
 	})
 }

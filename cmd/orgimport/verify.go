@@ -50,7 +50,7 @@ func (cmd *verifyCmd) Validate() error {
 func (cmd *verifyCmd) Run(c *console) error {
 	ui := c.openUI(cmd.uiFlags)
 	defer ui.Close()
-	v := &verifier{observer: observer{log: ui.log}, settle: cmd.Settle, workers: cmd.paceFlags.workers()}
+	v := &verifier{observer: observer{log: ui.log}, expectations: expectations{claim: claimMember}, settle: cmd.Settle, workers: cmd.paceFlags.workers()}
 	ctx, end := c.untilSignal(v.signalled, ui.abandon)
 	defer end()
 	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &v.observer)
@@ -178,7 +178,7 @@ func (v *verifier) list(w io.Writer) error {
 			continue
 		}
 		for _, place := range r.open {
-			_ = out.Write([]string{strconv.FormatUint(uint64(r.lines[place]), 10), r.orgID, r.user(place), r.reason()})
+			_ = out.Write([]string{strconv.FormatUint(uint64(r.lines[place]), 10), r.orgID, r.user(place), r.whyOpen()})
 		}
 	}
 	out.Flush()
@@ -187,7 +187,7 @@ func (v *verifier) list(w io.Writer) error {
 
 // verdicts are the lines by what was found.
 type verdicts struct {
-	claim
+	*claim
 	lines, missing, unchecked int
 	unread                    error // why some could not be checked, if for want of an answer
 }
@@ -210,10 +210,9 @@ func (v *verifier) totals() verdicts {
 
 // String adds up.
 func (s verdicts) String() string {
-	holds, fails := s.words()
-	terms := []string{report.Number(s.lines-s.missing-s.unchecked) + " " + holds}
+	terms := []string{report.Number(s.lines-s.missing-s.unchecked) + " " + s.holds}
 	if s.missing > 0 {
-		terms = append(terms, report.Number(s.missing)+" "+fails)
+		terms = append(terms, report.Number(s.missing)+" "+s.fails)
 	}
 	if s.unchecked > 0 {
 		terms = append(terms, report.Number(s.unchecked)+" not checked")
