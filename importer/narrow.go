@@ -60,7 +60,7 @@ func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
 	rows := make([]pending, 0, len(b.Rows))
 	for _, r := range b.Rows {
 		if r.Err != nil {
-			n.outcomes = append(n.outcomes, unsent(r))
+			n.outcomes = append(n.outcomes, Unsent(r))
 		} else {
 			rows = append(rows, pending{Row: r})
 		}

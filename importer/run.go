@@ -98,8 +98,8 @@ func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outco
 	}
 }
 
-// unsent returns the outcome of a row that needs no request.
-func unsent(r Row) Outcome {
+// Unsent returns the outcome of a row with Err, which no request carries.
+func Unsent(r Row) Outcome {
 	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
 	var settled *Settled
 	var coded interface{ Code() string }

@@ -219,7 +219,7 @@ func (r *reading) write(t rapid.TB, failures bool) []byte {
 		o := importer.Outcome{Row: row, Status: importer.Added, Receipt: importer.Receipt{Time: time.Unix(0, 0)}}
 		switch n := row.Line % 3; {
 		case row.Err != nil:
-			o = rejection(row)
+			o = importer.Unsent(row)
 		case n == 0 && row.Keys != nil && isLatin(row):
 			o.Status, o.Code, o.Message = importer.Rejected, "user_not_found", "no user has it"
 		case n <= 1 && isLatin(row):

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"orgimport/importer"
-	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -24,17 +22,9 @@ func scopesReadOrganization() []string {
 	return []string{"read:organizations", "read:organizations_summary"}
 }
 
-// check asks the tenant what can be known before an import: whether the token is
-// good for it, what the rows name, and whether the organizations exist.
-type check struct {
-	observer
-	conn  *connection
-	saved *saved
-	found *finding
-}
-
-// finding is what a check found. Its JSON is promised to scripts, as that of
-// [plan].
+// finding is what the tenant said before an import: whether the token is good for
+// it, what the rows name, and whether the organizations exist. Its JSON is promised
+// to scripts, as that of [plan].
 type finding struct {
 	Tenant  string             `json:"tenant"`
 	Scope   string             `json:"scope"`             // of adding members: granted, or unknown if the token does not tell
@@ -74,48 +64,48 @@ const mostExamples = 3
 
 // openCheck gets a token, so that credentials that are refused are told before
 // the file is read.
-func openCheck(ctx context.Context, c *console, cmd *planCmd, log *slog.Logger) (*check, error) {
-	k := &check{observer: observer{log: log}, saved: newSaved(cmd.BatchSize)}
-	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &k.observer)
-	if err != nil {
+func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
+	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
 		return nil, err
 	}
-	k.conn = conn
-	k.found = &finding{
-		Tenant: conn.base.Host, Scope: "granted",
+	f = &finding{
+		Tenant: j.conn.base.Host, Scope: "granted",
 		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []lookedUp{},
 	}
-	if err := conn.need(ctx, []string{scopeAdd}); err != nil {
+	if err := j.conn.need(ctx, []string{scopeAdd}); err != nil {
 		return nil, err
 	}
-	if _, known := conn.tokens.Scopes(); !known {
-		k.found.Scope = "unknown"
+	if _, known := j.conn.tokens.Scopes(); !known {
+		f.Scope = "unknown"
 	}
-	return k, nil
+	return f, nil
 }
 
-// lookUp looks up what the file names, as an import does, and whether the
+// findForCheck looks up what the file names, as an import does, and whether the
 // organizations exist that it names by id.
-func (k *check) lookUp(ctx context.Context, look *lookups, open func() (*csvfile.Table, error)) error {
+func (j *job) findForCheck(ctx context.Context) error {
+	look := &j.look
 	if look.dir == nil { // an empty file
 		return nil
 	}
 	wanted := scopesReadOrganization()
-	if scopes, known := k.conn.tokens.Scopes(); known && look.onlyCheckOrgs() &&
+	if scopes, known := j.conn.tokens.Scopes(); known && look.onlyCheckOrgs() &&
 		!slices.ContainsFunc(wanted, func(scope string) bool { return slices.Contains(scopes, scope) }) {
 		look.unchecked = "the token lacks the scope " + wanted[0]
 		look.dir.Orgs = importer.Lookup{}
 	}
-	err := look.find(ctx, k.conn, &k.observer, open)
+	err := look.find(ctx, j.conn, &j.observer, j.again)
 	look.dir.CheckOrgs = false // an import sends these rows whether or not the organization exists
 	return err
 }
 
-// count notes the rows as they pass: which name nobody, and which need no request.
-func (k *check) count(rows rowSeq) rowSeq {
-	return importer.Each(k.saved.count(rows), func(row *importer.Row) error {
+// checked notes the rows as they pass: which name nobody, and which need no
+// request.
+func (j *job) checked(rows rowSeq, f *finding) rowSeq {
+	j.saved = newSaved(j.batchSize())
+	return importer.Each(j.saved.count(rows), func(row *importer.Row) error {
 		if unresolved, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
-			k.found.add(unresolved.Code(), row.Line, unresolved.Error())
+			f.add(unresolved.Code(), row.Line, unresolved.Error())
 		}
 		return nil
 	})
@@ -135,10 +125,10 @@ func (f *finding) add(code string, line int, reason string) {
 }
 
 // conclude fills in what is known when all rows have passed.
-func (k *check) conclude(look *lookups, rows *importer.Plan) *finding {
-	f := k.found
+func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
+	look := &j.look
 	f.Skipped = look.unchecked
-	f.Reads, f.WritesSaved = int(look.sent.Load()), k.saved.requests()
+	f.Reads, f.WritesSaved = int(look.sent.Load()), j.saved.requests()
 	f.LookUps = append(f.LookUps, look.did...)
 	slices.SortFunc(f.Unresolved, func(a, b unresolved) int { return cmp.Or(b.Rows-a.Rows, strings.Compare(a.Code, b.Code)) })
 	if look.dir == nil {

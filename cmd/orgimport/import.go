@@ -46,14 +46,20 @@ func validBatchSize(n int) error {
 
 // Run imports the file.
 func (cmd *importCmd) Run(c *console) error {
+	t := importing(cmd.File, cmd.BatchSize, cmd.SkipMembers)
 	if cmd.DryRun {
-		return cmd.plan().Run(c)
+		return (&planCmd{}).print(c.newJob(&cmd.jobFlags, t))
 	}
-	return c.runJob(&cmd.jobFlags, task{
-		file: cmd.File,
-		size: cmd.BatchSize,
+	return c.runJob(&cmd.jobFlags, t)
+}
 
-		skipMembers: cmd.SkipMembers,
+// importing is the task of adding members.
+func importing(file string, batchSize int, skipMembers bool) task {
+	return task{
+		file: file,
+		size: batchSize,
+
+		skipMembers: skipMembers,
 		scopes:      []string{scopeAdd},
 
 		op: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
@@ -65,7 +71,7 @@ func (cmd *importCmd) Run(c *console) error {
 			j.sayRoles()
 			return nil
 		},
-	})
+	}
 }
 
 // settledIn returns what is known of a row by the results of an earlier run.

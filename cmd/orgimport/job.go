@@ -146,14 +146,20 @@ type job struct {
 	total, done, members, failed atomic.Int64
 }
 
-// runJob carries out a task, and tells people and whoever watches how it went.
-func (c *console) runJob(flags *jobFlags, t task) error {
+// newJob returns a job that has opened nothing but its ui.
+func (c *console) newJob(flags *jobFlags, t task) *job {
 	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
 	j.log = j.ui.log
 	j.guard = guard{max: flags.MaxErrors, off: flags.NoGuard}
 	j.look = lookups{lookupFlags: flags.lookupFlags, skipMembers: t.skipMembers, keepUsers: t.byAddress, noGuard: flags.NoGuard}
 	j.summary.Started = time.Now()
 	j.derived = j.derive()
+	return j
+}
+
+// runJob carries out a task, and tells people and whoever watches how it went.
+func (c *console) runJob(flags *jobFlags, t task) error {
+	j := c.newJob(flags, t)
 	defer j.close()
 	if err := j.checkFiles(); err != nil {
 		j.ui.Close()
@@ -265,12 +271,10 @@ func (j *job) lookUp(ctx context.Context) error {
 	return nil
 }
 
-// host names the tenant; empty if the task needs none.
+// host names the tenant; empty if none is given.
 func (j *job) host() string {
-	if j.conn == nil {
-		return ""
-	}
-	return j.conn.base.Host
+	host, _ := hostOf(j.Domain) // connect says what is wrong with it
+	return host
 }
 
 // again opens the input from its start. It takes a task that reads it twice.

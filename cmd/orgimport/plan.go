@@ -6,15 +6,9 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"sync/atomic"
-	"time"
 
 	"orgimport/importer"
-	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
@@ -65,57 +59,33 @@ func (cmd *planCmd) Validate() error {
 
 // Run prints the plan.
 func (cmd *planCmd) Run(c *console) error {
-	ctx, end := c.untilSignal(nil, nil)
+	flags := &jobFlags{
+		tenantFlags: cmd.tenantFlags, dialectFlags: cmd.dialectFlags, lookupFlags: cmd.lookupFlags, paceFlags: cmd.paceFlags, uiFlags: cmd.uiFlags,
+		resultFlags: resultFlags{Results: cmd.Results, Failures: cmd.Failures, Resume: cmd.Resume},
+		stopFlags:   stopFlags{NoGuard: cmd.NoGuard},
+	}
+	return cmd.print(c.newJob(flags, importing(cmd.File, cmd.BatchSize, cmd.SkipMembers)))
+}
+
+// print prints the plan of an import.
+func (cmd *planCmd) print(j *job) error {
+	defer j.close()
+	defer j.ui.Close()
+	inputs := []file{{"the input", j.file}, {"the results file", j.Results}, {"--users", j.Users}}
+	if err := j.checkOutputs(inputs, []file{{"--failures", j.Failures}, {"--resolved", cmd.Resolved}}); err != nil {
+		return err
+	}
+	ctx, end := j.untilSignal(nil, nil)
 	defer end()
-	p := planner{console: c, planCmd: cmd, ui: c.openUI(cmd.uiFlags)}
-	p.look = lookups{lookupFlags: cmd.lookupFlags, skipMembers: cmd.SkipMembers, checkOrgs: true, noGuard: cmd.NoGuard}
-	if !cmd.Check { // nothing but what the results file tells
-		p.look = lookups{}
-	}
-	defer p.ui.Close()
-	inputs := []file{{"the input", cmd.File}, {"the results file", cmd.Results}, {"--users", cmd.Users}}
-	if err := c.checkOutputs(inputs, []file{{"--failures", cmd.Failures}, {"--resolved", cmd.Resolved}}); err != nil {
-		return err
-	}
-	if cmd.Check {
-		var err error
-		if p.check, err = openCheck(ctx, c, cmd, p.ui.log); err != nil {
-			return err
-		}
-	}
-	return p.run(ctx)
-}
-
-// plan is what import --dry-run does.
-func (cmd *importCmd) plan() *planCmd {
-	return &planCmd{
-		File: cmd.File, Results: cmd.Results, Resume: cmd.Resume, Failures: cmd.Failures, BatchSize: cmd.BatchSize,
-		tenantFlags: cmd.tenantFlags, dialectFlags: cmd.dialectFlags, paceFlags: cmd.paceFlags, uiFlags: cmd.uiFlags,
-	}
-}
-
-// planner makes a plan.
-type planner struct {
-	*console
-	*planCmd
-	ui    *ui
-	check *check // nil: the tenant is not asked
-	look  lookups
-	in    *input
-	rows  atomic.Int64 // read so far
-	total atomic.Int64 // rows, once they are known
-	since time.Time
-}
-
-func (p *planner) run(ctx context.Context) error {
-	plan, err := p.survey(ctx)
+	plan, err := cmd.plan(ctx, j)
 	if err != nil {
-		return err
+		return stoppedOr(ctx, err)
 	}
-	if p.JSON {
-		err = plan.printJSON(p.stdout)
+	j.ui.Close()
+	if cmd.JSON {
+		err = plan.printJSON(j.stdout)
 	} else {
-		err = plan.print(p.stdout)
+		err = plan.print(j.stdout)
 	}
 	if err != nil {
 		return err
@@ -126,130 +96,57 @@ func (p *planner) run(ctx context.Context) error {
 	return nil
 }
 
-// survey reads all of the input.
-func (p *planner) survey(ctx context.Context) (*plan, error) {
-	done, err := p.before()
+// plan reads all of the input, and asks the tenant if that is wanted.
+func (cmd *planCmd) plan(ctx context.Context, j *job) (*plan, error) {
+	var check *finding
+	if cmd.Check {
+		var err error
+		if check, err = j.openCheck(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := j.surveyed(ctx, check)
 	if err != nil {
 		return nil, err
 	}
-	p.in, err = openInput(ctx, p.console, p.File)
-	if err != nil {
-		return nil, err
-	}
-	defer p.in.Close()
-	if p.Resume {
-		p.look.isIn = done.Done
-	}
-	p.since = time.Now()
-	p.ui.watch(p.progress)
-	defer p.ui.Close()
-	table, err := p.open(ctx)
-	if err != nil {
-		return nil, stoppedOr(ctx, err)
-	}
-	rows := importer.Each(p.resolved(table), func(*importer.Row) error {
-		p.rows.Add(1)
-		return context.Cause(ctx)
-	})
-	rows = importer.Distinct(rows, importer.PairKey)
-	if p.Resume {
-		rows = settled(rows, done.Has)
-	}
-	if p.check != nil {
-		rows = p.check.count(rows)
-	}
-	found, err := p.keepRejects(table.Kept, func(rejected func(importer.Row)) (importer.Plan, error) {
-		return importer.Survey(rows, p.BatchSize, rejected)
+	found, err := j.keepRejects(func(rejected func(importer.Row)) (importer.Plan, error) {
+		return importer.Survey(rows, j.batchSize(), rejected)
 	})
 	if err == nil {
-		err = p.writeResolved(ctx)
+		err = cmd.writeResolved(ctx, j)
 	}
 	if err != nil {
-		return nil, stoppedOr(ctx, err)
+		return nil, err
 	}
-	plan := newPlan(p, table, found)
-	if p.check != nil {
-		plan.Check = p.check.conclude(&p.look, &found)
+	plan := newPlan(j, found, publishedPlan.adding)
+	if check != nil {
+		plan.Check = j.conclude(check, &found)
 	}
 	return plan, nil
 }
 
-// open opens the input, once what it names has been looked up.
-func (p *planner) open(ctx context.Context) (*csvfile.Table, error) {
-	p.in.remember()
-	table, err := csvfile.Open(p.in, p.dialect())
-	if err != nil {
-		return nil, err
-	}
-	if table, err = p.look.prepare(ctx, p.in, p.Results, table, p.again); err != nil {
-		return nil, err
-	}
-	p.total.Store(int64(p.look.rows))
-	if p.Resume {
-		if err := p.look.settle(ctx, p.Results, p.dialect()); err != nil {
-			return nil, err
-		}
-	}
-	if p.check != nil {
-		err = p.check.lookUp(ctx, &p.look, p.again)
-	}
-	return table, err
-}
-
-// dialect says how the input is read.
-func (p *planner) dialect() csvfile.Dialect {
-	d := p.dialectFlags.dialect()
-	d.KeepKeys = p.look.keys
-	host, _ := hostOf(p.Domain) // whoever asks the tenant says what is wrong with it
-	d.Settled = settledIn(host)
-	return d
-}
-
-// again opens the input from its start.
-func (p *planner) again() (*csvfile.Table, error) { return csvfile.Open(p.in.again(), p.dialect()) }
-
-// resolved returns the rows with what is known of them. Of those that would be
-// looked up the keys stand for the ids, if they have not been.
-func (p *planner) resolved(table *csvfile.Table) rowSeq {
-	rows := importer.Resolve(table.Rows(), p.look.dir)
-	if p.check != nil {
-		return rows
-	}
-	return named(undecided(rows))
-}
-
-// undecided takes rows that name nobody known for good ones.
-func undecided(rows rowSeq) rowSeq {
-	return importer.Each(rows, func(row *importer.Row) error {
-		if unresolved := (*importer.Unresolved)(nil); errors.As(row.Err, &unresolved) {
-			row.Err = nil
-		}
-		return nil
-	})
-}
-
 // writeResolved writes the input with the ids that were found, if that is asked
 // for. A row without keeps what it names its organization or user by.
-func (p *planner) writeResolved(ctx context.Context) error {
-	if p.Resolved == "" {
+func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
+	if cmd.Resolved == "" {
 		return nil
 	}
-	if err := p.in.spool(p.Results); err != nil { // an empty file may not have been
+	if err := j.in.spool(j.Results); err != nil { // an empty file may not have been
 		return err
 	}
-	d := p.dialect()
+	d := j.dialect()
 	d.Keep = true
-	table, err := csvfile.Open(p.in.again(), d)
+	table, err := csvfile.Open(j.in.again(), d)
 	if err != nil {
 		return err
 	}
 	var broken error
-	err = replaceFile(p.Resolved, 0o600, func(w io.Writer) error {
+	err = replaceFile(cmd.Resolved, 0o600, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write(append([]string{"org_id", "user_id"}, table.Kept...)); err != nil {
 			return err
 		}
-		for row, err := range importer.Resolve(table.Rows(), p.look.dir) {
+		for row, err := range importer.Resolve(table.Rows(), j.look.dir) {
 			if err != nil || ctx.Err() != nil {
 				broken = stoppedOr(ctx, err)
 				return broken
@@ -265,7 +162,7 @@ func (p *planner) writeResolved(ctx context.Context) error {
 		return out.Error()
 	})
 	if err != nil && broken == nil {
-		return cantWrite(p.Resolved, err, "make room, and make sure that the folder is writable")
+		return cantWrite(cmd.Resolved, err, "make room, and make sure that the folder is writable")
 	}
 	return err
 }
@@ -278,104 +175,27 @@ func isUnreadable(err error) bool {
 	return err != nil && !errors.As(err, &settled) && !errors.As(err, &unresolved)
 }
 
-// before reads what an earlier run has finished, which is asked for by Resume.
-func (p *planner) before() (*report.Journal, error) {
-	if !p.Resume {
-		return nil, nil
-	}
-	return readJournal(p.Results, p.Domain, new(auth0.Client).Import())
-}
-
-// readJournal reads what an earlier run of an operation has finished. Without a
-// domain, the results are of any tenant.
-func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) { // as a run has it: it would simply start
-		return &report.Journal{}, nil
-	}
-	if err != nil {
-		return nil, usagef("", "can't read the results: %w", err)
-	}
-	defer f.Close()
-	host, err := hostOf(domain)
-	if err != nil {
-		return nil, err
-	}
-	done, err := report.Resume(f, io.Discard, op, host, nil)
-	if err != nil {
-		return nil, resultsError(path, err)
-	}
-	return done, nil
-}
-
-// hostOf returns the host of a tenant; none of no domain.
-func hostOf(domain string) (string, error) {
-	if domain == "" {
-		return "", nil
-	}
-	base, err := auth0.ParseDomain(domain)
-	if err != nil {
-		return "", usageError(fmt.Errorf("--domain: %w", err), "")
-	}
-	return base.Host, nil
-}
-
-// settled marks the rows whose pair is in already, which an import would leave
-// out.
-func settled(rows rowSeq, in func(importer.Row) bool) rowSeq {
-	return eachSendable(rows, func(row *importer.Row) {
-		if in(*row) {
-			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
-		}
-	})
-}
-
 // keepRejects has survey done, and writes the rows it rejects to the file of
 // failures if there is to be one.
-func (p *planner) keepRejects(kept []string, survey func(rejected func(importer.Row)) (importer.Plan, error)) (found importer.Plan, err error) {
-	if p.Failures == "" {
+func (j *job) keepRejects(survey func(rejected func(importer.Row)) (importer.Plan, error)) (found importer.Plan, err error) {
+	if j.Failures == "" {
 		return survey(nil)
 	}
-	err = replaceFile(p.Failures, 0o600, func(w io.Writer) error {
+	err = replaceFile(j.Failures, 0o600, func(w io.Writer) error {
 		buffered := bufio.NewWriter(w)
-		rejects := report.NewWriter(buffered, nil, kept)
+		rejects := report.NewWriter(buffered, nil, j.table.Kept)
 		if err := rejects.WriteHeader(); err != nil {
 			return err
 		}
 		var broken error
 		found, err = survey(func(row importer.Row) {
-			broken = rejects.Write([]importer.Outcome{rejection(row)})
+			broken = rejects.Write([]importer.Outcome{importer.Unsent(row)})
 		})
 		return cmp.Or(err, broken, buffered.Flush())
 	})
 	var input *csvfile.InputError
 	if err != nil && !errors.As(err, &input) {
-		return found, cantWrite(p.Failures, err, "make room, and make sure that the folder is writable")
+		return found, cantWrite(j.Failures, err, "make room, and make sure that the folder is writable")
 	}
 	return found, err
-}
-
-func rejection(row importer.Row) importer.Outcome {
-	o := importer.Outcome{Row: row, Status: importer.Rejected, Receipt: importer.Receipt{Message: row.Err.Error(), Time: time.Now()}}
-	var coded interface{ Code() string }
-	if errors.As(row.Err, &coded) {
-		o.Code = coded.Code()
-	}
-	return o
-}
-
-// progress is asked for by the ui, from its own goroutine.
-func (p *planner) progress() progress {
-	if look, looking := p.look.progress(); looking {
-		look.waiting = p.check.waiting()
-		return look
-	}
-	if total := p.total.Load(); total > 0 {
-		return progress{done: p.rows.Load(), total: total, elapsed: time.Since(p.since), words: report.Plural(int(p.rows.Load()), "row")}
-	}
-	now := progress{done: p.in.read.Load(), bytes: true, elapsed: time.Since(p.since), words: report.Plural(int(p.rows.Load()), "row")}
-	if p.in.info != nil {
-		now.total = p.in.info.Size()
-	}
-	return now
 }

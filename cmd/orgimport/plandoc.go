@@ -13,7 +13,6 @@ import (
 	"unicode"
 
 	"orgimport/importer"
-	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -65,21 +64,24 @@ type reject struct {
 	Reason string `json:"reason"`
 }
 
-func newPlan(p *planner, table *csvfile.Table, found importer.Plan) *plan {
+// newPlan makes a plan of what a survey of the input found. limits are those that
+// the operation draws on; nil where none is published.
+func newPlan(j *job, found importer.Plan, limits func(publishedPlan) []bucket) *plan {
 	doc := &plan{
-		Input: p.in.name, Dialect: table.String(), Columns: columns{Kept: append([]string{}, table.Kept...)},
-		Plan: found, BatchSize: p.BatchSize, Requests: found.Batches,
-		Rejects: []reject{}, failures: p.Failures,
+		Input: j.in.name, Dialect: j.table.String(), Columns: columns{Kept: append([]string{}, j.table.Kept...)},
+		Plan: found, BatchSize: j.batchSize(), Requests: found.Batches,
+		Rejects: []reject{}, failures: j.Failures,
 	}
-	doc.Columns.OrgID, doc.Columns.UserID = table.Columns()
+	doc.Columns.OrgID, doc.Columns.UserID = j.table.Columns()
 	for _, plan := range publishedPlans() {
-		limits := plan.adding()
-		doc.Estimates = append(doc.Estimates, estimate{plan.name, sustained(limits), int(duration(doc.Requests, limits).Seconds())})
+		if limits := limits(plan); limits != nil {
+			doc.Estimates = append(doc.Estimates, estimate{plan.name, sustained(limits), int(duration(doc.Requests, limits).Seconds())})
+		}
 	}
-	if p.Rate > 0 {
-		doc.AtRate = &atRate{p.Rate, int(durationAt(doc.Requests, p.Rate).Seconds())}
+	if j.Rate > 0 {
+		doc.AtRate = &atRate{j.Rate, int(durationAt(doc.Requests, j.Rate).Seconds())}
 	}
-	for _, note := range table.Notes() {
+	for _, note := range j.table.Notes() {
 		doc.Notes = append(doc.Notes, note.Text)
 	}
 	for _, row := range found.Rejects {

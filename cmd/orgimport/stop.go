@@ -68,3 +68,11 @@ func withMaxDuration(ctx context.Context, d time.Duration) (context.Context, con
 	}
 	return context.WithTimeoutCause(ctx, d, errMaxDuration)
 }
+
+// stoppedOr returns why ctx ended, or err if it has not.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/report"
+)
+
+// surveyed opens the input for a job that sends nothing, and returns its rows as
+// they would be sent. With check they are looked up; without, the keys of a row
+// stand for its ids, and nothing is asked of the tenant.
+func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err error) {
+	j.does = j.op(j, &auth0.Client{})
+	if j.look.checkOrgs = check != nil; check == nil {
+		j.look = lookups{keepUsers: j.byAddress}
+	}
+	done := &report.Journal{}
+	if j.Resume {
+		if done, err = readJournal(j.Results, j.Domain, j.does); err != nil {
+			return nil, err
+		}
+		j.look.isIn = done.Done
+	}
+	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
+		return nil, err
+	}
+	j.closing = append(j.closing, func() { _ = j.in.Close() })
+	j.ui.watch(j.surveyProgress)
+	if err := j.openTable(ctx); err != nil {
+		return nil, err
+	}
+	if err := j.collect(ctx); err != nil {
+		return nil, err
+	}
+	if j.Resume {
+		if err := j.look.settle(ctx, j.Results, j.dialect()); err != nil {
+			return nil, err
+		}
+	}
+	if check != nil {
+		if err := j.findForCheck(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows = importer.Resolve(j.table.Rows(), j.look.dir)
+	if check == nil {
+		rows = importer.Each(rows, undecided)
+	}
+	if j.rows != nil {
+		rows = j.rows(j, rows)
+	}
+	rows = importer.Each(rows, func(*importer.Row) error {
+		j.done.Add(1)
+		return context.Cause(ctx)
+	})
+	rows = importer.Distinct(rows, j.does.KeyOf)
+	if j.Resume {
+		rows = settled(rows, done.Has)
+	}
+	if check != nil {
+		rows = j.checked(rows, check)
+	}
+	return rows, nil
+}
+
+// undecided takes a row for a good one if it names nobody known, and puts its keys
+// in the place of ids that it lacks.
+func undecided(row *importer.Row) error {
+	if _, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
+		row.Err = nil
+	}
+	if row.Keys != nil {
+		row.OrgID = cmp.Or(row.OrgID, row.Keys.Org.Value)
+		row.UserID = cmp.Or(row.UserID, row.Keys.User.Value)
+	}
+	return nil
+}
+
+// readJournal reads what an earlier run of an operation has finished. Without a
+// domain, the results are of any tenant.
+func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // as a run has it: it would simply start
+		return &report.Journal{}, nil
+	}
+	if err != nil {
+		return nil, usagef("", "can't read the results: %w", err)
+	}
+	defer f.Close()
+	host, err := hostOf(domain)
+	if err != nil {
+		return nil, err
+	}
+	done, err := report.Resume(f, io.Discard, op, host, nil)
+	if err != nil {
+		return nil, resultsError(path, err)
+	}
+	return done, nil
+}
+
+// settled marks the rows whose pair is in already, which an import would leave
+// out.
+func settled(rows rowSeq, in func(importer.Row) bool) rowSeq {
+	return eachSendable(rows, func(row *importer.Row) {
+		if in(*row) {
+			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
+		}
+	})
+}
+
+// surveyProgress is asked for by the ui, from its own goroutine.
+func (j *job) surveyProgress() progress {
+	if look, looking := j.look.progress(); looking {
+		look.waiting = j.waiting()
+		return look
+	}
+	p := progress{done: j.done.Load(), total: j.total.Load(), elapsed: time.Since(j.summary.Started)}
+	p.words = report.Plural(int(p.done), "row")
+	if p.total == 0 {
+		p.bytes, p.done, p.total = true, j.in.read.Load(), j.in.size()
+	}
+	return p
+}
