@@ -13,10 +13,6 @@ type Config struct {
 	// which audiences must name. Empty means the host that a request names.
 	Domain string
 
-	// PairDomains refuses a token on any host but the one that issued it, as
-	// a tenant with a custom domain does.
-	PairDomains bool
-
 	// Organizations are those that exist. KnownOrg decides for ids that are
 	// not listed. Without either every organization exists.
 	Organizations []Organization

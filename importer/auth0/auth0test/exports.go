@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"crypto/hmac"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +78,6 @@ const (
 const (
 	defaultLinkLife = time.Minute
 	jobLife         = 24 * time.Hour // after which its data are deleted, as documented
-	maxFieldName    = 100
 )
 
 // defaultDownloadURL is where links lead to. The real ones lead to another host
@@ -89,20 +90,27 @@ type exports struct {
 	secret []byte   // that signs links
 	jobs   map[string]*job
 	asked  int // for jobs
-	made   int // jobs
 	cut    int // downloads
 }
 
-// job is an export of users.
+// job is an export of users, with the fields that were recorded of one.
 type job struct {
-	id           string
-	created      time.Time
-	fails        bool
-	connectionID string
-	connection   string // its name; empty: all
-	fields       []exportField
-	limit        int // 0: none
-	users        []User
+	Type         string        `json:"type"`
+	Status       string        `json:"status"`
+	Format       string        `json:"format"`
+	Fields       []exportField `json:"fields"`
+	Limit        int           `json:"limit,omitempty"` // 0: none
+	ConnectionID string        `json:"connection_id,omitempty"`
+	Connection   string        `json:"connection,omitempty"` // its name; empty: all
+	CreatedAt    string        `json:"created_at"`
+	ID           string        `json:"id"`
+	Percent      int           `json:"percentage_done,omitempty"`
+	Left         int           `json:"time_left_seconds,omitempty"`
+	Location     string        `json:"location,omitempty"`
+
+	created time.Time
+	fails   bool
+	users   []User
 }
 
 type exportField struct {
@@ -139,10 +147,10 @@ func (t *Tenant) downloadURL() *url.URL {
 }
 
 // exportUsers is POST /jobs/users-exports.
-func (t *Tenant) exportUsers(c *call) reply {
-	j, rep, valid := t.readExport(c)
-	if !valid {
-		return rep
+func (t *Tenant) exportUsers(c *call) *reply {
+	j, refused := t.readExport(c)
+	if refused != nil {
+		return refused
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,129 +167,92 @@ func (t *Tenant) exportUsers(c *call) reply {
 		return refuse(http.StatusTooManyRequests, "", fmt.Sprintf(
 			"There are %d active export users jobs, please wait until some of them are finished and try again", max(running, 1)))
 	}
-	x.made++
-	j.id = "job_" + alnum(fmt.Sprint("job", x.made), 16)
-	j.created, j.fails = t.now(), x.made <= set.Fail
-	x.jobs[j.id] = j
-	return ok(http.StatusOK, j.body())
+	j.Type, j.Status, j.Format = "users_export", "pending", "json"
+	j.ID = "job_" + alnum(fmt.Sprint("job", len(x.jobs)+1), 16)
+	j.created, j.fails = t.now(), len(x.jobs) < set.Fail
+	j.CreatedAt = timestamp(j.created)
+	x.jobs[j.ID] = j
+	return respond(http.StatusOK, j)
 }
 
-// readExport reads the body of a job, all of which may be left out.
-func (t *Tenant) readExport(c *call) (*job, reply, bool) {
-	j := &job{fields: []exportField{}}
-	for _, name := range fields {
-		j.fields = append(j.fields, exportField{Name: name})
-	}
-	users := t.users.all()
-	j.users = users[:max(len(users)-t.cfg.Exports.Youngest, 0)]
-	if len(c.body) == 0 {
-		return j, reply{}, true
-	}
-	if _, rep, valid := t.parseBody(c); !valid {
-		return nil, rep, false
-	}
-	var body struct {
-		ConnectionID *string       `json:"connection_id"`
-		Format       *string       `json:"format"`
-		Limit        *int          `json:"limit"`
-		Fields       []exportField `json:"fields"`
-	}
-	in := json.NewDecoder(strings.NewReader(string(c.body)))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&body); err != nil {
-		return nil, invalidBody(err.Error(), "", ""), false // how the API words it does not matter here
-	}
-	bad := func(text, property string) (*job, reply, bool) {
-		return nil, invalidBody(text, property, ""), false
-	}
-	switch {
-	case body.Format != nil && *body.Format != "json":
-		// Auth0 has CSV too; nobody here reads it.
-		return bad("No enum match for: "+*body.Format, "format")
-	case body.Limit != nil && *body.Limit < 1:
-		return bad(fmt.Sprintf("Value %d is less than minimum 1", *body.Limit), "limit")
-	case body.Limit != nil:
-		j.limit = *body.Limit
-	}
-	for i, f := range body.Fields {
-		if f.Name == "" || len(f.Name) > maxFieldName {
-			return bad("Object didn't pass validation for the length of a name", fmt.Sprintf("fields[%d].name", i))
+var exportSchema = &schema{kind: "object", properties: []property{
+	{"connection_id", false, schema{kind: "string", wrong: func(id string) string {
+		if !connectionID.MatchString(id) {
+			return "String does not match pattern " + connectionID.String() + ": " + id
 		}
-	}
-	if len(body.Fields) > 0 {
-		j.fields = body.Fields
-	}
-	if body.ConnectionID == nil {
-		return j, reply{}, true
-	}
-	j.connectionID = *body.ConnectionID
-	if !connectionID.MatchString(j.connectionID) {
-		return bad("String does not match pattern "+connectionID.String()+": "+j.connectionID, "connection_id")
-	}
-	all := t.connections()
-	for _, connection := range all {
-		if connection.ID == j.connectionID {
-			j.connection = connection.Name
-			return j, reply{}, true
+		return ""
+	}}},
+	{"format", false, schema{kind: "string", wrong: func(format string) string {
+		if format != "json" { // Auth0 has CSV too; nobody here reads it
+			return "No enum match for: " + format
 		}
-	}
-	if len(all) == 0 { // every connection exists, and nobody has it
-		return j, reply{}, true
-	}
-	return nil, refuse(http.StatusNotFound, "inexistent_connection", "The connection does not exist"), false
-}
+		return ""
+	}}},
+	{"limit", false, schema{kind: "integer", min: 1}},
+	{"fields", false, schema{kind: "array", items: &schema{kind: "object", properties: []property{
+		{"name", true, schema{kind: "string", min: 1, max: 100}},
+		{"export_as", false, schema{kind: "string"}},
+	}}}},
+}}
 
 var connectionID = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
 
-// body is a job as it was recorded when it was made.
-func (j *job) body() map[string]any {
-	body := map[string]any{
-		"type": "users_export", "status": "pending", "format": "json", "fields": j.fields,
-		"created_at": timestamp(j.created), "id": j.id,
+// readExport reads the body of a job, all of which may be left out.
+func (t *Tenant) readExport(c *call) (*job, *reply) {
+	users := t.users.all()
+	j := &job{users: users[:max(len(users)-t.cfg.Exports.Youngest, 0)]}
+	if len(c.body) > 0 {
+		object, refused := t.readBody(c, exportSchema)
+		if refused != nil {
+			return nil, refused
+		}
+		if err := json.Unmarshal(marshal(object), j); err != nil {
+			return nil, invalidBody(err.Error(), "", "")
+		}
 	}
-	if j.connectionID != "" {
-		body["connection_id"], body["connection"] = j.connectionID, j.connection
+	if len(j.Fields) == 0 {
+		for _, name := range fields {
+			j.Fields = append(j.Fields, exportField{Name: name})
+		}
 	}
-	if j.limit > 0 {
-		body["limit"] = j.limit
+	all := t.connections()
+	if j.ConnectionID == "" || len(all) == 0 { // without any, every connection exists, and nobody has it
+		return j, nil
 	}
-	return body
+	at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
+	if at < 0 {
+		return nil, refuse(http.StatusNotFound, "inexistent_connection", "The connection does not exist")
+	}
+	j.Connection = all[at].Name
+	return j, nil
 }
 
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
 // job is GET /jobs/{id}.
-func (t *Tenant) job(c *call) reply {
+func (t *Tenant) job(c *call) *reply {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	j, found := t.exports.jobs[c.arg]
+	made, found := t.exports.jobs[c.PathValue("id")]
 	now := t.now()
-	if !found || now.Sub(j.created) >= jobLife {
+	if !found || now.Sub(made.created) >= jobLife {
 		return refuse(http.StatusNotFound, "inexistent_job", "Job not found.")
 	}
-	body := j.body()
-	set := t.cfg.Exports
+	j, set := *made, t.cfg.Exports
 	left := set.Duration - now.Sub(j.created)
 	switch {
 	case left > 0 && set.TimeLeft:
-		body["percentage_done"] = int(100 - 100*left/set.Duration)
-		body["time_left_seconds"] = int((left + time.Second - 1) / time.Second)
+		j.Percent = int(100 - 100*left/set.Duration)
+		j.Left = int((left + time.Second - 1) / time.Second)
 	case left > 0:
 	case j.fails:
-		body["status"] = "failed"
+		j.Status = "failed"
 	default:
-		body["status"], body["percentage_done"] = "completed", 100
-		body["location"] = t.exports.link(j.id, now.Add(t.linkLife()), set.Redirects)
+		j.Status, j.Percent = "completed", 100
+		j.Location = t.exports.link(j.ID, now.Add(cmp.Or(set.LinkLife, defaultLinkLife)), set.Redirects)
 	}
-	return ok(http.StatusOK, body)
+	return respond(http.StatusOK, j)
 }
 
-func (t *Tenant) linkLife() time.Duration {
-	if t.cfg.Exports.LinkLife == 0 {
-		return defaultLinkLife
-	}
-	return t.cfg.Exports.LinkLife
-}
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // link is a signed link to the users, in the shape reported of real ones, which
 // leads to so many others first.
@@ -305,7 +276,7 @@ func (x *exports) sign(path string, query url.Values) string {
 
 // download is what a link leads to. It wants nobody to log in, and refuses those
 // who do, as a store of files with signed links does.
-func (t *Tenant) download(c *call) reply {
+func (t *Tenant) download(c *call) *reply {
 	query := c.URL.Query()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -322,20 +293,20 @@ func (t *Tenant) download(c *call) reply {
 		return denied(http.StatusForbidden, "AccessDenied", "Access denied")
 	}
 	if redirects, err := strconv.Atoi(query.Get("Redirects")); err == nil {
-		rep := reply{status: http.StatusFound, header: http.Header{}}
+		rep := &reply{status: http.StatusFound, header: http.Header{}}
 		rep.header.Set("Location", x.link(jobID, time.UnixMilli(expires), redirects-1))
 		return rep
 	}
 	cut := x.cut < t.cfg.Exports.Cut
 	x.cut++
-	return reply{
+	return &reply{
 		status: http.StatusOK, header: http.Header{"Content-Type": {"application/octet-stream"}},
 		stream: func(w io.Writer) error { return j.write(w, t.cfg.Exports, cut) },
 	}
 }
 
-func denied(status int, code, message string) reply {
-	return reply{
+func denied(status int, code, message string) *reply {
+	return &reply{
 		status: status, header: http.Header{"Content-Type": {"application/xml"}},
 		body: fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message></Error>`, code, message),
 	}
@@ -388,10 +359,10 @@ func (j *job) exported() iter.Seq[*User] {
 		n := 0
 		for i := range j.users {
 			u := &j.users[i]
-			if j.connection != "" && u.connection() != j.connection {
+			if j.Connection != "" && u.connection() != j.Connection {
 				continue
 			}
-			if n++; !yield(u) || n == j.limit {
+			if n++; !yield(u) || n == j.Limit {
 				return
 			}
 		}
@@ -407,8 +378,8 @@ func (j *job) count() (n int) {
 
 // user is a line of the export.
 func (j *job) user(u *User, set Exports) map[string]any {
-	line := make(map[string]any, len(j.fields))
-	for _, f := range j.fields {
+	line := make(map[string]any, len(j.Fields))
+	for _, f := range j.Fields {
 		v := u.at(f.Name)
 		if email, isText := v.(string); isText && f.Name == "email" && set.Fold {
 			v = strings.ToLower(email)
@@ -420,11 +391,7 @@ func (j *job) user(u *User, set Exports) map[string]any {
 			nest(line, f.Name, v)
 			continue
 		}
-		name := f.Name
-		if f.As != "" {
-			name = f.As
-		}
-		line[name] = v
+		line[cmp.Or(f.As, f.Name)] = v
 	}
 	return line
 }

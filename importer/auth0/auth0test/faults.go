@@ -74,16 +74,16 @@ type Outage struct {
 func (f Fault) bad() bool { return f.Status != 0 || f.Cut != NoCut || f.Hang }
 
 // reply is what the client meets instead of an answer.
-func (f Fault) reply(c *call) (reply, error) {
+func (f Fault) reply(c *call) (*reply, error) {
 	switch {
 	case f.Hang:
 		<-c.Context().Done()
-		return reply{}, c.Context().Err()
+		return nil, c.Context().Err()
 	case f.Cut != NoCut:
 		if err := sleep(c.Context(), f.Delay); err != nil {
-			return reply{}, err
+			return nil, err
 		}
-		return reply{}, f.Cut.err()
+		return nil, f.Cut.err()
 	}
 	rep := bare(f.Status, f.Body, "An internal server error occurred")
 	if f.Body == BodyJSON && f.Status == http.StatusTooManyRequests {

@@ -17,10 +17,6 @@ type Latency struct {
 	// answers overtake each other and makes their headers stale. Both 0 means
 	// 0.1 to 0.4.
 	From, To float64
-
-	// PerMember is added for each user in a body. Nobody has recorded a
-	// batch of more than three, and up to there it is 0.
-	PerMember time.Duration
 }
 
 // Fixed is always d.
@@ -57,25 +53,14 @@ func Recorded() func(*rand.Rand) time.Duration {
 	}
 }
 
-// travelBack is the share of the time after the decision that lies between
-// the tenant and the client, after Date was stamped.
-const travelBack = 0.1
+// afterDate is the share of the way back that follows the stamping of Date.
+const afterDate = 0.1
 
-// trip is the time of one request.
-type trip struct{ before, after time.Duration }
-
-// rest is the time after the decision. A 429 is sent straight back.
-func (t trip) rest(refused bool) time.Duration {
-	if refused {
-		return min(t.before, t.after)
-	}
-	return t.after
-}
-
-func (t *Tenant) trip() trip {
+// trip draws the times before and after the tenant's decision.
+func (t *Tenant) trip() (there, back time.Duration) {
 	l := t.cfg.Latency
 	if l.RoundTrip == nil {
-		return trip{}
+		return 0, 0
 	}
 	if l.From == 0 && l.To == 0 {
 		l.From, l.To = 0.1, 0.4
@@ -83,6 +68,6 @@ func (t *Tenant) trip() trip {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := max(l.RoundTrip(t.rng), 0)
-	before := time.Duration(float64(d) * (l.From + (l.To-l.From)*t.rng.Float64()))
-	return trip{before, d - before}
+	there = time.Duration(float64(d) * (l.From + (l.To-l.From)*t.rng.Float64()))
+	return there, d - there
 }

@@ -35,8 +35,6 @@ const (
 	ResetFull ResetMode = iota
 	// ResetNext: when the next permission will be there, as documented.
 	ResetNext
-	// ResetMinute: the next full minute, whatever the limit. It is wrong.
-	ResetMinute
 )
 
 // Limit is one rate limit: a bucket that holds Size permissions when it is
@@ -193,8 +191,6 @@ func (b *bucket) remaining() int { return int(b.level + 1 - whole) }
 
 func (b *bucket) reset(now time.Time) time.Time {
 	switch {
-	case b.Reset == ResetMinute:
-		return now.Truncate(time.Minute).Add(time.Minute)
 	case b.Mode == FixedWindow:
 		return b.at.Add(b.Interval)
 	case b.Mode == SlidingLog && len(b.granted) == 0:

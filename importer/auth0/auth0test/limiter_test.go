@@ -55,11 +55,6 @@ func TestLimiterGrantsAndReportsByMode(t *testing.T) {
 			[]take{{0, 4, "ok 10 6 500"}, {250, 1, "ok 10 5 500"}},
 		},
 		{
-			"drip: reset minute is the full minute whatever the limit",
-			[]auth0test.Limit{{Size: 10, Per: 2, Interval: second, Reset: auth0test.ResetMinute}},
-			[]take{{250, 1, "ok 10 9 60000"}, {60_000, 1, "ok 10 9 120000"}},
-		},
-		{
 			"drip: starts empty if told to",
 			[]auth0test.Limit{{Size: 20, Per: 200, Interval: minute, StartEmpty: true}},
 			[]take{{0, 1, "refused 20 0 6000"}, {299, 1, "refused 20 0 6000"}, {300, 1, "ok 20 0 6300"}},

@@ -23,7 +23,7 @@ const (
 type list struct {
 	name  string // of the items in a page
 	order []place
-	item  func(p place) map[string]any
+	item  func(id string) map[string]any
 
 	checkpoint bool // take and from are known
 	nextAtEnd  bool // as recorded, the last page of a checkpoint listing has a next
@@ -41,23 +41,32 @@ func (p place) compare(q place) int {
 	return cmp.Or(cmp.Compare(p.at, q.at), cmp.Compare(p.id, q.id))
 }
 
+// inOrder makes places of ids that are in the order of a list.
+func inOrder(ids []string) []place {
+	order := make([]place, len(ids))
+	for i, id := range ids {
+		order[i] = place{int64(i), id}
+	}
+	return order
+}
+
 // show gives out the page that the query asks for: by checkpoint if it has take
 // or from, else by offset.
-func (t *Tenant) show(l list, query url.Values) reply {
+func (t *Tenant) show(l list, query url.Values) *reply {
 	if l.checkpoint && (query.Has("take") || query.Has("from")) {
 		return t.showFrom(l, query)
 	}
 	return t.showPage(l, query)
 }
 
-func (t *Tenant) showPage(l list, query url.Values) reply {
-	page, rep, valid := integer(query, "page", "Page index of the results to return. First page is 0", 0, maxPageIndex, 0)
-	if !valid {
-		return rep
+func (t *Tenant) showPage(l list, query url.Values) *reply {
+	page, refused := integer(query, "page", "Page index of the results to return. First page is 0", 0, maxPageIndex, 0)
+	if refused != nil {
+		return refused
 	}
-	size, rep, valid := integer(query, "per_page", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
-	if !valid {
-		return rep
+	size, refused := integer(query, "per_page", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	if refused != nil {
+		return refused
 	}
 	if (page+1)*size > maxByOffset {
 		return refuse(http.StatusBadRequest, "invalid_paging", fmt.Sprintf("Requesting page %d exceeds the allowed maximum of %d records. "+
@@ -66,7 +75,7 @@ func (t *Tenant) showPage(l list, query url.Values) reply {
 	start := min(page*size, len(l.order))
 	items := l.items(l.order[start:min(start+size, len(l.order))], query)
 	if query.Get("include_totals") != "true" {
-		return ok(http.StatusOK, items)
+		return respond(http.StatusOK, items)
 	}
 	body := map[string]any{l.name: items, "start": page * size, "limit": size, "total": len(l.order)}
 	switch totals := t.cfg.Undocumented.Totals; {
@@ -78,13 +87,13 @@ func (t *Tenant) showPage(l list, query url.Values) reply {
 	case totals == TotalsZero:
 		body["total"] = 0
 	}
-	return ok(http.StatusOK, body)
+	return respond(http.StatusOK, body)
 }
 
-func (t *Tenant) showFrom(l list, query url.Values) reply {
-	size, rep, valid := integer(query, "take", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
-	if !valid {
-		return rep
+func (t *Tenant) showFrom(l list, query url.Values) *reply {
+	size, refused := integer(query, "take", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	if refused != nil {
+		return refused
 	}
 	start := 0
 	if query.Has("from") {
@@ -109,14 +118,14 @@ func (t *Tenant) showFrom(l list, query url.Values) reply {
 	if next && len(page) > 0 {
 		body["next"] = page[len(page)-1].cursor()
 	}
-	return ok(http.StatusOK, body)
+	return respond(http.StatusOK, body)
 }
 
 // items gives those of a page the fields that the query asks for.
 func (l list) items(page []place, query url.Values) []map[string]any {
 	items := make([]map[string]any, len(page))
 	for i, p := range page {
-		items[i] = pick(l.item(p), query)
+		items[i] = pick(l.item(p.id), query)
 	}
 	return items
 }
@@ -161,23 +170,19 @@ func pick(body map[string]any, query url.Values) map[string]any {
 	return body
 }
 
-// integer reads a parameter between low and high; absent it is fallback.
-func integer(query url.Values, name, description string, low, high, fallback int) (int, reply, bool) {
+// integer reads a parameter between low and high, or returns the fallback if it
+// is absent.
+func integer(query url.Values, name, description string, low, high, fallback int) (int, *reply) {
 	if !query.Has(name) {
-		return fallback, reply{}, true
+		return fallback, nil
 	}
 	n, err := strconv.Atoi(query.Get(name))
-	problem := ""
-	switch {
-	case err != nil:
+	problem := outOfRange(n, low, high)
+	if err != nil {
 		problem = "Expected type integer but found type string"
-	case n < low:
-		problem = fmt.Sprintf("Value %d is less than minimum %d", n, low)
-	case n > high:
-		problem = fmt.Sprintf("Value %d is greater than maximum %d", n, high)
 	}
 	if problem != "" {
-		return 0, invalidQuery(problem, name, description), false
+		return 0, invalidQuery(problem, name, description)
 	}
-	return n, reply{}, true
+	return n, nil
 }

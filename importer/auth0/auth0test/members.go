@@ -1,45 +1,65 @@
 package auth0test
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
-// What the schema says of the body's one property.
-const (
-	membersToAdd    = "List of user IDs to add to the organization as members"
-	membersToRemove = "List of user IDs to remove from the organization"
-)
+const defaultMaxMembers = 10 // "Assign members to an organization" in Auth0's documentation
 
-// addMembers is POST /organizations/{id}/members.
-func (t *Tenant) addMembers(c *call) reply {
-	ids, rep, valid := t.readMembers(c, membersToAdd)
-	if !valid {
-		return rep
+// membersSchema is that of a body that adds or removes members.
+func (u *Undocumented) membersSchema(description string) *schema {
+	bad := u.Malformed
+	if bad == nil {
+		bad = malformedUserID
 	}
-	u := t.cfg.Undocumented
-	unknown := places(ids, func(id string) bool { return !t.knowsUser(id) })
-	status := u.UnknownUser
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	if len(unknown) > 0 && status != http.StatusNoContent {
-		rep := u.unknown(status, "user", ids, unknown)
-		if u.Partial {
-			t.addAll(c.arg, ids, unknown)
-		}
-		return rep
-	}
-	return t.addAll(c.arg, ids, unknown)
+	return &schema{kind: "object", others: true, properties: []property{{"members", true, schema{
+		kind: "array", description: description, min: 1, max: cmp.Or(u.MaxMembers, defaultMaxMembers), unique: u.Duplicate == http.StatusBadRequest,
+		items: &schema{kind: "string", wrong: malformed("user-id-with-max-length", bad)},
+	}}}}
 }
 
-// addAll adds the users of a body but for those at the given places: all of
-// them or none.
-func (t *Tenant) addAll(orgID string, ids []string, unknown []int) reply {
-	u := t.cfg.Undocumented
+func malformedUserID(id string) bool {
+	before, after, found := strings.Cut(id, "|")
+	return !found || before == "" || after == "" ||
+		utf8.RuneCountInString(id) > 1024 ||
+		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// membersIn returns the users in the body of a write, for the log.
+func membersIn(body []byte) []string {
+	var object struct{ Members any }
+	_ = json.Unmarshal(body, &object) // a body that can't be read names nobody
+	return stringsIn(object.Members)
+}
+
+// addMembers is POST /organizations/{id}/members.
+func (t *Tenant) addMembers(c *call) *reply {
+	u := &t.cfg.Undocumented
+	ids, refused := t.readIDs(c, u.membersSchema("List of user IDs to add to the organization as members"))
+	if refused != nil {
+		return refused
+	}
+	unknown := places(ids, func(id string) bool { return !t.knowsUser(id) })
+	if len(unknown) > 0 && u.UnknownUser != http.StatusNoContent {
+		if u.Partial {
+			t.addAll(c.PathValue("org"), ids, unknown)
+		}
+		return u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown)
+	}
+	return t.addAll(c.PathValue("org"), ids, unknown)
+}
+
+// addAll adds all users of a body except those at the given places, or nobody.
+func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
+	u := &t.cfg.Undocumented
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	roster := t.roster(orgID)
@@ -49,112 +69,72 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) reply {
 				"users are already members of the organization", "user is already a member of the organization", "members", ids, members))
 		}
 	}
-	ids = without(ids, unknown)
-	if u.MemberQuota > 0 && roster.sizeWith(ids) > u.MemberQuota {
+	added := make(map[string]bool, len(ids))
+	for i, id := range ids {
+		if !slices.Contains(unknown, i) && !roster.has(id) {
+			added[id] = true
+		}
+	}
+	if u.MemberQuota > 0 && roster.size+len(added) > u.MemberQuota {
 		return refuse(http.StatusConflict, "", fmt.Sprintf(
 			"Quota exceeded; cannot add more than %d members to a single organization", u.MemberQuota))
 	}
-	roster.add(ids, t.now())
-	return ok(http.StatusNoContent, nil)
+	now := t.now()
+	for id := range added {
+		roster.add(id, now)
+	}
+	return noContent()
 }
 
-// removeMembers is DELETE /organizations/{id}/members. Users who are not
-// members, or do not exist, are no error.
-func (t *Tenant) removeMembers(c *call) reply {
-	ids, rep, valid := t.readMembers(c, membersToRemove)
-	if !valid {
-		return rep
+// removeMembers is DELETE /organizations/{id}/members. It is no error if a user
+// is not a member, or does not exist.
+func (t *Tenant) removeMembers(c *call) *reply {
+	ids, refused := t.readIDs(c, t.cfg.Undocumented.membersSchema("List of user IDs to remove from the organization"))
+	if refused != nil {
+		return refused
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.roster(c.arg).remove(ids, t.now(), t.cfg.Undocumented.RemoveDelay)
-	return ok(http.StatusNoContent, nil)
+	roster, now := t.roster(c.PathValue("org")), t.now()
+	for _, id := range ids {
+		roster.remove(id, now, t.cfg.Undocumented.RemoveDelay)
+	}
+	return noContent()
 }
 
 // listMembers is GET /organizations/{id}/members.
-func (t *Tenant) listMembers(c *call) reply {
-	if rep, refused := checkOrgID(c.arg); refused {
-		return rep
-	}
-	query := c.URL.Query()
-	if asksForRoles(query) && !c.has("read:organization_member_roles") {
+func (t *Tenant) listMembers(c *call) *reply {
+	orgID, query := c.PathValue("org"), c.URL.Query()
+	withRoles := query.Get("include_fields") != "false" && slices.Contains(strings.Split(query.Get("fields"), ","), "roles")
+	if withRoles && !c.has("read:organization_member_roles") {
 		return insufficientScope("read:organization_member_roles")
 	}
-	if !t.knowsOrg(c.arg) {
+	if !t.knowsOrg(orgID) {
 		return t.unknownOrg()
 	}
-	item := func(p place) map[string]any {
-		u := t.profile(p.id)
+	item := func(id string) map[string]any {
+		u := t.profile(id)
 		body := map[string]any{"user_id": u.ID, "email": u.Email, "name": u.Name, "picture": picture}
-		if asksForRoles(query) {
-			body["roles"] = t.memberRoles(c.arg, p.id)
+		if withRoles {
+			body["roles"] = t.memberRoles(orgID, id)
 		}
 		return body
 	}
-	return t.show(list{name: "members", order: t.visible(c.arg), item: item, checkpoint: true, nextAtEnd: true}, query)
+	return t.show(list{name: "members", order: t.visible(orgID), item: item, checkpoint: true, nextAtEnd: true}, query)
 }
 
-// visible returns the members that a listing shows now, in its order.
-func (t *Tenant) visible(orgID string) []place {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	roster, exists := t.rosters[orgID]
-	if !exists {
-		return nil
-	}
-	u := t.cfg.Undocumented
-	return roster.visible(t.now(), u.AddDelay, u.RemoveDelay)
-}
-
-func asksForRoles(query url.Values) bool {
-	return query.Get("include_fields") != "false" && slices.Contains(strings.Split(query.Get("fields"), ","), "roles")
-}
-
-// readMembers checks path and body of a write, and returns the body's users.
-func (t *Tenant) readMembers(c *call, description string) ([]string, reply, bool) {
-	if rep, refused := checkOrgID(c.arg); refused {
-		return nil, rep, false
-	}
-	body, rep, valid := t.parseBody(c)
-	if !valid {
-		return nil, rep, false
-	}
-	ids, rep, valid := t.cfg.Undocumented.membersList(description).check(body)
-	if !valid {
-		return nil, rep, false
-	}
-	c.members = len(ids)
-	if !t.knowsOrg(c.arg) {
-		return nil, t.unknownOrg(), false
-	}
-	return ids, reply{}, true
-}
-
-func (t *Tenant) unknownOrg() reply {
-	switch t.cfg.Undocumented.UnknownOrg {
-	case PlainNotFound:
-		return notFound()
-	case GoneOrganization:
-		return refuse(http.StatusNotFound, "", "The organization does not exist.")
-	case BadOrganization:
-		return refuse(http.StatusBadRequest, "invalid_uri", "No organization found by that id.")
-	}
-	return noOrganization()
-}
-
-// unknown is the refusal of a body that names what does not exist, users or roles,
-// at the given places. Its words follow those that are documented of an
+// unknown is the refusal of a list of ids that names what does not exist, users
+// or roles, at the given places. Its words follow those documented for an
 // invitation with unknown roles.
-func (u Undocumented) unknown(status int, what string, ids []string, at []int) reply {
+func (u *Undocumented) unknown(status int, what, list string, ids []string, at []int) *reply {
 	code := "inexistent_" + what
 	if status == http.StatusBadRequest {
 		code = "invalid_body"
 	}
-	list := map[string]string{"user": "members", "role": "roles"}[what]
 	return refuse(status, code, u.Naming.message("of the specified "+what+"s do not exist", what+" does not exist", list, ids, at))
 }
 
-// message says of the ids at the given places of a list what is wrong with them.
+// message says what is wrong with the ids at the given places of a list.
 func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	switch n {
 	case NameAll:
@@ -182,18 +162,149 @@ func places(ids []string, holds func(string) bool) []int {
 	return at
 }
 
-// without returns ids but for those at the given, ascending places.
-func without(ids []string, at []int) []string {
-	if len(at) == 0 {
-		return ids
+// roster holds the members of an organization. Tenant.mu guards it. A member
+// takes an id and two times, about 100 bytes in all.
+type roster struct {
+	members map[string]stay
+	size    int // members now; the map also holds those whose removal is not visible yet
+	order   []place
+	stale   bool          // order has to be made anew
+	busy    chan struct{} // holds one value while a write is under way
+}
+
+// stay is from when to when a user is a member, in Unix milliseconds of the
+// tenant's clock; removed is 0 for a member.
+type stay struct{ added, removed int64 }
+
+// Members returns the ids of an organization's members in ascending order, as
+// they are now, whatever a listing shows.
+func (t *Tenant) Members(orgID string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	roster, exists := t.rosters[orgID]
+	if !exists {
+		return nil
 	}
-	rest := make([]string, 0, len(ids)-len(at))
-	for i, id := range ids {
-		if len(at) > 0 && at[0] == i {
-			at = at[1:]
-			continue
+	ids := make([]string, 0, roster.size)
+	for id := range roster.members {
+		if roster.has(id) {
+			ids = append(ids, id)
 		}
-		rest = append(rest, id)
 	}
-	return rest
+	slices.Sort(ids)
+	return ids
+}
+
+// AddMembers makes users members of an organization without a request.
+func (t *Tenant) AddMembers(orgID string, userIDs ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	roster, now := t.roster(orgID), t.now()
+	for _, id := range userIDs {
+		roster.add(id, now)
+	}
+}
+
+// roster returns that of an organization; t.mu is held.
+func (t *Tenant) roster(orgID string) *roster {
+	r, exists := t.rosters[orgID]
+	if !exists {
+		r = &roster{members: make(map[string]stay), busy: make(chan struct{}, 1)}
+		t.rosters[orgID] = r
+	}
+	return r
+}
+
+func (r *roster) has(id string) bool {
+	stay, found := r.members[id]
+	return found && stay.removed == 0
+}
+
+func (r *roster) add(id string, now time.Time) {
+	if r.has(id) {
+		return
+	}
+	r.members[id] = stay{added: now.UnixMilli()}
+	r.size++
+	r.stale = true
+}
+
+func (r *roster) remove(id string, now time.Time, delay time.Duration) {
+	if !r.has(id) {
+		return
+	}
+	r.size--
+	r.stale = true
+	if delay == 0 {
+		delete(r.members, id)
+		return
+	}
+	r.members[id] = stay{added: r.members[id].added, removed: now.UnixMilli()}
+}
+
+// visible returns the members that a listing shows now, in its order.
+func (t *Tenant) visible(orgID string) []place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, exists := t.rosters[orgID]
+	if !exists {
+		return nil
+	}
+	if r.stale {
+		r.sort()
+	}
+	u, now := &t.cfg.Undocumented, t.now()
+	if u.AddDelay == 0 && u.RemoveDelay == 0 {
+		return r.order
+	}
+	added, removed := now.Add(-u.AddDelay).UnixMilli(), now.Add(-u.RemoveDelay).UnixMilli()
+	var seen []place
+	for _, p := range r.order {
+		stay := r.members[p.id]
+		switch {
+		case stay.removed != 0 && stay.removed <= removed:
+			delete(r.members, p.id)
+			r.stale = true
+		case stay.added <= added:
+			seen = append(seen, p)
+		}
+	}
+	return seen
+}
+
+// sort makes a new order and leaves the old one alone, which a request may
+// still be reading.
+func (r *roster) sort() {
+	r.order = make([]place, 0, len(r.members))
+	for id, stay := range r.members {
+		r.order = append(r.order, place{stay.added, id})
+	}
+	slices.SortFunc(r.order, place.compare)
+	r.stale = false
+}
+
+// claim gives a write the organization for as long as it is under way, if
+// writes to one organization get in each other's way.
+func (t *Tenant) claim(c *call) (*reply, error) {
+	mode := t.cfg.Undocumented.Concurrent
+	if mode == Parallel {
+		return nil, nil
+	}
+	t.mu.Lock()
+	slot := t.roster(c.PathValue("org")).busy
+	t.mu.Unlock()
+	select {
+	case slot <- struct{}{}:
+	default:
+		if mode == Conflict {
+			return refuse(http.StatusConflict, "", "The organization is being changed by another request."), nil
+		}
+		select {
+		case slot <- struct{}{}:
+		case <-c.Context().Done():
+			return nil, c.Context().Err()
+		}
+	}
+	c.release = func() { <-slot }
+	return nil, nil
 }

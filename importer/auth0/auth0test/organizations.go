@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -8,22 +9,35 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
 const maxOrgID = 50 // characters, from the schema of the path
 
-func noOrganization() reply {
+func noOrganization() *reply {
 	return refuse(http.StatusNotFound, "", "No organization found by that id or name")
 }
 
-// checkOrgID refuses ids that do not fit the schema of the path.
-func checkOrgID(id string) (reply, bool) {
-	if n := utf8.RuneCountInString(id); n > maxOrgID {
-		return invalidURI(fmt.Sprintf("String is too long (%d chars), maximum %d", n, maxOrgID), "id", "Organization identifier"), true
+// unknownOrg is the answer of the endpoints below an organization for one that
+// does not exist.
+func (t *Tenant) unknownOrg() *reply {
+	switch t.cfg.Undocumented.UnknownOrg {
+	case PlainNotFound:
+		return notFound()
+	case GoneOrganization:
+		return refuse(http.StatusNotFound, "", "The organization does not exist.")
+	case BadOrganization:
+		return refuse(http.StatusBadRequest, "invalid_uri", "No organization found by that id.")
 	}
-	return reply{}, false
+	return noOrganization()
+}
+
+// checkOrgID refuses an id that does not fit the schema of the path.
+func checkOrgID(id string) *reply {
+	if n := utf8.RuneCountInString(id); n > maxOrgID {
+		return invalidURI(fmt.Sprintf("String is too long (%d chars), maximum %d", n, maxOrgID), "id", "Organization identifier")
+	}
+	return nil
 }
 
 func (t *Tenant) knowsOrg(id string) bool {
@@ -37,31 +51,30 @@ func (t *Tenant) knowsOrg(id string) bool {
 }
 
 // organization is GET /organizations/{id}.
-func (t *Tenant) organization(c *call) reply {
-	if rep, refused := checkOrgID(c.arg); refused {
-		return rep
-	}
-	o, listed := t.orgs[c.arg]
-	if listed && o.ID != c.arg && !t.cfg.Undocumented.NamesByID || !listed && !t.knowsOrg(c.arg) {
+func (t *Tenant) organization(c *call) *reply {
+	id := c.PathValue("org")
+	o, listed := t.orgs[id]
+	if listed && o.ID != id && !t.cfg.Undocumented.NamesByID || !listed && !t.knowsOrg(id) {
 		return noOrganization()
 	}
 	if !listed {
-		o = unlisted(c.arg)
+		o = unlisted(id)
 	}
-	return ok(http.StatusOK, o.body())
+	return respond(http.StatusOK, o.body())
 }
 
 // organizationByName is GET /organizations/name/{name}. Where organizations
 // are known by a predicate only, an id is made from the name.
-func (t *Tenant) organizationByName(c *call) reply {
-	o, listed := t.orgs[c.arg]
-	if !listed || o.Name != c.arg {
-		o = Organization{ID: "org_" + alnum(c.arg, 16), Name: c.arg}
+func (t *Tenant) organizationByName(c *call) *reply {
+	name := c.PathValue("name")
+	o, listed := t.orgs[name]
+	if !listed || o.Name != name {
+		o = Organization{ID: "org_" + alnum(name, 16), Name: name}
 		if !t.knowsOrg(o.ID) {
 			return noOrganization()
 		}
 	}
-	return ok(http.StatusOK, o.body())
+	return respond(http.StatusOK, o.body())
 }
 
 // unlisted is an organization that is known by a predicate only.
@@ -69,38 +82,30 @@ func unlisted(id string) Organization {
 	return Organization{ID: id, Name: strings.ToLower(strings.ReplaceAll(id, "org_", "org-"))}
 }
 
-// listOrganizations is GET /organizations, of those that are listed; if there
-// are none, of those that anybody was added to.
-func (t *Tenant) listOrganizations(c *call) reply {
-	order := make([]place, len(t.cfg.Organizations))
-	for i, o := range t.cfg.Organizations {
-		order[i] = place{firstOrg.UnixMilli() + int64(i), o.ID}
+// listOrganizations is GET /organizations. It shows those that are listed; if
+// there are none, those that anybody was added to.
+func (t *Tenant) listOrganizations(c *call) *reply {
+	var ids []string
+	for _, o := range t.cfg.Organizations {
+		ids = append(ids, o.ID)
 	}
-	if len(order) == 0 {
-		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
-			order = append(order, place{firstOrg.UnixMilli(), id})
-		}
+	if ids == nil {
+		t.mu.Lock()
+		ids = slices.Sorted(maps.Keys(t.rosters))
+		t.mu.Unlock()
 	}
-	item := func(p place) map[string]any {
-		if o, listed := t.orgs[p.id]; listed {
+	item := func(id string) map[string]any {
+		if o, listed := t.orgs[id]; listed {
 			return o.body()
 		}
-		return unlisted(p.id).body()
+		return unlisted(id).body()
 	}
-	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
+	return t.show(list{name: "organizations", order: inOrder(ids), item: item, checkpoint: true}, c.URL.Query())
 }
-
-// firstOrg is when the first organization was made; each other one is a
-// millisecond younger.
-var firstOrg = time.Date(2023, time.January, 25, 17, 49, 0, 0, time.UTC)
 
 // body has the fields recorded of organizations without a branding.
 func (o Organization) body() map[string]any {
-	display := o.DisplayName
-	if display == "" {
-		display = o.Name
-	}
-	body := map[string]any{"id": o.ID, "name": o.Name, "display_name": display}
+	body := map[string]any{"id": o.ID, "name": o.Name, "display_name": cmp.Or(o.DisplayName, o.Name)}
 	if len(o.Metadata) > 0 {
 		body["metadata"] = o.Metadata
 	}

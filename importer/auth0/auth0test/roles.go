@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,11 +11,6 @@ import (
 // maxMemberRoles is how many roles a member of an organization may have, from
 // Auth0's limits of entities.
 const maxMemberRoles = 50
-
-const (
-	rolesToAssign = "List of roles IDs to associated with the user"
-	rolesToRemove = "List of roles IDs associated with the organization member to remove"
-)
 
 // membership is a user in an organization.
 type membership struct{ orgID, userID string }
@@ -35,31 +31,24 @@ func (t *Tenant) role(id string) (Role, bool) {
 	return Role{ID: id, Name: strings.TrimPrefix(id, "rol_")}, t.cfg.Roles == nil
 }
 
-// givable reports whether a role can be given in an organization.
-func (t *Tenant) givable(id, orgID string) bool {
-	r, found := t.role(id)
-	return found && (r.Organization == "" || r.Organization == orgID)
-}
-
 // assignRoles is POST /organizations/{id}/members/{user_id}/roles. It works for
 // users who are not members, as recorded.
-func (t *Tenant) assignRoles(c *call) reply {
-	ids, rep, valid := t.readRoles(c, rolesToAssign)
-	if !valid {
-		return rep
+func (t *Tenant) assignRoles(c *call) *reply {
+	ids, refused := t.readRoles(c, "List of roles IDs to associated with the user")
+	if refused != nil {
+		return refused
 	}
-	u := t.cfg.Undocumented
-	if unknown := places(ids, func(id string) bool { return !t.givable(id, c.arg) }); len(unknown) > 0 {
-		return u.unknownRoles(ids, unknown)
+	who := membership{c.PathValue("org"), c.PathValue("user")}
+	if refused := t.unknownRoles(who.orgID, ids); refused != nil {
+		return refused
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	who := membership{c.arg, c.second}
 	roles := slices.Clone(t.given[who])
 	for _, id := range ids {
 		if !slices.Contains(roles, id) {
 			roles = append(roles, id)
-		} else if u.Reassign == http.StatusConflict {
+		} else if t.cfg.Undocumented.Reassign == http.StatusConflict {
 			return refuse(http.StatusConflict, "", "The role is already assigned to this organization member.")
 		}
 	}
@@ -67,62 +56,52 @@ func (t *Tenant) assignRoles(c *call) reply {
 		return refuse(http.StatusConflict, "", "No more roles can be assigned to this organization member.")
 	}
 	t.given[who] = roles
-	return ok(http.StatusNoContent, nil)
+	return noContent()
 }
 
-func (u Undocumented) unknownRoles(ids []string, at []int) reply {
-	status := u.UnknownRole
-	if status == 0 {
-		status = http.StatusBadRequest
+// unknownRoles refuses roles that can't be given in an organization.
+func (t *Tenant) unknownRoles(orgID string, ids []string) *reply {
+	unknown := places(ids, func(id string) bool {
+		r, found := t.role(id)
+		return !found || r.Organization != "" && r.Organization != orgID
+	})
+	if len(unknown) == 0 {
+		return nil
 	}
-	return u.unknown(status, "role", ids, at)
+	u := &t.cfg.Undocumented
+	return u.unknown(cmp.Or(u.UnknownRole, http.StatusBadRequest), "role", "roles", ids, unknown)
 }
 
 // removeRoles is DELETE /organizations/{id}/members/{user_id}/roles. Roles that
-// the member has not are no error, as recorded.
-func (t *Tenant) removeRoles(c *call) reply {
-	ids, rep, valid := t.readRoles(c, rolesToRemove)
-	if !valid {
-		return rep
+// the member does not have are no error, as recorded.
+func (t *Tenant) removeRoles(c *call) *reply {
+	ids, refused := t.readRoles(c, "List of roles IDs associated with the organization member to remove")
+	if refused != nil {
+		return refused
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	who := membership{c.arg, c.second}
+	who := membership{c.PathValue("org"), c.PathValue("user")}
 	t.given[who] = slices.DeleteFunc(t.given[who], func(id string) bool { return slices.Contains(ids, id) })
-	return ok(http.StatusNoContent, nil)
+	return noContent()
 }
 
-// readRoles checks path and body of a write, and returns the body's roles.
-func (t *Tenant) readRoles(c *call, description string) ([]string, reply, bool) {
-	if rep, refused := checkOrgID(c.arg); refused {
-		return nil, rep, false
+// readRoles reads a write of a member's roles.
+func (t *Tenant) readRoles(c *call, description string) ([]string, *reply) {
+	ids, refused := t.readIDs(c, &schema{kind: "object", properties: []property{t.rolesSchema(description, true)}})
+	if refused == nil && !t.knowsUser(c.PathValue("user")) {
+		refused = noUser()
 	}
-	body, rep, valid := t.parseBody(c)
-	if !valid {
-		return nil, rep, false
-	}
-	if rep, refused := checkNames(body, "", "roles"); refused {
-		return nil, rep, false
-	}
-	ids, rep, valid := t.rolesList(description).check(body)
-	switch {
-	case !valid:
-		return nil, rep, false
-	case !t.knowsOrg(c.arg):
-		return nil, t.unknownOrg(), false
-	case !t.knowsUser(c.second):
-		return nil, noUser(), false
-	}
-	return ids, reply{}, true
+	return ids, refused
 }
 
-func (t *Tenant) rolesList(description string) idList {
-	most := t.cfg.Undocumented.MaxRoles
-	if most == 0 {
-		most = -1
-	}
-	malformed := func(id string) bool { return len(id) <= len("rol_") || !strings.HasPrefix(id, "rol_") }
-	return idList{name: "roles", description: description, format: "role-id", malformed: malformed, most: most}
+// rolesSchema is that of a list of roles in a body.
+func (t *Tenant) rolesSchema(description string, required bool) property {
+	bad := func(id string) bool { return len(id) <= len("rol_") || !strings.HasPrefix(id, "rol_") }
+	return property{"roles", required, schema{
+		kind: "array", description: description, min: 1, max: t.cfg.Undocumented.MaxRoles,
+		items: &schema{kind: "string", wrong: malformed("role-id", bad)},
+	}}
 }
 
 // memberRoles are a member's roles as a list of members shows them.
@@ -137,25 +116,23 @@ func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
 
 // listMemberRoles is GET /organizations/{id}/members/{user_id}/roles, which is
 // reported to answer 404 for who is not a member.
-func (t *Tenant) listMemberRoles(c *call) reply {
-	if rep, refused := checkOrgID(c.arg); refused {
-		return rep
-	}
-	if !t.knowsOrg(c.arg) {
+func (t *Tenant) listMemberRoles(c *call) *reply {
+	orgID, userID := c.PathValue("org"), c.PathValue("user")
+	if !t.knowsOrg(orgID) {
 		return t.unknownOrg()
 	}
 	t.mu.Lock()
-	member := t.roster(c.arg).has(c.second)
+	member := t.roster(orgID).has(userID)
 	t.mu.Unlock()
 	if !member {
 		return noUser()
 	}
-	return t.show(t.roleList(t.Roles(c.arg, c.second)), c.URL.Query())
+	return t.show(t.roleList(t.Roles(orgID, userID)), c.URL.Query())
 }
 
 // listRoles is GET /roles: those of organizations among those of the tenant,
 // from which a type tells them.
-func (t *Tenant) listRoles(c *call) reply {
+func (t *Tenant) listRoles(c *call) *reply {
 	query := c.URL.Query()
 	filter := strings.ToLower(query.Get("name_filter"))
 	var ids []string
@@ -168,12 +145,8 @@ func (t *Tenant) listRoles(c *call) reply {
 }
 
 func (t *Tenant) roleList(ids []string) list {
-	order := make([]place, len(ids))
-	for i, id := range ids {
-		order[i] = place{int64(i), id}
-	}
-	return list{name: "roles", order: order, item: func(p place) map[string]any {
-		r, _ := t.role(p.id)
+	return list{name: "roles", order: inOrder(ids), item: func(id string) map[string]any {
+		r, _ := t.role(id)
 		body := map[string]any{"id": r.ID, "name": r.Name, "description": r.Description}
 		if r.Organization != "" {
 			body["type"] = "organization"

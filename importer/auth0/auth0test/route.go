@@ -28,20 +28,18 @@ const (
 	Jobs              Class = "jobs"                    // exports of users, until there is a link
 	Downloads         Class = "downloads"               // what the link leads to, on another host
 	Tokens            Class = "token"                   // POST /oauth/token
-	Other             Class = "other"                   // whatever is not served here
+	Other             Class = "other"                   // everything that is not served here
 )
 
-// Classes are all of them.
+// Classes returns all of them.
 func Classes() []Class {
-	classes := make([]Class, 0, len(routes))
-	seen := make(map[Class]bool, len(routes))
+	var classes []Class
 	for _, r := range routes {
-		if !seen[r.class] {
-			seen[r.class] = true
+		if !slices.Contains(classes, r.class) {
 			classes = append(classes, r.class)
 		}
 	}
-	return append(classes, Downloads, Tokens, Other)
+	return append(classes, Downloads, Other)
 }
 
 // limited says whether requests of the class draw on limits of the Management
@@ -52,11 +50,11 @@ func (c Class) limited() bool { return c != Tokens && c != Downloads }
 type endpoint struct {
 	class  Class
 	scopes []string // any of them will do
-	handle func(*Tenant, *call) reply
+	handle func(*Tenant, *call) *reply
 }
 
-// route is a path of the Management API, below /api/v2/. A * stands for one
-// element.
+// route is an endpoint's method and path. A {name} in it matches one element,
+// which becomes the request's PathValue of that name.
 type route struct {
 	method, path string
 	endpoint
@@ -65,80 +63,57 @@ type route struct {
 func scopes(anyOf ...string) []string { return anyOf }
 
 var routes = []route{
-	{"POST", "organizations/*/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
-	{"DELETE", "organizations/*/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
-	{"POST", "organizations/*/members/*/roles", endpoint{WriteRoles, scopes("create:organization_member_roles"), (*Tenant).assignRoles}},
-	{"DELETE", "organizations/*/members/*/roles", endpoint{WriteRoles, scopes("delete:organization_member_roles"), (*Tenant).removeRoles}},
-	{"GET", "organizations/*/members/*/roles", endpoint{ReadRoles, scopes("read:organization_member_roles"), (*Tenant).listMemberRoles}},
-	{"POST", "organizations/*/invitations", endpoint{WriteInvitations, scopes("create:organization_invitations"), (*Tenant).invite}},
-	{"GET", "organizations/*/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
-	{"GET", "organizations/name/*", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
-	{"GET", "organizations/*/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
-	{"GET", "organizations/*", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
-	{"GET", "organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
-	{"GET", "users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
-	{"GET", "users/*", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
-	{"GET", "roles", endpoint{ListRoles, scopes("read:roles"), (*Tenant).listRoles}},
-	{"GET", "connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
-	{"POST", "jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
-	{"GET", "jobs/*", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
+	{"POST", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
+	{"DELETE", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
+	{"GET", "/api/v2/organizations/{org}/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
+	{"POST", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("create:organization_member_roles"), (*Tenant).assignRoles}},
+	{"DELETE", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("delete:organization_member_roles"), (*Tenant).removeRoles}},
+	{"GET", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{ReadRoles, scopes("read:organization_member_roles"), (*Tenant).listMemberRoles}},
+	{"POST", "/api/v2/organizations/{org}/invitations", endpoint{WriteInvitations, scopes("create:organization_invitations"), (*Tenant).invite}},
+	{"GET", "/api/v2/organizations/{org}/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
+	{"GET", "/api/v2/organizations/name/{name}", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
+	{"GET", "/api/v2/organizations/{org}", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
+	{"GET", "/api/v2/organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
+	{"GET", "/api/v2/users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
+	{"GET", "/api/v2/users/{id}", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
+	{"GET", "/api/v2/roles", endpoint{ListRoles, scopes("read:roles"), (*Tenant).listRoles}},
+	{"GET", "/api/v2/connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
+	{"POST", "/api/v2/jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
+	{"GET", "/api/v2/jobs/{id}", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
+	{"POST", "/oauth/token", endpoint{Tokens, nil, (*Tenant).issueToken}},
 }
 
-// route finds the endpoint of a request and the elements of its path that
-// stand for something. It splits the path before it decodes it, because a user
-// id may hold an encoded slash.
-func (t *Tenant) route(method, host string, u *url.URL) (endpoint, []string) {
-	if host == t.downloadURL().Host {
-		return endpoint{class: Downloads, handle: (*Tenant).download}, nil
+// route finds the endpoint of a request and sets the request's path values. It
+// splits the path before it decodes it, because a user id may hold an encoded
+// slash.
+func (t *Tenant) route(r *http.Request) endpoint {
+	if r.Host == t.downloadURL().Host {
+		return endpoint{class: Downloads, handle: (*Tenant).download}
 	}
-	none := endpoint{class: Other, handle: noRoute}
-	path := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	for i, segment := range path {
-		decoded, err := url.PathUnescape(segment)
+	none := endpoint{class: Other, handle: func(*Tenant, *call) *reply { return notFound() }}
+	path := strings.Split(r.URL.EscapedPath(), "/")
+	for i, element := range path {
+		decoded, err := url.PathUnescape(element)
 		if err != nil {
-			return none, nil
+			return none
 		}
 		path[i] = decoded
 	}
-	if method == http.MethodPost && len(path) == 2 && path[0] == "oauth" && path[1] == "token" {
-		return endpoint{class: Tokens, handle: (*Tenant).issueToken}, nil
-	}
-	if len(path) < 3 || path[0] != "api" || path[1] != "v2" {
-		return none, nil
-	}
-	for _, r := range routes {
-		if args, ok := match(r.path, path[2:]); ok && r.method == method {
-			return r.endpoint, args
+	for _, route := range routes {
+		if pattern := strings.Split(route.path, "/"); route.method == r.Method && matches(pattern, path) {
+			for i, element := range pattern {
+				if strings.HasPrefix(element, "{") {
+					r.SetPathValue(strings.Trim(element, "{}"), path[i])
+				}
+			}
+			return route.endpoint
 		}
 	}
-	return none, nil
+	return none
 }
 
-func match(pattern string, path []string) (args []string, ok bool) {
-	want := strings.Split(pattern, "/")
-	if len(want) != len(path) {
-		return nil, false
-	}
-	for i, element := range want {
-		switch element {
-		case "*":
-			args = append(args, path[i])
-		case path[i]:
-		default:
-			return nil, false
-		}
-	}
-	return args, true
-}
-
-func noRoute(*Tenant, *call) reply { return notFound() }
-
-// allScopes are what the endpoints served here ask for.
-func allScopes() []string {
-	var all []string
-	for _, r := range routes {
-		all = append(all, r.scopes...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
+func matches(pattern, path []string) bool {
+	return slices.EqualFunc(pattern, path, func(want, got string) bool {
+		return want == got || strings.HasPrefix(want, "{")
+	})
 }

@@ -8,35 +8,32 @@ import (
 	"time"
 )
 
-// maxBody is what the API takes in one request, of any endpoint.
+// maxBody is how many bytes the API takes in one request, of any endpoint.
 const maxBody = 1 << 20
 
 // call is one request on its way through the tenant.
 type call struct {
 	*http.Request
 	endpoint
-	arg     string // the first variable of the path: the id of an organization or a user, or a name
-	second  string // the second
-	n       int    // number within the class, from 1
+	n       int // number within the class, from 1
 	entry   *Entry
 	body    []byte
 	tooLong bool
 	granted []string // scopes of the token
-	members int      // users in the body
-	release func()   // lets the next write to the organization go on
+	release func()   // lets the next write to the organization start
 }
 
 // serve is the way of a request: it travels, is decided on, and the answer
 // travels back, so that answers overtake each other as they do in a network.
 // An error means that the caller gets no answer.
-func (t *Tenant) serve(r *http.Request) (reply, error) {
+func (t *Tenant) serve(r *http.Request) (*reply, error) {
 	c, err := t.accept(r)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	rep, err := t.travel(c)
 	c.release()
-	t.leave(c, rep, err)
+	t.leave(c, rep)
 	return rep, err
 }
 
@@ -54,46 +51,45 @@ func (t *Tenant) accept(r *http.Request) (*call, error) {
 	if c.Host == "" {
 		c.Host = r.URL.Host
 	}
-	var args []string
-	c.endpoint, args = t.route(r.Method, c.Host, r.URL)
-	for i, arg := range []*string{&c.arg, &c.second} {
-		if i < len(args) {
-			*arg = args[i]
-		}
-	}
+	c.endpoint = t.route(c.Request)
 	t.arrive(c)
 	return c, nil
 }
 
-func (t *Tenant) travel(c *call) (reply, error) {
+func (t *Tenant) travel(c *call) (*reply, error) {
 	ctx := c.Context()
 	fault := t.fault(c)
-	trip := t.trip()
-	if err := sleep(ctx, trip.before); err != nil {
-		return reply{}, err
+	there, back := t.trip()
+	if err := sleep(ctx, there); err != nil {
+		return nil, err
 	}
 	if outage, down := t.outage(c.class); down {
 		fault = outage
 	}
 	rep, err := t.decide(c, fault)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
-	rest := trip.rest(rep.status == http.StatusTooManyRequests) +
-		time.Duration(c.members)*t.cfg.Latency.PerMember + fault.Delay
-	back := time.Duration(float64(rest) * travelBack)
-	if err := sleep(ctx, rest-back); err != nil {
-		return reply{}, err
+	if rep.status == http.StatusTooManyRequests {
+		back = min(there, back) // a refusal is sent straight back
+	}
+	back += fault.Delay
+	afterDate := time.Duration(float64(back) * afterDate)
+	if err := sleep(ctx, back-afterDate); err != nil {
+		return nil, err
 	}
 	if !t.cfg.NoDate {
 		rep.header.Set("Date", t.now().UTC().Format(http.TimeFormat))
 	}
-	return rep, sleep(ctx, back)
+	if err := sleep(ctx, afterDate); err != nil {
+		return nil, err
+	}
+	return rep, nil
 }
 
 // decide does the work, unless something goes wrong before; and answers,
 // unless something goes wrong after.
-func (t *Tenant) decide(c *call, fault Fault) (reply, error) {
+func (t *Tenant) decide(c *call, fault Fault) (*reply, error) {
 	if fault.bad() && !fault.Applied {
 		return fault.reply(c)
 	}
@@ -106,31 +102,34 @@ func (t *Tenant) decide(c *call, fault Fault) (reply, error) {
 
 // answer is what a tenant in good health says: who are you, is it your turn,
 // and then the work.
-func (t *Tenant) answer(c *call) (reply, error) {
-	if rep, refused := t.authorize(c); refused {
+func (t *Tenant) answer(c *call) (*reply, error) {
+	if rep := t.authorize(c); rep != nil {
 		return rep, nil
 	}
 	turn := t.cfg.Limits.take(c.class, t.now())
 	if turn.refused {
-		return turn.mark(limitReached(c.class, turn.by), true), nil
+		return turn.mark(limitReached(c.class, turn.by)), nil
 	}
 	rep, err := t.work(c)
-	if err != nil {
-		return reply{}, err
+	if err == nil && t.showsLimits(c.class, rep.status) {
+		rep = turn.mark(rep)
 	}
-	return turn.mark(rep, t.showsLimits(c.class, rep.status)), nil
+	return rep, err
 }
 
-func (t *Tenant) work(c *call) (reply, error) {
+func (t *Tenant) work(c *call) (*reply, error) {
 	if c.tooLong {
 		return refuse(http.StatusRequestEntityTooLarge, "", "Payload content length greater than maximum allowed: 1048576"), nil
 	}
 	if !c.allowed() {
 		return insufficientScope(c.scopes...), nil
 	}
+	if rep := checkOrgID(c.PathValue("org")); rep != nil {
+		return rep, nil
+	}
 	if c.class == WriteMembers {
-		if busy, err := t.claim(c); busy || err != nil {
-			return refuse(http.StatusConflict, "", "The organization is being changed by another request."), err
+		if rep, err := t.claim(c); rep != nil || err != nil {
+			return rep, err
 		}
 	}
 	return c.handle(t, c), nil

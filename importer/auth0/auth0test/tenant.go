@@ -45,6 +45,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -61,6 +62,8 @@ type Tenant struct {
 	users   *userStore
 	apps    map[string]Application
 	roles   map[string]Role
+
+	allScopes []string // that the endpoints ask for, sorted
 
 	mu          sync.Mutex
 	rosters     map[string]*roster
@@ -102,6 +105,11 @@ func New(cfg Config) *Tenant {
 	for _, a := range cfg.Applications {
 		t.apps[a.ClientID] = a
 	}
+	for _, r := range routes {
+		t.allScopes = append(t.allScopes, r.scopes...)
+	}
+	slices.Sort(t.allScopes)
+	t.allScopes = slices.Compact(t.allScopes)
 	return t
 }
 

@@ -95,30 +95,6 @@ func TestTokenCarriesTheGrantedScopes(t *testing.T) {
 	}
 }
 
-func TestTokensBelongToTheHostThatIssuedThem(t *testing.T) {
-	cfg := aTenant()
-	cfg.PairDomains = true
-	tenant := auth0test.New(cfg)
-	form := "grant_type=client_credentials&client_id=app&client_secret=s3cret&audience=" + url.QueryEscape(audience)
-	for host, want := range map[string]int{"acme.eu.auth0.com": 204, "login.acme.com": 401} {
-		req := request(t, "POST", "https://"+host+tokens, form)
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		resp, err := tenant.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answer struct {
-			AccessToken string `json:"access_token"`
-		}
-		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-			t.Fatal(err)
-		}
-		if status, body := add(t, tenant, answer.AccessToken); status != want {
-			t.Errorf("token of %s: %d %s, want %d", host, status, body, want)
-		}
-	}
-}
-
 func TestTokenForAnotherTenantIsABadAudience(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{})
 	token, _ := tokenFor(t, tenant, "app", audience)

@@ -1,11 +1,6 @@
 package auth0test
 
-import (
-	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
-)
+import "time"
 
 // Undocumented has a switch for each thing that neither the documentation nor
 // a recorded answer of the members endpoints settles. A client must do right
@@ -157,22 +152,3 @@ const (
 	Serial                     // it waits until the other is answered
 	Conflict                   // it gets a 409
 )
-
-const defaultMaxMembers = 10 // "Assign members to an organization" in Auth0's documentation
-
-func (u Undocumented) maxMembers() int {
-	if u.MaxMembers == 0 {
-		return defaultMaxMembers
-	}
-	return u.MaxMembers
-}
-
-func (u Undocumented) malformed(id string) bool {
-	if u.Malformed != nil {
-		return u.Malformed(id)
-	}
-	before, after, found := strings.Cut(id, "|")
-	return !found || before == "" || after == "" ||
-		utf8.RuneCountInString(id) > 1024 ||
-		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
-}

@@ -28,22 +28,19 @@ func MakeUsers(n int) []User {
 // userStore has the tenant's users in the order in which they came. Users are
 // never changed.
 type userStore struct {
-	mu     sync.RWMutex
-	users  []User
-	byID   map[string]int32
-	last   map[string]int32 // by address, the last user with it
-	before []int32          // the user before with the same address; -1: none
-	others map[string][]int32
+	mu      sync.RWMutex
+	users   []User
+	byID    map[string]int
+	byEmail map[string][]int // of any of their identities
 }
 
 func newUserStore(users []User) *userStore {
 	s := &userStore{
 		users: slices.Clip(users), // as long as nobody signs up, they are not copied
-		byID:  make(map[string]int32, len(users)), last: make(map[string]int32, len(users)),
-		before: make([]int32, 0, len(users)), others: make(map[string][]int32),
+		byID:  make(map[string]int, len(users)), byEmail: make(map[string][]int, len(users)),
 	}
-	for _, u := range users {
-		s.index(u)
+	for i := range users {
+		s.index(i)
 	}
 	return s
 }
@@ -53,21 +50,16 @@ func (s *userStore) add(users []User) {
 	defer s.mu.Unlock()
 	for _, u := range users {
 		s.users = append(s.users, u)
-		s.index(u)
+		s.index(len(s.users) - 1)
 	}
 }
 
-// index makes the next user found.
-func (s *userStore) index(u User) {
-	i := int32(len(s.before)) // more do not fit into memory
-	before, shared := s.last[u.Email]
-	if !shared {
-		before = -1
-	}
-	s.before = append(s.before, before)
-	s.byID[u.ID], s.last[u.Email] = i, i
+func (s *userStore) index(i int) {
+	u := &s.users[i]
+	s.byID[u.ID] = i
+	s.byEmail[u.Email] = append(s.byEmail[u.Email], i)
 	for _, email := range u.OtherEmails {
-		s.others[email] = append(s.others[email], i)
+		s.byEmail[email] = append(s.byEmail[email], i)
 	}
 }
 
@@ -87,23 +79,16 @@ func (s *userStore) get(id string) (User, bool) {
 	return User{}, false
 }
 
-// withEmail returns the users with just this address, in their order.
+// withEmail returns the users with just this address, in their order; with
+// others, it may be that of a linked identity.
 func (s *userStore) withEmail(email string, others bool) []User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var at []int32
-	if i, found := s.last[email]; found {
-		for ; i >= 0; i = s.before[i] {
-			at = append(at, i)
-		}
-	}
-	if others {
-		at = append(at, s.others[email]...)
-	}
-	slices.Sort(at)
 	var found []User
-	for _, i := range slices.Compact(at) {
-		found = append(found, s.users[i])
+	for _, i := range slices.Compact(slices.Clone(s.byEmail[email])) {
+		if u := s.users[i]; u.Email == email || others {
+			found = append(found, u)
+		}
 	}
 	return found
 }
@@ -137,22 +122,23 @@ func (t *Tenant) profile(id string) User {
 }
 
 // user is GET /users/{id}.
-func (t *Tenant) user(c *call) reply {
-	if !t.knowsUser(c.arg) {
+func (t *Tenant) user(c *call) *reply {
+	id := c.PathValue("id")
+	if !t.knowsUser(id) {
 		return noUser()
 	}
-	u := t.profile(c.arg)
-	return ok(http.StatusOK, pick(u.body(), c.URL.Query()))
+	u := t.profile(id)
+	return respond(http.StatusOK, pick(u.body(), c.URL.Query()))
 }
 
-func noUser() reply {
+func noUser() *reply {
 	return refuse(http.StatusNotFound, "inexistent_user", "The user does not exist.")
 }
 
 // usersByEmail is GET /users-by-email: the users with just this address, upper
 // and lower case told apart. Where users are known by a predicate only, one is
 // made up for the address.
-func (t *Tenant) usersByEmail(c *call) reply {
+func (t *Tenant) usersByEmail(c *call) *reply {
 	query := c.URL.Query()
 	email := query.Get("email")
 	if email == "" {
@@ -170,7 +156,7 @@ func (t *Tenant) usersByEmail(c *call) reply {
 	for i, u := range found {
 		users[i] = pick(u.body(), query)
 	}
-	return ok(http.StatusOK, users)
+	return respond(http.StatusOK, users)
 }
 
 // fields are what a user's profile may have.
@@ -271,7 +257,7 @@ func (t *Tenant) connections() []Connection {
 func madeConnection(name string) Connection { return Connection{"con_" + alnum(name, 16), name} }
 
 // listConnections is GET /connections.
-func (t *Tenant) listConnections(c *call) reply {
+func (t *Tenant) listConnections(c *call) *reply {
 	query := c.URL.Query()
 	found := t.connections()
 	if name := query.Get("name"); name != "" {
@@ -280,13 +266,13 @@ func (t *Tenant) listConnections(c *call) reply {
 		}
 		found = slices.DeleteFunc(slices.Clone(found), func(c Connection) bool { return c.Name != name })
 	}
-	byID := make(map[string]Connection, len(found))
-	order := make([]place, len(found))
+	names := make(map[string]string, len(found))
+	ids := make([]string, len(found))
 	for i, c := range found {
-		byID[c.ID], order[i] = c, place{int64(i), c.ID}
+		names[c.ID], ids[i] = c.Name, c.ID
 	}
-	item := func(p place) map[string]any {
-		return map[string]any{"id": p.id, "name": byID[p.id].Name, "strategy": "auth0"}
+	item := func(id string) map[string]any {
+		return map[string]any{"id": id, "name": names[id], "strategy": "auth0"}
 	}
-	return t.show(list{name: "connections", order: order, item: item, checkpoint: true}, query)
+	return t.show(list{name: "connections", order: inOrder(ids), item: item, checkpoint: true}, query)
 }

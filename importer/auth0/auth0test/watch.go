@@ -24,8 +24,6 @@ type Stats struct {
 	// Requests are counted by class and by status; 0 is the status of a
 	// request that got no answer.
 	Requests map[Class]map[int]int
-	// Agents are counted by User-Agent, so that two clients can be told apart.
-	Agents map[string]Agent
 	// InFlight is how many requests are under way, PeakInFlight how many were
 	// at most.
 	InFlight, PeakInFlight int
@@ -35,9 +33,6 @@ type Stats struct {
 	// Leaks is how many requests for a download carried a token or a cookie.
 	Leaks int
 }
-
-// Agent is what one User-Agent did.
-type Agent struct{ Requests, TooManyRequests int }
 
 // Count returns how many requests of a class were answered with a status.
 func (s Stats) Count(class Class, status int) int { return s.Requests[class][status] }
@@ -67,7 +62,6 @@ func (t *Tenant) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.watch.stats
-	s.Agents = maps.Clone(s.Agents)
 	s.Requests = make(map[Class]map[int]int, len(t.watch.stats.Requests))
 	for class, byStatus := range t.watch.stats.Requests {
 		s.Requests[class] = maps.Clone(byStatus)
@@ -95,10 +89,6 @@ type watch struct {
 	log   []*Entry
 }
 
-// maxAgents bounds what a client can make the tenant remember; beyond it they
-// are counted together as "".
-const maxAgents = 1000
-
 // maxCorrelationID is how much of an X-Correlation-ID the API keeps.
 const maxCorrelationID = 64
 
@@ -106,7 +96,7 @@ func cut(s string, n int) string { return s[:min(n, len(s))] }
 
 func newWatch() watch {
 	return watch{
-		stats: Stats{Requests: make(map[Class]map[int]int), Agents: make(map[string]Agent)},
+		stats: Stats{Requests: make(map[Class]map[int]int)},
 		came:  make(map[Class]int),
 	}
 }
@@ -126,16 +116,13 @@ func (t *Tenant) arrive(c *call) {
 		return
 	}
 	c.entry = &Entry{
-		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path,
+		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path, OrgID: c.PathValue("org"),
 		CorrelationID: cut(c.Header.Get("X-Correlation-ID"), maxCorrelationID), UserAgent: c.UserAgent(),
 	}
-	switch c.class {
-	case WriteMembers:
-		c.entry.OrgID, c.entry.UserIDs = c.arg, userIDs(c.body)
-	case WriteRoles, ReadRoles:
-		c.entry.OrgID, c.entry.UserIDs = c.arg, []string{c.second}
-	case ReadMembers, WriteInvitations, ReadInvitations:
-		c.entry.OrgID = c.arg
+	if user := c.PathValue("user"); user != "" {
+		c.entry.UserIDs = []string{user}
+	} else if c.class == WriteMembers {
+		c.entry.UserIDs = membersIn(c.body)
 	}
 	w.log = append(w.log, c.entry)
 }
@@ -152,10 +139,10 @@ func (c *call) leaks() bool {
 	return strings.Contains(c.URL.RawQuery, ".eyJ")
 }
 
-func (t *Tenant) leave(c *call, rep reply, err error) {
-	status := rep.status
-	if err != nil {
-		status = 0
+func (t *Tenant) leave(c *call, rep *reply) {
+	status := 0
+	if rep != nil {
+		status = rep.status
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,16 +152,6 @@ func (t *Tenant) leave(c *call, rep reply, err error) {
 		s.Requests[c.class] = make(map[int]int)
 	}
 	s.Requests[c.class][status]++
-	name := c.UserAgent()
-	if _, known := s.Agents[name]; !known && len(s.Agents) >= maxAgents {
-		name = ""
-	}
-	agent := s.Agents[name]
-	agent.Requests++
-	if status == 429 {
-		agent.TooManyRequests++
-	}
-	s.Agents[name] = agent
 	if c.entry != nil {
 		c.entry.Status = status
 	}
