@@ -49,7 +49,7 @@ func (cmd *demoCmd) Run(c *console) error {
 	}
 	tenant := auth0test.New(auth0test.Config{
 		Users: demoUsers(rows), Organizations: demoOrganizations(),
-		Latency: auth0test.Latency{RoundTrip: auth0test.Recorded()},
+		Latency: auth0test.Recorded(),
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
 			auth0test.Other:        auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 50, Per: 50, Interval: time.Second}),

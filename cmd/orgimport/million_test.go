@@ -137,7 +137,7 @@ func (l *longImport) tenant(t *testing.T, c *crowd) *auth0test.Tenant {
 	}
 	tenant := auth0test.New(auth0test.Config{
 		Users: c.users, Organizations: c.orgs, Limits: limits,
-		Latency: auth0test.Latency{RoundTrip: auth0test.Recorded()},
+		Latency: auth0test.Recorded(),
 		Exports: auth0test.Exports{Duration: 5 * time.Minute, TimeLeft: true},
 	})
 	random := rand.New(rand.NewPCG(3, 4))

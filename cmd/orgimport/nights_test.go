@@ -278,7 +278,7 @@ func (p *program) rename(from, to string) {
 func TestResultsThatChangeBeforeTheFirstAnswerAreKept(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		in := newProofInput(proofLines(100, 5))
-		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second)}})
+		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Fixed(time.Second)})
 		p := newProgram(t, tenant, in.csv)
 		p.run(exitDuration, "--max-duration", "2500ms", "--workers", "1")
 		run := p.start("--resume")

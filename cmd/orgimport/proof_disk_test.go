@@ -22,7 +22,7 @@ import (
 func TestFullDiskStopsARunThatCanGoOn(t *testing.T) {
 	t.Parallel()
 	disk := mountSmallDisk(t)
-	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(5 * time.Millisecond)}})
+	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Fixed(5 * time.Millisecond)})
 	in := newProofInput(mixed(9, proofLines(4000, 40), 3, 2, 2, 5))
 	p := newProgram(t, tenant, in.csv)
 	results := filepath.Join(disk, "results.csv")

@@ -14,7 +14,7 @@ import (
 func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{
-			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(0, 2*time.Millisecond)},
+			Latency: auth0test.Uniform(0, 2*time.Millisecond),
 		})
 		in := newProofInput(mixed(1, proofLines(2970, 40), 10, 5, 5, 10))
 		if len(in.want) != 3000 {

@@ -34,7 +34,7 @@ func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	tenant := newServedTenant(t, auth0test.Config{
-		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
+		Latency: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond),
 		Limits:  proofLimit(auth0test.Limit{Size: 40, Per: 120, Interval: time.Second}),
 		Seed:    seed,
 	})
@@ -81,21 +81,21 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 	}{
 		"at work": {
 			signal:  syscall.SIGTERM,
-			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
 		},
 		"at work, from the keyboard": {
 			signal:  syscall.SIGINT,
-			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
 		},
 		"at work, and the terminal is closed": {
 			signal:  syscall.SIGHUP,
-			tenant:  auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)}},
+			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
@@ -124,7 +124,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 		},
 		"a server that is down": {
 			signal: syscall.SIGINT,
-			tenant: auth0test.Config{Outages: []auth0test.Outage{{Until: time.Hour}}},
+			tenant: auth0test.Config{Incidents: []auth0test.Incident{auth0test.Outage(0, time.Hour)}},
 			stuck:  func(p *proofTenant) bool { return p.Stats().Total() >= 3 },
 			within: prompt,
 		},
@@ -191,7 +191,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 // goes on, and still stops for SIGTERM.
 func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
 	t.Parallel()
-	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(20 * time.Millisecond)}})
+	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Fixed(20 * time.Millisecond)})
 	in := newProofInput(proofLines(3000, 10))
 	p := newProgram(t, tenant, in.csv)
 	run := p.command("import", "members.csv")
@@ -218,7 +218,7 @@ func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
 // end of a stopped run has a line.
 func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
-		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(400 * time.Millisecond)}})
+		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Fixed(400 * time.Millisecond)})
 		in := newProofInput(proofLines(500, 10))
 		p := newProgram(t, tenant, in.csv)
 		run := p.start()
@@ -294,7 +294,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 // hanging is a tenant that never answers requests of a class.
 func hanging(class auth0test.Class) auth0test.Config {
-	return auth0test.Config{Chances: []auth0test.Chance{{Probability: 1, Class: class, Fault: auth0test.Fault{Hang: true}}}}
+	return auth0test.Config{Incidents: []auth0test.Incident{{Class: class, Fault: auth0test.Fault{Hang: true}}}}
 }
 
 // signal sends a signal and waits for the end; the time counts from then.

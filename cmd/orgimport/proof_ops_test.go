@@ -170,7 +170,7 @@ type undoing struct {
 // newUndo returns a tenant with members, and a file that has some of them.
 func newUndo(t *testing.T) *undoing {
 	tenant := newServedTenant(t, auth0test.Config{
-		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond)},
+		Latency: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond),
 		Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 1000, Per: 1000, Interval: time.Second})},
 	})
 	in := newProofInput(mixed(7, proofLines(400, 16), 3, 2, 3, 4))
@@ -191,21 +191,21 @@ func (u *undoing) undo(most, kills int) (code int) {
 // inviting is a tenant whose answers to invitations are lost, before and after
 // the work is done.
 func inviting(lost bool) auth0test.Config {
-	fault := func(p float64, f auth0test.Fault) auth0test.Chance {
-		return auth0test.Chance{Probability: p, Class: auth0test.WriteInvitations, Fault: f}
+	fault := func(p float64, f auth0test.Fault) auth0test.Incident {
+		return auth0test.Incident{Share: p, Class: auth0test.WriteInvitations, Fault: f}
 	}
 	cfg := auth0test.Config{
-		Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond)},
+		Latency: auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond),
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.WriteInvitations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 100, Per: 100, Interval: time.Second}),
 		}},
-		Chances: []auth0test.Chance{
+		Incidents: []auth0test.Incident{
 			fault(0.04, auth0test.Fault{Cut: auth0test.Reset, Applied: true}),
 			fault(0.04, auth0test.Fault{Status: http.StatusServiceUnavailable, Applied: true}),
 		},
 	}
 	if lost {
-		cfg.Chances = append(cfg.Chances,
+		cfg.Incidents = append(cfg.Incidents,
 			fault(0.04, auth0test.Fault{Cut: auth0test.Reset}),
 			fault(0.04, auth0test.Fault{Status: http.StatusBadGateway, Body: auth0test.BodyHTML}),
 			fault(0.04, auth0test.Fault{Status: http.StatusTooManyRequests}),
@@ -310,7 +310,7 @@ func TestRolesOfManyRows(t *testing.T) {
 			return auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 20, Interval: time.Second}, auth0test.Limit{Size: perMinute, Per: perMinute, Interval: time.Minute})
 		}
 		tenant := newProofTenant(auth0test.Config{
-			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(50*time.Millisecond, 200*time.Millisecond)},
+			Latency: auth0test.Uniform(50*time.Millisecond, 200*time.Millisecond),
 			Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 				auth0test.WriteRoles: limit(), auth0test.WriteMembers: limit(),
 			}},
@@ -412,15 +412,15 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 		storm := func() auth0test.Config {
 			cfg := auth0test.Config{Organizations: orgs, Limits: proofLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second})}
 			for _, class := range []auth0test.Class{auth0test.ReadMembers, auth0test.WriteMembers, auth0test.ListOrganizations} {
-				cfg.Chances = append(cfg.Chances,
-					auth0test.Chance{Probability: 0.03, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
-					auth0test.Chance{Probability: 0.03, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+				cfg.Incidents = append(cfg.Incidents,
+					auth0test.Incident{Share: 0.03, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+					auth0test.Incident{Share: 0.03, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
 				)
 			}
 			for n := range 200 {
 				status := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}[n%2]
 				from := time.Duration(n) * 10 * time.Second
-				cfg.Outages = append(cfg.Outages, auth0test.Outage{From: from + 200*time.Millisecond, Until: from + 2*time.Second, Fault: auth0test.Fault{Status: status}})
+				cfg.Incidents = append(cfg.Incidents, auth0test.Incident{From: from + 200*time.Millisecond, Until: from + 2*time.Second, Fault: auth0test.Fault{Status: status}})
 			}
 			return cfg
 		}

@@ -15,7 +15,7 @@ import (
 
 // slowly is a tenant that leaves time to look at a run.
 func slowly() auth0test.Config {
-	return auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(50 * time.Millisecond)}}
+	return auth0test.Config{Latency: auth0test.Fixed(50 * time.Millisecond)}
 }
 
 // TestSecondRunIsLockedOut and leaves everything as it is.
@@ -113,7 +113,7 @@ func TestMaxErrorsStopsARun(t *testing.T) {
 		"50%":  {exitRows, 20, 20},
 	} {
 		onFakeClock(t, most, func(t *testing.T) {
-			tenant := newProofTenant(auth0test.Config{Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(2 * time.Millisecond)}})
+			tenant := newProofTenant(auth0test.Config{Latency: auth0test.Fixed(2 * time.Millisecond)})
 			p := newProgram(t, tenant, in.csv)
 			e := p.run(want.code, "--max-errors", most, "--workers", "4")
 			terms, err := readSummary(e.stderr)
@@ -237,7 +237,9 @@ func TestPermissionTakenInMidRunStopsIt(t *testing.T) {
 func TestOutageThatLastsEndsTheRunForNow(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		config := slowly()
-		config.Outages = []auth0test.Outage{{From: 500 * time.Millisecond, Until: 2500 * time.Millisecond, Class: auth0test.WriteMembers}}
+		outage := auth0test.Outage(500*time.Millisecond, 2500*time.Millisecond)
+		outage.Class = auth0test.WriteMembers
+		config.Incidents = []auth0test.Incident{outage}
 		tenant := newProofTenant(config)
 		in := newProofInput(mixed(7, proofLines(900, 30), 2, 1, 2, 5))
 		p := newProgram(t, tenant, in.csv)

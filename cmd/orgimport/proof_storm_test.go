@@ -19,15 +19,15 @@ func TestStormLosesNothing(t *testing.T) {
 			rows, outage, lifetime = 4000, 4*time.Second, 4*time.Second
 		}
 		tenant := newProofTenant(auth0test.Config{
-			Latency:       auth0test.Latency{RoundTrip: auth0test.Uniform(10*time.Millisecond, 60*time.Millisecond)},
+			Latency:       auth0test.Uniform(10*time.Millisecond, 60*time.Millisecond),
 			Limits:        proofLimit(auth0test.Limit{Size: 60, Per: 60, Interval: time.Second}),
 			TokenLifetime: lifetime,
-			Outages:       []auth0test.Outage{{From: time.Second, Until: time.Second + outage}},
-			Chances: []auth0test.Chance{
-				{Probability: 0.05, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
-				{Probability: 0.03, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset}},
-				{Probability: 0.03, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
-				{Probability: 0.004, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Hang: true}},
+			Incidents: []auth0test.Incident{
+				auth0test.Outage(time.Second, time.Second+outage),
+				{Share: 0.05, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+				{Share: 0.03, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset}},
+				{Share: 0.03, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+				{Share: 0.004, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Hang: true}},
 			},
 		})
 		in := newProofInput(proofLines(rows, 50))

@@ -24,7 +24,7 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 	const rows, killedAt = 200, 4
 	synctest.Test(t, func(t *testing.T) {
 		cfg := auth0test.Config{
-			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(time.Second, 2*time.Second)},
+			Latency: auth0test.Uniform(time.Second, 2*time.Second),
 			Limits:  proofLimit(auth0test.Limit{Size: 1, Per: 1, Interval: time.Second}),
 		}
 		cfg.Fault = func(_ *http.Request, n int) auth0test.Fault {

@@ -173,7 +173,7 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 	})
 	config := auth0test.Config{
 		KnownOrg: exists, KnownUser: exists,
-		Latency:       auth0test.Latency{RoundTrip: auth0test.Uniform(0, 300*time.Millisecond)},
+		Latency:       auth0test.Uniform(0, 300*time.Millisecond),
 		Seed:          rapid.Uint64().Draw(rt, "seed"),
 		TokenLifetime: rapid.SampledFrom([]time.Duration{0, 20 * time.Second, time.Minute}).Draw(rt, "token"),
 		HideScopes:    is("hide scopes"),
@@ -213,7 +213,7 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 	}
 	if down := ms(20_000, "outage"); down > 0 {
 		from := ms(20_000, "outage begins")
-		config.Outages = []auth0test.Outage{{From: from, Until: from + down}}
+		config.Incidents = []auth0test.Incident{auth0test.Outage(from, from+down)}
 	}
 	return config
 }

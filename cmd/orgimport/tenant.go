@@ -170,7 +170,7 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		HideScopes:    cmd.HideScopes,
 		Exports:       cmd.Export.config(),
 		Limits:        limits,
-		Latency:       auth0test.Latency{RoundTrip: cmd.Latency.draw()},
+		Latency:       cmd.Latency.draw(),
 		Undocumented: auth0test.Undocumented{
 			UnknownUser: map[string]int{"400": 400, "404": 404, "204": 204}[cmd.Refuse],
 			Partial:     cmd.Partly,
@@ -186,16 +186,21 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		},
 		Seed: cmd.Seed,
 	}
-	for _, name := range cmd.FaultsIn {
-		class := auth0test.Class(name)
-		config.Chances = append(config.Chances,
-			auth0test.Chance{Probability: cmd.Fail, Class: class, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
-			auth0test.Chance{Probability: cmd.CutBefore, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset}},
-			auth0test.Chance{Probability: cmd.CutAfter, Class: class, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
-			auth0test.Chance{Probability: cmd.Hang, Class: class, Fault: auth0test.Fault{Hang: true}})
-	}
 	if cmd.Outage != (spread{}) {
-		config.Outages = []auth0test.Outage{{From: cmd.Outage.from, Until: cmd.Outage.to}}
+		config.Incidents = append(config.Incidents, auth0test.Outage(cmd.Outage.from, cmd.Outage.to))
+	}
+	for _, class := range cmd.FaultsIn {
+		for _, incident := range []auth0test.Incident{
+			{Share: cmd.Fail, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}},
+			{Share: cmd.CutBefore, Fault: auth0test.Fault{Cut: auth0test.Reset}},
+			{Share: cmd.CutAfter, Fault: auth0test.Fault{Cut: auth0test.Reset, Applied: true}},
+			{Share: cmd.Hang, Fault: auth0test.Fault{Hang: true}},
+		} {
+			if incident.Share > 0 {
+				incident.Class = auth0test.Class(class)
+				config.Incidents = append(config.Incidents, incident)
+			}
+		}
 	}
 	return config, cmd.inhabit(&config)
 }

@@ -110,7 +110,7 @@ func rehearseUndocumented(t *testing.T, u auth0test.Undocumented) (err error) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{
 			KnownOrg: exists, KnownUser: exists, Undocumented: u,
-			Latency: auth0test.Latency{RoundTrip: auth0test.Uniform(20*time.Millisecond, 200*time.Millisecond)},
+			Latency: auth0test.Uniform(20*time.Millisecond, 200*time.Millisecond),
 			Limits:  proofLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second}),
 		})
 		members := map[string]bool{}

@@ -84,7 +84,7 @@ func TestARefusedRoleIsSentOnce(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					tenant := newTenant(auth0test.Config{
 						Roles:        []auth0test.Role{{ID: "rol_good"}},
-						Latency:      auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)},
+						Latency:      auth0test.Fixed(100 * time.Millisecond),
 						Undocumented: auth0test.Undocumented{Naming: naming, UnknownRole: status},
 					})
 					op := newClient(t, tenant).AssignRoles(&auth0.Roles{})

@@ -71,7 +71,7 @@ func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
 			return auth0test.Fault{}
 		}
 	}
-	slowWrites := []auth0test.Chance{{Probability: 1, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Delay: time.Second}}}
+	slowWrites := auth0test.Incident{Class: auth0test.WriteMembers, Fault: auth0test.Fault{Delay: time.Second}}
 	for name, cfg := range map[string]auth0test.Config{
 		"none":                          {},
 		"canonical domain":              {Domain: "acme.eu.auth0.com"},
@@ -81,12 +81,12 @@ func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
 		"reset after it was done":       {Fault: fault(auth0test.Fault{Cut: auth0test.Reset, Applied: true})},
 		"cut":                           {Fault: fault(auth0test.Fault{Cut: auth0test.Close})},
 		"hang":                          {Fault: fault(auth0test.Fault{Hang: true})},
-		"outage":                        {Outages: []auth0test.Outage{{From: 0, Until: 3 * time.Minute}}},
-		"outage in the middle":          {Chances: slowWrites, Outages: []auth0test.Outage{{From: time.Second, Until: time.Minute}}},
-		"tokens of 4 seconds":           {TokenLifetime: 4 * time.Second, Chances: slowWrites},
-		"writes that conflict":          {Undocumented: auth0test.Undocumented{Concurrent: auth0test.Conflict}, Chances: slowWrites},
+		"outage":                        {Incidents: []auth0test.Incident{auth0test.Outage(0, 3*time.Minute)}},
+		"outage in the middle":          {Incidents: []auth0test.Incident{auth0test.Outage(time.Second, time.Minute), slowWrites}},
+		"tokens of 4 seconds":           {TokenLifetime: 4 * time.Second, Incidents: []auth0test.Incident{slowWrites}},
+		"writes that conflict":          {Undocumented: auth0test.Undocumented{Concurrent: auth0test.Conflict}, Incidents: []auth0test.Incident{slowWrites}},
 		"batches of 3 at most":          {Undocumented: auth0test.Undocumented{MaxMembers: 3}},
-		"faults at the token endpoint":  {Chances: []auth0test.Chance{{Probability: 0.5, Class: auth0test.Tokens, Fault: auth0test.Fault{Status: 500}}}, TokenLifetime: 4 * time.Second},
+		"faults at the token endpoint":  {Incidents: []auth0test.Incident{{Share: 0.5, Class: auth0test.Tokens, Fault: auth0test.Fault{Status: 500}}}, TokenLifetime: 4 * time.Second},
 		"a limit of two in ten seconds": {Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 2, Per: 2, Interval: 10 * time.Second})}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -256,8 +256,8 @@ func TestPermissionsThatAreMissing(t *testing.T) {
 // answered, so that the outcomes and the tenant agree.
 func TestStopLeavesNoDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slowWrites := []auth0test.Chance{{Probability: 1, Class: auth0test.WriteMembers, Fault: auth0test.Fault{Delay: time.Second}}}
-		tenant := auth0test.New(auth0test.Config{Chances: slowWrites})
+		slowWrites := auth0test.Incident{Class: auth0test.WriteMembers, Fault: auth0test.Fault{Delay: time.Second}}
+		tenant := auth0test.New(auth0test.Config{Incidents: []auth0test.Incident{slowWrites}})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2500*time.Millisecond, cancel)
 		outcomes, err := run(ctx, stack(t, tenant), people(1000)...)

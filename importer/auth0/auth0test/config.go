@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"crypto/rsa"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -58,24 +59,25 @@ type Config struct {
 	// NoDate leaves out the Date header.
 	NoDate bool
 
+	// Latency draws the time that one request takes. Nil means none. See
+	// [Fixed], [Uniform] and [Recorded].
+	Latency func(*rand.Rand) time.Duration
+
 	Limits       Limits
-	Latency      Latency
 	Undocumented Undocumented
 	Exports      Exports
 
-	// Fault is asked about each request and says what goes wrong with it; n is
-	// its number within its class, from 1. The request's body can be read.
+	// Incidents are faults that befall requests. The first that befalls one
+	// counts.
+	Incidents []Incident
+
+	// Fault says what goes wrong with a request that no incident befalls. n is
+	// the request's number within its class, from 1, and its body can be read.
 	// Fault is called concurrently. Nil means that nothing goes wrong.
 	Fault func(r *http.Request, n int) Fault
 
-	// Chances are faults by probability, for requests that Fault leaves alone.
-	Chances []Chance
-
-	// Outages are times at which every request fails.
-	Outages []Outage
-
-	// Seed makes latencies and chances repeatable, as far as the order of
-	// concurrent requests is.
+	// Seed makes latencies and shares of requests repeatable, as far as the
+	// order of concurrent requests is.
 	Seed uint64
 
 	// KeepLog keeps an [Entry] for every request.

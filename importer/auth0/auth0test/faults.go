@@ -52,22 +52,18 @@ func (c Cut) err() error {
 	return io.ErrUnexpectedEOF
 }
 
-// Chance is a fault that happens to a share of the requests.
-type Chance struct {
-	Probability float64 // between 0 and 1
-	Class       Class   // of which requests; empty for all
+// Incident is a fault that befalls some of the requests.
+type Incident struct {
+	Class       Class         // of which requests; empty: all
+	From, Until time.Duration // when, counted from [New]; an Until of 0: to the end
+	Share       float64       // of how many, at random, between 0 and 1; 0: all
 	Fault       Fault
 }
 
-// Outage is a time at which every request fails.
-type Outage struct {
-	// From and Until are counted from [New].
-	From, Until time.Duration
-	// Class is of which requests; empty for all.
-	Class Class
-	// Fault is how they fail. Its zero value is a 503 without a body, before
-	// any work.
-	Fault Fault
+// Outage is a time in which every request gets a 503 without a body, before any
+// work is done.
+func Outage(from, until time.Duration) Incident {
+	return Incident{From: from, Until: until, Fault: Fault{Status: http.StatusServiceUnavailable, Body: BodyEmpty}}
 }
 
 // bad says whether anything but a delay is wrong.
@@ -95,37 +91,28 @@ func (f Fault) reply(c *call) (*reply, error) {
 	return rep, nil
 }
 
-// fault says what goes wrong with a call: what the hook says, else what chance
-// has for it.
+// fault says what goes wrong with a call that has reached the tenant.
 func (t *Tenant) fault(c *call) Fault {
-	if t.cfg.Fault != nil {
-		if f := t.cfg.Fault(c.readable(), c.n); f != (Fault{}) {
-			return f
+	for _, incident := range t.cfg.Incidents {
+		if t.befalls(incident, c.class) {
+			return incident.Fault
 		}
 	}
-	for _, chance := range t.cfg.Chances {
-		if (chance.Class == "" || chance.Class == c.class) && t.happens(chance.Probability) {
-			return chance.Fault
-		}
+	if t.cfg.Fault == nil {
+		return Fault{}
 	}
-	return Fault{}
+	return t.cfg.Fault(c.readable(), c.n)
 }
 
-func (t *Tenant) happens(probability float64) bool {
+func (t *Tenant) befalls(i Incident, class Class) bool {
+	since := time.Since(t.started)
+	if i.Class != "" && i.Class != class || since < i.From || i.Until > 0 && since >= i.Until {
+		return false
+	}
+	if i.Share == 0 {
+		return true
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.rng.Float64() < probability
-}
-
-func (t *Tenant) outage(class Class) (Fault, bool) {
-	since := time.Since(t.started)
-	for _, o := range t.cfg.Outages {
-		if (o.Class == "" || o.Class == class) && o.From <= since && since < o.Until {
-			if o.Fault == (Fault{}) {
-				return Fault{Status: http.StatusServiceUnavailable, Body: BodyEmpty}, true
-			}
-			return o.Fault, true
-		}
-	}
-	return Fault{}, false
+	return t.rng.Float64() < i.Share
 }

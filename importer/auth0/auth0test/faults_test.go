@@ -120,8 +120,8 @@ func TestErrorsInsteadOfTheAnswer(t *testing.T) {
 }
 
 func TestTokenEndpointFailsAlone(t *testing.T) {
-	tenant := auth0test.New(auth0test.Config{Chances: []auth0test.Chance{
-		{Probability: 1, Class: auth0test.Tokens, Fault: auth0test.Fault{Status: 429}},
+	tenant := auth0test.New(auth0test.Config{Incidents: []auth0test.Incident{
+		{Class: auth0test.Tokens, Fault: auth0test.Fault{Status: 429}},
 	}})
 	if resp, body := send(t, tenant, "POST", tokens, "{}", nil); resp.StatusCode != 429 || !strings.Contains(body, `"error":"too_many_requests"`) {
 		t.Errorf("%d %s", resp.StatusCode, body)
@@ -149,8 +149,8 @@ func TestHookSeesTheRequestAndItsNumber(t *testing.T) {
 
 func TestChancesAreRepeatable(t *testing.T) {
 	run := func(seed uint64) (statuses []int) {
-		tenant := auth0test.New(auth0test.Config{NoAuth: true, Seed: seed, Chances: []auth0test.Chance{
-			{Probability: 0.3, Fault: auth0test.Fault{Status: 503}},
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Seed: seed, Incidents: []auth0test.Incident{
+			{Share: 0.3, Fault: auth0test.Fault{Status: 503}},
 		}})
 		for range 200 {
 			resp, _ := send(t, tenant, "POST", members, bodyOf("a|1"), nil)
@@ -220,10 +220,10 @@ func TestConnectionIsCutLate(t *testing.T) {
 
 func TestOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tenant := auth0test.New(auth0test.Config{NoAuth: true, Outages: []auth0test.Outage{
-			{From: 100 * time.Second, Until: 120 * time.Second},
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Incidents: []auth0test.Incident{
+			auth0test.Outage(100*time.Second, 120*time.Second),
 			{From: 200 * time.Second, Until: 201 * time.Second, Fault: auth0test.Fault{Cut: auth0test.Refuse}},
-			{From: 300 * time.Second, Until: 301 * time.Second, Class: auth0test.ReadOrganizations},
+			{From: 300 * time.Second, Until: 301 * time.Second, Class: auth0test.ReadOrganizations, Fault: auth0test.Fault{Status: 503}},
 		}})
 		for _, c := range []struct {
 			at     time.Duration // since the start

@@ -6,19 +6,6 @@ import (
 	"time"
 )
 
-// Latency is how long answers take.
-type Latency struct {
-	// RoundTrip draws the time of one request. Nil means none. See [Fixed],
-	// [Uniform], [LogNormal] and [Recorded].
-	RoundTrip func(*rand.Rand) time.Duration
-
-	// From and To are the share of it, between 0 and 1, that passes before the
-	// tenant decides; it is drawn evenly between them. What passes after lets
-	// answers overtake each other and makes their headers stale. Both 0 means
-	// 0.1 to 0.4.
-	From, To float64
-}
-
 // Fixed is always d.
 func Fixed(d time.Duration) func(*rand.Rand) time.Duration {
 	return func(*rand.Rand) time.Duration { return d }
@@ -31,21 +18,13 @@ func Uniform(low, high time.Duration) func(*rand.Rand) time.Duration {
 	}
 }
 
-// LogNormal has a median and a tail to the right that grows with sigma.
-func LogNormal(median time.Duration, sigma float64) func(*rand.Rand) time.Duration {
-	return func(r *rand.Rand) time.Duration {
-		return time.Duration(float64(median) * math.Exp(sigma*r.NormFloat64()))
-	}
-}
-
 // Recorded is what recordings of POST members by a client close to the tenant
 // show, half of them within 110 ms and nine of ten within 140 ms, and beyond
 // them one of a thousand that takes a second more.
 func Recorded() func(*rand.Rand) time.Duration {
 	const sigma = 0.188 // ln(140/110) over the normal distribution's 90th percentile
-	usual := LogNormal(110*time.Millisecond, sigma)
 	return func(r *rand.Rand) time.Duration {
-		d := usual(r)
+		d := time.Duration(float64(110*time.Millisecond) * math.Exp(sigma*r.NormFloat64()))
 		if r.Float64() < 0.001 {
 			d += time.Second
 		}
@@ -56,18 +35,16 @@ func Recorded() func(*rand.Rand) time.Duration {
 // afterDate is the share of the way back that follows the stamping of Date.
 const afterDate = 0.1
 
-// trip draws the times before and after the tenant's decision.
+// trip draws the times before and after the tenant's decision. The decision
+// falls in the first half of a request's time, so that answers overtake each
+// other and their headers are stale when they arrive.
 func (t *Tenant) trip() (there, back time.Duration) {
-	l := t.cfg.Latency
-	if l.RoundTrip == nil {
+	if t.cfg.Latency == nil {
 		return 0, 0
-	}
-	if l.From == 0 && l.To == 0 {
-		l.From, l.To = 0.1, 0.4
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	d := max(l.RoundTrip(t.rng), 0)
-	there = time.Duration(float64(d) * (l.From + (l.To-l.From)*t.rng.Float64()))
+	d := max(t.cfg.Latency(t.rng), 0)
+	there = time.Duration(float64(d) * (0.1 + 0.3*t.rng.Float64()))
 	return there, d - there
 }

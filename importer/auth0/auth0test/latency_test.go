@@ -16,7 +16,7 @@ func TestAnAnswerTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{
 			NoAuth:  true,
-			Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(100 * time.Millisecond)},
+			Latency: auth0test.Fixed(100 * time.Millisecond),
 			Fault:   nth(2, auth0test.Fault{Delay: time.Minute}),
 		})
 		for _, want := range []time.Duration{100 * time.Millisecond, time.Minute + 100*time.Millisecond} {
@@ -29,22 +29,22 @@ func TestAnAnswerTakesItsTime(t *testing.T) {
 	})
 }
 
-// TestTheDecisionFallsOnTheWay: the tenant decides when a share of the time
-// has passed, and a refusal is sent straight back.
+// The tenant decides when 0.1 to 0.4 of the time have passed, and a refusal is
+// sent straight back.
 func TestTheDecisionFallsOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}
 		tenant := auth0test.New(auth0test.Config{
 			NoAuth:  true,
-			Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(10 * time.Second), From: 0.3, To: 0.3},
+			Latency: auth0test.Fixed(10 * time.Second),
 			Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", limit)},
 		})
 		go func() {
-			time.Sleep(3*time.Second - time.Millisecond)
+			time.Sleep(time.Second - time.Millisecond)
 			if len(tenant.Members(orgID)) != 0 {
 				t.Error("added too early")
 			}
-			time.Sleep(2 * time.Millisecond)
+			time.Sleep(3*time.Second + time.Millisecond)
 			if len(tenant.Members(orgID)) != 1 {
 				t.Error("not added on the way")
 			}
@@ -59,7 +59,7 @@ func TestTheDecisionFallsOnTheWay(t *testing.T) {
 		}
 		begin = time.Now()
 		send(t, tenant, "POST", members, bodyOf("a|1"), nil)
-		if took := time.Since(begin); took != 6*time.Second {
+		if took := time.Since(begin); took < 2*time.Second || took > 8*time.Second {
 			t.Errorf("the refusal took %v, want twice the way there", took)
 		}
 	})
@@ -68,11 +68,11 @@ func TestTheDecisionFallsOnTheWay(t *testing.T) {
 // TestACallerWhoGivesUp gets an error at once; whether the work was done
 // depends on how far the request had come.
 func TestACallerWhoGivesUp(t *testing.T) {
-	for after, members := range map[time.Duration]int{2 * time.Second: 0, 5 * time.Second: 1, 9500 * time.Millisecond: 1} {
+	for after, members := range map[time.Duration]int{time.Second / 2: 0, 5 * time.Second: 1, 9500 * time.Millisecond: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			tenant := auth0test.New(auth0test.Config{
 				NoAuth:  true,
-				Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(10 * time.Second), From: 0.3, To: 0.3},
+				Latency: auth0test.Fixed(10 * time.Second),
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
@@ -94,10 +94,9 @@ func TestLatenciesAreDistributedAsTheySay(t *testing.T) {
 		draw     func(*rand.Rand) time.Duration
 		p50, p90 time.Duration
 	}{
-		"fixed":     {auth0test.Fixed(time.Second), time.Second, time.Second},
-		"uniform":   {auth0test.Uniform(time.Second, 2*time.Second), 1500 * time.Millisecond, 1900 * time.Millisecond},
-		"lognormal": {auth0test.LogNormal(200*time.Millisecond, 0.8), 200 * time.Millisecond, 557 * time.Millisecond},
-		"recorded":  {auth0test.Recorded(), 110 * time.Millisecond, 140 * time.Millisecond},
+		"fixed":    {auth0test.Fixed(time.Second), time.Second, time.Second},
+		"uniform":  {auth0test.Uniform(time.Second, 2*time.Second), 1500 * time.Millisecond, 1900 * time.Millisecond},
+		"recorded": {auth0test.Recorded(), 110 * time.Millisecond, 140 * time.Millisecond},
 	} {
 		r := rand.New(rand.NewPCG(1, 2))
 		drawn := make([]time.Duration, n)

@@ -173,7 +173,7 @@ func TestWritesToOneOrganizationAtATime(t *testing.T) {
 			tenant := auth0test.New(auth0test.Config{
 				NoAuth:       true,
 				Undocumented: auth0test.Undocumented{Concurrent: mode},
-				Latency:      auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second), To: 1e-9},
+				Fault:        func(*http.Request, int) auth0test.Fault { return auth0test.Fault{Delay: time.Second} },
 			})
 			start := time.Now()
 			together(3, func(int) { send(t, tenant, "POST", members, bodyOf("a|1"), nil) })

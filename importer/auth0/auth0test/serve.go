@@ -58,14 +58,11 @@ func (t *Tenant) accept(r *http.Request) (*call, error) {
 
 func (t *Tenant) travel(c *call) (*reply, error) {
 	ctx := c.Context()
-	fault := t.fault(c)
 	there, back := t.trip()
 	if err := sleep(ctx, there); err != nil {
 		return nil, err
 	}
-	if outage, down := t.outage(c.class); down {
-		fault = outage
-	}
+	fault := t.fault(c)
 	rep, err := t.decide(c, fault)
 	if err != nil {
 		return nil, err

@@ -245,7 +245,7 @@ func TestClassesAreNamedOnce(t *testing.T) {
 
 func TestPeakInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tenant := auth0test.New(auth0test.Config{NoAuth: true, Latency: auth0test.Latency{RoundTrip: auth0test.Fixed(time.Second)}})
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Latency: auth0test.Fixed(time.Second)})
 		together(5, func(int) { send(t, tenant, "POST", members, bodyOf("a|1"), nil) })
 		together(2, func(int) { send(t, tenant, "POST", members, bodyOf("a|1"), nil) })
 		if s := tenant.Stats(); s.PeakInFlight != 5 || s.InFlight != 0 {
