@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"orgimport/importer"
 )
@@ -206,8 +205,8 @@ func (c *columns) of(s *side) (places []int) {
 	return places
 }
 
-// keep finds the columns that are copied to the results: with Keep all but
-// those that go to the columns at the front of a results file.
+// keep finds the columns that are copied to the results: with Keep, all but those
+// whose values a results file has at its front.
 func (c *columns) keep(d Dialect) {
 	for i := c.own; i < len(c.names); i++ {
 		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone
@@ -234,7 +233,7 @@ func (c *columns) fieldAt(i int) field {
 	return max(fieldNone, field(slices.Index(c.at[:], i)))
 }
 
-// where returns the indexes of the columns whose names match, beside those that
+// where returns the indexes of the columns whose names match, except those that
 // every results file has.
 func (c *columns) where(is func(name string) bool) (found []int) {
 	for i := c.own; i < len(c.names); i++ {
@@ -330,20 +329,14 @@ func looksLikeRow(names []string) bool {
 
 // quoted returns names for a message, shortened if they are many or long.
 func quoted(names []string) string {
-	const most, longest = 20, 40
-	var b strings.Builder
-	for i, name := range names {
-		if i == most {
-			fmt.Fprintf(&b, " and %d more", len(names)-most)
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		if utf8.RuneCountInString(name) > longest {
-			name = string([]rune(name)[:longest]) + "…"
-		}
-		fmt.Fprintf(&b, "%q", name)
+	const most = 20
+	var list []string
+	for _, name := range names[:min(len(names), most)] {
+		list = append(list, strconv.Quote(truncate(name, 40)))
 	}
-	return b.String()
+	text := strings.Join(list, ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// delimiters are those that are found out. The first is the default.
+// delimiters are found out without being named. The first is the default.
 var delimiters = [...]rune{',', ';', '\t', '|'}
 
 func delimiterName(r rune) string {

@@ -3,6 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // The names of Dialect.Encoding.
@@ -21,8 +23,8 @@ const (
 	encWindows1252 = "windows-1252"
 )
 
-// encodings are all of them, with their names for messages. What has no decoder is
-// read as it is.
+// encodings lists the encodings with their titles for messages. UTF-8 needs no
+// decoder, and UTF-16 gets that of its byte order.
 var encodings = []struct {
 	name, title string
 	decoder     encoding.Encoding
@@ -115,16 +117,9 @@ func contradicts(head []byte, named string) string {
 // isUTF8 reports whether the beginning of a file is UTF-8. Its last character may
 // be cut off.
 func isUTF8(head []byte) bool {
-	if len(head) == sniffSize {
-		last := len(head) - 1
-		for last > len(head)-utf8.UTFMax && !utf8.RuneStart(head[last]) {
-			last--
-		}
-		if !utf8.FullRune(head[last:]) {
-			head = head[:last]
-		}
-	}
-	return utf8.Valid(head)
+	whole := len(head) < sniffSize
+	_, _, err := encoding.UTF8Validator.Transform(make([]byte, len(head)), head, whole)
+	return err == nil || errors.Is(err, transform.ErrShortSrc)
 }
 
 func isASCII(s string) bool {

@@ -30,9 +30,9 @@ const (
 	fieldCount
 )
 
-// fields are the tags of the fields in record, which are also the names of their
-// columns in a results file, and the names by which their columns are known in
-// other files, as fold makes them. A file has one column of each field.
+// fields describes the fields. The tag is that in record, and the name of the
+// column in a results file. The names are those of the column in other files, as
+// fold returns them. A file has at most one column for each field.
 var fields = [fieldCount]struct {
 	tag   string
 	names []string
@@ -70,7 +70,7 @@ type record struct {
 	CorrelationID string `csv:"correlation_id"`
 }
 
-// values are those of a record by their fields.
+// values are the values of a record by field.
 type values [fieldCount]string
 
 func (r *record) values() values {
@@ -82,8 +82,8 @@ func (r *record) values() values {
 	}
 }
 
-// side is one of the two that a row names, the organization or the user. Of its
-// fields the first that is not empty counts.
+// side is one of the two things that a row names: its organization or its user.
+// The first of its fields that is not empty counts.
 type side struct {
 	title  string
 	flag   string // --org-column, --org-by
@@ -115,7 +115,7 @@ func (s side) by(kind string) side {
 	return s
 }
 
-// ref is what a row says of its organization or its user.
+// ref is how a row names its organization or its user.
 type ref struct {
 	kind, value string
 	from        field // fieldNone: --org

@@ -166,8 +166,8 @@ func writerOf(choice uint16) *writer {
 	}
 }
 
-// isSendable reports whether a value is an id that is meant as it stands, and
-// that a tenant could hold. At its ends are letters and digits: quotes, signs of
+// isSendable reports whether a value is an id that is meant literally, and that a
+// tenant could hold. At its ends are letters and digits: quotes, signs of
 // formulas and of comments are not always part of an id.
 func isSendable(id string, longest int) bool {
 	r, _ := utf8.DecodeRuneInString(id)

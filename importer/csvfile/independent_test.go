@@ -87,7 +87,7 @@ func checkNoRow(t *testing.T, r strictRecord, text string) {
 }
 
 // visible returns a value without what nobody sees around it. The characters are
-// those that people's reports name, not the reader's list.
+// those in people's reports, not the reader's list.
 func visible(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) ||
@@ -102,10 +102,9 @@ type strictRecord struct {
 }
 
 // strictly returns the records of a text, and false if it is not as RFC 4180
-// asks. A line ends in LF, CR or both, and a byte order mark may begin one, for
+// requires. A line ends in LF, CR or both, and a byte order mark may begin one, for
 // files may have been joined.
 func strictly(text string, delimiter rune) (records []strictRecord, ok bool) {
-	text = strings.NewReplacer("\r\n", "\n").Replace(text)
 	for strings.Contains(text, "\r\n") { // some programs write them twice
 		text = strings.ReplaceAll(text, "\r\n", "\n")
 	}

@@ -2,6 +2,7 @@ package csvfile
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"orgimport/importer"
@@ -17,18 +18,20 @@ type Note struct {
 type findings struct {
 	spans, swallowed, misread, stay tally
 
-	misreadIn   string // column of the first
-	users, orgs shapes
+	users, orgs shapes // of their ids
 
 	keys [fieldCount]bool // fields that a row took a key from
 }
 
-// tally counts something and keeps the line of the first.
-type tally struct{ n, line int }
+// tally counts something and keeps the first as an example.
+type tally struct {
+	n, line int
+	example string
+}
 
-func (c *tally) add(n, line int) {
+func (c *tally) add(n, line int, example string) {
 	if c.n == 0 {
-		c.line = line
+		c.line, c.example = line, strings.Clone(example)
 	}
 	c.n += n
 }
@@ -39,16 +42,13 @@ func (t *Table) noteRecord(r raw) {
 		return
 	}
 	if r.swallowed > 0 {
-		t.found.swallowed.add(r.swallowed, r.line)
+		t.found.swallowed.add(r.swallowed, r.line, "")
 	} else if r.lines > 1 {
-		t.found.spans.add(1, r.line)
+		t.found.spans.add(1, r.line, "")
 	}
 	for i, value := range r.kept {
 		if !utf8.ValidString(value) {
-			if t.found.misread.n == 0 {
-				t.found.misreadIn = t.Kept[i]
-			}
-			t.found.misread.add(1, r.line)
+			t.found.misread.add(1, r.line, t.Kept[i])
 		}
 	}
 }
@@ -61,15 +61,15 @@ func (t *Table) noteRow(row importer.Row, org, user ref) {
 	}
 	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
 	if row.UserID != "" {
-		t.found.users.add(userShape(row.UserID), row.UserID, row.Line)
+		t.found.users[userShape(row.UserID)].add(1, row.Line, row.UserID)
 	}
 	if row.OrgID != "" {
-		t.found.orgs.add(orgShape(row.OrgID), row.OrgID, row.Line)
+		t.found.orgs[orgShape(row.OrgID)].add(1, row.Line, row.OrgID)
 	}
 }
 
-// Notes returns what there is to know about the rows that were ranged over: all
-// of it once the range has ended.
+// Notes returns what there is to know about the rows that were ranged over. It is
+// complete once the range has ended.
 func (t *Table) Notes() []Note {
 	var notes []Note
 	say := func(loud bool, format string, args ...any) {
@@ -86,7 +86,7 @@ func (t *Table) Notes() []Note {
 		say(false, "%s over several lines, the first on line %d", count(s.n, "row goes", "rows go"), s.line)
 	}
 	if s := f.misread; s.n > 0 {
-		say(false, "%s not UTF-8, the first on line %d, column %q: give the encoding of the file, such as --encoding windows-1252", count(s.n, "value to be carried is", "values to be carried are"), s.line, f.misreadIn)
+		say(false, "%s not UTF-8, the first on line %d, column %q: give the encoding of the file, such as --encoding windows-1252", count(s.n, "value to be carried is", "values to be carried are"), s.line, s.example)
 	}
 	if s := f.stay; s.n > 0 {
 		say(false, "%s as by the earlier run, the first on line %d: give them their ids, or empty their status", count(s.n, "row is rejected", "rows are rejected"), s.line)
@@ -94,7 +94,7 @@ func (t *Table) Notes() []Note {
 	if t.lines.unended {
 		say(false, "line %d, the last, has no line end: the file may be cut off", t.lines.last())
 	}
-	for _, text := range []string{f.users.text("user id", "user ids"), f.orgs.text("organization id", "organization ids")} {
+	for _, text := range []string{f.users.text("user id has", "user ids have"), f.orgs.text("organization id has", "organization ids have")} {
 		if text != "" {
 			say(true, "%s", text)
 		}

@@ -13,7 +13,8 @@ const peekRows = 100
 
 // peek reads the first rows and judges the file by them.
 func (t *Table) peek() error {
-	for len(t.peeked) < peekRows {
+	var peeked []raw
+	for len(peeked) < peekRows {
 		r, err := t.nextRow()
 		if errors.Is(err, io.EOF) {
 			break
@@ -21,8 +22,9 @@ func (t *Table) peek() error {
 		if err != nil {
 			return err
 		}
-		t.peeked = append(t.peeked, r)
+		peeked = append(peeked, r)
 	}
+	t.peeked = peeked
 	if t.columns.results() { // its ids are written as they were sent
 		return nil
 	}

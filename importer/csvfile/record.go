@@ -8,17 +8,16 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"orgimport/importer"
 )
 
-// raw is a record as it is in the file.
+// raw is a record before it becomes a row.
 type raw struct {
 	values values
 	kept   []string // nil unless columns are kept
 	line   int      // where it starts
-	lines  int      // how many it takes
+	lines  int      // in it
 	err    error    // why it can't be read: then it has no values
 
 	swallowed int  // how many of its lines look like rows of their own
@@ -28,6 +27,11 @@ type raw struct {
 // nextRow returns the next record that is asked for and does not repeat the
 // header, as in files that were joined.
 func (t *Table) nextRow() (raw, error) {
+	if len(t.peeked) > 0 {
+		r := t.peeked[0]
+		t.peeked = t.peeked[1:]
+		return r, nil
+	}
 	for {
 		r, err := t.next()
 		if err != nil || r.err != nil {
@@ -200,23 +204,12 @@ func (t *Table) unread(text string) raw {
 	if bytes.HasPrefix(line, []byte("#")) {
 		text = textComment
 	}
-	r := raw{line: t.lines.start, lines: 1, err: &rowError{importer.CodeRowUnreadable, text + ": " + excerpt(line)}}
+	excerpt := strings.ToValidUTF8(truncate(string(line), 200), "\uFFFD")
+	r := raw{line: t.lines.start, lines: 1, err: &rowError{importer.CodeRowUnreadable, text + ": " + excerpt}}
 	if len(t.columns.kept) > 0 {
 		r.kept = make([]string, len(t.columns.kept))
 	}
 	return r
-}
-
-// excerpt returns the beginning of a line.
-func excerpt(line []byte) string {
-	most, rest := 200, "" // bytes
-	if len(line) > most {
-		for most > 0 && !utf8.RuneStart(line[most]) {
-			most--
-		}
-		line, rest = line[:most], "…"
-	}
-	return strings.ToValidUTF8(string(line), "\uFFFD") + rest
 }
 
 // quoteText puts into words what encoding/csv says about quotes.

@@ -10,8 +10,8 @@ import (
 	"orgimport/importer/csvfile"
 )
 
-// Files that people have, and what must come of them. Each is one of a kind, and
-// names the public report of its kind.
+// Files that people have, and what must become of them. Each is one of a kind and
+// names a public report about that kind.
 func TestReportedFiles(t *testing.T) {
 	const (
 		comma     = "a value that holds the delimiter (comma) must be in quotes, or the file have another"
@@ -25,7 +25,7 @@ func TestReportedFiles(t *testing.T) {
 		data    string
 		dialect csvfile.Dialect
 		rows    []string
-		notes   []string // those that are loud begin with !
+		notes   []string // loud ones begin with !
 		about   string   // part of String
 	}{
 		{
@@ -44,7 +44,7 @@ func TestReportedFiles(t *testing.T) {
 			rows:   []string{`2  : 3 fields, the header has 2; if the first is the number of the row, the header needs a name for it: "1","org_a","auth0|1"`},
 		},
 		{
-			// The same where an empty value behind makes up for the comma.
+			// The same where an empty value at the end makes up for the comma.
 			report: "mtth-bfft/adeleg#39",
 			data:   "org_id,user_id,note\norg_tm,samlp|acme|CN=Ada,OU=Eng,\norg_tm,auth0|2,,\n",
 			rows: []string{
@@ -113,14 +113,14 @@ func TestReportedFiles(t *testing.T) {
 			rows:    []string{"error: this is UTF-8, not Windows-1252; hint: leave out --encoding"},
 		},
 		{
-			// The same where nothing tells in the begin of the file.
+			// The same where the beginning of the file is ASCII.
 			report:  "workadventure/workadventure#1786",
 			data:    "org_id,user_id\n" + strings.Repeat("\n", 5000) + "org_b2,samlp|acme|J\u00fcrgen\n",
 			dialect: csvfile.Dialect{Encoding: "windows-1252"},
 			rows:    []string{`5002  : "org_b2", "samlp|acme|JÃ¼rgen" is UTF-8 that was read as Windows-1252: leave out --encoding: samlp|acme|JÃ¼rgen`},
 		},
 		{
-			// The same where a character is cut off by the end of what is looked at.
+			// The same where a character is cut off by the end of what is examined.
 			report:  "workadventure/workadventure#1786",
 			data:    "org_id,user_id\n" + strings.Repeat("\n", 4079) + "組織\n",
 			dialect: csvfile.Dialect{Encoding: "windows-1252"},

@@ -9,7 +9,7 @@ import (
 	"orgimport/importer"
 )
 
-// Result is what a results file says of a row beside its ids.
+// Result is what a results file says about a row besides its ids.
 type Result struct {
 	Line          int // of the results file
 	Status        importer.Status
@@ -84,7 +84,7 @@ func (t *Table) staysRejected(code string, r *raw, org, user ref) bool {
 }
 
 // sameOrg reports whether the organization that a row names can be that of --org.
-// The ids in a results file are those that a name has led to.
+// A results file has the id that a name has led to.
 func (t *Table) sameOrg(named ref) bool {
 	if t.columns.results() && named.kind != t.org.kind {
 		return true

@@ -117,7 +117,7 @@ func (t *Table) judge(row *importer.Row, r *raw, named, org, user ref) error {
 	results := t.columns.results()
 	if results {
 		if said := r.result(); said.Status == importer.Rejected && t.staysRejected(said.Code, r, named, user) {
-			t.found.stay.add(1, r.line)
+			t.found.stay.add(1, r.line, "")
 			return &rowError{said.Code, cmp.Or(said.Message, "rejected by an earlier run")}
 		}
 	}

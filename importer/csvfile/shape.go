@@ -13,11 +13,11 @@ import (
 type shape int
 
 const (
-	shapeID     shape = iota // as Auth0 makes it, or somebody who imports users
-	shapeAuth0               // with as many characters as those that Auth0 makes
-	shapeShort               // the same with fewer
-	shapeWord                // without what is in every id
-	shapeNumber              //
+	shapeID    shape = iota // as Auth0 makes it, or somebody who imports users
+	shapeAuth0              // with as many characters as Auth0 makes
+	shapeShort              // the same with fewer
+	shapeWord               // without what every id has
+	shapeNumber
 	shapeEmail
 
 	// Nobody makes such ids, however many there are.
@@ -27,51 +27,43 @@ const (
 	shapeCount
 )
 
-// shapes counts the shapes of ids, and knows where each was first.
-type shapes [shapeCount]struct {
-	tally
-	example string
-}
-
-func (s *shapes) add(is shape, id string, line int) {
-	if s[is].n == 0 {
-		s[is].example = strings.Clone(id)
-	}
-	s[is].tally.add(1, line)
-}
+// shapes counts the ids of each shape.
+type shapes [shapeCount]tally
 
 // userShape returns what the id of a user looks like. Those that Auth0 makes for
 // its own connections end in 24 hexadecimal digits.
 func userShape(id string) shape {
-	if _, own, ok := strings.Cut(id, "|"); ok {
-		switch {
-		case !strings.HasPrefix(id, "auth0|") || len(own) > 24 || strings.Trim(own, "0123456789abcdef") != "":
-			return shapeID
-		case len(own) == 24:
-			return shapeAuth0
-		}
-		return shapeShort
+	provider, own, ok := strings.Cut(id, "|")
+	if !ok {
+		return otherShape(id)
 	}
-	return otherShape(id)
+	return idShape(own, 24, provider == "auth0" && strings.Trim(own, "0123456789abcdef") == "")
 }
 
 // orgShape returns what the id of an organization looks like. Those that Auth0
-// makes have 16 letters and digits behind org_.
+// makes have 16 letters and digits after org_.
 func orgShape(id string) shape {
-	if own, ok := strings.CutPrefix(id, "org_"); ok {
-		switch {
-		case len(own) > 16 || strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }):
-			return shapeID
-		case len(own) == 16:
-			return shapeAuth0
-		}
-		return shapeShort
+	own, ok := strings.CutPrefix(id, "org_")
+	if !ok {
+		return otherShape(id)
 	}
-	return otherShape(id)
+	return idShape(own, 16, !strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
+}
+
+// idShape returns what an id looks like by its own part, which has n characters if
+// Auth0 made it. alike reports whether these are characters that Auth0 uses.
+func idShape(own string, n int, alike bool) shape {
+	switch {
+	case !alike || len(own) > n:
+		return shapeID
+	case len(own) == n:
+		return shapeAuth0
+	}
+	return shapeShort
 }
 
 var (
-	// Spreadsheets write long numbers so.
+	// Spreadsheets write long numbers like this.
 	scientific = regexp.MustCompile(`^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$`)
 
 	nulls = []string{"null", "(null)", "<null>", "nil", "none", "nan", "n/a", "na", "#n/a", "#na", "#value!", "#ref!", "#name?", "undefined", "-", "?"}
@@ -93,7 +85,7 @@ func otherShape(id string) shape {
 	return shapeWord
 }
 
-// odd returns the shapes that few ids have, beside those that nobody makes.
+// odd returns the shapes that few ids have, and those that nobody makes.
 func (s *shapes) odd() (odd []shape) {
 	usual := s[shapeID].n + s[shapeAuth0].n + s[shapeShort].n
 	most := shapeID
@@ -117,6 +109,7 @@ func (s *shapes) odd() (odd []shape) {
 }
 
 // text says how many ids have another shape than the others; empty if none has.
+// one and more begin the sentence.
 func (s *shapes) text(one, more string) string {
 	const examples = 3
 	odd := s.odd()
@@ -124,16 +117,12 @@ func (s *shapes) text(one, more string) string {
 		return ""
 	}
 	slices.SortFunc(odd, func(a, b shape) int { return cmp.Compare(s[a].line, s[b].line) })
-	n, such := 0, make([]string, 0, examples)
+	n, such := 0, []string(nil)
 	for _, is := range odd {
 		n += s[is].n
 		if len(such) < examples {
 			such = append(such, fmt.Sprintf("line %d `%s`", s[is].line, shorten(s[is].example)))
 		}
 	}
-	verb := "have"
-	if n == 1 {
-		verb = "has"
-	}
-	return fmt.Sprintf("%s %s another form than the others, such as %s", count(n, one, more), verb, strings.Join(such, ", "))
+	return fmt.Sprintf("%s another form than the others, such as %s", count(n, one, more), strings.Join(such, ", "))
 }

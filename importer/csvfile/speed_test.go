@@ -130,11 +130,11 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// made is a file of so many rows. If it has as many organizations, each has
-// one; otherwise they come in random order.
+// made is a file of generated rows. If it has as many organizations, each has
+// one row; otherwise they come in random order.
 type made struct {
 	rows, orgs int
-	done       int
+	done       int // rows
 	rest       []byte
 }
 

@@ -1,6 +1,6 @@
 // Package csvfile reads rows for package importer from a CSV file, whatever
 // program wrote it: it finds out compression, encoding, line ends, delimiter and
-// columns, repairs what it safely can, and says of every other row why it can't be
+// columns, repairs what it safely can, and says why every other row can't be
 // sent.
 package csvfile
 
@@ -89,13 +89,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 	return func(yield func(importer.Row, error) bool) {
 		for {
-			var r raw
-			var err error
-			if len(t.peeked) > 0 {
-				r, t.peeked = t.peeked[0], t.peeked[1:]
-			} else {
-				r, err = t.nextRow()
-			}
+			r, err := t.nextRow()
 			if errors.Is(err, io.EOF) {
 				return
 			}

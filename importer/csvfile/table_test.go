@@ -2,6 +2,7 @@ package csvfile_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -328,18 +329,14 @@ func failure(err error) string {
 	return fmt.Sprintf("error: %v; hint: %s", err, input.Hint())
 }
 
-func utf16le(s string) string {
-	var b []byte
-	for _, u := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(u), byte(u>>8))
-	}
-	return string(b)
-}
+func utf16le(s string) string { return utf16In(binary.LittleEndian, s) }
 
-func utf16be(s string) string {
+func utf16be(s string) string { return utf16In(binary.BigEndian, s) }
+
+func utf16In(order binary.AppendByteOrder, s string) string {
 	var b []byte
 	for _, u := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(u>>8), byte(u))
+		b = order.AppendUint16(b, u)
 	}
 	return string(b)
 }

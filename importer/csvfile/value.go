@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// clean returns a value as it is meant: without white space and invisible
+// clean returns a value as it was meant: without white space and invisible
 // characters around it, and without the formula ="…" that keeps a spreadsheet
 // from taking it for a number.
 func clean(value string) string {
@@ -99,12 +99,21 @@ func isUserShaped(id string) bool {
 // isRule reports whether s consists of dashes, as a line under a header does.
 func isRule(s string) bool { return len(s) > 1 && strings.Trim(s, "-=") == "" }
 
-// shorten returns an id for a message, shortened if it is long.
-func shorten(id string) string {
-	const most = 40
-	if r := []rune(id); len(r) > most {
-		id = string(r[:most]) + "…"
+// truncate returns at most the first n characters of s.
+func truncate(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i] + "…"
+		}
+		n--
 	}
+	return s
+}
+
+// shorten returns an id for a message: truncated, and quoted if it holds anything
+// that can't be seen.
+func shorten(id string) string {
+	id = truncate(id, 40)
 	if !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(id)
 	}
