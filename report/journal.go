@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -12,35 +11,23 @@ import (
 )
 
 // Journal is what earlier runs wrote into a results file: which rows are done,
-// and which failed.
-//
-// It is not safe for concurrent use.
-type Journal struct {
-	// Header says whether the file had a whole header at all. Without one,
-	// nothing was written to w and the run starts anew.
-	Header bool
-
-	Dropped int  // whole lines that another line of the same row replaces
-	Damaged int  // lines that were no lines of a results file
-	Torn    bool // the last line had no end
-
-	index
-	kept   Counts // lines that stay
-	found  Counts // of them the settled ones that were asked for
-	retold Counts // of them the others, of which a new line tells
-}
-
-// index finds the one line of a results file that counts for each row.
-//
+// and which failed. It knows the one line of the file that counts for each row.
 // Rows that were sent are the same if their keys are, rows that were not if they
-// stand on the same line of the input.
-type index struct {
+// are on the same line of the input.
+//
+// The zero value is the journal of no earlier run. A Journal is not safe for
+// concurrent use.
+type Journal struct {
 	op      importer.Op
 	settled map[importer.Status]*importer.Set // the first line of each key; of failed rows, those of an unknown outcome
 	failed  importer.Set                      // the last line of each key
 	sending map[int]bool                      // of those lines, the ones that say sending
 	unsent  map[int]unsentLine                // by the line of the input
 	named   bool                              // a correlation id is of this operation
+
+	kept   Counts // lines that stay
+	found  Counts // of them the settled ones that were asked for
+	retold Counts // of them the others, which a line of this run replaces
 }
 
 // unsentLine is the line of a row that no request carried.
@@ -49,55 +36,19 @@ type unsentLine struct {
 	status importer.Status
 }
 
-// OtherTenantError says that a results file was written against another tenant.
-type OtherTenantError struct {
-	Line          int // of the results file
-	CorrelationID string
-}
-
-func (e *OtherTenantError) Error() string {
-	return fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
-		"go on with its tenant, or name another results file", e.Line, e.CorrelationID)
-}
-
-// OtherOperationError says that a results file was written by another
-// operation.
-type OtherOperationError struct {
-	Line   int // of the results file
-	Op     string
-	Status importer.Status
-}
-
-func (e *OtherOperationError) Error() string {
-	return fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", e.Line, e.Status, e.Op)
-}
-
-// check returns an *[OtherTenantError] unless a whole line was written against
-// the tenant with that fingerprint, or says nothing of it. An empty one is any
-// tenant's.
-func (l *line) check(ours string) error {
-	correlationID := l.fields[columnCorrelation]
-	if theirs, ok := fingerprintOf(correlationID); ok && ours != "" && theirs != ours {
-		return &OtherTenantError{Line: l.number, CorrelationID: strings.Clone(correlationID)}
-	}
-	return nil
-}
-
 // Resume reads the results file that earlier runs of op left in r and writes to
 // w what stays of it, byte for byte: the header and one line for each row. A row
 // that is done has the first line that says so, any other its last. Lines that
 // are not whole are dropped; their rows are attempted again.
 //
-// It returns a *[HeaderError] if r is not a results file, an
-// *[OtherTenantError] if it is one of another tenant, and an
-// *[OtherOperationError] if it is one of another operation; an empty tenant is
-// any. After any error, what is in w is of no use.
+// It returns a *[WrongFileError] if r is not a results file of op and tenant; an
+// empty tenant is any. After any error, what is in w is of no use.
 //
-// kept are the columns that the run is going to keep; nil for those of the file.
-// If the file lacks some of them, its lines get them, without values. It is a
-// *[HeaderError] if the file has others.
+// kept are the columns that the run is going to keep; nil means those of the file.
+// If the file lacks some of them, its lines get them, without values. A file that
+// has others is a wrong one.
 //
-// Memory is some 30 bytes for each row.
+// It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
 	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !settles(l) })
 }
@@ -113,19 +64,19 @@ func Compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, first 
 
 // Failures writes to w the lines of the rows that are not done, without a header,
 // of a results file with one line for each row, as [Compact] leaves it. It returns
-// a *[HeaderError] if r is not a results file.
+// a *[WrongFileError] if r is not a results file.
 func Failures(r io.Reader, w io.Writer) error {
-	s, err := newScanner(r)
-	if err != nil || s == nil {
+	in, err := NewReader(r)
+	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	for l, err := range s.lines() {
+	for l, err := range in.lines() {
 		if err != nil {
 			return err
 		}
-		if l.state == lineWhole && l.status().Failure() {
-			_, _ = out.Write(l.raw) // asked for its error at the end
+		if l.status().Failure() {
+			_, _ = out.Write(l.raw) // Flush returns the error
 		}
 	}
 	if err := out.Flush(); err != nil {
@@ -137,36 +88,33 @@ func Failures(r io.Reader, w io.Writer) error {
 // compact writes the header, and each line that counts for its row and that keep
 // returns true for.
 func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, keep func(l line, settled bool) bool) (*Journal, error) {
-	j := &Journal{index: newIndex(op), kept: Counts{}, found: Counts{}, retold: Counts{}}
-	s, err := j.read(r, tenant)
-	if err != nil || s == nil {
-		return j, err
+	j := newJournal(op)
+	if err := j.read(r, tenant); err != nil {
+		return nil, err
 	}
-	j.Header = true
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}
-	if s, err = newScanner(r); err != nil {
+	in, err := NewReader(r)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.widen(len(op.Args), kept); err != nil {
+	if in.header == nil {
+		return j, nil
+	}
+	if err := in.widen(len(op.Args), kept); err != nil {
 		return nil, err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	_, _ = out.Write(s.header) // asked for its error at the end
-	for l, err := range s.lines() {
+	_, _ = out.Write(in.header) // Flush returns the error
+	for l, err := range in.lines() {
 		if err != nil {
 			return nil, err
 		}
-		if l.state != lineWhole {
-			continue
+		if counts, settled := j.counts(l); counts && keep(l, settled) {
+			j.kept[l.status()]++
+			_, _ = out.Write(l.raw)
 		}
-		if counts, settled := j.counts(l); !counts || !keep(l, settled) {
-			j.Dropped++
-			continue
-		}
-		j.kept[l.status()]++
-		_, _ = out.Write(l.raw)
 	}
 	if err := out.Flush(); err != nil {
 		return nil, fmt.Errorf("write results: %w", err)
@@ -174,70 +122,63 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 	return j, nil
 }
 
-func newIndex(op importer.Op) index {
-	x := index{op: op, settled: map[importer.Status]*importer.Set{}, sending: map[int]bool{}, unsent: map[int]unsentLine{}}
+func newJournal(op importer.Op) *Journal {
+	j := &Journal{
+		op: op, settled: map[importer.Status]*importer.Set{}, sending: map[int]bool{}, unsent: map[int]unsentLine{},
+		kept: Counts{}, found: Counts{}, retold: Counts{},
+	}
 	for _, s := range []importer.Status{op.Done, op.Already, importer.Failed} {
 		if s != "" {
-			x.settled[s] = &importer.Set{}
+			j.settled[s] = &importer.Set{}
 		}
 	}
-	return x
+	return j
 }
 
-// read goes through the whole file and notes the line of each row that counts.
-// It returns nil if the file has no header yet.
-func (j *Journal) read(r io.Reader, tenant string) (*scanner, error) {
-	s, err := newScanner(r)
-	if err != nil || s == nil {
-		return nil, err
+// read reads the whole file and notes the line of each row that counts.
+func (j *Journal) read(r io.Reader, tenant string) error {
+	in, err := NewReader(r)
+	if err != nil || in.header == nil {
+		return err
 	}
-	if len(s.kept) < len(j.op.Args) || !slices.Equal(s.kept[:len(j.op.Args)], j.op.Args) {
-		return nil, &HeaderError{Found: s.kept, Why: fmt.Sprintf("this is not a results file of %s: it has no column %q", j.op.Name, j.op.Args)}
+	if len(in.Kept) < len(j.op.Args) || !slices.Equal(in.Kept[:len(j.op.Args)], j.op.Args) {
+		return &WrongFileError{Why: fmt.Sprintf("this is not a results file of %s: it has no column %q", j.op.Name, j.op.Args)}
 	}
-	ours := fingerprint(tenant)
-	for l, err := range s.lines() {
-		switch {
-		case err != nil:
-			return nil, err
-		case l.state == lineTorn:
-			j.Torn = true
-		case l.state == lineDamaged:
-			j.Damaged++
-		default:
-			if err := cmp.Or(l.check(ours), j.checkOperation(l)); err != nil {
-				return nil, err
-			}
-			j.note(l)
+	in.Tenant = tenant
+	for l, err := range in.lines() {
+		if err == nil {
+			err = j.note(l)
 		}
-	}
-	return s, nil
-}
-
-func (x *index) checkOperation(l line) error {
-	prefix, _, ours := strings.Cut(l.fields[columnCorrelation], "-")
-	if ours && prefix == x.op.Prefix {
-		x.named = true
-		return nil
-	}
-	if status := l.status(); status.Settled() && x.settled[status] == nil || ours && knownPrefix(prefix) {
-		return &OtherOperationError{Line: l.number, Op: x.op.Name, Status: status}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (x *index) note(l line) {
-	delete(x.unsent, l.inputLine())
-	switch status := l.status(); {
+// note notes a line, unless it was written by another operation.
+func (j *Journal) note(l line) error {
+	status := l.status()
+	prefix, _, ours := strings.Cut(l.fields[columnCorrelation], "-")
+	switch {
+	case status.Settled() && j.settled[status] == nil, ours && prefix != j.op.Prefix && knownPrefix(prefix):
+		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, j.op.Name)}
+	case ours && prefix == j.op.Prefix:
+		j.named = true
+	}
+	delete(j.unsent, l.inputLine())
+	switch {
 	case settles(l):
-		x.settled[status].Add(x.key(l), l.number)
+		j.settled[status].Add(j.key(l), l.number)
 	case status == importer.Failed, status == importer.Sending:
-		x.failed.Put(x.key(l), l.number)
+		j.failed.Put(j.key(l), l.number)
 		if status == importer.Sending {
-			x.sending[l.number] = true
+			j.sending[l.number] = true
 		}
 	default:
-		x.unsent[l.inputLine()] = unsentLine{l.number, status}
+		j.unsent[l.inputLine()] = unsentLine{l.number, status}
 	}
+	return nil
 }
 
 // settles reports whether the line says that nothing is left to do for its row.
@@ -245,32 +186,32 @@ func settles(l line) bool {
 	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == importer.CodeUnknownOutcome
 }
 
-func (x *index) key(l line) string { return x.op.KeyOf(l.row(len(x.op.Args))) }
+func (j *Journal) key(l line) string { return j.op.KeyOf(l.row(len(j.op.Args))) }
 
 // counts reports whether the line is the one of its row, and whether that row is
 // settled. A file in which no correlation id is of this operation settles
 // nothing: nobody knows which tenant it is of.
-func (x *index) counts(l line) (counts, settled bool) {
-	key := x.key(l)
-	first, isSettled := x.find(key)
+func (j *Journal) counts(l line) (counts, settled bool) {
+	key := j.key(l)
+	first, isSettled := j.find(key)
 	switch status := l.status(); {
 	case settles(l):
-		return l.number == first, x.named
+		return l.number == first, isSettled
 	case status == importer.Failed, status == importer.Sending:
-		last, _ := x.failed.Line(key)
+		last, _ := j.failed.Line(key)
 		return l.number == last && !isSettled, false
 	}
-	return x.unsent[l.inputLine()].number == l.number, false
+	return j.unsent[l.inputLine()].number == l.number, false
 }
 
 // find returns the first line that settles a key.
-func (x *index) find(key string) (first int, found bool) {
-	for _, set := range x.settled {
+func (j *Journal) find(key string) (first int, found bool) {
+	for _, set := range j.settled {
 		if n, ok := set.Line(key); ok && (!found || n < first) {
 			first, found = n, true
 		}
 	}
-	return first, found && x.named
+	return first, found && j.named
 }
 
 // Has reports whether a row is done already. It counts its hits, so that Gone

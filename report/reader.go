@@ -1,97 +1,370 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"orgimport/importer"
 )
 
-// Reader reads a results file back. It is as tolerant as [Resume]: a line that
-// is not whole costs itself only.
+// maxLine bounds what one line may cost in memory, in bytes. A row of the input
+// has at most a megabyte, and writing it as a line makes it at most six times
+// longer (a control character becomes three bytes; quotes double).
+const maxLine = 16 << 20
+
+// WrongFileError says that a file is not the results file that is needed: it is
+// none at all, or that of another tenant, of another operation, or of a run with
+// other kept columns.
+type WrongFileError struct {
+	Line   int    // the line of the file that says so; 0 if it is the header
+	Why    string // for people
+	Unpack string // the program that unpacks the file, if it is compressed
+}
+
+func (e *WrongFileError) Error() string { return e.Why }
+
+// Reader reads a results file back. It is tolerant: a line that is not whole, or
+// that holds a quote without an end, costs itself only.
 type Reader struct {
-	Kept []string // names of the kept columns
+	Kept []string // names of the columns that follow those of every results file
 
 	// Tenant, if set, is the only one whose results are read: a line that was
-	// written against another ends the range with an *[OtherTenantError].
+	// written against another ends the range with a *[WrongFileError].
 	Tenant string
 
-	// Args is how many of the columns behind the ten are those of Row.Args.
-	// Kept are all of them.
+	// Args is how many of the Kept columns belong to Row.Args.
 	Args int
 
 	// What the file holds beside whole lines, known when it has been read.
-	Damaged int
-	Torn    bool
+	Damaged int  // lines that a Writer does not write
+	Torn    bool // the last line has no line feed
 
-	scanner *scanner // nil if the file has no lines
+	in     *bufio.Reader
+	long   []byte // a line that did not fit into the buffer of in
+	number int    // of the line read last
+
+	csv    *csv.Reader // reads from one
+	one    bytes.Reader
+	header []byte // the first line; nil if there is no whole one, and so no other
+	anew   bool   // lines are written anew: a spreadsheet saved them, or they are widened
+	wide   []int  // where the fields of a widened line are; -1: nowhere; nil: as they are
 }
 
-// NewReader reads the header of r. It returns a *[HeaderError] if r is not a
-// results file. A file without a whole header has no lines.
-func NewReader(r io.Reader) (*Reader, error) {
-	s, err := newScanner(r)
-	if err != nil {
+// line is one whole line of a results file.
+type line struct {
+	raw    []byte // with its line feed; valid until the next line is read
+	number int    // counted from 1
+	fields []string
+}
+
+// NewReader reads the header of r. It returns a *[WrongFileError] if r is not a
+// results file. A file that is empty, or that holds only a torn header, has no
+// lines.
+func NewReader(in io.Reader) (*Reader, error) {
+	r := &Reader{in: bufio.NewReaderSize(in, 64<<10)}
+	r.csv = csv.NewReader(&r.one)
+	r.csv.FieldsPerRecord = -1
+	r.csv.ReuseRecord = true
+	raw, whole, err := r.physical()
+	switch unpack := unpacker(raw); {
+	case errors.Is(err, io.EOF):
+		return r, nil
+	case err != nil:
 		return nil, err
+	case unpack != "":
+		return nil, &WrongFileError{Why: "the file is compressed, and a run can't add lines to it", Unpack: unpack}
+	case !whole:
+		return r, tornHeader(raw)
 	}
-	if s == nil {
-		return &Reader{}, nil
+	// A spreadsheet may have put a byte order mark in front, and a delimiter of
+	// its own between the names.
+	text, marked := bytes.CutPrefix(raw, []byte("\uFEFF"))
+	delimiter, _ := utf8.DecodeRune(bytes.TrimPrefix(bytes.TrimPrefix(text, []byte(`"line"`)), []byte("line")))
+	if delimiter == ';' || delimiter == '\t' {
+		r.csv.Comma = delimiter
 	}
-	return &Reader{Kept: s.kept, scanner: s}, nil
+	r.anew = marked || r.csv.Comma != ','
+	names, err := r.parse(text)
+	if err != nil {
+		return nil, &WrongFileError{Why: "this is not a results file: its first line can't be read as one: " + err.Error()}
+	}
+	ours := columns()
+	if len(names) < len(ours) || !slices.Equal(names[:len(ours)], ours) {
+		return nil, &WrongFileError{Why: fmt.Sprintf("this is not a results file: its first line should begin with %q", strings.Join(ours, ","))}
+	}
+	r.Kept = slices.Clone(names[len(ours):])
+	r.header = slices.Clone(raw)
+	if r.anew {
+		r.header = encoded(names)
+	}
+	return r, nil
+}
+
+// unpacker returns the program that unpacks a file that begins so, if it is
+// compressed: RFC 1952 for gzip, RFC 8878 for zstd.
+func unpacker(begin []byte) string {
+	switch {
+	case bytes.HasPrefix(begin, []byte("\x1f\x8b")):
+		return "gunzip"
+	case bytes.HasPrefix(begin, []byte("\x28\xb5\x2f\xfd")):
+		return "unzstd"
+	}
+	return ""
+}
+
+// tornHeader returns nil for what a run leaves that ends while it writes its
+// header: the beginning of one, and zero bytes where the disk never got it.
+func tornHeader(raw []byte) error {
+	begin := string(bytes.TrimRight(raw, "\x00"))
+	header := strings.Join(columns(), ",")
+	names, carriesMore := strings.CutPrefix(begin, header)
+	if strings.HasPrefix(header, begin) || carriesMore && names[0] == ',' && !strings.ContainsFunc(names, isHidden) {
+		return nil
+	}
+	return &WrongFileError{Why: "this is not a results file: its only line has no end"}
 }
 
 // Outcomes returns the outcome of each whole line, in the order of the file. An
 // error ends it: the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 	return func(yield func(importer.Outcome, error) bool) {
-		if r.scanner == nil {
-			return
-		}
-		ours := fingerprint(r.Tenant)
-		for l, err := range r.scanner.lines() {
+		for l, err := range r.lines() {
 			var o importer.Outcome
-			switch {
-			case err != nil:
-			case l.state == lineTorn:
-				r.Torn = true
-				continue
-			case l.state == lineDamaged:
-				r.Damaged++
-				continue
-			default:
-				if err = l.check(ours); err == nil {
-					o = outcomeOf(l, r.Args)
-				}
+			if err == nil {
+				o = l.outcome(r.Args)
 			}
-			if !yield(o, err) || err != nil {
+			if !yield(o, err) {
 				return
 			}
 		}
 	}
 }
 
-// outcomeOf is what Writer.fields was made of. The fields are plausible; a
-// number that is none counts as 0.
-func outcomeOf(l line, args int) importer.Outcome {
-	number := func(column int) int {
-		n, _ := strconv.Atoi(l.fields[column])
-		return n
+// lines yields the whole lines after the header. An error is the last that it
+// yields.
+func (r *Reader) lines() iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		ours := fingerprint(r.Tenant)
+		for r.header != nil {
+			l, err := r.next(ours)
+			if errors.Is(err, io.EOF) || !yield(l, err) || err != nil {
+				return
+			}
+		}
 	}
+}
+
+// next returns the next whole line, and io.EOF after the last. It counts the
+// others. A line of another tenant than that with the fingerprint is an error.
+func (r *Reader) next(ours string) (line, error) {
+	for {
+		raw, whole, err := r.physical()
+		if err != nil {
+			return line{}, err
+		}
+		if !whole {
+			r.Torn = true
+			continue
+		}
+		l := line{raw: raw, number: r.number}
+		l.fields, err = r.parse(raw)
+		if err != nil || len(l.fields) != columnKept+len(r.Kept) || !plausible(l.fields) {
+			r.Damaged++
+			continue
+		}
+		if r.anew {
+			l.raw = encoded(r.widened(l.fields))
+		}
+		return l, l.check(ours)
+	}
+}
+
+// check returns a *[WrongFileError] if the line was written against another
+// tenant than the one with that fingerprint. An empty one is any tenant's.
+func (l *line) check(ours string) error {
+	if ours == "" {
+		return nil
+	}
+	correlationID := l.fields[columnCorrelation]
+	if theirs, ok := fingerprintOf(correlationID); ok && theirs != ours {
+		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
+			"go on with its tenant, or name another results file", l.number, correlationID)}
+	}
+	return nil
+}
+
+// status returns what the line says of its row.
+func (l *line) status() importer.Status { return importer.Status(l.fields[columnStatus]) }
+
+// inputLine returns the line of the input that the line is about.
+func (l *line) inputLine() int { return l.int(columnLine) }
+
+// int returns the number in a column; 0 if it holds none.
+func (l *line) int(column int) int {
+	n, _ := strconv.Atoi(l.fields[column])
+	return n
+}
+
+// row returns the row of the line, whose first kept columns are the arguments of
+// the operation. Its fields are valid until the next line is read.
+func (l *line) row(args int) importer.Row {
+	return importer.Row{
+		OrgID: l.fields[columnOrg], UserID: l.fields[columnUser], Line: l.inputLine(),
+		Args: l.fields[columnKept : columnKept+args : columnKept+args], Kept: l.fields[columnKept+args:],
+	}
+}
+
+// outcome returns what Writer.fields wrote as the line.
+func (l *line) outcome(args int) importer.Outcome {
 	o := importer.Outcome{Row: l.row(args), Status: l.status()}
-	o.Row.Args, o.Row.Kept = clone(o.Row.Args), clone(o.Row.Kept)
-	o.HTTPStatus, o.Attempts = number(columnHTTPStatus), number(columnAttempts)
-	o.Code, o.Message = l.fields[columnCode], l.fields[columnMessage]
-	o.CorrelationID = l.fields[columnCorrelation]
+	o.HTTPStatus, o.Attempts = l.int(columnHTTPStatus), l.int(columnAttempts)
+	o.Code, o.Message, o.CorrelationID = l.fields[columnCode], l.fields[columnMessage], l.fields[columnCorrelation]
 	o.Time, _ = time.Parse(time.RFC3339, l.fields[columnTime])
+	// The next line reuses the fields. An empty copy is nil.
+	o.Row.Args, o.Row.Kept = append([]string(nil), o.Row.Args...), append([]string(nil), o.Row.Kept...)
 	return o
 }
 
-func clone(values []string) []string {
-	if len(values) == 0 {
+// widen has the lines written anew with these kept columns, which must be all
+// that the file has and may be more. The first args columns stay as they are.
+func (r *Reader) widen(args int, kept []string) error {
+	had, want := r.Kept[args:], visibleAll(kept)
+	if kept == nil || slices.Equal(had, want) {
 		return nil
 	}
-	return slices.Clone(values)
+	places := make([]int, columnKept+args, columnKept+args+len(want))
+	for i := range places {
+		places[i] = i
+	}
+	found := 0
+	for _, name := range want {
+		if found < len(had) && had[found] == name {
+			places = append(places, columnKept+args+found)
+			found++
+		} else {
+			places = append(places, -1)
+		}
+	}
+	if found < len(had) {
+		return &WrongFileError{Why: fmt.Sprintf(
+			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
+			keptColumns(had), keptColumns(want))}
+	}
+	r.anew, r.wide = true, places
+	r.header = encoded(slices.Concat(columns(), r.Kept[:args], want))
+	return nil
+}
+
+// widened returns the fields of a line as they are to be written.
+func (r *Reader) widened(fields []string) []string {
+	if r.wide == nil {
+		return fields
+	}
+	wide := make([]string, len(r.wide))
+	for i, place := range r.wide {
+		if place >= 0 {
+			wide[i] = fields[place]
+		}
+	}
+	return wide
+}
+
+func keptColumns(names []string) string {
+	if len(names) == 0 {
+		return "no other column of the input"
+	}
+	return fmt.Sprintf("the columns %q", names)
+}
+
+// physical returns the bytes up to the next line feed, and whether there is
+// one. A line longer than maxLine is returned without its end.
+func (r *Reader) physical() (raw []byte, whole bool, err error) {
+	r.number++
+	raw, err = r.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		r.long = append(r.long[:0], raw...)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			raw, err = r.in.ReadSlice('\n')
+			r.long = append(r.long, raw[:min(len(raw), maxLine-len(r.long))]...)
+		}
+		raw = r.long
+	}
+	switch {
+	case err == nil:
+		return raw, true, nil
+	case err == io.EOF && len(raw) > 0:
+		return raw, false, nil
+	case err == io.EOF:
+		return nil, false, io.EOF
+	}
+	return nil, false, fmt.Errorf("read results, line %d: %w", r.number, err)
+}
+
+var errControl = errors.New("it holds bytes that no results file has")
+
+// parse returns the fields of one line. They are valid until the next call.
+func (r *Reader) parse(raw []byte) ([]string, error) {
+	if r.csv.Comma == '\t' {
+		if !writable(bytes.ReplaceAll(raw, []byte("\t"), nil)) {
+			return nil, errControl
+		}
+	} else if !writable(raw) {
+		return nil, errControl
+	}
+	r.one.Reset(raw)
+	return r.csv.Read()
+}
+
+// writable reports whether a Writer could have written these bytes: text in
+// UTF-8 without control characters but the line feed at the end, which an
+// editor may have preceded by a carriage return.
+func writable(raw []byte) bool {
+	text, ended := bytes.CutSuffix(raw, []byte("\n"))
+	if !ended {
+		return false // it was longer than maxLine
+	}
+	text = bytes.TrimSuffix(text, []byte("\r"))
+	ascii := true
+	for _, c := range text {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return ascii || utf8.Valid(text)
+}
+
+// encoded returns the fields as a line of ours.
+func encoded(fields []string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(fields) // a buffer takes everything
+	w.Flush()
+	return b.Bytes()
+}
+
+// plausible reports whether the fields can be those of an outcome.
+func plausible(fields []string) bool {
+	if n, err := strconv.Atoi(fields[columnLine]); err != nil || n < 0 {
+		return false
+	}
+	status := importer.Status(fields[columnStatus])
+	// Who is invited has no id yet.
+	invited := status == importer.Invited || status == importer.AlreadyInvited
+	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !invited) {
+		return false
+	}
+	// The time is not asked for: a spreadsheet writes it in a form of its own,
+	// and the line says all the same what became of its row.
+	return status.Known()
 }

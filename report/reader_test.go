@@ -122,7 +122,7 @@ func TestReaderEndsAtALineOfAnotherTenant(t *testing.T) {
 				n++
 			}
 		}
-		other := new(report.OtherTenantError)
+		other := new(report.WrongFileError)
 		if n != want || errors.As(err, &other) != (want == 1) || want == 1 && other.Line != 3 {
 			t.Errorf("%q: %d lines, then %v", name, n, err)
 		}

@@ -74,20 +74,27 @@ func (cmd *reportCmd) Run(c *console) error {
 	return err
 }
 
-// resultsError says of a results file that it is none, or not one of this
-// tenant. Other errors it returns as they are.
+// resultsError returns how a command ends that can't read a results file because
+// of err.
 func resultsError(name string, err error) error {
-	var header *report.HeaderError
-	var tenants *report.OtherTenantError
-	var operation *report.OtherOperationError
-	var file *fs.PathError
-	switch {
-	case errors.As(err, &header):
-		return usagef("name the file that orgimport import wrote as its --results", "%s: %w", name, err)
-	case errors.As(err, &tenants), errors.As(err, &operation):
-		return usagef("", "%s: %w", name, err)
-	case errors.As(err, &file):
+	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
+		hint := unpackHint(name, wrong)
+		if hint == "" && wrong.Line == 0 {
+			hint = "name the file that orgimport import wrote as its --results"
+		}
+		return usagef(hint, "%s: %w", name, err)
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
 	}
 	return err
+}
+
+// unpackHint says what to type if a results file is compressed; empty if it is
+// not.
+func unpackHint(name string, wrong *report.WrongFileError) string {
+	if wrong.Unpack == "" {
+		return ""
+	}
+	return fmt.Sprintf("unpack it and continue with the unpacked file: %s < %s > FILE, then --results FILE", wrong.Unpack, shellQuote(name))
 }

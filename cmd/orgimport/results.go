@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -92,13 +93,10 @@ func (r *results) read(w io.Writer) (*report.Journal, error) {
 	}
 	defer old.Close()
 	before, err := report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
-	var header *report.HeaderError
-	var tenants *report.OtherTenantError
-	var operation *report.OtherOperationError
-	switch {
-	case errors.As(err, &header), errors.As(err, &tenants), errors.As(err, &operation):
-		return nil, usagef("give this run another --results", "can't go on with %s: %w", r.path, err)
-	case err != nil:
+	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
+		return nil, usagef(cmp.Or(unpackHint(r.path, wrong), "give this run another --results"), "can't go on with %s: %w", r.path, err)
+	}
+	if err != nil {
 		return nil, writeError(r.path, err)
 	}
 	return before, nil

@@ -51,7 +51,7 @@ var pageJS string
 // The file is opened twice: a run that went on and was killed leaves a second line
 // of a row, which is the one that counts.
 //
-// It returns a *[report.HeaderError] if it is not a results file.
+// It returns a *[report.WrongFileError] if it is not a results file.
 func Write(w io.Writer, open func() (io.Reader, error), events io.Reader, p Page) error {
 	d, err := readTally(open)
 	if err != nil {

@@ -418,7 +418,7 @@ func TestPageIsBounded(t *testing.T) {
 }
 
 func TestPageRefusesWhatIsNoResultsFile(t *testing.T) {
-	bad := new(report.HeaderError)
+	bad := new(report.WrongFileError)
 	if err := page.Write(io.Discard, again("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
@@ -452,7 +452,7 @@ func FuzzPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, results, events []byte) {
 		var html bytes.Buffer
 		err := page.Write(&html, again(string(results)), bytes.NewReader(events), page.Page{})
-		if bad := new(report.HeaderError); err != nil && !errors.As(err, &bad) {
+		if bad := new(report.WrongFileError); err != nil && !errors.As(err, &bad) {
 			t.Fatal(err)
 		}
 		if strings.Contains(html.String(), "NaN") && !bytes.Contains(results, []byte("NaN")) && !bytes.Contains(events, []byte("NaN")) {
