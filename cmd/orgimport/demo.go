@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,15 +16,15 @@ import (
 	"orgimport/samples"
 )
 
-// demoCmd is the whole job with no account: a simulated tenant on the loopback,
-// the embedded sample, and the command that one would type.
+// demoCmd is the whole job without an account: a simulated tenant on the
+// loopback, the embedded sample, and the command as one would type it.
 type demoCmd struct {
 	Dir      string `help:"Folder for the files (default: a new temporary one)." placeholder:"DIR" group:"output"`
 	Progress string `help:"How progress is shown: bar, log (a line now and then), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
 }
 
-// The demo's limit is low, so that one sees it being respected, and high enough
-// for it to end in some ten seconds.
+// The demo's limit is low enough to be seen respected, and high enough for the
+// demo to end in some ten seconds.
 const (
 	demoBurst     = 10
 	demoPerSecond = 5
@@ -85,7 +82,7 @@ func (cmd *demoCmd) Run(c *console) error {
 	return nil
 }
 
-// createFile writes a new file. It is an error if there is one of that name.
+// createFile writes a new file. It is an error if the file exists.
 func createFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -115,7 +112,7 @@ func (cmd *demoCmd) makeDir() (string, error) {
 	return cmd.Dir, nil
 }
 
-// exists tells the ids of the sample that the tenant knows from the others.
+// exists reports whether the tenant knows an id of the sample.
 func exists(id string) bool { return !strings.Contains(strings.ToLower(id), "unknown") }
 
 // demoOrganizations are those of the sample that exist.
@@ -131,9 +128,9 @@ func demoOrganizations() []auth0test.Organization {
 	}
 }
 
-// demoUsers are the users of the sample that exist: those whose ids it has, and
-// those whom it names by an address only. One address is that of two users, and
-// one is not verified.
+// demoUsers are the users of the sample that exist: those that it names by id,
+// and those that it names by an address only. Two of them share an address, and
+// one address is not verified.
 func demoUsers(rows []sampleRow) []auth0test.User {
 	users := []auth0test.User{
 		{ID: "auth0|4a7d1ed414474e4033ac29cc", Email: "ada.7@globex.example"},
@@ -178,36 +175,32 @@ func checkDemo(tenant *auth0test.Tenant, rows []sampleRow) error {
 	for _, o := range demoOrganizations() {
 		orgs[o.ID], orgs[o.Name] = o.ID, o.ID
 	}
-	want := make(map[string]map[string]bool)
+	want := make(map[[2]string]bool) // an organization and a user
 	for _, r := range rows {
 		if r.user == "" && len(byAddress[r.email]) == 1 && !byAddress[r.email][0].Unverified {
 			r.user = byAddress[r.email][0].ID
 		}
-		org := orgs[r.org]
-		if org == "" || r.user == "" || !exists(r.user) {
-			continue
+		if org := orgs[r.org]; org != "" && r.user != "" && exists(r.user) {
+			want[[2]string{org, r.user}] = true
 		}
-		if want[org] == nil {
-			want[org] = make(map[string]bool)
-		}
-		want[org][r.user] = true
 	}
-	for orgID, users := range want {
-		members := tenant.Members(orgID)
-		if len(members) != len(users) {
-			return fmt.Errorf("%s has %d members, not the %d of the sample", orgID, len(members), len(users))
-		}
-		for _, id := range members {
-			if !users[id] {
-				return fmt.Errorf("%s has a member %s who is not in the sample", orgID, id)
+	members := 0
+	for _, o := range demoOrganizations() {
+		for _, id := range tenant.Members(o.ID) {
+			if !want[[2]string{o.ID, id}] {
+				return fmt.Errorf("%s has a member %s who is not in the sample", o.ID, id)
 			}
+			members++
 		}
+	}
+	if members != len(want) {
+		return fmt.Errorf("the tenant has %d members, not the %d of the sample", members, len(want))
 	}
 	return nil
 }
 
-// demoEnv is an environment with these of orgimport's variables and no others,
-// so that the demo meets no tenant of the one who tries it.
+// demoEnv is an environment with only these of orgimport's variables, so that
+// the demo meets no real tenant.
 func demoEnv(getenv func(string) string, vars map[string]string) func(string) string {
 	return func(name string) string {
 		if strings.HasPrefix(name, "ORGIMPORT_") || strings.HasPrefix(name, "AUTH0_") {
@@ -215,50 +208,4 @@ func demoEnv(getenv func(string) string, vars map[string]string) func(string) st
 		}
 		return getenv(name)
 	}
-}
-
-// serve serves a tenant over a socket until shut is called, and what it lets
-// download over another one.
-func serve(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
-	url, shutTenant, err := listen(tenant, address)
-	if err != nil {
-		return "", nil, err
-	}
-	host, _, _ := net.SplitHostPort(address) // it was listened at
-	downloads, shutDownloads, err := listen(tenant, net.JoinHostPort(host, "0"))
-	if err == nil {
-		err = tenant.SetDownloadURL(downloads)
-	}
-	if err != nil {
-		shutTenant()
-		return "", nil, err
-	}
-	return url, func() { shutTenant(); shutDownloads() }, nil
-}
-
-func listen(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return "", nil, usagef("name a free address with --listen", "the simulated tenant can't listen: %w", err)
-	}
-	server := &http.Server{Handler: tenant, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends by Close
-	}()
-	return "http://" + reachable(listener.Addr().String()), func() {
-		_ = server.Close()
-		<-done
-	}, nil
-}
-
-// reachable returns the address at which this machine reaches a server that
-// listens on all of its addresses; any other as it is.
-func reachable(address string) string {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !at.Addr().IsUnspecified() {
-		return address
-	}
-	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
 }

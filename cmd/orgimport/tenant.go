@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -19,7 +22,7 @@ import (
 	"orgimport/report"
 )
 
-// tenantCmd is the simulated tenant alone: a rehearsal for one's own CSV.
+// tenantCmd serves the simulated tenant alone, to rehearse with a CSV.
 type tenantCmd struct {
 	Listen        string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
 	For           time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
@@ -38,15 +41,15 @@ type tenantCmd struct {
 	Bucket []classBucket `help:"Limit of a class of requests (default: write-members), in place of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
 	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
 
-	Refuse      string `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Refuse      int    `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
 	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHICH" group:"answers that Auth0 does not document"`
-	Partly      bool   `help:"Add the other users of such a batch all the same." group:"answers that Auth0 does not document"`
-	Readd       string `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	UnknownRole string `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Reassign    string `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Partly      bool   `help:"Add the other users of such a batch nevertheless." group:"answers that Auth0 does not document"`
+	Readd       int    `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	UnknownRole int    `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Reassign    int    `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
 	InviteAgain string `help:"What a second invitation does: a second one exists (twice), it replaces the first (replace), or it is refused (refuse)." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
 
-	Lag        time.Duration `help:"How long lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
+	Lag        time.Duration `help:"How far lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
 	RemovalLag time.Duration `help:"How long a removed member is still listed; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
 	Next       string        `help:"Whether the last page of a list has a next: always, never, or as recorded, for members but not for organizations." enum:"recorded,always,never" default:"recorded" placeholder:"WHEN" group:"lists"`
 	Totals     string        `help:"Totals of pages: right, zero or absent." enum:"right,zero,absent" default:"right" placeholder:"WHICH" group:"lists"`
@@ -62,11 +65,11 @@ type tenantCmd struct {
 	Seed      uint64   `help:"Seed of latencies and faults, to repeat them." default:"1" placeholder:"N" group:"faults"`
 }
 
-// exportsOfTenant are the flags of how the simulated tenant exports users.
+// exportsOfTenant says how the simulated tenant exports users.
 type exportsOfTenant struct {
 	Time      time.Duration `help:"How long a job takes." placeholder:"DURATION"`
 	TimeLeft  bool          `help:"A job says how long it still takes."`
-	Fail      int           `help:"So many jobs fail first." placeholder:"N"`
+	Fail      int           `help:"How many jobs fail first." placeholder:"N"`
 	Busy      int           `help:"How many jobs are refused first, because another is under way." placeholder:"N"`
 	Max       int           `help:"How many jobs can run at a time; 0: any number." placeholder:"N"`
 	Shape     string        `help:"How a field such as app_metadata.nr looks: flat, nested, or omitted (flat, without identities[0].connection)." enum:"flat,nested,omitted" default:"flat" placeholder:"SHAPE"`
@@ -159,6 +162,52 @@ in another terminal:
 	return nil
 }
 
+// serve serves a tenant over a socket, and its downloads over another, until
+// shut is called.
+func serve(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
+	url, shutTenant, err := listen(tenant, address)
+	if err != nil {
+		return "", nil, err
+	}
+	host, _, _ := net.SplitHostPort(address) // it was listened at
+	downloads, shutDownloads, err := listen(tenant, net.JoinHostPort(host, "0"))
+	if err == nil {
+		err = tenant.SetDownloadURL(downloads)
+	}
+	if err != nil {
+		shutTenant()
+		return "", nil, err
+	}
+	return url, func() { shutTenant(); shutDownloads() }, nil
+}
+
+func listen(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return "", nil, usagef("name a free address with --listen", "the simulated tenant can't listen: %w", err)
+	}
+	server := &http.Server{Handler: tenant, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends by Close
+	}()
+	return "http://" + reachable(listener.Addr().String()), func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}
+
+// reachable returns the address at which this machine reaches a server, also one
+// that listens on all addresses.
+func reachable(address string) string {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || !at.Addr().IsUnspecified() {
+		return address
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
+}
+
 func (cmd *tenantCmd) config() (auth0test.Config, error) {
 	limits, err := cmd.limits()
 	if err != nil {
@@ -172,12 +221,12 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		Limits:        limits,
 		Latency:       cmd.Latency.draw(),
 		Undocumented: auth0test.Undocumented{
-			UnknownUser: map[string]int{"400": 400, "404": 404, "204": 204}[cmd.Refuse],
+			UnknownUser: cmd.Refuse,
 			Partial:     cmd.Partly,
 			Naming:      map[string]auth0test.Naming{"all": auth0test.NameAll, "first": auth0test.NameFirst, "index": auth0test.NameIndex}[cmd.Name],
-			Readd:       map[string]int{"409": 409}[cmd.Readd],
-			UnknownRole: map[string]int{"404": 404}[cmd.UnknownRole],
-			Reassign:    map[string]int{"409": 409}[cmd.Reassign],
+			Readd:       cmd.Readd,
+			UnknownRole: cmd.UnknownRole,
+			Reassign:    cmd.Reassign,
 			InviteAgain: map[string]auth0test.InviteAgain{"replace": auth0test.InviteReplaces, "refuse": auth0test.InviteRefused}[cmd.InviteAgain],
 			Next:        map[string]auth0test.Next{"always": auth0test.NextAlways, "never": auth0test.NextWhenMore}[cmd.Next],
 			Totals:      map[string]auth0test.Totals{"zero": auth0test.TotalsZero, "absent": auth0test.TotalsAbsent}[cmd.Totals],
@@ -233,7 +282,8 @@ func (cmd *tenantCmd) inhabit(config *auth0test.Config) (err error) {
 	return nil
 }
 
-// unless returns what is true of names that the expression does not match.
+// unless returns a function that is true of names that the expression does not
+// match.
 func unless(expression string) (func(string) bool, error) {
 	if expression == "" {
 		return func(string) bool { return true }, nil
@@ -287,7 +337,7 @@ func (cmd *tenantCmd) limits() (auth0test.Limits, error) {
 	return limits, nil
 }
 
-// bucket is a limit.
+// bucket is a limit: size requests at once, and per more in each interval.
 type bucket struct {
 	size, per int
 	interval  time.Duration
@@ -316,7 +366,7 @@ type classBucket struct {
 	bucket
 }
 
-// UnmarshalText reads a limit, before which the class may stand.
+// UnmarshalText reads a limit, which the class may precede.
 func (b *classBucket) UnmarshalText(text []byte) error {
 	class, limit, named := strings.Cut(string(text), "=")
 	if !named {
@@ -344,7 +394,8 @@ func (s *spread) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// draw returns what draws times from the span; nil is as measured at Auth0.
+// draw returns a function that draws times from the span. A nil span is as
+// measured at Auth0.
 func (s *spread) draw() func(*rand.Rand) time.Duration {
 	if s == nil {
 		return auth0test.Recorded()
