@@ -27,7 +27,7 @@ func (c *columns) results() bool { return c.own > 0 }
 func findColumns(header []string, d Dialect) (columns, error) {
 	c := columns{names: make([]string, len(header))}
 	for i, name := range header {
-		c.names[i] = cleanName(name)
+		c.names[i] = trim(name)
 	}
 	for f := range c.at {
 		c.at[f] = -1
@@ -115,7 +115,7 @@ func (c *columns) findSide(s side, name, by string) (side, error) {
 // named returns the index of the column called name. In a results file it may be
 // missing, because the ids are at the front: then named returns -1.
 func (c *columns) named(s *side, name string) (int, error) {
-	found := c.where(func(n string) bool { return n == cleanName(name) })
+	found := c.where(func(n string) bool { return n == trim(name) })
 	if found == nil {
 		found = c.where(func(n string) bool { return fold(n) == fold(name) })
 	}
@@ -127,12 +127,8 @@ func (c *columns) named(s *side, name string) (int, error) {
 	case len(found) > 1:
 		return -1, c.ambiguous(s.title, hintRename, found)
 	}
-	return -1, &InputError{
-		text: fmt.Sprintf("there is no column %q: the header has %s", name, quoted(c.names)),
-		hint: fmt.Sprintf("name one of them with --%s-column", s.flag),
-
-		elsewhere: true,
-	}
+	return -1, noHeader(fmt.Sprintf("name one of them with --%s-column", s.flag),
+		"there is no column %q: the header has %s", name, quoted(c.names))
 }
 
 // byName returns the index of the column that is known as the field f of the side,
@@ -168,12 +164,7 @@ func (c *columns) missing(what, hint string) error {
 		return inputError("put a line above it that names the columns, such as org_id,user_id",
 			"the first line looks like a row, not like a header: %s", quoted(c.names))
 	}
-	return &InputError{
-		text: fmt.Sprintf("no column for the %s: the header has %s", what, quoted(c.names)),
-		hint: hint,
-
-		elsewhere: true,
-	}
+	return noHeader(hint, "no column for the %s: the header has %s", what, quoted(c.names))
 }
 
 // isHeader reports whether a record has names of columns as its values: those
@@ -303,16 +294,11 @@ func (c *columns) title(s *side) string {
 	return strings.Join(parts, " or ")
 }
 
-// cleanName returns a header as people see it.
-func cleanName(name string) string {
-	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
-}
-
 // fold makes names equal that people take for the same: case, white space,
 // hyphens and underscores don't count.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || isInvisible(r) || r == '_' || r == '-' {
+		if isUnseen(r) || r == '_' || r == '-' {
 			return -1
 		}
 		return unicode.ToLower(r)

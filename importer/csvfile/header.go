@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -89,19 +88,12 @@ func (t *Table) headerNames() ([]string, error) {
 		}
 		t.lines.retreat()
 		names = cut(string(t.lines.firstLine()), t.delimiter)
-		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, `"`) }) {
-			return nil, &InputError{
-				text: "the header can't be read: " + quoteText(err, nil), hint: "fix the quotes in the header",
-				elsewhere: true,
-			}
+		if strings.Contains(strings.Join(names, ""), `"`) {
+			return nil, noHeader("fix the quotes in the header", "the header can't be read: %s", quoteText(err, nil))
 		}
 	}
-	if slices.ContainsFunc(names, func(name string) bool { return !utf8.ValidString(name) }) {
-		return nil, &InputError{
-			text:      "the header is not UTF-8",
-			hint:      "save the file in UTF-8, or give its encoding, such as --encoding windows-1252",
-			elsewhere: true,
-		}
+	if !utf8.ValidString(strings.Join(names, ",")) {
+		return nil, noHeader("save the file in UTF-8, or give its encoding, such as --encoding windows-1252", "the header is not UTF-8")
 	}
 	return names, nil
 }
@@ -167,7 +159,7 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 	plain := make([]string, len(first))
 	in := "" // the first name that is in quotes
 	for i, name := range first {
-		name = cleanName(name)
+		name = trim(name)
 		if plain[i] = otherQuotes(name); plain[i] != name {
 			in = cmp.Or(in, name)
 		}

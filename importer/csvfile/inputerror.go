@@ -17,12 +17,20 @@ type InputError struct {
 	hint string
 	err  error // of the underlying reader
 
-	elsewhere bool // the line may not be the header, which may come further down
+	elsewhere bool // see noHeader
 }
 
 // inputError returns an error about the whole file.
 func inputError(hint, format string, args ...any) *InputError {
 	return &InputError{text: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// noHeader returns the error of a line that can't be the header, which may come
+// further down.
+func noHeader(hint, format string, args ...any) *InputError {
+	e := inputError(hint, format, args...)
+	e.elsewhere = true
+	return e
 }
 
 func (e *InputError) Error() string {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -226,7 +225,7 @@ func (l *lines) blank() bool {
 	for len(line) > 0 {
 		r, size := utf8.DecodeRune(line)
 		switch {
-		case r == l.comma && r != 0, unicode.IsSpace(r), isInvisible(r):
+		case r == l.comma && r != 0, isUnseen(r):
 			line = line[size:]
 		case bytes.HasPrefix(line, []byte(`""`)) && !bytes.HasPrefix(line, []byte(`"""`)):
 			line = line[2:]

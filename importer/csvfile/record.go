@@ -65,12 +65,10 @@ func (t *Table) next() (raw, error) {
 	r.values.clean()
 	if r.lines > 1 && strings.Contains(r.values.find(&t.columns.org).value+r.values.find(&t.columns.user).value, "\n") {
 		// A quote was not closed, and another, lines below, was taken for its
-		// end. The lines between are rows of their own.
-		t.lines.retreat()
+		// end. The lines between are rows.
 		return t.unread("the quotes make an id of several lines"), nil
 	}
 	if t.comments && t.lines.firstLine()[0] == '#' {
-		t.lines.retreat()
 		return t.unread(textComment), nil
 	}
 	r.swallowed = t.swallowed()
@@ -129,21 +127,15 @@ func (t *Table) namesUser(values []string) bool {
 
 // lenient reads a record that encoding/csv has refused with err, if there is
 // only one way to read it.
-//
-// Otherwise the record ends with its first line: the others may be rows that a
-// stray quote has swallowed.
 func (t *Table) lenient(err error) raw {
 	if errors.Is(err, csv.ErrFieldCount) {
 		values, _ := newReader(bytes.NewReader(t.lines.record()), t.delimiter).Read()
 		if t.fits(values) {
 			return t.rawOf(values)
 		}
-		t.lines.retreat()
 		return t.unread(t.widthText(values))
 	}
-	single := t.lines.count == 1
-	t.lines.retreat()
-	if single {
+	if t.lines.count == 1 {
 		if values := cut(string(t.lines.firstLine()), t.delimiter); t.fits(values) && t.clear(values) {
 			return t.rawOf(values)
 		}
@@ -199,7 +191,11 @@ func (t *Table) rawOf(values []string) raw {
 // unread returns a record without values: what is not certain must not get
 // into a file that may be an input again. The text says why; the line is
 // appended.
+//
+// The record ends with its first line: the others may be rows that a stray quote
+// has swallowed.
 func (t *Table) unread(text string) raw {
+	t.lines.retreat()
 	line := bytes.TrimSpace(t.lines.firstLine())
 	if bytes.HasPrefix(line, []byte("#")) {
 		text = textComment

@@ -43,7 +43,7 @@ func isOwn(head []byte) bool {
 	return slices.ContainsFunc(delimiters[:], func(delimiter rune) bool {
 		names := splitHeader(head, delimiter)
 		for i, name := range names {
-			names[i] = cleanName(name)
+			names[i] = trim(name)
 		}
 		return isResults(names)
 	})

@@ -50,7 +50,7 @@ func (t *Table) row(r raw) importer.Row {
 	if org.value == "" || t.columns.results() && org.kind != t.org.kind && t.org.kind == importer.KindOrgID {
 		org = cmp.Or(t.org, org)
 	}
-	row.OrgID, row.UserID = t.id(org, importer.KindOrgID), t.id(user, importer.KindUserID)
+	row.OrgID, row.UserID = org.id(importer.KindOrgID), user.id(importer.KindUserID)
 	connection := r.values[fieldConnection]
 	switch {
 	case t.dialect.Keys:
@@ -71,25 +71,27 @@ func (t *Table) row(r raw) importer.Row {
 	return row
 }
 
-// id returns the value if it is an id. The values of a record share their memory:
-// the id is copied, so that a row that waits does not keep all of them alive.
-func (t *Table) id(r ref, kind string) string {
-	switch {
-	case r.kind != kind:
+// id returns the value if it is an id of that kind. The values of a record share
+// their memory: the id is copied, so that a row that waits does not keep all of
+// them alive.
+func (r ref) id(kind string) string {
+	if r.kind != kind {
 		return ""
-	case len(t.columns.kept) == 0:
-		return strings.Clone(r.value)
 	}
-	return r.value
+	return strings.Clone(r.value)
+}
+
+// key returns the value unless it is an id of that kind, or empty.
+func (r ref) key(id string) importer.Key {
+	if r.kind == id || r.value == "" {
+		return importer.Key{}
+	}
+	return importer.Key{Kind: r.kind, Value: strings.Clone(r.value)}
 }
 
 func (t *Table) keys(org, user ref, connection string) *importer.Keys {
-	var k importer.Keys
-	if org.kind != importer.KindOrgID && org.value != "" {
-		k.Org = importer.Key{Kind: org.kind, Value: strings.Clone(org.value)}
-	}
-	if user.kind != importer.KindUserID && user.value != "" {
-		k.User = importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}
+	k := importer.Keys{Org: org.key(importer.KindOrgID), User: user.key(importer.KindUserID)}
+	if k.User != (importer.Key{}) {
 		k.Connection = strings.Clone(cmp.Or(connection, t.dialect.Connection))
 	}
 	if k == (importer.Keys{}) {

@@ -117,11 +117,8 @@ func (t *Table) Columns() (orgID, userID string) {
 // Roles returns the name of the column with roles, whether or not Dialect asks
 // for it; empty if there is none.
 func (t *Table) Roles() string {
-	if name := t.columns.name(fieldRoles); name != "" {
-		return name
-	}
-	for _, i := range t.columns.where(fieldRoles.named) {
-		return t.columns.names[i]
+	if found := t.columns.where(fieldRoles.named); len(found) > 0 {
+		return t.columns.names[found[0]]
 	}
 	return ""
 }

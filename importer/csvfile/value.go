@@ -27,13 +27,17 @@ func (t *Table) withoutApostrophe(f field, value string) string {
 	return value
 }
 
+// trim returns s as people see it, without white space and invisible characters
+// around it.
 func trim(s string) string {
 	s = strings.TrimSpace(s)
 	if isPlain(s) {
 		return s
 	}
-	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
+	return strings.TrimFunc(s, isUnseen)
 }
+
+func isUnseen(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
 
 // unwrapFormula returns the text in a formula such as ="auth0|1", and any other
 // value unchanged.
