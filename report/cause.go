@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,13 +11,12 @@ import (
 )
 
 // Cause is a group of rows that are not in for the same reason: the same
-// status, the same answer, and the same message once ids and numbers are taken
-// out of it.
+// status, the same answer, and the same message but for ids and numbers.
 type Cause struct {
 	Status     importer.Status
 	HTTPStatus int
 	Code       string
-	Message    string // with … in the place of each id and number
+	Message    string // with … in place of each id and number
 	Rows       int
 	Examples   []Example // the first few of the rows
 }
@@ -26,23 +26,23 @@ type Example struct {
 	Line    int
 	OrgID   string
 	UserID  string
-	Message string // as it was, with … in the place of each e-mail address
+	Message string // with … in place of each e-mail address
 }
 
 const (
-	// maxCauses bounds memory where messages differ in a way that generalize
-	// does not see through. Rows of further causes are only counted.
+	// maxCauses bounds the memory for messages that differ in ways generalize
+	// does not know. Rows of further causes are only counted.
 	maxCauses = 500
 	// maxExamples is how many rows of a cause are remembered.
 	maxExamples = 3
-	// maxText bounds, in bytes, what is remembered of a message or an id. The
+	// maxText bounds what is remembered of a message or an id, in bytes. The
 	// results file has all of it.
 	maxText = 400
 )
 
 // Causes groups rows that are not in by cause. The zero value is ready for use.
 type Causes struct {
-	Others int // rows of causes beyond the first 500, which are only counted
+	Others int // rows of causes after the first 500, which are only counted
 
 	groups map[causeKey]*Cause
 }
@@ -54,11 +54,11 @@ type causeKey struct {
 	message    string
 }
 
-// Add notes an outcome of a row that is not in.
+// Add adds the outcome of a row that is not in.
 func (c *Causes) Add(o *importer.Outcome) {
 	text := o.Message
 	if o.Code == importer.CodeRowUnreadable {
-		text, _, _ = strings.Cut(text, ": ") // what follows is what stands in the row
+		text, _, _ = strings.Cut(text, ": ") // the row itself follows
 	}
 	message := Shorten(visible(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
 	key := causeKey{o.Status, o.HTTPStatus, Shorten(visible(o.Code)), message}
@@ -71,7 +71,7 @@ func (c *Causes) Add(o *importer.Outcome) {
 		if c.groups == nil {
 			c.groups = make(map[causeKey]*Cause)
 		}
-		// What is kept must not hold on to the answer it was cut from.
+		// A substring would keep the whole answer in memory.
 		key.code, key.message = strings.Clone(key.code), strings.Clone(key.message)
 		group = &Cause{Status: key.status, HTTPStatus: key.httpStatus, Code: key.code, Message: key.message}
 		c.groups[key] = group
@@ -87,7 +87,8 @@ func (c *Causes) Add(o *importer.Outcome) {
 	}
 }
 
-// Sorted returns the causes, the largest first; of equals the earliest line.
+// Sorted returns the causes, the largest first, and of equal ones the one with
+// the earliest line.
 func (c *Causes) Sorted() []Cause {
 	all := make([]Cause, 0, len(c.groups))
 	for _, g := range c.groups {
@@ -117,10 +118,10 @@ func Shorten(s string) string {
 const separators = " ,;\"'`()[]{}<>="
 
 // generalize takes ids and numbers out of a message, so that the messages of
-// one cause are equal. A list of ids becomes one …, however long it is. The
-// word stay is left: all messages of a cause have the same HTTP status.
+// one cause are equal. A list of ids becomes one …, however long it is. The word
+// stay is kept: it is the HTTP status, which a cause has only one of.
 func generalize(message, stay, orgID, userID string) string {
-	// Only an id with a separator in it can be missed by the words below.
+	// The words below find every id but one with a separator in it.
 	for _, id := range []string{userID, orgID} {
 		if len(id) >= 4 && strings.ContainsAny(id, separators) {
 			message = strings.ReplaceAll(message, id, "…")
@@ -129,56 +130,52 @@ func generalize(message, stay, orgID, userID string) string {
 	var out strings.Builder
 	out.Grow(len(message))
 	afterID := false // the word before was taken out
-	for message != "" {
-		start := wordStart(message)
-		gap, rest := message[:start], message[start:]
-		word := rest[:wordEnd(rest)]
-		message = rest[len(word):]
+	for gap, word := range words(message) {
 		isID := word != "" && word != stay && (word == orgID || word == userID || isVariable(word))
 		switch {
 		case !isID:
-			out.WriteString(gap)
-			out.WriteString(word)
+			out.WriteString(gap + word)
 		case !afterID || strings.Trim(gap, " ,;\"'`") != "":
-			out.WriteString(gap)
-			out.WriteString("…")
+			out.WriteString(gap + "…")
 		}
 		afterID = isID
 	}
 	return out.String()
 }
 
-// withoutAddresses takes e-mail addresses out of a message. A log goes to more
-// places than the results, which have them.
+// withoutAddresses takes e-mail addresses out of a message: a summary and a log
+// go to more places than the results, which have them.
 func withoutAddresses(message string) string {
 	if !strings.Contains(message, "@") {
 		return message
 	}
 	var out strings.Builder
-	for message != "" {
-		start := wordStart(message)
-		word := message[start : start+wordEnd(message[start:])]
-		out.WriteString(message[:start])
-		message = message[start+len(word):]
+	for gap, word := range words(message) {
 		if strings.Contains(word, "@") {
 			word = "…"
 		}
-		out.WriteString(word)
+		out.WriteString(gap + word)
 	}
 	return out.String()
 }
 
-// wordStart returns where the first word begins.
-func wordStart(s string) int {
-	start := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune(separators, r) })
-	if start < 0 {
-		return len(s)
+// words yields the words of s, each after the separators before it. Separators
+// at the end of s come with an empty word.
+func words(s string) iter.Seq2[string, string] {
+	return func(yield func(gap, word string) bool) {
+		for s != "" {
+			rest := strings.TrimLeft(s, separators)
+			gap, word := s[:len(s)-len(rest)], rest[:wordEnd(rest)]
+			s = rest[len(word):]
+			if !yield(gap, word) {
+				return
+			}
+		}
 	}
-	return start
 }
 
 // wordEnd returns where the word that s begins with ends. A final full stop or
-// colon is no part of it.
+// colon is not part of it.
 func wordEnd(s string) int {
 	end := strings.IndexAny(s, separators)
 	if end < 0 {
@@ -191,7 +188,7 @@ func wordEnd(s string) int {
 }
 
 // isVariable reports whether a word of a message is an id or a number. A short
-// word with a digit further on, such as Auth0 or UTF-8, is neither.
+// word that does not begin with its digits, such as Auth0 or UTF-8, is neither.
 func isVariable(word string) bool {
 	first := strings.TrimLeft(word, "-+#")
 	return word == "…" || strings.ContainsAny(word, "|@") || strings.HasPrefix(word, "org_") ||

@@ -28,8 +28,8 @@ func (c Counts) Failures() (n int) {
 	return n
 }
 
-// All yields the statuses that some row has, in the order of the table of
-// statuses.
+// All yields each status that some row has, and the number of these rows, in the
+// order of [importer.Statuses].
 func (c Counts) All() iter.Seq2[importer.StatusInfo, int] {
 	return func(yield func(importer.StatusInfo, int) bool) {
 		for _, s := range importer.Statuses() {
@@ -40,7 +40,7 @@ func (c Counts) All() iter.Seq2[importer.StatusInfo, int] {
 	}
 }
 
-// Number returns n as people read it, its thousands apart.
+// Number returns n with its thousands apart, such as "2,000".
 func Number(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
@@ -49,10 +49,10 @@ func Number(n int) string {
 	return digits
 }
 
-// Plural returns a number of things, such as "1 row" or "2,000 rows".
+// Plural returns n things in words, such as "1 row" or "2,000 rows".
 func Plural(n int, noun string) string { return Number(n) + " " + Verb(n, noun, noun+"s") }
 
-// Verb returns the form of a word that goes with n things.
+// Verb returns the form of a word that goes with n things: one or many.
 func Verb(n int, one, many string) string {
 	if n == 1 {
 		return one

@@ -38,8 +38,8 @@ type unsentLine struct {
 
 // Resume reads the results file that earlier runs of op left in r and writes to
 // w what stays of it, byte for byte: the header and one line for each row. A row
-// that is done has the first line that says so, any other its last. Lines that
-// are not whole are dropped; their rows are attempted again.
+// that is done keeps the first line that says so, any other row its last. Lines
+// that are not whole are dropped; their rows are attempted again.
 //
 // It returns a *[WrongFileError] if r is not a results file of op and tenant; an
 // empty tenant is any. After any error, what is in w is of no use.
@@ -53,10 +53,10 @@ func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []
 	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !settles(l) })
 }
 
-// Compact writes to w what stays of a results file when a run has come to its
-// end, in which the first lines, the header included, were there before that
-// run: one line for each row as [Resume] does it, and of those first lines only
-// those of rows that are done. What failed before was told anew.
+// Compact writes to w what stays of a results file when a run has come to the end
+// of its input: one line for each row, as Resume does. Of the first lines of the
+// file, the header included, which were there before that run, only those of rows
+// that are done stay: the run has written a new line for any other row.
 func Compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, first int) error {
 	_, err := compact(r, w, op, tenant, nil, func(l line, settled bool) bool { return settled || l.number > first })
 	return err
@@ -181,16 +181,16 @@ func (j *Journal) note(l line) error {
 	return nil
 }
 
-// settles reports whether the line says that nothing is left to do for its row.
+// settles reports whether a line says that nothing is left to do for its row.
 func settles(l line) bool {
 	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == importer.CodeUnknownOutcome
 }
 
 func (j *Journal) key(l line) string { return j.op.KeyOf(l.row(len(j.op.Args))) }
 
-// counts reports whether the line is the one of its row, and whether that row is
-// settled. A file in which no correlation id is of this operation settles
-// nothing: nobody knows which tenant it is of.
+// counts reports whether a line is the one that counts for its row, and whether
+// that row is settled. A file without a correlation id of this operation settles
+// nothing: it does not say which tenant it belongs to.
 func (j *Journal) counts(l line) (counts, settled bool) {
 	key := j.key(l)
 	first, isSettled := j.find(key)
@@ -214,12 +214,11 @@ func (j *Journal) find(key string) (first int, found bool) {
 	return first, found && j.named
 }
 
-// Has reports whether a row is done already. It counts its hits, so that Gone
-// can tell the lines without a row: it is to be asked once for each distinct
-// row.
+// Has reports whether a row is done already. It counts the rows that it finds, for
+// Gone, so it must be called once for each distinct row.
 //
-// An id with control characters is never found. A results file has pictures of
-// them, which could be another id.
+// An id with control characters is never found: the pictures of them that a
+// results file has could belong to another id.
 func (j *Journal) Has(r importer.Row) bool {
 	status, done := j.done(r)
 	if done {
@@ -228,7 +227,7 @@ func (j *Journal) Has(r importer.Row) bool {
 	return done
 }
 
-// Done reports what Has does, and counts nothing.
+// Done reports what Has does, without counting.
 func (j *Journal) Done(r importer.Row) bool {
 	_, done := j.done(r)
 	return done
@@ -252,8 +251,8 @@ func (j *Journal) Failed(r importer.Row) bool {
 	return j.failed.Len() > 0 && j.failed.Has(j.op.KeyOf(r))
 }
 
-// tell notes that a line of this run replaces one of the journal.
-func (j *Journal) tell(o *importer.Outcome) {
+// replace notes that a line of this run replaces one of the journal.
+func (j *Journal) replace(o *importer.Outcome) {
 	if old, ok := j.unsent[o.Row.Line]; ok {
 		delete(j.unsent, o.Row.Line)
 		j.retold[old.status]++
@@ -264,7 +263,7 @@ func (j *Journal) tell(o *importer.Outcome) {
 	key := j.op.KeyOf(o.Row)
 	if n, ok := j.failed.Line(key); ok {
 		if _, settled := j.find(key); settled {
-			return // it stands for itself
+			return // the line that settles it stays
 		}
 		status := importer.Failed
 		if j.sending[n] {
@@ -287,7 +286,6 @@ func (j *Journal) Settled() (n int) {
 	return n
 }
 
-// Gone returns how many settled lines stand for a row that Has was never asked
-// for: the input has it no more. It means something only when the whole input
-// was read.
+// Gone returns how many settled lines are of rows that the input no longer has,
+// once Has was called for every row of it.
 func (j *Journal) Gone() int { return j.Settled() - j.found.Sum() + j.found[importer.Failed] }

@@ -665,9 +665,7 @@ func TestJournalComparesTheColumnsOfTheOperation(t *testing.T) {
 	}
 }
 
-// What is left to do stays in the file until a run came to its end without it.
-// TestCompactKeepsMembersOfARunWithoutARequest, of which no correlation id says
-// whose operation it was.
+// No correlation id of such a file says which operation it is of.
 func TestCompactKeepsMembersOfARunWithoutARequest(t *testing.T) {
 	member := outcome(2, "org_a", "auth0|1", importer.AlreadyMember)
 	member.Attempts, member.CorrelationID = 0, ""
@@ -680,6 +678,7 @@ func TestCompactKeepsMembersOfARunWithoutARequest(t *testing.T) {
 	}
 }
 
+// What is left to do stays in the file until a run comes to its end without it.
 func TestCompactDropsWhatWasToldAnew(t *testing.T) {
 	before := results(t, nil,
 		outcome(2, "org_a", "auth0|1", importer.Added),

@@ -192,15 +192,15 @@ func (r *Reader) next(ours string) (line, error) {
 // check returns a *[WrongFileError] if the line was written against another
 // tenant than the one with that fingerprint. An empty one is any tenant's.
 func (l *line) check(ours string) error {
+	correlationID := l.fields[columnCorrelation]
 	if ours == "" {
 		return nil
 	}
-	correlationID := l.fields[columnCorrelation]
-	if theirs, ok := fingerprintOf(correlationID); ok && theirs != ours {
-		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
-			"go on with its tenant, or name another results file", l.number, correlationID)}
+	if _, theirs, _, ok := parseRunID(correlationID); !ok || theirs == ours {
+		return nil
 	}
-	return nil
+	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
+		"go on with its tenant, or name another results file", l.number, correlationID)}
 }
 
 // status returns what the line says of its row.

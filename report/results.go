@@ -1,3 +1,18 @@
+// Package report holds everything that a run leaves for people, for scripts and
+// for the next run.
+//
+//	results := report.NewWriter(file, op.Args, table.Kept)
+//	for answered, err := range outcomes {
+//		results.Write(answered) // in the file before its rows count as done
+//		summary.Add(answered)
+//	}
+//
+// The results file is report, audit and checkpoint in one: [Resume] reads what
+// earlier runs left in it. [Summary] adds up a run, and [EventWriter] writes its
+// event log.
+//
+// One line of a results file is one row of the input, and one physical line, so
+// that a line which was torn by a power cut costs only itself.
 package report
 
 import (
@@ -7,13 +22,15 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"orgimport/importer"
 )
 
-// columns returns the names every results file begins with. The kept columns
-// of the input follow.
+// columns returns the names of the columns that every results file begins with.
 func columns() []string {
 	return []string{
 		"line", "org_id", "user_id", "status", "http_status",
@@ -21,7 +38,7 @@ func columns() []string {
 	}
 }
 
-// The places of the columns in a line.
+// The indexes of the columns in a line.
 const (
 	columnLine = iota
 	columnOrg
@@ -33,28 +50,28 @@ const (
 	columnAttempts
 	columnCorrelation
 	columnTime
-	columnKept // the first of them, if there are any
+	columnKept // the first of those that follow, if there are any
 )
 
 // Writer writes a results file: UTF-8, line feeds, RFC 4180, one physical line
-// for each row. Ids, messages and kept values may hold anything; their control
-// characters are written as pictures, see visible.
+// for each row. Control characters in ids, messages and kept values are written as
+// pictures, see visible.
 //
 // It is not safe for concurrent use.
 type Writer struct {
 	w      io.Writer
 	args   int
-	more   []string // names of the columns behind the ten: args, then those kept
+	more   []string // names of the columns that follow: args, then those kept
 	lines  bytes.Buffer
 	csv    *csv.Writer
 	record []string
 	second int64  // of stamp
-	stamp  string // the timestamp written last: the rows of an answer share it
+	stamp  string // the last timestamp: the rows of an answer share it
 	err    error
 }
 
-// NewWriter returns a Writer to w. The columns of an operation, Op.Args, and the
-// columns kept of the input follow the ten columns of every results file.
+// NewWriter returns a Writer to w. The columns of the operation, Op.Args, and
+// those kept of the input follow the columns of every results file.
 func NewWriter(w io.Writer, args, kept []string) *Writer {
 	more := slices.Concat(args, kept)
 	rw := &Writer{w: w, args: len(args), more: more, record: make([]string, columnKept+len(more))}
@@ -62,7 +79,7 @@ func NewWriter(w io.Writer, args, kept []string) *Writer {
 	return rw
 }
 
-// WriteHeader writes the first line. A file that is gone on with has it.
+// WriteHeader writes the first line. The file of a run that is resumed has it.
 func (w *Writer) WriteHeader() error {
 	if w.err != nil {
 		return w.err
@@ -71,10 +88,10 @@ func (w *Writer) WriteHeader() error {
 	return w.flush()
 }
 
-// Write writes the lines of one answer with one call of the underlying writer
-// and leaves nothing behind in a buffer: when it returns nil, they are in the
-// file. After an error the end of the file is not known any more, so the first
-// error is returned by every later call, and nothing more is written.
+// Write writes the lines of one answer with one call of the underlying writer and
+// leaves nothing in a buffer: when it returns nil, they are in the file. After an
+// error, the end of the file is no longer known: every later call returns the same
+// error and writes nothing.
 func (w *Writer) Write(outcomes []importer.Outcome) error {
 	if w.err != nil || len(outcomes) == 0 {
 		return w.err
@@ -101,7 +118,7 @@ func (w *Writer) fields(o *importer.Outcome) []string {
 	r[columnAttempts] = strconv.Itoa(o.Attempts)
 	r[columnCorrelation] = visible(o.CorrelationID)
 	r[columnTime] = w.timestamp(o.Time)
-	// A ragged row may have kept fewer or more values than there are columns.
+	// A ragged row may have fewer or more kept values than there are columns.
 	for i := range w.more {
 		value := ""
 		if kept := i - w.args; kept < 0 && i < len(o.Row.Args) {
@@ -121,10 +138,10 @@ func (w *Writer) timestamp(t time.Time) string {
 	return w.stamp
 }
 
-// encode appends one line to the buffer, which takes everything.
+// encode appends one line to the buffer, which can't fail.
 func (w *Writer) encode(record []string) { _ = w.csv.Write(record) }
 
-// flush hands the buffered lines to the file at once.
+// flush writes the buffered lines to the file with one call.
 func (w *Writer) flush() error {
 	w.csv.Flush()
 	defer w.lines.Reset()
@@ -144,4 +161,46 @@ func visibleAll(names []string) []string {
 		names[i] = visible(n)
 	}
 	return names
+}
+
+// visible returns s in a form that fits on one physical line. Each control
+// character becomes its picture (␊ for a line feed, ␀ for a zero byte), each line
+// break of Unicode becomes ␤, and each byte that is not UTF-8 becomes �. Nothing
+// is removed, so that a reader sees that something was there.
+func visible(s string) string {
+	if isVisible(s) {
+		return s
+	}
+	return strings.Map(picture, s)
+}
+
+// isVisible reports whether visible leaves s as it is.
+func isVisible(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f {
+			return utf8.ValidString(s) && strings.IndexFunc(s, isHidden) < 0
+		}
+	}
+	return true
+}
+
+// isHidden reports whether r ends a line in some program, or controls a terminal.
+func isHidden(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+}
+
+// picture returns what r becomes on a line. strings.Map passes U+FFFD for a byte
+// that is not UTF-8, and it stays.
+func picture(r rune) rune {
+	switch {
+	case r < ' ':
+		return '\u2400' + r
+	case r == 0x7f:
+		return '\u2421'
+	case r == '\u0085', r == '\u2028', r == '\u2029':
+		return '\u2424'
+	case isHidden(r):
+		return utf8.RuneError
+	}
+	return r
 }

@@ -7,75 +7,68 @@ import (
 	"strings"
 )
 
-// A run id is the prefix of its operation, a fingerprint of the tenant, and what
-// tells this run from all others, behind a fingerprint of how keys were read; with
-// dashes between them: 24 characters, so that a sequence number fits behind it in
-// the 64 that Auth0 keeps of an X-Correlation-ID.
+// A run id is the prefix of the operation, a fingerprint of the tenant, and a
+// fingerprint of how keys were read followed by what tells this run from all
+// others, with dashes between the three. It has 24 characters, so that there is
+// room for a sequence number in the 64 that Auth0 keeps of an X-Correlation-ID.
 const (
-	fingerprintLength = 8 // hex digits: two tenants meet once in 4 billion
+	fingerprintLength = 8 // hex digits: two tenants have the same once in 4 billion
 	byLength          = 4 // hex digits: there are few ways to read keys
 	runRandomLength   = 8 // base 32: 40 bits
 )
 
-// RunID returns a new id for a run of an operation (Op.Prefix) against tenant,
-// which is the host the API is called at. by says how the run takes rows to name
-// users and organizations; see [ReadBy]. Correlation ids are to be the run id,
-// "-", and a number: so every line of a results file says which tenant it was
-// written against.
+// RunID returns a new id for a run of the operation with that prefix (Op.Prefix)
+// against tenant, which is the host of the API. by names the way in which the run
+// reads the keys of users and organizations; see [ReadBy]. A correlation id is the
+// run id, "-", and a number, so every line of a results file says which tenant it
+// was written against.
 func RunID(prefix, tenant, by string) string {
 	return prefix + "-" + fingerprint(tenant) + "-" + digits(by, byLength) + strings.ToLower(rand.Text()[:runRandomLength])
 }
 
-// ReadBy reports whether a correlation id is of a run that took rows to name
-// users and organizations in the way of by.
+// ReadBy reports whether a correlation id is that of a run that read keys in the
+// way by names.
 func ReadBy(correlationID, by string) bool {
-	if _, ours := fingerprintOf(correlationID); !ours {
-		return false
-	}
-	run := strings.SplitN(correlationID, "-", 4)[2]
-	return len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
+	_, _, run, ok := parseRunID(correlationID)
+	run, _, _ = strings.Cut(run, "-")
+	return ok && len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
 }
 
-// Origin returns the prefix of the operation that a correlation id is of, and
-// whether it was made by a run against that tenant; an empty tenant is any. The
-// prefix is empty if the id does not have our form.
+// Origin returns the prefix of the operation that a correlation id belongs to, and
+// whether a run against that tenant made it; an empty tenant is any. The prefix
+// is empty if the id does not have our form.
 func Origin(correlationID, tenant string) (prefix string, ours bool) {
-	theirs, ok := fingerprintOf(correlationID)
-	if !ok {
-		return "", false
-	}
-	prefix, _, _ = strings.Cut(correlationID, "-")
-	return prefix, tenant == "" || theirs == fingerprint(tenant)
+	prefix, theirs, _, ok := parseRunID(correlationID)
+	return prefix, ok && (tenant == "" || theirs == fingerprint(tenant))
 }
 
-// digits returns so many digits of a hash of a text.
+// parseRunID returns the parts of a correlation id of ours: the prefix of the
+// operation, the fingerprint of the tenant, and the rest. If the id does not have
+// our form, they are empty.
+func parseRunID(correlationID string) (prefix, tenant, run string, ok bool) {
+	prefix, rest, _ := strings.Cut(correlationID, "-")
+	tenant, run, _ = strings.Cut(rest, "-")
+	if !knownPrefix(prefix) || run == "" || len(tenant) != fingerprintLength || strings.Trim(tenant, "0123456789abcdef") != "" {
+		return "", "", "", false
+	}
+	return prefix, tenant, run, true
+}
+
+// knownPrefix reports whether correlation ids with this prefix are those of our
+// runs: they are an o and the letter of an operation.
+func knownPrefix(prefix string) bool { return len(prefix) == 2 && prefix[0] == 'o' }
+
+// digits returns the first n hex digits of a hash of text.
 func digits(text string, n int) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])[:n]
 }
 
-// fingerprint tells tenants apart without naming them. That of none is empty.
+// fingerprint tells tenants apart without naming them. The fingerprint of an
+// empty tenant is empty.
 func fingerprint(tenant string) string {
 	if tenant == "" {
 		return ""
 	}
 	return digits(strings.ToLower(tenant), fingerprintLength)
 }
-
-// fingerprintOf returns the fingerprint in a correlation id of ours, and false
-// if the id does not have our form.
-func fingerprintOf(correlationID string) (string, bool) {
-	prefix, rest, _ := strings.Cut(correlationID, "-")
-	theirs, run, dashed := strings.Cut(rest, "-")
-	if !knownPrefix(prefix) || !dashed || run == "" || len(theirs) != fingerprintLength {
-		return "", false
-	}
-	if strings.Trim(theirs, "0123456789abcdef") != "" {
-		return "", false
-	}
-	return theirs, true
-}
-
-// knownPrefix reports whether a correlation id with this prefix is of a run of
-// ours: they are an o and the letter of an operation.
-func knownPrefix(prefix string) bool { return len(prefix) == 2 && prefix[0] == 'o' }

@@ -10,14 +10,14 @@ import (
 	"orgimport/importer"
 )
 
-// Summary is the totals of a run. Add counts the outcomes; the fields are
-// what only the caller knows, to be set before the Summary is written. The zero
-// value is ready for use.
+// Summary is the totals of a run. Add counts the outcomes; the fields are what
+// only the caller knows, to be set before the Summary is written. The zero value
+// is ready for use.
 //
 // It is not safe for concurrent use.
 type Summary struct {
-	// Total is how many rows the input has, 0 if that is not known. It is
-	// needed only where the run stopped, to tell the rows not attempted.
+	// Total is how many rows the input has, 0 if that is not known. It tells how
+	// many were not attempted if the run stopped, and is not used otherwise.
 	Total int
 	// Stopped says why the run ended before the input did; empty if it did not.
 	Stopped string
@@ -25,21 +25,21 @@ type Summary struct {
 	Started, Finished time.Time
 
 	Requests int           // sent, of every kind
-	Refused  int           // of them answered with 429
+	Refused  int           // of them, answered with 429
 	Waited   time.Duration // for the tenant's limit
 	Held     time.Duration // for the rate that the user set
 
-	Reads       int // of Requests those that looked something up
-	WritesSaved int // requests that did not have to be sent, for what was looked up
+	Reads       int // of Requests, those that looked something up
+	WritesSaved int // requests that look-ups made unnecessary
 
 	ExitCode int
 	Files    []string // the paths written
-	GoOn     string   // the command to go on with; empty if there is nothing to do
-	Next     string   // what to type next, if the run came to its end; may be empty
+	GoOn     string   // the command that resumes the run; empty if nothing is left to do
+	Next     string   // what to type next if rows failed; may be empty
 
 	outcomes Counts
-	done     int // of them those that a request of this run settled
-	retried  int // of them those that a request of an earlier run failed to
+	done     int // of them, those that a request of this run settled
+	retried  int // of them, those that failed in an earlier run
 	journal  *Journal
 	causes   Causes
 }
@@ -62,32 +62,28 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 			s.done++
 		}
 		if s.journal != nil {
-			s.journal.tell(o)
+			s.journal.replace(o)
 		}
 	}
 }
 
-// Resumed lets the rows that were in before count by the status they have in
-// the journal.
+// Resumed counts the rows that were done before, by their status in the journal.
 func (s *Summary) Resumed(j *Journal) { s.journal = j }
 
 // Failures returns how many rows are not in because they failed or were
 // rejected, by this run or, where it left them alone, by an earlier one.
 func (s *Summary) Failures() int { return s.addUp().Failures() }
 
-// Causes returns why rows are not in, the largest group first.
-func (s *Summary) Causes() []Cause { return s.causes.Sorted() }
-
-// totals is every row of the input, by what became of it.
+// totals are the rows of the input, by what became of them.
 type totals struct {
 	Counts
 	rows         int
 	notAttempted int
-	gone         int // lines of the journal that no row of the input stands for
+	gone         int // lines of the journal whose rows are not in the input
 }
 
-// addUp adds up. A run that stopped did not ask for every line of its journal:
-// all of them count then, and none is said to be gone.
+// addUp adds up. A run that stopped has not asked for every line of its journal:
+// then all lines count, and none is called gone.
 func (s *Summary) addUp() totals {
 	r := totals{Counts: maps.Clone(s.outcomes)}
 	if r.Counts == nil {
@@ -97,7 +93,7 @@ func (s *Summary) addUp() totals {
 		before := j.found
 		if s.Stopped == "" {
 			r.gone = j.Gone()
-		} else { // the journal may still be asked
+		} else {
 			before = j.kept
 		}
 		for status, n := range before {
@@ -115,8 +111,8 @@ func (s *Summary) addUp() totals {
 	return r
 }
 
-// Rows returns how many rows have which status. The rows that were not attempted
-// are "not_attempted".
+// Rows returns the number of rows by status. Those that were not attempted are
+// under "not_attempted".
 func (s *Summary) Rows() map[string]int {
 	r := s.addUp()
 	rows := map[string]int{"not_attempted": r.notAttempted}
@@ -180,7 +176,7 @@ func (r totals) String() string {
 	return fmt.Sprintf("%d rows = %s", r.rows, strings.Join(terms, " + "))
 }
 
-// resumed says what a run that went on with another did.
+// resumed says what a resumed run did, and what was done before it.
 func (s *Summary) resumed(r totals) string {
 	done := s.journal.op.Done
 	before := "done"
@@ -206,7 +202,7 @@ func (s *Summary) traffic() string {
 
 func (s *Summary) elapsed() time.Duration { return max(0, s.Finished.Sub(s.Started)) }
 
-// membersPerSecond is how fast this run added members, the waits included.
+// membersPerSecond returns how fast this run settled rows, the waits included.
 func (s *Summary) membersPerSecond() float64 {
 	if s.elapsed() == 0 {
 		return 0
@@ -214,8 +210,8 @@ func (s *Summary) membersPerSecond() float64 {
 	return float64(s.done) / s.elapsed().Seconds()
 }
 
-// maxErrorLines is how many groups of errors the last words of a run name. The
-// page and the JSON form have the others.
+// maxErrorLines is how many causes the summary names. The page and the JSON form
+// have the others.
 const maxErrorLines = 5
 
 func (s *Summary) errorLines() []string {
@@ -236,7 +232,7 @@ func (s *Summary) errorLines() []string {
 	return lines
 }
 
-// String returns the cause in one line, with the line of an example.
+// String returns the cause on one line, with the input line of an example.
 func (c Cause) String() string {
 	answer := ""
 	if c.HTTPStatus != 0 {
@@ -255,7 +251,7 @@ func (c Cause) String() string {
 	return fmt.Sprintf("%d %s%s: %s (such as line %d)", c.Rows, c.Status, answer, message, c.Examples[0].Line)
 }
 
-// short rounds a time to what people want to read of it.
+// short rounds d as people like to read it.
 func short(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(100 * time.Millisecond)

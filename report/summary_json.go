@@ -25,26 +25,25 @@ type causeJSON struct {
 //	exit_code, stopped  stopped says why the run ended early; absent if it did not
 //	rows                of the input, the sum of the counts that follow
 //	added, already_member, failed, ...
-//	                    the rows with each status that there is
+//	                    the rows with each status
 //	not_attempted       the rows that the run did not come to
-//	resumed_lines       of the results file that the run went on with
-//	gone_lines          of them those that no row of the input stands for
+//	resumed_lines       of the results file that the run resumed
+//	gone_lines          of them, those whose rows are not in the input
 //	requests, refused   refused is how many were answered with 429
 //	waited_seconds      for the tenant's limit
 //	held_seconds        for the rate that the user set
 //	members_per_second
-//	reads               of the requests those that looked something up
-//	writes_saved        requests that did not have to be sent, for what was
-//	                    looked up
-//	errors              objects, the largest group first, of rows, status,
+//	reads               of the requests, those that looked something up
+//	writes_saved        requests that look-ups made unnecessary
+//	errors              objects, the largest group first, with rows, status,
 //	                    http_status, error_code, message and one example:
 //	                    example_line, example_org_id, example_user_id,
 //	                    example_message
-//	other_errors        rows whose causes were too many to list
-//	files, go_on        the paths written and the command to go on with
+//	other_errors        rows of causes beyond those listed
+//	files, go_on        the paths written, and the command that resumes the run
 //	next                what to type next if rows failed
 //
-// Names stay as they are; new ones may be added.
+// The names never change; new ones may be added.
 func (s *Summary) MarshalJSON() ([]byte, error) {
 	r := s.addUp()
 	out := map[string]any{
@@ -56,7 +55,7 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 		"resumed_lines":      0,
 		"gone_lines":         r.gone,
 		"requests":           s.Requests,
-		"refused":            s.Refused, // with 429
+		"refused":            s.Refused,
 		"waited_seconds":     s.Waited.Seconds(),
 		"held_seconds":       s.Held.Seconds(),
 		"members_per_second": s.membersPerSecond(),

@@ -172,14 +172,14 @@ func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var s report.Summary
+			var causes report.Causes
 			for i, m := range tt.messages {
 				o := outcome(i+2, "org_x", "ad|Jane Doe", importer.Failed)
 				o.Message = m
-				s.Add([]importer.Outcome{o})
+				causes.Add(&o)
 			}
 			var got []string
-			for _, c := range s.Causes() {
+			for _, c := range causes.Sorted() {
 				got = append(got, c.Message)
 			}
 			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", tt.want) {
@@ -190,26 +190,28 @@ func TestCausesGroupRowsByWhatIsTheSame(t *testing.T) {
 }
 
 func TestCausesGroupRowsThatCouldNotBeRead(t *testing.T) {
-	var s report.Summary
+	var causes report.Causes
 	for i, row := range []string{"org_a,x,y", "org_b,z: w,v"} {
 		o := outcome(i+2, "", "", importer.Rejected)
 		o.Code, o.Message = "row_unreadable", "3 fields, the header has 2: "+row
-		s.Add([]importer.Outcome{o})
+		causes.Add(&o)
 	}
-	causes := s.Causes()
-	if len(causes) != 1 || causes[0].Message != "… fields, the header has …" || causes[0].Examples[1].Message != "3 fields, the header has 2: org_b,z: w,v" {
-		t.Errorf("got %+v", causes)
+	got := causes.Sorted()
+	if len(got) != 1 || got[0].Message != "… fields, the header has …" || got[0].Examples[1].Message != "3 fields, the header has 2: org_b,z: w,v" {
+		t.Errorf("got %+v", got)
 	}
 }
 
 func TestCausesAreBounded(t *testing.T) {
 	var s report.Summary
+	var causes report.Causes
 	for i := range 2000 {
 		o := outcome(i+2, "org_a", "auth0|1", importer.Rejected)
 		o.Message = strings.Repeat(string(rune('一'+i)), 1000)
 		s.Add([]importer.Outcome{o})
+		causes.Add(&o)
 	}
-	if n := len(s.Causes()); n != 500 {
+	if n := len(causes.Sorted()); n != 500 {
 		t.Errorf("%d causes are kept", n)
 	}
 	if text := s.String(); !strings.Contains(text, "1,995 rows for other causes") || len(text) > 4000 {
