@@ -41,12 +41,12 @@ type tenantCmd struct {
 	Bucket []classBucket `help:"Limit of a class of requests (default: write-members), in place of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
 	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
 
-	Refuse      int    `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Refuse      string `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
 	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHICH" group:"answers that Auth0 does not document"`
 	Partly      bool   `help:"Add the other users of such a batch nevertheless." group:"answers that Auth0 does not document"`
-	Readd       int    `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	UnknownRole int    `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Reassign    int    `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Readd       string `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	UnknownRole string `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Reassign    string `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
 	InviteAgain string `help:"What a second invitation does: a second one exists (twice), it replaces the first (replace), or it is refused (refuse)." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
 
 	Lag        time.Duration `help:"How far lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
@@ -221,12 +221,12 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		Limits:        limits,
 		Latency:       cmd.Latency.draw(),
 		Undocumented: auth0test.Undocumented{
-			UnknownUser: cmd.Refuse,
+			UnknownUser: status(cmd.Refuse),
 			Partial:     cmd.Partly,
 			Naming:      map[string]auth0test.Naming{"all": auth0test.NameAll, "first": auth0test.NameFirst, "index": auth0test.NameIndex}[cmd.Name],
-			Readd:       cmd.Readd,
-			UnknownRole: cmd.UnknownRole,
-			Reassign:    cmd.Reassign,
+			Readd:       status(cmd.Readd),
+			UnknownRole: status(cmd.UnknownRole),
+			Reassign:    status(cmd.Reassign),
 			InviteAgain: map[string]auth0test.InviteAgain{"replace": auth0test.InviteReplaces, "refuse": auth0test.InviteRefused}[cmd.InviteAgain],
 			Next:        map[string]auth0test.Next{"always": auth0test.NextAlways, "never": auth0test.NextWhenMore}[cmd.Next],
 			Totals:      map[string]auth0test.Totals{"zero": auth0test.TotalsZero, "absent": auth0test.TotalsAbsent}[cmd.Totals],
@@ -252,6 +252,12 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		}
 	}
 	return config, cmd.inhabit(&config)
+}
+
+// status returns the number of a status that kong has found in the flag's enum.
+func status(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 // inhabit says who and what exists.

@@ -20,8 +20,8 @@ const (
 	assertionSkew     = 10 * time.Second // of iat and nbf
 )
 
-// assertionClaims are those of an application's assertion. A time is a pointer
-// where leaving it out is something else than 1970.
+// assertionClaims are the claims of an application's assertion. Times are
+// pointers because an absent time is not 1970.
 type assertionClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -44,8 +44,8 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
-// verifyAssertion checks the assertion that an application identifies itself
-// with. How Auth0 words its refusals is not recorded.
+// verifyAssertion checks the assertion of an application's identity. How Auth0
+// words its refusals is not recorded.
 func (t *Tenant) verifyAssertion(app Application, p url.Values, host string) error {
 	token := p.Get("client_assertion")
 	if len(token) > maxAssertion {
@@ -77,7 +77,7 @@ func (t *Tenant) verifyAssertion(app Application, p url.Values, host string) err
 	return nil
 }
 
-// check looks at the claims that need neither a key nor an address.
+// check checks the claims that need neither a key nor an address.
 func (c assertionClaims) check(clientID string, now time.Time) error {
 	switch {
 	case c.Issuer != clientID || c.Subject != clientID:
@@ -97,7 +97,7 @@ func (c assertionClaims) check(clientID string, now time.Time) error {
 
 func unix(seconds float64) time.Time { return time.UnixMilli(int64(seconds * 1000)) }
 
-// verified reports whether any of the keys has signed.
+// verified reports whether any of the keys made the signature.
 func verified(keys []*rsa.PublicKey, alg, payload string, signature []byte) bool {
 	hash := crypto.SHA256
 	if alg == "RS384" {
@@ -123,8 +123,8 @@ func verified(keys []*rsa.PublicKey, alg, payload string, signature []byte) bool
 	return false
 }
 
-// use notes the id of an assertion and reports whether it is new. Those that
-// have expired are forgotten.
+// use notes the id of an assertion and reports whether it is new. It forgets
+// those that have expired.
 func (k *tokenKeys) use(id string, now, expires time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -7,53 +7,53 @@ import (
 	"time"
 )
 
-// Config says what a tenant is like. Its zero value is a tenant that knows
-// everybody and never refuses, delays or fails.
+// Config describes a tenant. Its zero value is a tenant that knows everybody and
+// never refuses, delays or fails.
 type Config struct {
-	// Domain is the tenant's canonical domain, such as acme.eu.auth0.com,
-	// which audiences must name. Empty means the host that a request names.
+	// Domain is the tenant's canonical domain, such as acme.eu.auth0.com, which
+	// audiences must name. Empty means the host of the request.
 	Domain string
 
-	// Organizations are those that exist. KnownOrg decides for ids that are
-	// not listed. Without either every organization exists.
+	// Organizations lists those that exist. KnownOrg decides about ids that are
+	// not listed. If neither is set, every organization exists.
 	Organizations []Organization
 	KnownOrg      func(id string) bool
 
-	// Users are those that exist. KnownUser decides for ids that are not
-	// listed, so that a million of them need no memory. Without either every
-	// user exists.
+	// Users lists those that exist. KnownUser decides about ids that are not
+	// listed, so that a million of them need no memory. If neither is set,
+	// every user exists.
 	Users     []User
 	KnownUser func(id string) bool
 
-	// Roles are those that exist. Nil means every id that begins with rol_.
+	// Roles lists those that exist. Nil means every id that begins with rol_.
 	Roles []Role
 
-	// Connections are those that exist. Nil means those that Users have, and
-	// without Users all.
+	// Connections lists those that exist. Nil means those of Users, and all if
+	// there are no Users either.
 	Connections []Connection
 
-	// Applications are those that may ask for a token. Without any, every
-	// client id with a secret gets one, with these Scopes; nil means all.
+	// Applications lists those that may ask for tokens. If there are none, every client id with
+	// a secret gets one, with these Scopes; nil means all.
 	Applications []Application
 	Scopes       []string
 
-	// TokenLifetime is how long a token is good. 0 means 24 hours, Auth0's
+	// TokenLifetime is how long a token is valid. 0 means 24 hours, Auth0's
 	// default for the Management API.
 	TokenLifetime time.Duration
 
-	// HideScopes keeps the scopes of tokens secret: neither the token nor the
-	// answer that it came with tells them.
+	// HideScopes keeps the scopes of tokens secret: neither a token nor the
+	// answer that carries it has them.
 	HideScopes bool
 
-	// InviteTo are the client ids of the applications that users can be invited
-	// to. Nil means any.
+	// InviteTo holds the client ids of the applications that users can be
+	// invited to. Nil means any.
 	InviteTo []string
 
 	// NoAuth serves the Management API without a token.
 	NoAuth bool
 
 	// ClockOffset is how far the tenant's clock is ahead of time.Now. Date,
-	// X-RateLimit-Reset and the life of tokens follow the tenant's clock.
+	// X-RateLimit-Reset and the lifetime of tokens follow the tenant's clock.
 	ClockOffset time.Duration
 
 	// NoDate leaves out the Date header.
@@ -76,8 +76,8 @@ type Config struct {
 	// Fault is called concurrently. Nil means that nothing goes wrong.
 	Fault func(r *http.Request, n int) Fault
 
-	// Seed makes latencies and shares of requests repeatable, as far as the
-	// order of concurrent requests is.
+	// Seed makes latencies and the shares of Incidents repeatable, as far as
+	// the order of concurrent requests is.
 	Seed uint64
 
 	// KeepLog keeps an [Entry] for every request.
@@ -92,7 +92,7 @@ type Organization struct {
 	Metadata    map[string]string
 }
 
-// User is a user of the tenant. What is empty the user has not.
+// User is a user of the tenant. Empty fields are absent.
 type User struct {
 	ID         string // provider|id
 	Email      string
@@ -102,11 +102,11 @@ type User struct {
 	Phone      string
 	Nickname   string
 
-	// Connection is the name of that of the first identity. Empty means one
-	// that is made of the id's provider.
+	// Connection is the name of the first identity's connection. Empty means
+	// that of the id's provider.
 	Connection string
 
-	// OtherEmails are addresses of identities that are linked to the user.
+	// OtherEmails are the addresses of further identities linked to the user.
 	OtherEmails []string
 
 	AppMetadata, UserMetadata map[string]any
@@ -117,7 +117,7 @@ type Role struct {
 	ID           string // rol_ and 16 letters or digits
 	Name         string
 	Description  string
-	Organization string // the id of the one that has it; empty: the tenant
+	Organization string // id of the only one that has it; empty: the tenant
 }
 
 // Connection is a way to log in to the tenant.
@@ -131,19 +131,18 @@ type Connection struct {
 type Application struct {
 	ClientID string
 
-	// Secret is what it may identify itself with; empty if it may not.
+	// Secret is its client secret. Empty means that it can't use one.
 	Secret string
 
-	// Keys are the public keys that its private_key_jwt assertions are
-	// verified with. Auth0 allows two.
+	// Keys verify its private_key_jwt assertions. Auth0 allows two.
 	Keys []*rsa.PublicKey
 
-	// Scopes are those granted. Nil means all that the tenant knows.
+	// Scopes are granted to it. Nil means all that the tenant knows.
 	Scopes []string
 
-	// NoGrant says that it is not authorized for the Management API.
+	// NoGrant means that it is not authorized for the Management API.
 	NoGrant bool
 
-	// NoClientCredentials says that the grant type is switched off for it.
+	// NoClientCredentials means that the grant type is switched off for it.
 	NoClientCredentials bool
 }

@@ -27,30 +27,30 @@ type Exports struct {
 	// Duration is how long a job takes. 0 means that it is done at once.
 	Duration time.Duration
 
-	// TimeLeft has a job that is not done tell percentage_done and
+	// TimeLeft gives a job that is not done its percentage_done and
 	// time_left_seconds.
 	TimeLeft bool
 
-	// Fail is how many jobs fail, from the first on, when their time is over.
+	// Fail is how many jobs fail in the end, from the first on.
 	Fail int
 
-	// Busy is how many jobs are refused, from the first on, because of others
-	// that are under way. Max is how many may be under way; 0 means any number.
+	// Busy is how many jobs are refused, from the first on, because others are
+	// under way. Max is how many may be under way; 0 means any number.
 	Busy, Max int
 
-	// Shape is how a field below another, such as identities[0].connection or
-	// app_metadata.employee, looks.
+	// Shape is what a nested field looks like, such as
+	// identities[0].connection or app_metadata.employee.
 	Shape Shape
 
-	// Nulls gives a user null for a field that the user has not, and else
-	// leaves it out.
+	// Nulls writes null for a field that a user does not have, instead of
+	// leaving it out.
 	Nulls bool
 
 	// Plain leaves the users uncompressed.
 	Plain bool
 
-	// LinkLife is how long a link to the users works. 0 means 60 seconds, as
-	// documented. Every look at the job gives a new one.
+	// LinkLife is how long the link to a download works. 0 means 60 seconds, as
+	// documented. Every GET of the job gives a new link.
 	LinkLife time.Duration
 
 	// Cut is how many downloads end in the middle, from the first on.
@@ -59,41 +59,41 @@ type Exports struct {
 	// Redirects is how often a link leads to another.
 	Redirects int
 
-	// Youngest is how many of the users who came last are not exported yet.
+	// Youngest is how many of the newest users are not exported yet.
 	Youngest int
 
-	// Fold gives out addresses in lower case, and else as they are.
+	// Fold writes e-mail addresses in lower case, instead of as they are.
 	Fold bool
 }
 
-// Shape is how a field below another looks in an export.
+// Shape is what a nested field looks like in an export.
 type Shape int
 
 const (
 	Flat    Shape = iota // "app_metadata.employee": "7"
 	Nested               // "app_metadata": {"employee": "7"}
-	Omitted              // as Flat, but that fields with an index are left out
+	Omitted              // as Flat, but without fields that have an index
 )
 
 const (
 	defaultLinkLife = time.Minute
-	jobLife         = 24 * time.Hour // after which its data are deleted, as documented
+	jobLife         = 24 * time.Hour // then its data are deleted, as documented
 )
 
-// defaultDownloadURL is where links lead to. The real ones lead to another host
-// too, user-exports.auth0.com.
+// defaultDownloadURL is where links lead. The real ones lead to another host,
+// too: user-exports.auth0.com.
 const defaultDownloadURL = "https://exports.auth0test.example"
 
 // exports are the tenant's jobs. Tenant.mu guards it.
 type exports struct {
 	url    *url.URL // of the downloads
-	secret []byte   // that signs links
+	secret []byte   // signs links
 	jobs   map[string]*job
-	asked  int // for jobs
-	cut    int // downloads
+	asked  int // requests for jobs
+	cut    int // downloads, whether or not they were to be cut
 }
 
-// job is an export of users, with the fields that were recorded of one.
+// job is an export of users, with the recorded fields.
 type job struct {
 	Type         string        `json:"type"`
 	Status       string        `json:"status"`
@@ -126,9 +126,9 @@ func newExports() exports {
 	return exports{url: u, secret: []byte(rand.Text()), jobs: make(map[string]*job)}
 }
 
-// SetDownloadURL says where the users that a job has exported can be had, which
-// is another host than the tenant's. The tenant answers for both: over a socket,
-// serve it at a second address and give that.
+// SetDownloadURL sets the address of downloads, whose host is not the tenant's.
+// The tenant answers for both: over a socket, serve it at a second address and
+// set that.
 func (t *Tenant) SetDownloadURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -163,7 +163,7 @@ func (t *Tenant) exportUsers(c *call) *reply {
 		}
 	}
 	if x.asked <= set.Busy || set.Max > 0 && running >= set.Max {
-		// The words are those documented of jobs that import users.
+		// The words are those documented for jobs that import users.
 		return refuse(http.StatusTooManyRequests, "", fmt.Sprintf(
 			"There are %d active export users jobs, please wait until some of them are finished and try again", max(running, 1)))
 	}
@@ -197,7 +197,7 @@ var exportSchema = &schema{kind: "object", properties: []property{
 
 var connectionID = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
 
-// readExport reads the body of a job, all of which may be left out.
+// readExport reads the body of a job, which may be empty.
 func (t *Tenant) readExport(c *call) (*job, *reply) {
 	users := t.users.all()
 	j := &job{users: users[:max(len(users)-t.cfg.Exports.Youngest, 0)]}
@@ -216,7 +216,7 @@ func (t *Tenant) readExport(c *call) (*job, *reply) {
 		}
 	}
 	all := t.connections()
-	if j.ConnectionID == "" || len(all) == 0 { // without any, every connection exists, and nobody has it
+	if j.ConnectionID == "" || len(all) == 0 { // if there are none, every connection exists, and no user has it
 		return j, nil
 	}
 	at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
@@ -254,8 +254,8 @@ func (t *Tenant) job(c *call) *reply {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// link is a signed link to the users, in the shape reported of real ones, which
-// leads to so many others first.
+// link returns a signed link to a download, in the shape reported of real ones,
+// which is redirected so many times first.
 func (x *exports) link(jobID string, expires time.Time, redirects int) string {
 	u := *x.url
 	u.Path = "/" + jobID + "/users.json.gz"
@@ -274,8 +274,8 @@ func (x *exports) sign(path string, query url.Values) string {
 	return encode(h.Sum(nil))
 }
 
-// download is what a link leads to. It wants nobody to log in, and refuses those
-// who do, as a store of files with signed links does.
+// download is the download that a link leads to. It needs no credentials, and
+// refuses requests that carry some, as a file store with signed links does.
 func (t *Tenant) download(c *call) *reply {
 	query := c.URL.Query()
 	t.mu.Lock()
@@ -312,16 +312,17 @@ func denied(status int, code, message string) *reply {
 	}
 }
 
-// errCut is the end of a download that is cut.
+// errCut ends a download that is cut.
 var errCut = errors.New("the connection is cut")
 
-// write writes the users, or half of them. In the middle of a user it ends.
+// write writes the users. If cut, it ends in the middle of a user, after half of
+// them.
 func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	out := bufio.NewWriter(w)
 	var lines io.Writer = out
 	end := out.Flush
 	if !set.Plain {
-		zip, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // the level is one
+		zip, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a valid level
 		lines = zip
 		end = func() error {
 			if cut {
@@ -353,7 +354,7 @@ func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	return errCut
 }
 
-// exported yields the users of the job.
+// exported yields the users that the job exports.
 func (j *job) exported() iter.Seq[*User] {
 	return func(yield func(*User) bool) {
 		n := 0
@@ -396,7 +397,7 @@ func (j *job) user(u *User, set Exports) map[string]any {
 	return line
 }
 
-// at is what a user has at a path such as user_metadata.employee or
+// at returns what a user has at a path such as user_metadata.employee or
 // identities[0].connection.
 func (u *User) at(path string) any {
 	if path == "identities[0].connection" {

@@ -252,12 +252,12 @@ func TestAnExportThatMakesNoSenseIsRefused(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{Users: three()})
 	var got []int
 	for _, body := range []string{
-		`{"format":"xml"}`, `{"limit":0}`, `{"field":[]}`, `{"fields":[{}]}`, `{"connection_id":"staff"}`, `{`, `{"connection_id":"con_1234567890abcdef"}`,
+		`{"format":"xml"}`, `{"limit":0}`, `{"field":[]}`, `{"fields":[{}]}`, `{"fields":[{"name":""}]}`, `{"connection_id":"staff"}`, `{`, `{"connection_id":"con_1234567890abcdef"}`,
 	} {
 		resp, _ := send(t, tenant, "POST", exportJob, body, nil)
 		got = append(got, resp.StatusCode)
 	}
-	if want := []int{400, 400, 400, 400, 400, 400, 404}; !slices.Equal(got, want) {
+	if want := []int{400, 400, 400, 400, 400, 400, 400, 404}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -1,9 +1,11 @@
 package auth0test_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -51,9 +53,9 @@ func aTenant() auth0test.Config {
 	}
 }
 
-// facts are what is known of the API, in our own words: a request, and the
-// answer to it. limits says whether the X-RateLimit headers are there.
-var facts = []struct {
+// fact is what is known of the API: a request, and the answer to it. limits says
+// whether the X-RateLimit headers are there.
+type fact struct {
 	name, source string
 	method, path string
 	body         string
@@ -63,7 +65,9 @@ var facts = []struct {
 	contentType  string // application/json; charset=utf-8 if empty
 	limits       bool
 	answer       string // JSON; empty for no body; "…" matches any value
-}{
+}
+
+var facts = []fact{
 	// Members, added and removed.
 	{name: "members are added", source: recorded, method: "POST", path: members,
 		body: `{"members":["auth0|ann","waad|bob"]}`, status: 204, limits: true},
@@ -246,34 +250,60 @@ func empty(name string) auth0test.Limits {
 	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{auth0test.WriteMembers: auth0test.NewLimiter(name, limit)}}
 }
 
+// The answers are the same over a socket and without one.
 func TestAnswersAreThoseOfTheAPI(t *testing.T) {
 	for _, f := range facts {
 		t.Run(f.name, func(t *testing.T) {
-			cfg := aTenant()
-			if f.config != nil {
-				f.config(&cfg)
-			}
-			tenant := auth0test.New(cfg)
-			resp, body := send(t, tenant, f.method, f.path, f.body, f.headers)
-			if resp.StatusCode != f.status {
-				t.Fatalf("%s fact: status %d, want %d: %s", f.source, resp.StatusCode, f.status, body)
-			}
-			want := f.contentType
-			if want == "" {
-				want = "application/json; charset=utf-8"
-			}
-			if got := resp.Header.Get("Content-Type"); got != want {
-				t.Errorf("%s fact: content type %q, want %q", f.source, got, want)
-			}
-			for _, h := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {
-				if got := resp.Header.Get(h) != ""; got != f.limits {
-					t.Errorf("%s fact: %s there is %t, want %t", f.source, h, got, f.limits)
-				}
-			}
-			if !matches(t, body, f.answer) {
-				t.Errorf("%s fact: body\n%s, want\n%s", f.source, body, f.answer)
-			}
+			tenant := f.tenant()
+			f.check(t, tenant, tenant, "https://acme.eu.auth0.com")
 		})
+		t.Run(f.name+", over a socket", func(t *testing.T) {
+			tenant := f.tenant()
+			server := httptest.NewServer(tenant)
+			defer server.Close()
+			f.check(t, tenant, server.Client().Transport, server.URL)
+		})
+	}
+}
+
+func (f fact) tenant() *auth0test.Tenant {
+	cfg := aTenant()
+	if f.config != nil {
+		f.config(&cfg)
+	}
+	return auth0test.New(cfg)
+}
+
+// check makes the request of a fact.
+func (f fact) check(t *testing.T, tenant *auth0test.Tenant, transport http.RoundTripper, address string) {
+	t.Helper()
+	req := request(t, f.method, address+f.path, f.body)
+	authorize(req, tenant, f.headers)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != f.status {
+		t.Fatalf("%s fact: status %d, want %d: %s", f.source, resp.StatusCode, f.status, body)
+	}
+	if got, want := resp.Header.Get("Content-Type"), cmp.Or(f.contentType, "application/json; charset=utf-8"); got != want {
+		t.Errorf("%s fact: content type %q, want %q", f.source, got, want)
+	}
+	for _, h := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {
+		if got := resp.Header.Get(h) != ""; got != f.limits {
+			t.Errorf("%s fact: %s there is %t, want %t", f.source, h, got, f.limits)
+		}
+	}
+	if resp.Header.Get("Date") == "" {
+		t.Error("no Date")
+	}
+	if !matches(t, string(body), f.answer) {
+		t.Errorf("%s fact: body\n%s, want\n%s", f.source, body, f.answer)
 	}
 }
 
@@ -294,16 +324,17 @@ func send(t *testing.T, tenant *auth0test.Tenant, method, path, body string, hea
 
 func try(t *testing.T, tenant *auth0test.Tenant, method, path, body string, headers map[string]string) (*http.Response, error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "https://acme.eu.auth0.com"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := request(t, method, "https://acme.eu.auth0.com"+path, body)
+	authorize(req, tenant, headers)
+	return tenant.RoundTrip(req)
+}
+
+func authorize(req *http.Request, tenant *auth0test.Tenant, headers map[string]string) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+tenant.Token())
 	for k, v := range headers {
 		req.Header.Set(k, v)
 	}
-	return tenant.RoundTrip(req)
 }
 
 // matches compares JSON; "…" in want stands for any string.

@@ -11,9 +11,9 @@ import (
 
 // Fault is what goes wrong with one request. Its zero value is nothing. The
 // fields combine: {Cut: Reset, Applied: true} is a connection that breaks
-// after the members were added, so that the client cannot know.
+// after the members were added, which the client cannot know.
 type Fault struct {
-	// Status is answered instead of what the tenant would say; 0 for none.
+	// Status is answered instead of the tenant's answer, unless it is 0.
 	Status int
 	// Body is the kind of body that goes with Status.
 	Body Body
@@ -26,8 +26,7 @@ type Fault struct {
 	// Applied does the request's work first. Otherwise Status, Cut and Hang
 	// come before it.
 	Applied bool
-	// Delay makes the answer, or the end of the connection, come later by this
-	// much.
+	// Delay is how much later the answer comes, or the end of the connection.
 	Delay time.Duration
 }
 
@@ -38,10 +37,10 @@ const (
 	NoCut  Cut = iota
 	Close      // it ends in the middle: io.ErrUnexpectedEOF without a socket, io.EOF over one
 	Reset      // the peer resets it
-	Refuse     // it never comes about; over a socket, where it is there already, the same as Reset
+	Refuse     // it is refused; over a socket, where it exists already, the same as Reset
 )
 
-// err is what a transport meets.
+// err returns the error that a transport meets.
 func (c Cut) err() error {
 	switch c {
 	case Refuse:
@@ -52,11 +51,11 @@ func (c Cut) err() error {
 	return io.ErrUnexpectedEOF
 }
 
-// Incident is a fault that befalls some of the requests.
+// Incident is a fault that befalls some requests.
 type Incident struct {
-	Class       Class         // of which requests; empty: all
-	From, Until time.Duration // when, counted from [New]; an Until of 0: to the end
-	Share       float64       // of how many, at random, between 0 and 1; 0: all
+	Class       Class         // of the requests; empty: any
+	From, Until time.Duration // since [New]; an Until of 0: to the end
+	Share       float64       // of these requests, at random; 0: all
 	Fault       Fault
 }
 
@@ -66,10 +65,10 @@ func Outage(from, until time.Duration) Incident {
 	return Incident{From: from, Until: until, Fault: Fault{Status: http.StatusServiceUnavailable, Body: BodyEmpty}}
 }
 
-// bad says whether anything but a delay is wrong.
+// bad reports whether anything but a delay is wrong.
 func (f Fault) bad() bool { return f.Status != 0 || f.Cut != NoCut || f.Hang }
 
-// reply is what the client meets instead of an answer.
+// reply returns what the client gets instead of the tenant's answer.
 func (f Fault) reply(c *call) (*reply, error) {
 	switch {
 	case f.Hang:
@@ -91,7 +90,7 @@ func (f Fault) reply(c *call) (*reply, error) {
 	return rep, nil
 }
 
-// fault says what goes wrong with a call that has reached the tenant.
+// fault returns what goes wrong with a call that has reached the tenant.
 func (t *Tenant) fault(c *call) Fault {
 	for _, incident := range t.cfg.Incidents {
 		if t.befalls(incident, c.class) {

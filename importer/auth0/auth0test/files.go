@@ -10,11 +10,10 @@ import (
 	"strings"
 )
 
-// ParseUsers reads users from a file: objects of JSON one after the other, with
-// the fields that Auth0's exports of users have, or a CSV with columns that are
-// named so. The connection is that of the first identity, or stands in a column
-// connection; a field of the metadata stands in a column such as
-// app_metadata.employee.
+// ParseUsers reads users from a file: JSON objects one after the other, with the
+// fields of Auth0's users exports, or a CSV with columns of the same names. The
+// connection is that of the first identity, or in a column connection; a field
+// of the metadata is in a column such as app_metadata.employee.
 func ParseUsers(r io.Reader) ([]User, error) {
 	var users []User
 	err := readObjects(r, func(object map[string]any) error {
@@ -39,9 +38,9 @@ func ParseUsers(r io.Reader) ([]User, error) {
 	return users, err
 }
 
-// ParseOrganizations reads organizations from a file: objects of JSON one after
-// the other, with id, name, display_name and metadata as the API gives them out,
-// or a CSV with columns that are named so, such as metadata.crm.
+// ParseOrganizations reads organizations from a file: JSON objects one after the
+// other, with id, name, display_name and metadata as in the API, or a CSV with
+// columns of the same names, such as metadata.crm.
 func ParseOrganizations(r io.Reader) ([]Organization, error) {
 	var orgs []Organization
 	err := readObjects(r, func(object map[string]any) error {
@@ -68,7 +67,7 @@ func texts(object map[string]any, into map[string]*string) {
 	}
 }
 
-// told returns a truth, which a CSV spells.
+// told returns a boolean, which is a word in a CSV.
 func told(object map[string]any, name string, absent bool) bool {
 	switch v := object[name].(type) {
 	case bool:
@@ -79,8 +78,8 @@ func told(object map[string]any, name string, absent bool) bool {
 	return absent
 }
 
-// below returns the members of an object's object, or those that stand in the
-// object under names such as metadata.crm.
+// below returns the object of that name in another, or what the other has under
+// names such as metadata.crm.
 func below(object map[string]any, name string) map[string]any {
 	if inner, ok := object[name].(map[string]any); ok {
 		return inner
@@ -97,7 +96,7 @@ func below(object map[string]any, name string) map[string]any {
 	return inner
 }
 
-// readObjects calls each with the objects of a file.
+// readObjects calls each with every object of a file.
 func readObjects(r io.Reader, each func(map[string]any) error) error {
 	in := bufio.NewReader(r)
 	first, err := in.Peek(1)
@@ -123,7 +122,8 @@ func readObjects(r io.Reader, each func(map[string]any) error) error {
 	}
 }
 
-// csvObjects returns the records of a CSV as objects, one with each call.
+// csvObjects returns a function that returns the next record of a CSV as an
+// object.
 func csvObjects(in io.Reader) func() (map[string]any, error) {
 	records := csv.NewReader(in)
 	var header []string

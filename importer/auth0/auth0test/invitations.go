@@ -43,7 +43,7 @@ type Invitation struct {
 	ClientID, Inviter string
 	ConnectionID      string
 	Roles             []string
-	Ticket            string // a secret, as the link is that has it
+	Ticket            string // a secret, as is the link with it
 	Created, Expires  time.Time
 	Mailed            bool // to the address
 	Replaced          bool // by another one, and so not listed
@@ -51,8 +51,8 @@ type Invitation struct {
 	metadata map[string]any // app_metadata and user_metadata
 }
 
-// Invitations returns all invitations to an organization that were made, in
-// their order.
+// Invitations returns all invitations to an organization, in the order in which
+// they were made.
 func (t *Tenant) Invitations(orgID string) []Invitation {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,9 +63,8 @@ func (t *Tenant) Invitations(orgID string) []Invitation {
 	return invitations
 }
 
-// AddInvitations makes invitations without a request, and without a mail to
-// anybody who is not [Invitation.Mailed]. They need an organization, an address
-// and their times.
+// AddInvitations makes invitations without a request. They need an organization,
+// an address and their times; those with Mailed count as sent.
 func (t *Tenant) AddInvitations(invitations ...Invitation) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,8 +81,8 @@ func (t *Tenant) addInvitation(v *Invitation) {
 	t.invited[v.OrgID] = append(t.invited[v.OrgID], v)
 }
 
-// Mails returns how many invitations were sent to an address, by whatever
-// organization.
+// Mails returns how many invitations to any organization were sent to an
+// address.
 func (t *Tenant) Mails(email string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +167,7 @@ func noInvitingOrganization() *reply {
 	return refuse(http.StatusNotFound, "", "No organization found by that id.")
 }
 
-// invitationBody is an invitation as recorded.
+// invitationBody returns an invitation as recorded.
 func (t *Tenant) invitationBody(v *Invitation) map[string]any {
 	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs[v.OrgID].Name}}
 	body := map[string]any{
@@ -187,8 +186,8 @@ func (t *Tenant) invitationBody(v *Invitation) map[string]any {
 	return body
 }
 
-// listInvitations is GET /organizations/{id}/invitations. It shows those that
-// have expired too; whether the real list does is not known.
+// listInvitations is GET /organizations/{id}/invitations. It also shows those
+// that have expired; whether the real list does is not known.
 func (t *Tenant) listInvitations(c *call) *reply {
 	orgID := c.PathValue("org")
 	if !t.knowsOrg(orgID) {

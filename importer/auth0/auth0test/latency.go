@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Fixed is always d.
+// Fixed returns a latency that is always d.
 func Fixed(d time.Duration) func(*rand.Rand) time.Duration {
 	return func(*rand.Rand) time.Duration { return d }
 }
 
-// Uniform is spread evenly from low to high.
+// Uniform returns latencies spread evenly from low to high.
 func Uniform(low, high time.Duration) func(*rand.Rand) time.Duration {
 	return func(r *rand.Rand) time.Duration {
 		return low + time.Duration(r.Float64()*float64(high-low))
 	}
 }
 
-// Recorded is what recordings of POST members by a client close to the tenant
-// show, half of them within 110 ms and nine of ten within 140 ms, and beyond
-// them one of a thousand that takes a second more.
+// Recorded returns latencies as recordings of POST members by a client close to
+// the tenant show them: half within 110 ms, nine of ten within 140 ms, and one
+// in a thousand that takes a second more.
 func Recorded() func(*rand.Rand) time.Duration {
 	const sigma = 0.188 // ln(140/110) over the normal distribution's 90th percentile
 	return func(r *rand.Rand) time.Duration {

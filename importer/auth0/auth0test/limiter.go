@@ -7,8 +7,7 @@ import (
 )
 
 // Mode is how the permissions of a [Limit] come back. Auth0's documents
-// describe more than one way and contradict each other, so a client has to
-// cope with all of them.
+// contradict each other, so a client has to cope with all modes.
 type Mode int
 
 const (
@@ -22,12 +21,12 @@ const (
 	// Interval on the tenant's clock.
 	FixedWindow
 	// SlidingLog grants Size requests in any Interval: a permission comes back
-	// one Interval after it was taken. Per has no meaning in it.
+	// one Interval after it was taken. Per is not used.
 	SlidingLog
 )
 
-// ResetMode is what a [Limit] tells as its reset. For FixedWindow, ResetFull
-// and ResetNext are both the end of the window.
+// ResetMode is what a [Limit] gives as its reset. For FixedWindow, both are the
+// end of the window.
 type ResetMode int
 
 const (
@@ -44,21 +43,21 @@ type Limit struct {
 	Interval   time.Duration
 	Mode       Mode
 	Reset      ResetMode
-	StartEmpty bool // no permission is there at first
-	Charged    bool // a refused request takes what is there, too
+	StartEmpty bool // there is no permission at first
+	Charged    bool // a refused request takes what there is, too
 }
 
-// Verdict is what a [Limiter] says of one request. Limit, Remaining and Reset
-// are those of the limit with the fewest permissions left.
+// Verdict is a [Limiter]'s decision about one request. Limit, Remaining and
+// Reset are those of the limit with the fewest permissions left.
 type Verdict struct {
 	OK        bool
 	Limit     int       // permissions when full
 	Remaining int       // whole permissions left after this request
-	Reset     time.Time // not rounded; a header carries it rounded up to whole seconds
-	Name      string    // which limiter it was: "<Name> limit has been reached"
+	Reset     time.Time // exact; a header has it rounded up to whole seconds
+	Name      string    // of the limiter, as in "<Name> limit has been reached"
 }
 
-// Limiter decides over the requests of a class, with the arithmetic of Auth0's
+// Limiter decides about the requests of a class, with the arithmetic of Auth0's
 // published limiter (limitd-redis): a request needs one whole permission of
 // each limit, and a refused one takes nothing from the limit that refuses it.
 type Limiter struct {
@@ -78,9 +77,9 @@ func NewLimiter(name string, limits ...Limit) *Limiter {
 	return l
 }
 
-// Take asks for one permission at the time now of the tenant's clock. What an
-// earlier limit has granted stays taken when a later one refuses; those after
-// the one that refuses are not touched.
+// Take asks for one permission at a time of the tenant's clock. What an earlier
+// limit has granted stays taken when a later one refuses; the limits after that
+// are not touched.
 func (l *Limiter) Take(now time.Time) Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,8 +96,8 @@ func (l *Limiter) Take(now time.Time) Verdict {
 	return v
 }
 
-// Change replaces the limits from now on, the first by the first and so on.
-// What a bucket holds stays in it, up to its new size.
+// Change replaces the limits, the first by the first and so on. A bucket keeps
+// what it holds, up to its new size.
 func (l *Limiter) Change(now time.Time, limits ...Limit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,13 +115,12 @@ func (l *Limiter) Change(now time.Time, limits ...Limit) {
 // bucket is a Limit and what it holds.
 type bucket struct {
 	Limit
-	at      time.Time   // when level was true; zero before the first request
+	at      time.Time   // when level was right; zero before the first request
 	level   float64     // permissions held, with their fraction
 	granted []time.Time // SlidingLog: when those of the last Interval were taken
 }
 
-// whole forgives the rounding of floating point: a permission that lacks a
-// billionth is there.
+// whole forgives rounding errors: a permission may lack a billionth.
 const whole = 1 - 1e-9
 
 func (b *bucket) refill(now time.Time) {

@@ -10,36 +10,35 @@ import (
 	"time"
 )
 
-// Limits are the tenant's rate limits. Its zero value has none. Limiters have
-// a state: two tenants must not share them, and [Limiter.Change] changes them
-// while the tenant runs. [Preset] has those that Auth0
-// publishes.
+// Limits are the tenant's rate limits. The zero value has none. Limiters have
+// state: two tenants must not share them, and [Limiter.Change] changes them
+// while the tenant runs. [Preset] returns those that Auth0 publishes.
 type Limits struct {
-	// Global is asked first, for every request to the Management API. A token
-	// that it gave stays spent when the endpoint's limiter refuses.
+	// Global is asked first, for every request to the Management API. A
+	// permission of it stays taken when the endpoint's limiter refuses.
 	Global *Limiter
 
-	// Endpoints have a limiter of their own. That of Other is for all classes
-	// that have none.
+	// Endpoints are the limiters of classes. That of Other is for all classes
+	// that are not listed; nil is no limit.
 	Endpoints map[Class]*Limiter
 
-	// SkipGlobal leaves endpoints with a limiter of their own out of Global.
+	// SkipGlobal exempts classes with a limiter of their own from Global.
 	// Auth0's documentation says both.
 	SkipGlobal bool
 
-	// Show is which of the two the X-RateLimit headers describe.
+	// Show is which limiter the X-RateLimit headers describe.
 	Show Show
 
-	// ShowRefuser has a 429 describe the limit that refused, whatever Show
+	// ShowRefuser makes a 429 describe the limiter that refused, whatever Show
 	// says.
 	ShowRefuser bool
 
-	// RetryAfter sends Retry-After with a 429: the seconds until Reset, and
-	// at least one. Not known of the Management API.
+	// RetryAfter sends Retry-After with a 429: the seconds until Reset, at
+	// least one. The Management API is not known to.
 	RetryAfter bool
 }
 
-// Show is which limit the X-RateLimit headers describe.
+// Show is which limiter the X-RateLimit headers describe.
 type Show int
 
 const (
@@ -49,7 +48,7 @@ const (
 	ShowNone                 // no headers
 )
 
-// turn is what the limiters say about one request.
+// turn is what the limiters decide about one request.
 type turn struct {
 	refused    bool
 	by         string // the name of the limit that refused
@@ -115,7 +114,7 @@ func (t turn) mark(rep *reply) *reply {
 }
 
 // limitReached is the 429 as recorded of the Management API, and as documented
-// of the Authentication API.
+// for the Authentication API.
 func limitReached(class Class, name string) *reply {
 	if class == Tokens {
 		return oauthError(http.StatusTooManyRequests, "too_many_requests", name+" rate limit exceeded")
@@ -123,7 +122,7 @@ func limitReached(class Class, name string) *reply {
 	return refuse(http.StatusTooManyRequests, "too_many_requests", name+" limit has been reached")
 }
 
-// unixCeil rounds up, so that nobody comes back too early.
+// unixCeil rounds up, so that a client does not come back too early.
 func unixCeil(t time.Time) int64 {
 	if t.Nanosecond() > 0 {
 		return t.Unix() + 1
@@ -137,8 +136,8 @@ func seconds(d time.Duration) string {
 
 // Preset returns new limits by name, see [PresetNames]: those of a plan, from
 // Auth0's rate limit configurations as published in August 2026, or "none". A
-// row "20 burst, 200 a minute" is read as two buckets, as older documents have
-// it; the single-bucket presets read it as one.
+// row "20 burst, 200 a minute" is read as two buckets, as in older documents;
+// the single-bucket presets read it as one.
 func Preset(name string) (Limits, error) {
 	fresh, known := presets()[name]
 	if !known {
@@ -153,7 +152,7 @@ func PresetNames() []string { return slices.Sorted(maps.Keys(presets())) }
 func presets() map[string]func() Limits {
 	return map[string]func() Limits{
 		"none":                func() Limits { return Limits{} },
-		"free":                free,
+		"free":                func() Limits { return plan(NewLimiter("Global", perSecond(2)), 30, nil) },
 		"essentials":          essentials,
 		"enterprise-prod":     func() Limits { return enterprise(perSecond(50), perMinute(1000)) },
 		"enterprise-nonprod":  func() Limits { return enterprise(Limit{Size: 10, Per: 2, Interval: time.Second}) },
@@ -162,33 +161,32 @@ func presets() map[string]func() Limits {
 	}
 }
 
-func free() Limits {
-	return Limits{Global: NewLimiter("Global", perSecond(2)), Endpoints: tokens(30)}
-}
-
 // essentials has no global limit: what has no row of its own is in Other.
 func essentials() Limits {
-	l := Limits{Endpoints: tokens(25)}
-	for class, limit := range map[Class][2]int{
+	return plan(nil, 25, map[Class][2]int{
 		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
 		ReadOrganizations: {20, 200}, OrganizationNames: {10, 100}, ListOrganizations: {5, 50},
 		ReadUsers: {40, 500}, ReadConnections: {5, 50}, Other: {10, 150},
-	} {
-		l.Endpoints[class] = endpointLimit(limit[0], limit[1])
-	}
-	return l
+	})
 }
 
-// enterprise has no rows for users, roles of the tenant, connections and jobs,
-// which are left to the global limit.
+// enterprise has no rows for users, roles of the tenant, connections and jobs:
+// they have the global limit only.
 func enterprise(global ...Limit) Limits {
-	l := Limits{Global: NewLimiter("Global", global...), Endpoints: tokens(100)}
-	for class, limit := range map[Class][2]int{
+	return plan(NewLimiter("Global", global...), 100, map[Class][2]int{
 		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
 		WriteInvitations: {20, 200}, ReadInvitations: {20, 200},
 		ReadOrganizations: {10, 100}, OrganizationNames: {20, 200}, ListOrganizations: {10, 100},
-	} {
-		l.Endpoints[class] = endpointLimit(limit[0], limit[1])
+	})
+}
+
+// plan returns the limits of a plan with so many tokens a second from the
+// Authentication API, to which /oauth/token belongs, and with rows of a burst
+// and a number of requests a minute.
+func plan(global *Limiter, tokens int, rows map[Class][2]int) Limits {
+	l := Limits{Global: global, Endpoints: map[Class]*Limiter{Tokens: NewLimiter("Global", perSecond(tokens))}}
+	for class, row := range rows {
+		l.Endpoints[class] = NewLimiter("Endpoint", perSecond(row[0]), perMinute(row[1]))
 	}
 	return l
 }
@@ -200,12 +198,3 @@ func singleBucket(mode Mode) Limits {
 
 func perSecond(n int) Limit { return Limit{Size: n, Per: n, Interval: time.Second} }
 func perMinute(n int) Limit { return Limit{Size: n, Per: n, Interval: time.Minute} }
-
-func endpointLimit(burst, aMinute int) *Limiter {
-	return NewLimiter("Endpoint", perSecond(burst), perMinute(aMinute))
-}
-
-// tokens is the limit of the Authentication API, which has /oauth/token.
-func tokens(aSecond int) map[Class]*Limiter {
-	return map[Class]*Limiter{Tokens: NewLimiter("Global", perSecond(aSecond))}
-}

@@ -16,7 +16,7 @@ const (
 	defaultPage  = 50   // items a page
 	maxPage      = 100  // items a page
 	maxPageIndex = 1000 // from the schema
-	maxByOffset  = 1000 // items that paging by page and per_page gets at
+	maxByOffset  = 1000 // items within reach of page and per_page
 )
 
 // list is what a GET of a list shows, and how.
@@ -26,12 +26,12 @@ type list struct {
 	item  func(id string) map[string]any
 
 	checkpoint bool // take and from are known
-	nextAtEnd  bool // as recorded, the last page of a checkpoint listing has a next
-	noTotal    bool // as recorded, include_totals gives no total, and the number of items as limit
+	nextAtEnd  bool // the last page of a checkpoint listing was recorded with a next
+	noTotal    bool // include_totals was recorded to give no total, and the number of items as limit
 }
 
-// place is that of an item in a list, which is in the order of its time, in Unix
-// milliseconds, and its id.
+// place is an item's place in a list, which is in the order of a time, in Unix
+// milliseconds, and the item's id.
 type place struct {
 	at int64
 	id string
@@ -50,8 +50,8 @@ func inOrder(ids []string) []place {
 	return order
 }
 
-// show gives out the page that the query asks for: by checkpoint if it has take
-// or from, else by offset.
+// show returns the page that the query asks for: by checkpoint if it has take or
+// from, else by offset.
 func (t *Tenant) show(l list, query url.Values) *reply {
 	if l.checkpoint && (query.Has("take") || query.Has("from")) {
 		return t.showFrom(l, query)
@@ -121,7 +121,7 @@ func (t *Tenant) showFrom(l list, query url.Values) *reply {
 	return respond(http.StatusOK, body)
 }
 
-// items gives those of a page the fields that the query asks for.
+// items returns the items of a page, with the fields that the query asks for.
 func (l list) items(page []place, query url.Values) []map[string]any {
 	items := make([]map[string]any, len(page))
 	for i, p := range page {
@@ -130,12 +130,12 @@ func (l list) items(page []place, query url.Values) []map[string]any {
 	return items
 }
 
-// cursorTime is the time of an item as recorded in cursors: milliseconds with
-// six digits.
+// cursorTime is an item's time in recorded cursors: milliseconds with six
+// digits.
 const cursorTime = "2006-01-02 15:04:05.000000UTC"
 
-// cursor is an opaque place in a listing. To a client it is a string that has
-// to be escaped in a query.
+// cursor returns an opaque place in a listing: to a client, a string that must
+// be escaped in a query.
 func (p place) cursor() string {
 	at := time.UnixMilli(p.at).UTC().Format(cursorTime)
 	return base64.StdEncoding.EncodeToString([]byte(at + "," + p.id))
@@ -154,8 +154,8 @@ func parseCursor(s string) (place, error) {
 	return place{at.UnixMilli(), id}, nil
 }
 
-// pick leaves the fields of body that the query's fields and include_fields
-// ask for.
+// pick removes the fields of body that the query's fields and include_fields do
+// not ask for.
 func pick(body map[string]any, query url.Values) map[string]any {
 	if query.Get("fields") == "" {
 		return body

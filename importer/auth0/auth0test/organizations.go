@@ -63,8 +63,8 @@ func (t *Tenant) organization(c *call) *reply {
 	return respond(http.StatusOK, o.body())
 }
 
-// organizationByName is GET /organizations/name/{name}. Where organizations
-// are known by a predicate only, an id is made from the name.
+// organizationByName is GET /organizations/name/{name}. An organization that is
+// not listed has an id made from its name.
 func (t *Tenant) organizationByName(c *call) *reply {
 	name := c.PathValue("name")
 	o, listed := t.orgs[name]
@@ -77,7 +77,7 @@ func (t *Tenant) organizationByName(c *call) *reply {
 	return respond(http.StatusOK, o.body())
 }
 
-// unlisted is an organization that is known by a predicate only.
+// unlisted returns an organization that only KnownOrg knows.
 func unlisted(id string) Organization {
 	return Organization{ID: id, Name: strings.ToLower(strings.ReplaceAll(id, "org_", "org-"))}
 }
@@ -103,7 +103,7 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 	return t.show(list{name: "organizations", order: inOrder(ids), item: item, checkpoint: true}, c.URL.Query())
 }
 
-// body has the fields recorded of organizations without a branding.
+// body has the fields recorded for organizations without a branding.
 func (o Organization) body() map[string]any {
 	body := map[string]any{"id": o.ID, "name": o.Name, "display_name": cmp.Or(o.DisplayName, o.Name)}
 	if len(o.Metadata) > 0 {
@@ -112,7 +112,7 @@ func (o Organization) body() map[string]any {
 	return body
 }
 
-// alnum makes n letters and digits, at most 24, out of s, always the same.
+// alnum returns n letters and digits, at most 24, that depend on s only.
 func alnum(s string, n int) string {
 	sum := sha256.Sum256([]byte(s))
 	return strings.NewReplacer("-", "x", "_", "y").Replace(base64.RawURLEncoding.EncodeToString(sum[:]))[:n]

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxMemberRoles is how many roles a member of an organization may have, from
-// Auth0's limits of entities.
+// maxMemberRoles is how many roles a member of an organization may have,
+// according to Auth0's entity limits.
 const maxMemberRoles = 50
 
 // membership is a user in an organization.
@@ -23,7 +23,7 @@ func (t *Tenant) Roles(orgID, userID string) []string {
 	return slices.Clone(t.given[membership{orgID, userID}])
 }
 
-// role returns a role that exists.
+// role returns a role, and whether it exists.
 func (t *Tenant) role(id string) (Role, bool) {
 	if r, listed := t.roles[id]; listed {
 		return r, true
@@ -104,7 +104,7 @@ func (t *Tenant) rolesSchema(description string, required bool) property {
 	}}
 }
 
-// memberRoles are a member's roles as a list of members shows them.
+// memberRoles returns a member's roles as a list of members shows them.
 func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
 	roles := []map[string]any{}
 	for _, id := range t.Roles(orgID, userID) {
@@ -115,7 +115,7 @@ func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
 }
 
 // listMemberRoles is GET /organizations/{id}/members/{user_id}/roles, which is
-// reported to answer 404 for who is not a member.
+// reported to answer 404 for a user who is not a member.
 func (t *Tenant) listMemberRoles(c *call) *reply {
 	orgID, userID := c.PathValue("org"), c.PathValue("user")
 	if !t.knowsOrg(orgID) {
@@ -130,8 +130,8 @@ func (t *Tenant) listMemberRoles(c *call) *reply {
 	return t.show(t.roleList(t.Roles(orgID, userID)), c.URL.Query())
 }
 
-// listRoles is GET /roles: those of organizations among those of the tenant,
-// from which a type tells them.
+// listRoles is GET /roles. It shows the roles of organizations among those of the
+// tenant; they differ by their type.
 func (t *Tenant) listRoles(c *call) *reply {
 	query := c.URL.Query()
 	filter := strings.ToLower(query.Get("name_filter"))
@@ -155,8 +155,7 @@ func (t *Tenant) roleList(ids []string) list {
 	}}
 }
 
-// ParseRoles reads roles as they are typed: NAME, or NAME=ID where the id is to
-// be a given one.
+// ParseRoles reads roles of the form NAME, or NAME=ID.
 func ParseRoles(names ...string) ([]Role, error) {
 	roles := make([]Role, len(names))
 	for i, name := range names {

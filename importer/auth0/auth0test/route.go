@@ -42,7 +42,7 @@ func Classes() []Class {
 	return append(classes, Downloads, Other)
 }
 
-// limited says whether requests of the class draw on limits of the Management
+// limited reports whether requests of the class draw on limits of the Management
 // API.
 func (c Class) limited() bool { return c != Tokens && c != Downloads }
 

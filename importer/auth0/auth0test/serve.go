@@ -23,9 +23,9 @@ type call struct {
 	release func()   // lets the next write to the organization start
 }
 
-// serve is the way of a request: it travels, is decided on, and the answer
-// travels back, so that answers overtake each other as they do in a network.
-// An error means that the caller gets no answer.
+// serve serves a request: it travels, is decided on, and the answer travels
+// back, so that answers overtake each other as they do in a network. An error
+// means that the caller gets no answer.
 func (t *Tenant) serve(r *http.Request) (*reply, error) {
 	c, err := t.accept(r)
 	if err != nil {
@@ -84,8 +84,8 @@ func (t *Tenant) travel(c *call) (*reply, error) {
 	return rep, nil
 }
 
-// decide does the work, unless something goes wrong before; and answers,
-// unless something goes wrong after.
+// decide does the work, unless something goes wrong before it, and answers,
+// unless something goes wrong after it.
 func (t *Tenant) decide(c *call, fault Fault) (*reply, error) {
 	if fault.bad() && !fault.Applied {
 		return fault.reply(c)
@@ -97,8 +97,8 @@ func (t *Tenant) decide(c *call, fault Fault) (*reply, error) {
 	return fault.reply(c)
 }
 
-// answer is what a tenant in good health says: who are you, is it your turn,
-// and then the work.
+// answer returns the answer of a tenant in good health, which checks the token
+// and the limits before it does the work.
 func (t *Tenant) answer(c *call) (*reply, error) {
 	if rep := t.authorize(c); rep != nil {
 		return rep, nil
@@ -132,15 +132,15 @@ func (t *Tenant) work(c *call) (*reply, error) {
 	return c.handle(t, c), nil
 }
 
-// showsLimits says whether an answer has the X-RateLimit headers. Recorded:
-// the Management API sends them with successes and 429s and with no other
-// error, the Authentication API always.
+// showsLimits reports whether an answer has the X-RateLimit headers. As
+// recorded, the Management API sends them with successes and 429s and with no
+// other error, the Authentication API always.
 func (t *Tenant) showsLimits(class Class, status int) bool {
 	return class == Tokens || status < 300 ||
 		status == http.StatusForbidden && t.cfg.Undocumented.HeadersOn403
 }
 
-// readable is the request for a hook to read, body and all.
+// readable returns the request for a hook to read, body and all.
 func (c *call) readable() *http.Request {
 	r := c.Clone(c.Context())
 	r.Body = io.NopCloser(bytes.NewReader(c.body))

@@ -9,7 +9,7 @@
 //	tenant.Stats().Count(auth0test.WriteMembers, 429)
 //
 // The zero [Config] knows every organization and user, has no limits, no
-// latency and no faults, and wants a token from POST /oauth/token for every
+// latency and no faults, and requires a token from POST /oauth/token for every
 // other request. It serves
 //
 //	POST   /oauth/token
@@ -31,13 +31,12 @@
 //	POST   /api/v2/jobs/users-exports
 //	GET    /api/v2/jobs/{id}
 //
-// and on another host what the users export's link leads to.
+// and, on another host, the download that a users export links to.
 //
-// Paths, fields, statuses and texts are spelt here from the API's
-// documentation and from recorded answers, not taken from the client, so that
-// what is misspelt on one side shows on the other. Where the real API's answer
-// is not known, [Undocumented] has a switch, and its zero value is a choice,
-// not a fact.
+// Paths, fields, statuses and texts are spelt here from the API's documentation
+// and from recorded answers, not taken from the client, so that a misspelling
+// on one side shows on the other. Where the real API's answer is not known,
+// [Undocumented] has a switch, and its zero value is a choice, not a fact.
 package auth0test
 
 import (
@@ -52,9 +51,9 @@ import (
 	"time"
 )
 
-// Tenant is a simulated tenant. It is an [http.Handler], for use over a socket,
-// and an [http.RoundTripper], for use without one. It is safe for concurrent
-// use. Make one with [New].
+// Tenant is a simulated tenant: an [http.Handler] for use over a socket, and an
+// [http.RoundTripper] for use without one. It is safe for concurrent use. Make
+// one with [New].
 type Tenant struct {
 	cfg     Config
 	started time.Time
@@ -68,15 +67,15 @@ type Tenant struct {
 	mu          sync.Mutex
 	rosters     map[string]*roster
 	given       map[membership][]string  // roles
-	invited     map[string][]*Invitation // by the organization
-	invitations int                      // made
+	invited     map[string][]*Invitation // by organization
+	invitations int                      // made so far
 	exports     exports
 	keys        *tokenKeys
 	watch       watch
 	rng         *rand.Rand
 }
 
-// New returns a tenant. Outages are counted from now on.
+// New returns a tenant. The times of its Incidents count from now.
 func New(cfg Config) *Tenant {
 	t := &Tenant{
 		cfg:     cfg,
@@ -137,8 +136,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// abort ends the connection without an answer: with a reset if err is one,
-// else by closing it.
+// abort ends the connection without an answer, with a reset if err is one.
 func abort(w http.ResponseWriter, err error) {
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -165,7 +163,7 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
 		Status:        strconv.Itoa(rep.status) + " " + statusName(rep.status),
 		StatusCode:    rep.status,
-		Proto:         "HTTP/2.0", // as recorded of every answer
+		Proto:         "HTTP/2.0", // as in every recorded answer
 		ProtoMajor:    2,
 		Header:        rep.header,
 		Body:          body,

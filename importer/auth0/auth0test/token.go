@@ -20,7 +20,7 @@ import (
 
 const defaultTokenLifetime = 24 * time.Hour
 
-// claims are those of an access token, as Auth0 names them.
+// claims are the claims of an access token, as Auth0 names them.
 type claims struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
@@ -29,15 +29,16 @@ type claims struct {
 	Expires  int64  `json:"exp"`
 	Client   string `json:"azp"`
 	Scope    string `json:"scope,omitempty"`
+	Hidden   string `json:"auth0test,omitempty"` // Scope, if the token is to hide it
 	Grant    string `json:"gty"`
 	ID       string `json:"jti"`
 }
 
-// RevokeTokens makes all tokens given out so far invalid.
+// RevokeTokens makes all tokens issued so far invalid.
 func (t *Tenant) RevokeTokens() { t.keys.rotate() }
 
-// Token returns a token with the given scopes, or with all if there are none,
-// for the tenant's Domain; without a Domain it is good for every host.
+// Token returns a token with the given scopes, or with all if none are given,
+// for the tenant's Domain. Without a Domain it is valid at every host.
 func (t *Tenant) Token(scopes ...string) string {
 	if len(scopes) == 0 {
 		scopes = t.allScopes
@@ -51,22 +52,24 @@ func (t *Tenant) newToken(clientID, host string, scopes []string) string {
 	if h := cmp.Or(t.cfg.Domain, host); h != "" {
 		audience = "https://" + h + "/api/v2/"
 	}
-	return t.keys.sign(claims{
-		Issuer: issuer(host), Subject: clientID + "@clients", Audience: audience,
+	c := claims{
+		Issuer: "https://" + host + "/", Subject: clientID + "@clients", Audience: audience,
 		IssuedAt: now.Unix(), Expires: now.Add(t.tokenLifetime()).Unix(),
 		Client: clientID, Scope: strings.Join(scopes, " "), Grant: "client-credentials", ID: rand.Text(),
-	}, t.cfg.HideScopes)
+	}
+	if t.cfg.HideScopes {
+		c.Scope, c.Hidden = "", c.Scope
+	}
+	return t.keys.sign(c)
 }
 
 func (t *Tenant) tokenLifetime() time.Duration {
 	return cmp.Or(t.cfg.TokenLifetime, defaultTokenLifetime)
 }
 
-func issuer(host string) string { return "https://" + host + "/" }
-
-// isAudience reports whether aud names the Management API of this tenant,
-// final slash and all. Without a Domain the host that the request names
-// counts, over TLS or not, and a token from [Tenant.Token] has none.
+// isAudience reports whether aud names the Management API of this tenant, with
+// its final slash. Without a Domain the host of the request counts, over TLS or
+// not, and a token from [Tenant.Token] has no audience.
 func (t *Tenant) isAudience(aud, host string) bool {
 	return t.cfg.Domain == "" && aud == "" || t.isOwn(aud, host, "/api/v2/")
 }
@@ -78,10 +81,10 @@ func (t *Tenant) isOwn(address, host, path string) bool {
 	return address == "https://"+host+path || address == "http://"+host+path
 }
 
-// authorize checks the token of a request to the Management API, with the
-// texts that the API's token layer is known to use. A request that stops here
-// draws on no limit; whether that is so is not known. Paths that are not
-// served need no token.
+// authorize checks the token of a request to the Management API, in the words
+// that the API's token layer is known to use. A request that is refused here
+// draws on no limit; whether that is so is not known. Paths that are not served
+// need no token.
 func (t *Tenant) authorize(c *call) *reply {
 	if !c.class.limited() || c.class == Other || t.cfg.NoAuth {
 		c.granted = t.allScopes
@@ -106,12 +109,12 @@ func (t *Tenant) authorize(c *call) *reply {
 	case !t.isAudience(claims.Audience, c.Host):
 		return badToken("Bad audience: " + claims.Audience)
 	}
-	c.granted = strings.Fields(claims.Scope)
+	c.granted = strings.Fields(cmp.Or(claims.Scope, claims.Hidden))
 	return nil
 }
 
-// allowed says whether the token has any of the scopes that the endpoint asks
-// for.
+// allowed reports whether the token has any of the scopes that the endpoint
+// asks for.
 func (c *call) allowed() bool {
 	return len(c.scopes) == 0 || slices.ContainsFunc(c.scopes, c.has)
 }
@@ -184,7 +187,7 @@ func parameters(c *call) (url.Values, bool) {
 	return p, true
 }
 
-// mediaType is the content type without its parameters; empty if there is none.
+// mediaType returns the content type without its parameters, or "".
 func mediaType(c *call) string {
 	m, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	return m
@@ -193,7 +196,7 @@ func mediaType(c *call) string {
 var errWrongSecret = errors.New("unauthorized")
 
 // authenticate finds the application that asks. A tenant without applications
-// takes every id that comes with a secret.
+// accepts every id that comes with a secret.
 func (t *Tenant) authenticate(p url.Values, host string) (Application, error) {
 	id, secret := p.Get("client_id"), p.Get("client_secret")
 	app, known := t.apps[id]
@@ -209,17 +212,16 @@ func (t *Tenant) authenticate(p url.Values, host string) (Application, error) {
 	return app, nil
 }
 
-// tokenKeys signs tokens and tells its own. It uses HMAC where Auth0 uses RSA:
-// to a client a token is opaque but for its claims.
+// tokenKeys signs tokens and recognizes its own. It uses HMAC where Auth0 uses
+// RSA: to a client a token is opaque except for its claims.
 type tokenKeys struct {
 	mu     sync.RWMutex
 	secret []byte
 	used   map[string]time.Time // ids of assertions and when they expire
-	hidden map[string]string    // scopes of tokens that do not tell them, by the token's id
 }
 
 func newTokenKeys() *tokenKeys {
-	k := &tokenKeys{used: make(map[string]time.Time), hidden: make(map[string]string)}
+	k := &tokenKeys{used: make(map[string]time.Time)}
 	k.rotate()
 	return k
 }
@@ -230,14 +232,8 @@ func (k *tokenKeys) rotate() {
 	k.secret = []byte(rand.Text())
 }
 
-// sign makes a token, which tells its scopes unless they are hidden.
-func (k *tokenKeys) sign(c claims, hide bool) string {
-	if hide {
-		k.mu.Lock()
-		k.hidden[c.ID] = c.Scope
-		k.mu.Unlock()
-		c.Scope = ""
-	}
+// sign makes a token of claims.
+func (k *tokenKeys) sign(c claims) string {
 	payload := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(marshal(c))
 	return payload + "." + encode(k.mac(payload))
 }
@@ -250,20 +246,14 @@ func (k *tokenKeys) mac(payload string) []byte {
 	return h.Sum(nil)
 }
 
-// parse reads a token; an error means that it is none, !genuine that it is not
-// one of these keys.
+// parse reads a token. An error means that it is not a token, !genuine that
+// these keys have not signed it.
 func (k *tokenKeys) parse(token string) (c claims, genuine bool, err error) {
 	payload, signature, err := splitJWT(token, &map[string]any{}, &c)
 	if err != nil {
 		return c, false, err
 	}
-	genuine = hmac.Equal(signature, k.mac(payload))
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if hidden, found := k.hidden[c.ID]; found {
-		c.Scope = hidden
-	}
-	return c, genuine, nil
+	return c, hmac.Equal(signature, k.mac(payload)), nil
 }
 
 // splitJWT decodes the three parts of a JWT.

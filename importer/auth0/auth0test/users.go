@@ -14,7 +14,7 @@ import (
 
 const picture = "https://example.com/picture.png"
 
-// MakeUsers makes n users whose ids and addresses can be told: the first is
+// MakeUsers returns n users with predictable ids and addresses: the first is
 // auth0|000000000000000000000001 with user1@example.com.
 func MakeUsers(n int) []User {
 	users := make([]User, n)
@@ -25,8 +25,8 @@ func MakeUsers(n int) []User {
 	return users
 }
 
-// userStore has the tenant's users in the order in which they came. Users are
-// never changed.
+// userStore holds the tenant's users in the order in which they came. Users
+// never change.
 type userStore struct {
 	mu      sync.RWMutex
 	users   []User
@@ -63,7 +63,7 @@ func (s *userStore) index(i int) {
 	}
 }
 
-// all returns the users there are now.
+// all returns the present users.
 func (s *userStore) all() []User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -79,8 +79,8 @@ func (s *userStore) get(id string) (User, bool) {
 	return User{}, false
 }
 
-// withEmail returns the users with just this address, in their order; with
-// others, it may be that of a linked identity.
+// withEmail returns the users with exactly this address, in their order; with
+// others, also users with a linked identity that has it.
 func (s *userStore) withEmail(email string, others bool) []User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -106,7 +106,7 @@ func (t *Tenant) knowsUser(id string) bool {
 	return id != "" && len(t.cfg.Users) == 0
 }
 
-// profile returns a user that exists, made up from the id if it is not listed.
+// profile returns a user, made up from the id if it is not listed.
 func (t *Tenant) profile(id string) User {
 	if u, listed := t.users.get(id); listed {
 		return u
@@ -135,9 +135,9 @@ func noUser() *reply {
 	return refuse(http.StatusNotFound, "inexistent_user", "The user does not exist.")
 }
 
-// usersByEmail is GET /users-by-email: the users with just this address, upper
-// and lower case told apart. Where users are known by a predicate only, one is
-// made up for the address.
+// usersByEmail is GET /users-by-email: the users with exactly this address, case
+// included. If none is listed, one is made up for the address, unless KnownUser
+// does not know it.
 func (t *Tenant) usersByEmail(c *call) *reply {
 	query := c.URL.Query()
 	email := query.Get("email")
@@ -159,13 +159,13 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 	return respond(http.StatusOK, users)
 }
 
-// fields are what a user's profile may have.
+// fields are the fields that a user's profile may have.
 var fields = []string{
 	"user_id", "email", "email_verified", "username", "phone_number", "name", "nickname", "picture",
 	"identities", "app_metadata", "user_metadata",
 }
 
-// body is a user as the API gives one out, without what the user has not.
+// body returns a user as the API does, without what the user does not have.
 func (u *User) body() map[string]any {
 	body := make(map[string]any, len(fields))
 	for _, name := range fields {
@@ -176,7 +176,7 @@ func (u *User) body() map[string]any {
 	return body
 }
 
-// field is what a user has of that name; nil: nothing.
+// field returns a field of a user, or nil.
 func (u *User) field(name string) any {
 	text := func(s string) any {
 		if s == "" {
@@ -217,8 +217,8 @@ func (u *User) field(name string) any {
 	return nil
 }
 
-// identities are what a user logs in with. "In some cases" they hold a token of
-// the identity provider; here that is wherever the provider is not Auth0.
+// identities returns what a user logs in with. "In some cases" that includes a
+// token of the identity provider; here, whenever the provider is not Auth0.
 func (u *User) identities() []map[string]any {
 	provider, id, _ := strings.Cut(u.ID, "|")
 	identity := map[string]any{"provider": provider, "user_id": id, "connection": u.connection(), "isSocial": false}
@@ -228,7 +228,7 @@ func (u *User) identities() []map[string]any {
 	return []map[string]any{identity}
 }
 
-// connection is the name of the connection of the first identity.
+// connection returns the name of the first identity's connection.
 func (u *User) connection() string {
 	provider, _, _ := strings.Cut(u.ID, "|")
 	if provider == "auth0" {
@@ -237,8 +237,8 @@ func (u *User) connection() string {
 	return cmp.Or(u.Connection, provider)
 }
 
-// connections are those listed, or else those that users have, in the order of
-// their names.
+// connections returns those that are listed, or else those that users have, in
+// the order of their names.
 func (t *Tenant) connections() []Connection {
 	if t.cfg.Connections != nil {
 		return t.cfg.Connections

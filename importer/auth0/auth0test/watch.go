@@ -9,17 +9,17 @@ import (
 
 // Entry is one request in the log.
 type Entry struct {
-	Time          time.Time // when it came, by time.Now
+	Time          time.Time // of its arrival, by time.Now
 	Class         Class
 	Method, Path  string
-	OrgID         string   // of the path, for what is below an organization
+	OrgID         string   // of the path
 	UserIDs       []string // of the body, or of the path
 	CorrelationID string   // X-Correlation-ID
 	UserAgent     string
-	Status        int // as answered; 0 if there is no answer, or none yet
+	Status        int // of the answer; 0 if there is none, or none yet
 }
 
-// Stats is what a tenant has counted.
+// Stats are the counts of a tenant.
 type Stats struct {
 	// Requests are counted by class and by status; 0 is the status of a
 	// request that got no answer.
@@ -27,8 +27,8 @@ type Stats struct {
 	// InFlight is how many requests are under way, PeakInFlight how many were
 	// at most.
 	InFlight, PeakInFlight int
-	// TokensIssued is how many tokens POST /oauth/token gave out, whether or
-	// not the answer reached the client.
+	// TokensIssued is how many tokens POST /oauth/token issued, whether or not
+	// the answers reached the client.
 	TokensIssued int
 	// Leaks is how many requests for a download carried a token or a cookie.
 	Leaks int
@@ -57,7 +57,7 @@ func (s Stats) Total() int {
 	return n
 }
 
-// Stats returns what was counted so far.
+// Stats returns the counts so far.
 func (t *Tenant) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,8 +69,8 @@ func (t *Tenant) Stats() Stats {
 	return s
 }
 
-// Log returns the requests in the order in which they came, if
-// [Config.KeepLog] is set.
+// Log returns the requests in the order of their arrival, if [Config.KeepLog] is
+// set.
 func (t *Tenant) Log() []Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,9 +127,9 @@ func (t *Tenant) arrive(c *call) {
 	w.log = append(w.log, c.entry)
 }
 
-// leaks reports whether a request carries what may only go to the tenant. Two parts
-// of a JSON Web Token begin with eyJ, and the second stands behind a dot; a
-// signature of a link may have the letters by chance, but no dot.
+// leaks reports whether a request carries a secret that may only go to the
+// tenant. Two parts of a JSON Web Token begin with eyJ, the second of them after
+// a dot; a link's signature may have these letters by chance, but no dot.
 func (c *call) leaks() bool {
 	for name, values := range c.Header {
 		if name == "Authorization" || name == "Cookie" || strings.Contains(strings.Join(values, " "), ".eyJ") {
