@@ -58,8 +58,11 @@ func foreignText(head []byte) error {
 			return inputError(f.hint, "this is %s", f.what)
 		}
 	}
-	header, _, _ := bytes.Cut(head, []byte("\n"))
-	if bytes.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }) {
+	header := start
+	if i := bytes.IndexAny(start, "\r\n"); i >= 0 {
+		header = start[:i]
+	}
+	if bytes.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' }) {
 		return inputError("save it as CSV; if it is text, give its encoding with --encoding", "this is a binary file")
 	}
 	return nil

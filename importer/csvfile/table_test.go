@@ -44,6 +44,10 @@ func TestTableReadsDialects(t *testing.T) {
 		{name: "CRLF, no last newline", data: strings.TrimSuffix(crlf, "\r\n"), rows: want, about: about},
 		{name: "CR alone", data: strings.ReplaceAll(plain, "\n", "\r"), rows: want, about: about},
 		{
+			name: "CR alone, and a control character in a value", data: "org_id,user_id,note\rorg_a,auth0|1,\x11\rorg_b,auth0|2,\r",
+			rows: want, about: about,
+		},
+		{
 			name: "CR alone, and CRLF in one place", data: "org_id,user_id\rorg_a,auth0|1\r\norg_b,auth0|2\r",
 			rows: want, about: about,
 		},
