@@ -94,9 +94,12 @@ func (e exportsOfTenant) config() auth0test.Exports {
 // Validate is called by kong when all flags are read.
 func (cmd *tenantCmd) Validate() error {
 	var errs []error
-	for flag, share := range map[string]float64{"--fail": cmd.Fail, "--cut-before": cmd.CutBefore, "--cut-after": cmd.CutAfter, "--hang": cmd.Hang} {
-		if !(share >= 0 && share <= 1) {
-			errs = append(errs, fmt.Errorf("%s must be between 0 and 1", flag))
+	for _, f := range []struct {
+		flag  string
+		share float64
+	}{{"--fail", cmd.Fail}, {"--cut-before", cmd.CutBefore}, {"--cut-after", cmd.CutAfter}, {"--hang", cmd.Hang}} {
+		if !(f.share >= 0 && f.share <= 1) {
+			errs = append(errs, fmt.Errorf("%s must be between 0 and 1", f.flag))
 		}
 	}
 	classes := cmd.FaultsIn

@@ -80,17 +80,13 @@ const (
 	jobLife         = 24 * time.Hour // then its data are deleted, as documented
 )
 
-// defaultDownloadURL is where links lead. The real ones lead to another host,
-// too: user-exports.auth0.com.
-const defaultDownloadURL = "https://exports.auth0test.example"
-
 // exports are the tenant's jobs. Tenant.mu guards it.
 type exports struct {
 	url    *url.URL // of the downloads
 	secret []byte   // signs links
 	jobs   map[string]*job
 	asked  int // requests for jobs
-	cut    int // downloads, whether or not they were to be cut
+	begun  int // downloads
 }
 
 // job is an export of users, with the recorded fields.
@@ -119,11 +115,10 @@ type exportField struct {
 }
 
 func newExports() exports {
-	u, err := url.Parse(defaultDownloadURL)
-	if err != nil {
-		panic(err)
+	return exports{
+		url:    &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
+		secret: []byte(rand.Text()), jobs: make(map[string]*job),
 	}
-	return exports{url: u, secret: []byte(rand.Text()), jobs: make(map[string]*job)}
 }
 
 // SetDownloadURL sets the address of downloads, whose host is not the tenant's.
@@ -297,8 +292,8 @@ func (t *Tenant) download(c *call) *reply {
 		rep.header.Set("Location", x.link(jobID, time.UnixMilli(expires), redirects-1))
 		return rep
 	}
-	cut := x.cut < t.cfg.Exports.Cut
-	x.cut++
+	cut := x.begun < t.cfg.Exports.Cut
+	x.begun++
 	return &reply{
 		status: http.StatusOK, header: http.Header{"Content-Type": {"application/octet-stream"}},
 		stream: func(w io.Writer) error { return j.write(w, t.cfg.Exports, cut) },

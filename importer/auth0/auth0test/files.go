@@ -67,13 +67,13 @@ func texts(object map[string]any, into map[string]*string) {
 	}
 }
 
-// told returns a boolean, which is a word in a CSV.
+// told returns a boolean, which in a CSV is a word, in capitals after Excel.
 func told(object map[string]any, name string, absent bool) bool {
 	switch v := object[name].(type) {
 	case bool:
 		return v
 	case string:
-		return v == "true" || v == "" && absent
+		return strings.EqualFold(v, "true") || v == "" && absent
 	}
 	return absent
 }

@@ -12,14 +12,17 @@ func TestUsersAreReadFromEitherFormat(t *testing.T) {
 	want := []auth0test.User{
 		{ID: "auth0|1", Email: "Ann@acme.com", Name: "Ann", Connection: "staff", AppMetadata: map[string]any{"nr": "7"}},
 		{ID: "waad|2", Email: "bob@acme.com", Unverified: true, Username: "bob", Phone: "+1555", Nickname: "bobby"},
+		{ID: "auth0|3"},
 	}
 	for name, file := range map[string]string{
 		"NDJSON": `{"user_id":"auth0|1","email":"Ann@acme.com","name":"Ann","identities":[{"connection":"staff"}],"app_metadata":{"nr":"7"}}
 {"user_id":"waad|2","email":"bob@acme.com","email_verified":false,"username":"bob","phone_number":"+1555","nickname":"bobby"}
+{"user_id":"auth0|3","email_verified":true}
 `,
 		"CSV": `user_id,email,email_verified,name,connection,username,phone_number,nickname,app_metadata.nr
 auth0|1,Ann@acme.com,,Ann,staff,,,,7
 waad|2,bob@acme.com,false,,,bob,+1555,bobby,
+auth0|3,,TRUE,,,,,,
 `,
 	} {
 		if got, err := auth0test.ParseUsers(strings.NewReader(file)); err != nil || !reflect.DeepEqual(got, want) {

@@ -50,9 +50,8 @@ const (
 
 // turn is what the limiters decide about one request.
 type turn struct {
-	refused    bool
-	by         string // the name of the limit that refused
-	shown      *Verdict
+	refusal    *Verdict // nil if there is none
+	shown      *Verdict // in the headers; nil if there are none
 	retryAfter string
 }
 
@@ -75,7 +74,7 @@ func (l Limits) take(class Class, now time.Time) turn {
 		if v == nil || v.OK {
 			continue
 		}
-		turn.refused, turn.by = true, v.Name
+		turn.refusal = v
 		if l.ShowRefuser {
 			turn.shown = v
 		}

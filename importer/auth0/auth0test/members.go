@@ -123,45 +123,6 @@ func (t *Tenant) listMembers(c *call) *reply {
 	return t.show(list{name: "members", order: t.visible(orgID), item: item, checkpoint: true, nextAtEnd: true}, query)
 }
 
-// unknown is the refusal of a list of ids that names what does not exist, users
-// or roles, at the given places. Its words follow those documented for an
-// invitation with unknown roles.
-func (u *Undocumented) unknown(status int, what, list string, ids []string, at []int) *reply {
-	code := "inexistent_" + what
-	if status == http.StatusBadRequest {
-		code = "invalid_body"
-	}
-	return refuse(status, code, u.Naming.message("of the specified "+what+"s do not exist", what+" does not exist", list, ids, at))
-}
-
-// message says what is wrong with the ids at the given places of a list.
-func (n Naming) message(many, one, list string, ids []string, at []int) string {
-	switch n {
-	case NameAll:
-		names := make([]string, len(at))
-		for i, place := range at {
-			names[i] = ids[place]
-		}
-		return "One or more " + many + ": " + strings.Join(names, ", ")
-	case NameFirst:
-		return "The " + one + ": " + ids[at[0]]
-	case NameIndex:
-		return fmt.Sprintf("The %s: %s[%d]", one, list, at[0])
-	}
-	return "One or more " + many
-}
-
-// places returns where in ids the condition holds.
-func places(ids []string, holds func(string) bool) []int {
-	var at []int
-	for i, id := range ids {
-		if holds(id) {
-			at = append(at, i)
-		}
-	}
-	return at
-}
-
 // roster holds the members of an organization. Tenant.mu guards it. A member
 // takes an id and two times, about 100 bytes in all.
 type roster struct {

@@ -85,13 +85,15 @@ func unlisted(id string) Organization {
 // listOrganizations is GET /organizations. It shows those that are listed; if
 // there are none, those that anybody was added to.
 func (t *Tenant) listOrganizations(c *call) *reply {
-	var ids []string
-	for _, o := range t.cfg.Organizations {
-		ids = append(ids, o.ID)
+	var order []place
+	for i, o := range t.cfg.Organizations {
+		order = append(order, place{int64(i), o.ID})
 	}
-	if ids == nil {
+	if order == nil {
 		t.mu.Lock()
-		ids = slices.Sorted(maps.Keys(t.rosters))
+		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
+			order = append(order, place{id: id}) // which more of them do not move
+		}
 		t.mu.Unlock()
 	}
 	item := func(id string) map[string]any {
@@ -100,7 +102,7 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 		}
 		return unlisted(id).body()
 	}
-	return t.show(list{name: "organizations", order: inOrder(ids), item: item, checkpoint: true}, c.URL.Query())
+	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
 }
 
 // body has the fields recorded for organizations without a branding.

@@ -36,8 +36,7 @@ type property struct {
 	schema
 }
 
-// malformed returns what is wrong with strings that the function holds for
-// malformed.
+// malformed returns a check of strings that are to have a format.
 func malformed(format string, bad func(string) bool) func(string) string {
 	return func(s string) string {
 		if bad(s) {
@@ -48,8 +47,8 @@ func malformed(format string, bad func(string) bool) func(string) string {
 }
 
 // refuse returns the refusal of a value that does not fit, in the words of the
-// validator that Auth0 uses, or nil. The names of properties must match to the
-// letter.
+// validator that Auth0 uses, or nil. The names of properties must match
+// exactly.
 func (s *schema) refuse(value any, at string) *reply {
 	if kind := typeName(value); kind != s.kind {
 		return invalidBody("Expected type "+s.kind+" but found type "+kind, at, s.description)
@@ -164,8 +163,8 @@ func typeName(v any) string {
 	return "object"
 }
 
-// readBody reads the body of a write that must fit a schema: JSON, or a form
-// with a field members for each user.
+// readBody reads the body of a write, which must fit a schema: JSON, or a form
+// with a field for each item of a list.
 func (t *Tenant) readBody(c *call, s *schema) (map[string]any, *reply) {
 	var body any
 	switch media := mediaType(c); {
@@ -199,30 +198,6 @@ func formObject(form url.Values) map[string]any {
 		object[strings.TrimSuffix(name, "[]")] = list
 	}
 	return object
-}
-
-// readIDs reads a body whose first property is a list of ids, and checks that
-// the organization exists.
-func (t *Tenant) readIDs(c *call, s *schema) ([]string, *reply) {
-	object, refused := t.readBody(c, s)
-	if refused != nil {
-		return nil, refused
-	}
-	if !t.knowsOrg(c.PathValue("org")) {
-		return nil, t.unknownOrg()
-	}
-	return stringsIn(object[s.properties[0].name]), nil
-}
-
-// stringsIn returns the strings in a JSON array.
-func stringsIn(array any) (texts []string) {
-	items, _ := array.([]any)
-	for _, item := range items {
-		if s, isString := item.(string); isString {
-			texts = append(texts, s)
-		}
-	}
-	return texts
 }
 
 // invalidBody, invalidQuery and invalidURI decorate a text of the schema

@@ -104,8 +104,8 @@ func (t *Tenant) answer(c *call) (*reply, error) {
 		return rep, nil
 	}
 	turn := t.cfg.Limits.take(c.class, t.now())
-	if turn.refused {
-		return turn.mark(limitReached(c.class, turn.by)), nil
+	if turn.refusal != nil {
+		return turn.mark(limitReached(c.class, turn.refusal.Name)), nil
 	}
 	rep, err := t.work(c)
 	if err == nil && t.showsLimits(c.class, rep.status) {

@@ -92,8 +92,6 @@ type watch struct {
 // maxCorrelationID is how much of an X-Correlation-ID the API keeps.
 const maxCorrelationID = 64
 
-func cut(s string, n int) string { return s[:min(n, len(s))] }
-
 func newWatch() watch {
 	return watch{
 		stats: Stats{Requests: make(map[Class]map[int]int)},
@@ -115,9 +113,10 @@ func (t *Tenant) arrive(c *call) {
 	if !t.cfg.KeepLog {
 		return
 	}
+	correlation := c.Header.Get("X-Correlation-ID")
 	c.entry = &Entry{
 		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path, OrgID: c.PathValue("org"),
-		CorrelationID: cut(c.Header.Get("X-Correlation-ID"), maxCorrelationID), UserAgent: c.UserAgent(),
+		CorrelationID: correlation[:min(len(correlation), maxCorrelationID)], UserAgent: c.UserAgent(),
 	}
 	if user := c.PathValue("user"); user != "" {
 		c.entry.UserIDs = []string{user}
