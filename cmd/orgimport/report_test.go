@@ -61,7 +61,7 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 		}
 		for which, want := range map[string]string{
 			"":        "stopped with exit code 143: stopped by SIGTERM",
-			"killed-": "killed, or is still going on",
+			"killed-": "does not say how the last run ended",
 		} {
 			page := pageOf(which)
 			if !strings.Contains(page, want) || !strings.Contains(page, "of 200 rows still to be attempted") || strings.Contains(page, "Every row") {

@@ -10,8 +10,8 @@ import (
 	"orgimport/report"
 )
 
-// chart is a drawing for the page: lines over time in one box. Words stand
-// beside the drawing, not in it, so that it can be stretched.
+// chart is a drawing for the page: a line over time in a box. The words are beside
+// the drawing, not in it, so that it can be stretched.
 type chart struct {
 	Title   string
 	Summary string   // what a reader without the picture needs to know
@@ -26,7 +26,7 @@ type chart struct {
 // band is a marked span of a chart.
 type band struct{ X, Width string }
 
-// legend says what a mark of a chart is.
+// legend says what a mark of a chart means.
 type legend struct{ Class, Name string }
 
 // The box a chart is drawn in. The page stretches it to its width.
@@ -68,7 +68,7 @@ func (s scale) path(points []point) string {
 	return b.String()
 }
 
-// area returns the surface below the points as path data. They have no gaps.
+// area returns the surface below points without gaps as path data.
 func (s scale) area(points []point) string {
 	if len(points) == 0 {
 		return ""
@@ -76,7 +76,7 @@ func (s scale) area(points []point) string {
 	return s.path(points) + "V" + coordinate(chartHeight) + "H" + coordinate(s.x(points[0].second)) + "Z"
 }
 
-// coordinate returns a tenth of a unit at most, for the sake of the page's size.
+// coordinate returns v in tenths of a unit, to keep the page small.
 func coordinate(v float64) string {
 	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
 }
@@ -100,8 +100,7 @@ func yLabels(top float64) []string {
 	return []string{number(top), number(top / 2), "0"}
 }
 
-// xLabels returns five times from left to right, as short as they can be told
-// apart.
+// xLabels returns five times from left to right, as short as tells them apart.
 func xLabels(from, to float64) []string {
 	layout := "15:04"
 	switch {
@@ -120,8 +119,8 @@ func xLabels(from, to float64) []string {
 	return labels
 }
 
-// number returns v as people read it: thousands apart, decimals where it has
-// some, and powers of ten for what nobody counts.
+// number returns v as people read it: with its thousands apart, its decimals if it
+// has some, and as a power of ten if it is huge.
 func number(v float64) string {
 	if v == math.Trunc(v) && v < 1e15 {
 		return report.Number(int(v))
@@ -145,24 +144,30 @@ func span(d time.Duration) string {
 	return report.Plural(int(d/(24*time.Hour)), "day")
 }
 
-// axis returns the time that the charts share: from the first to the last thing
-// that is known of the runs.
-func axis(t *timeline, c *history) (s scale) {
+// stamp returns a time in full, as the page writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// minChartSeconds is the shortest run worth a chart.
+const minChartSeconds = 5
+
+// axis returns the time that the charts share: from the first to the last known
+// moment of the runs.
+func axis(t *timeline, h *history) (s scale) {
 	if t.width != 0 {
 		s.from, s.to = float64(t.first), float64(t.last)
 	}
-	if c == nil {
+	if h == nil {
 		return s
 	}
+	from, to := seconds(h.from), seconds(h.to)
 	if t.width == 0 {
-		return scale{from: seconds(c.from), to: seconds(c.to)}
+		return scale{from: from, to: to}
 	}
-	s.from, s.to = min(s.from, seconds(c.from)), max(s.to, seconds(c.to))
-	return s
+	return scale{from: min(s.from, from), to: max(s.to, to)}
 }
 
-// membersChart draws the rows that requests settled over time; nil if there is
-// too little to see.
+// membersChart draws the rows that requests settled over time. It returns nil if
+// there is too little to see.
 func membersChart(t *timeline, axis scale) *chart {
 	if t.width == 0 || axis.to-axis.from < minChartSeconds {
 		return nil
@@ -185,8 +190,60 @@ func membersChart(t *timeline, axis scale) *chart {
 	}
 }
 
-// minChartSeconds is the shortest run that a picture says something about.
-const minChartSeconds = 5
+// rateChart draws the rate of requests. It returns nil if there is too little to
+// see.
+func (h *history) rateChart(axis scale) *chart {
+	if len(h.samples) < 2 || axis.to-axis.from < minChartSeconds {
+		return nil
+	}
+	s := axis
+	var rates []point
+	for i, sample := range h.samples {
+		rate := float64(sample.requests) / sample.length().Seconds()
+		gap := i == 0 || sample.restart
+		from, to := seconds(sample.from), seconds(sample.to)
+		if gap {
+			rates = append(rates, point{second: from, value: rate, gap: true})
+		}
+		rates = append(rates, point{second: (from + to) / 2, value: rate})
+		s.top = max(s.top, rate)
+	}
+	s.top = niceTop(s.top)
+	drawn := &chart{
+		Title: "Requests a second", Summary: h.Traffic(),
+		X: xLabels(s.from, s.to), Y: yLabels(s.top),
+		Line: s.path(rates), Bands: h.bands(s),
+		Legend: []legend{{"line", "requests a second"}},
+	}
+	if len(drawn.Bands) > 0 {
+		drawn.Legend = append(drawn.Legend, legend{"band", "waits and outages"})
+	}
+	return drawn
+}
 
-// stamp returns a time in full, as the page writes it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// bands returns the spans as they show in the drawing: those columns of it of which
+// they fill at least half. In a run of a day, a wait of a few seconds is not seen.
+func (h *history) bands(s scale) []band {
+	var filled [chartWidth]float64
+	for _, span := range h.spans {
+		from := max(0, s.x(seconds(span.from)))
+		to := min(chartWidth, s.x(seconds(span.to)))
+		for x := int(from); float64(x) < to; x++ {
+			filled[x] += min(to, float64(x+1)) - max(from, float64(x))
+		}
+	}
+	var bands []band
+	for x := 0; x < chartWidth; x++ {
+		from := x
+		for x < chartWidth && filled[x] >= 0.5 {
+			x++
+		}
+		if x > from {
+			bands = append(bands, band{X: coordinate(float64(from)), Width: coordinate(float64(x - from))})
+		}
+	}
+	return bands
+}
+
+// seconds returns t as a place on the axis.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -96,7 +96,7 @@ func TestSharesAddUp(t *testing.T) {
 
 // However many events there are, all requests and waits are counted, and what is
 // kept for the drawing is bounded and lies in it.
-func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
+func TestHistoryIsBoundedAndCountsEverything(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		c := &history{perSample: 1, waits: make(map[string]*wait)}
@@ -118,8 +118,8 @@ func TestCourseIsBoundedAndCountsEverything(t *testing.T) {
 			}
 			requests += sent
 		}
-		if c.requests != requests || c.refused != refused || c.waited != waited {
-			rt.Fatalf("%d requests, %d refused, %v waited; want %d, %d, %v", c.requests, c.refused, c.waited, requests, refused, waited)
+		if c.Requests != requests || c.Refused != refused || c.Waited != waited {
+			rt.Fatalf("%d requests, %d refused, %v waited; want %d, %d, %v", c.Requests, c.Refused, c.Waited, requests, refused, waited)
 		}
 		kept := 0
 		for _, s := range c.samples {
@@ -176,8 +176,8 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.outages != 1 || c.outageFor != tt.want {
-				t.Errorf("%d outages, %v in all; want 1, %v", c.outages, c.outageFor, tt.want)
+			if c.Outages != 1 || c.OutageFor != tt.want {
+				t.Errorf("%d outages, %v in all; want 1, %v", c.Outages, c.OutageFor, tt.want)
 			}
 		})
 	}

@@ -11,17 +11,16 @@ import (
 	"orgimport/report"
 )
 
-// failures are the rows that are not done, of which the first by their lines are
-// kept, each as it stands in the results. Their number is bounded: the page is to
-// be sent by mail, and a browser is to search them while one types.
+// failures are the rows that are not done. The first of them by line are kept, each
+// as in the results. Their number is bounded, so that the page can be mailed and a
+// browser can search it as fast as people type.
 type failures struct {
 	text   bytes.Buffer
 	writer *report.Writer // to text
-	names  []string       // of the columns behind the ten
+	names  []string       // of the columns that follow those of every results file
 	header string
 	rows   []failureRow
-	bytes  int  // that the rows take in the page
-	cut    bool // there were more
+	bytes  int // of the rows in the page
 }
 
 // failureRow is a line of the results, without its line feed.
@@ -35,18 +34,18 @@ const (
 	failureBytes = 3 << 20
 	// shownFailures is how many rows the page shows at first, and prints.
 	shownFailures = 50
-	// maxNames is how many of the columns behind the ten are shown.
+	// maxNames is how many of the columns that follow are shown.
 	maxNames = 4
 )
 
-// open begins, for results with those columns behind the ten.
+// open prepares for results in which these columns follow.
 func (f *failures) open(names []string) {
 	f.writer = report.NewWriter(&f.text, nil, names)
 	_ = f.writer.WriteHeader() // a buffer takes everything
 	f.names, f.header = names, f.take()
 }
 
-// take returns the line that was written.
+// take returns the line that was just written.
 func (f *failures) take() string {
 	defer f.text.Reset()
 	return strings.TrimSuffix(f.text.String(), "\n")
@@ -62,13 +61,12 @@ func (f *failures) add(o *importer.Outcome) {
 	}
 }
 
-// trim sorts the rows by their lines, and drops those that are too many.
+// trim sorts the rows by line, and drops those that are too many.
 func (f *failures) trim() {
 	slices.SortStableFunc(f.rows, func(a, b failureRow) int { return cmp.Compare(a.line, b.line) })
 	f.bytes = 0
 	for i, row := range f.rows {
 		if f.bytes += escapedLength(row.text); i == maxFailures || f.bytes > failureBytes {
-			f.cut = true
 			f.rows = slices.Clip(f.rows[:i])
 			f.bytes -= escapedLength(row.text)
 			return
@@ -76,7 +74,7 @@ func (f *failures) trim() {
 	}
 }
 
-// escapedLength returns how long s is at most as a string of JSON in a page.
+// escapedLength bounds the length of s as a JSON string in the page.
 func escapedLength(s string) int {
 	n := len(s) + len(`"",`)
 	for i := range len(s) {
@@ -87,11 +85,11 @@ func escapedLength(s string) int {
 	return n
 }
 
-// table is the rows that are not done, as the page has them.
+// table is the table of the rows that are not done.
 type table struct {
 	Lines []string   // of the results, the header first: what is searched, sorted and saved
-	Shown [][]string // the fields of the rows that are there at first
-	More  []column   // of the columns behind the ten, the first
+	Shown [][]string // the fields of the rows that are shown at first
+	More  []column   // the first of the columns that follow those of every results file
 }
 
 // column is a column of the results.

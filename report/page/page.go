@@ -1,5 +1,4 @@
-// Package page makes one HTML file of a results file and an event log, for
-// people.
+// Package page makes an HTML file of a results file and an event log, for people.
 package page
 
 import (
@@ -13,7 +12,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,15 +19,14 @@ import (
 	"orgimport/report"
 )
 
-// Page is what [Write] is told beside the files.
+// Page is what [Write] has to know beside the files.
 type Page struct {
 	Results string    // name of the results file, for the reader
-	Tenant  string    // empty: as the events say, if they do
 	Version string    // of the program that makes the page
 	Made    time.Time // when it is made
 
-	// Advise says what an answer of the server most likely means, and what to do
-	// about it. The status is 0 if there was none. It may be nil.
+	// Advise returns what an answer of the server most likely means, and what to
+	// do about it. The status is 0 if there was no answer. Advise may be nil.
 	Advise func(status int, code, message string) (title, do string)
 }
 
@@ -42,36 +39,29 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-// Write reads a results file, which open opens, and events if they are not nil,
-// and writes one HTML file about them that needs nothing else: it opens from a
-// mail, prints, and searches its table without the network. Its size is bounded.
-// The memory that Write takes is, too, but for some 40 bytes for each row that is
-// not done.
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"count": report.Number, "plural": report.Plural, "span": span, "stamp": stamp,
+}).Parse(pageHTML))
+
+// Write reads a results file, which open opens, and events unless they are nil, and
+// writes an HTML file about them that needs nothing else: it opens from a mail,
+// prints, and searches its table without a network. Its size is bounded, and so is
+// the memory that Write needs, but for some 40 bytes for each row that is not done.
 //
-// The file is opened twice: a run that went on and was killed leaves a second line
-// of a row, which is the one that counts.
-//
-// It returns a *[report.WrongFileError] if it is not a results file.
+// Write opens the results twice: a run that was resumed and killed leaves two lines
+// of a row, of which the second counts. It returns a *[report.WrongFileError] if
+// they are not a results file.
 func Write(w io.Writer, open func() (io.Reader, error), events io.Reader, p Page) error {
 	d, err := readTally(open)
 	if err != nil {
 		return err
 	}
-	c, err := readHistory(events)
+	h, err := readHistory(events)
 	if err != nil {
 		return err
 	}
-	page, err := template.New("page").Funcs(template.FuncMap{
-		"count": report.Number, "span": span, "stamp": stamp, "plural": report.Plural,
-	}).Parse(pageHTML)
-	if err != nil {
-		return fmt.Errorf("page: %w", err)
-	}
 	out := bufio.NewWriter(w)
-	if err := page.Execute(out, newView(d, c, p)); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	if err := out.Flush(); err != nil {
+	if err := cmp.Or(pageTemplate.Execute(out, newView(d, h, p)), out.Flush()); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
@@ -84,6 +74,7 @@ type view struct {
 	JS     template.JS
 	Policy string // Content-Security-Policy: this style, this script, nothing else
 
+	Tenant   string // empty if not known
 	Title    string
 	Lead     string // what the reader should know first
 	Rows     int
@@ -91,15 +82,15 @@ type view struct {
 	Notes    []string
 	Facts    []fact
 	Charts   []*chart
-	History  *historyView
+	History  *history
 	Causes   []causeView
-	OtherRow int // rows of causes beyond those listed
+	OtherRow int // rows of causes that are not shown
 
 	Organizations     int
 	MoreOrganizations bool
 	Failing           int
-	Largest           []organization
-	Worst             []organization
+	Largest           []*organization
+	Worst             []*organization
 
 	Table       *table
 	FailureRows int
@@ -129,55 +120,37 @@ func classOf(s importer.StatusInfo) string {
 	return "done"
 }
 
-type historyView struct {
-	Requests, Refused int
-	Waits             []wait
-	Waited            time.Duration // for the tenant's limit
-	Outages           int
-	OutageFor         time.Duration
-}
-
-type causeView struct {
-	report.Cause
-	advice
-	Said string // the message: as it was if there is only one
-	More int    // rows beside the examples
-}
-
-const (
-	maxPageCauses        = 40
-	maxPageOrganizations = 10
-	barWidth             = 1000
-)
-
-func newView(d *tally, c *history, p Page) *view {
+func newView(d *tally, h *history, p Page) *view {
 	v := &view{
 		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
 			digestOf(pageCSS), digestOf(pageJS)),
 		Organizations:     len(d.organizations),
-		MoreOrganizations: d.unnamed > 0,
-		Failing:           d.withFailures(),
-		Largest:           d.largest(maxPageOrganizations),
-		Worst:             d.failing(maxPageOrganizations),
+		MoreOrganizations: d.more,
+		Failing:           d.failing,
+		Largest:           d.top(func(o *organization) int { return o.Rows }),
+		Worst:             d.top(func(o *organization) int { return o.NotDone }),
+		Table:             d.failures.table(),
 		FailureRows:       d.counts.Failures(),
 	}
 	notAttempted := 0
-	if c != nil {
-		v.Tenant = cmp.Or(p.Tenant, c.tenant)
-		notAttempted = c.notAttempted(d.counts.Sum())
+	if h != nil {
+		v.Tenant = h.tenant
+		notAttempted = h.notAttempted(d.counts.Sum())
 	}
-	v.addUp(d, notAttempted)
-	v.headline(d.counts.Failures(), notAttempted, c)
-	v.note(d, c)
-	v.tell(d, c)
-	v.explain(d)
-	v.Table = d.failures.table()
+	v.setTerms(d, notAttempted)
+	v.setTitle(notAttempted, h)
+	v.setNotes(d, h)
+	v.setRun(d, h)
+	v.setCauses(d)
 	return v
 }
 
-// addUp sets the headline and the terms that add up.
-func (v *view) addUp(d *tally, notAttempted int) {
+// barWidth is the width of the bar in its own units.
+const barWidth = 1000
+
+// setTerms sets the totals.
+func (v *view) setTerms(d *tally, notAttempted int) {
 	v.Rows = d.counts.Sum() + notAttempted
 	x := 0.0
 	add := func(t term) {
@@ -201,13 +174,11 @@ func (v *view) addUp(d *tally, notAttempted int) {
 	}
 }
 
-// headline sets what the reader should know first. That nothing is left to do
-// is said only of a run that is known to have come to the end of its input.
-func (v *view) headline(notDone, notAttempted int, c *history) {
+// setTitle sets what the reader should know first. It says that nothing is left to
+// do only of a run that is known to have come to the end of its input.
+func (v *view) setTitle(notAttempted int, h *history) {
+	notDone := v.FailureRows
 	v.Lead = "Below is why, and what to do about each cause."
-	if notAttempted > 0 && notDone > 0 {
-		v.Lead = report.Number(notAttempted) + " more were not attempted: go on with --resume. " + v.Lead
-	}
 	switch {
 	case v.Rows == 0:
 		v.Title, v.Lead = "No rows", "The results file has no lines yet."
@@ -215,141 +186,96 @@ func (v *view) headline(notDone, notAttempted int, c *history) {
 		v.Title = "None of " + report.Plural(v.Rows, "row") + " is done"
 	case notDone > 0:
 		v.Title = report.Number(notDone) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notDone, "is", "are") + " not done"
+		if notAttempted > 0 {
+			v.Title += ", and " + report.Number(notAttempted) + " " + report.Verb(notAttempted, "was", "were") + " not attempted"
+			v.Lead = "Go on with --resume for those. Below is why the others are not done, and what to do about each cause."
+		}
+	case notAttempted == v.Rows:
+		v.Title = "None of " + report.Plural(v.Rows, "row") + " was attempted"
+		v.Lead = "Go on with --resume."
 	case notAttempted > 0:
 		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
 		v.Lead = "All the others are done. Go on with --resume."
-	case c != nil && c.finished():
+	case h != nil && h.finished():
 		v.Title = "Every row is done"
 		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
-	case c != nil:
+	case h != nil:
 		v.Title = report.Plural(v.Rows, "row") + " done so far"
-		v.Lead = "The run is not known to have come to the end of its input: go on with --resume."
+		v.Lead = "It is not known whether the run came to the end of its input: go on with --resume."
 	default:
 		v.Title = report.Plural(v.Rows, "row") + " done"
-		v.Lead = "No row of the results failed."
+		v.Lead = "No row in the results failed."
 	}
 }
 
-// note sets what limits the truth of the page.
-func (v *view) note(d *tally, c *history) {
+// setNotes sets what the page can't know.
+func (v *view) setNotes(d *tally, h *history) {
+	const uncounted = "Rows that were not attempted have no line in the results and are not counted here."
 	switch {
-	case c == nil:
-		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here. The event log tells of them: write one with --events, and give it to orgimport report.")
-	case c.rows == 0 && !c.finished():
-		v.Notes = append(v.Notes, "Rows that were not attempted have no line in the results, and so do not count here.")
+	case h == nil:
+		v.Notes = append(v.Notes, uncounted+" An event log says how many there are: run with --events FILE, and give that file to orgimport report.")
+	case h.rows == 0 && !h.finished():
+		v.Notes = append(v.Notes, uncounted)
 	}
-	if c != nil && !c.finished() {
-		v.Notes = append(v.Notes, c.ending())
+	if h != nil && !h.finished() {
+		v.Notes = append(v.Notes, h.ending())
 	}
 	if d.damaged > 0 {
-		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts their rows again.",
+		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts such rows again.",
 			report.Plural(d.damaged, "line"), report.Verb(d.damaged, "is", "are")))
 	}
 	if d.torn {
-		v.Notes = append(v.Notes, "The last line has no end and is not counted: the run was cut off, or is still going on.")
+		v.Notes = append(v.Notes, "The last line of the results is cut short and not counted: the run was killed, or it is still going on.")
 	}
 }
 
-// tell sets the history of the run: numbers and pictures.
-func (v *view) tell(d *tally, c *history) {
+// setRun sets how the run went, in facts and charts.
+func (v *view) setRun(d *tally, h *history) {
+	if h != nil {
+		v.History = h
+		v.Facts = h.facts()
+	}
+	add := func(name, value string) { v.Facts = append(v.Facts, fact{Name: name, Value: value}) }
 	if !d.first.IsZero() {
 		length := d.last.Sub(d.first)
-		v.Facts = append(v.Facts, fact{Name: "First answer", Value: stamp(d.first)}, fact{Name: "Last answer", Value: stamp(d.last)}, fact{Name: "Between them", Value: span(length)})
+		add("First answer", stamp(d.first))
+		add("Last answer", stamp(d.last))
+		add("Between them", span(length))
 		if members := d.members.total(); length >= minChartSeconds*time.Second && members > 0 {
-			v.Facts = append(v.Facts, fact{Name: "Rows a second", Value: number(rounded(float64(members) / length.Seconds()))})
+			add("Rows a second", number(rounded(float64(members)/length.Seconds())))
 		}
 	}
-	axis := axis(&d.members, c)
+	axis := axis(&d.members, h)
 	if chart := membersChart(&d.members, axis); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
-	if c == nil {
+	if h == nil {
 		return
 	}
-	v.Facts = append(c.facts(), v.Facts...)
-	if chart := c.rateChart(axis); chart != nil {
+	if chart := h.rateChart(axis); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
-	v.Facts = append(v.Facts, fact{Name: "The tenant's limit", Value: limitOf(c)})
-	if c.reads > 0 {
-		saved := report.Plural(c.reads, "request")
-		if c.saved > 0 {
-			saved += ", which saved " + report.Number(c.saved) + " others"
+	add("The tenant's limit", h.limit())
+	if h.reads > 0 {
+		saved := report.Plural(h.reads, "request")
+		if h.saved > 0 {
+			saved += ", which saved " + report.Number(h.saved) + " others"
 		}
-		v.Facts = append(v.Facts, fact{Name: "Look-ups", Value: saved})
+		add("Look-ups", saved)
 	}
-	if c.starts > 1 {
-		v.Facts = append(v.Facts, fact{Name: "Runs", Value: report.Number(c.starts)})
-	}
-	v.History = &historyView{
-		Requests: c.requests, Refused: c.refused, Waits: c.reasons(), Waited: c.waited,
-		Outages: c.outages, OutageFor: c.outageFor,
+	if h.starts > 1 {
+		add("Runs", report.Number(h.starts))
 	}
 }
 
-// ending says how a run ended that did not come to the end of its input.
-func (c *history) ending() string {
-	if c.end == nil {
-		return "The last run was killed, or is still going on: its event log has no end."
-	}
-	text := fmt.Sprintf("The last run was stopped with exit code %d", c.end.ExitCode)
-	if c.end.Message != "" {
-		text += ": " + report.Shorten(c.end.Message)
-	}
-	return text + "."
-}
-
-// facts says which run it was.
-func (c *history) facts() []fact {
-	code := "none: killed, or still going on"
-	if c.end != nil {
-		code = strconv.Itoa(c.end.ExitCode)
-	}
-	facts := []fact{
-		{Name: "Command", Value: report.Shorten(c.first.Command), Long: true},
-		{Name: "Input", Value: report.Shorten(c.first.Input)},
-		{Name: "Version", Value: report.Shorten(c.first.Version)},
-		{Name: "Exit code", Value: code},
-	}
-	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
-}
-
-// limitOf says whether the tenant's limit was felt. How many requests a second it
-// allows no answer says, so nothing is said of that.
-func limitOf(c *history) string {
-	switch {
-	case !c.bound:
-		return "not reached"
-	case c.bucket == 0:
-		return "reached"
-	}
-	return "reached; " + report.Plural(c.bucket, "request") + " at once"
-}
-
-// explain sets the causes with what to do about them.
-func (v *view) explain(d *tally) {
-	v.OtherRow = v.FailureRows
-	for _, c := range d.causes.Sorted() {
-		if len(v.Causes) == maxPageCauses {
-			break
-		}
-		said := c.Message
-		if c.Rows == 1 {
-			said = c.Examples[0].Message
-		}
-		v.Causes = append(v.Causes, causeView{Cause: c, advice: v.advise(c), Said: said, More: c.Rows - len(c.Examples)})
-		v.OtherRow -= c.Rows
-	}
-}
-
-// digestOf returns the hash by which a Content-Security-Policy allows a text.
+// digestOf returns the hash that allows text in a Content-Security-Policy.
 func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// shares returns what share of all each number is. The decimals are rounded so
-// that they add up to 100, and nothing is called 0 % or 100 % unless it is.
+// shares returns the share of each number in their sum. They are rounded so that
+// they add up to 100 %, and nothing is called 0 % or 100 % unless it is.
 func shares(numbers []int) []string {
 	if len(numbers) == 0 {
 		return nil
@@ -386,7 +312,7 @@ func shares(numbers []int) []string {
 	return texts
 }
 
-// rounded returns v with a decimal where that is of use.
+// rounded returns v rounded to a tenth, or to a whole number from 100 on.
 func rounded(v float64) float64 {
 	if v >= 100 {
 		return math.Round(v)

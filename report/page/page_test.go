@@ -112,7 +112,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 	}{
 		{"no file yet", "", nil, []string{"No rows", "has no lines yet"}},
 		{"header alone", header + "\n", nil, []string{"No rows"}},
-		{"all done, for all that is known", results(t, nil, added), nil, []string{"1 row done No row of the results failed.", "added 1 100 %", "Rows that were not attempted have no line"}},
+		{"all done, for all that is known", results(t, nil, added), nil, []string{"1 row done No row in the results failed.", "added 1 100 %", "Rows that were not attempted have no line"}},
 		{"all done", results(t, nil, added), []report.Event{start, rows(1), stop}, []string{
 			"Every row is done 1 row, and nothing is left to do.", "Run of orgimport on acme.eu.auth0.com",
 			"Command orgimport import members.csv Input members.csv Version v1.2.3 Exit code 0",
@@ -123,16 +123,17 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"stopped", results(t, nil, added), []report.Event{start, rows(10), stopped}, []string{
 			"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "The last run was stopped with exit code 130: stopped by SIGINT.",
 		}},
-		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done", "8 more were not attempted"}},
+		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done, and 8 were not attempted"}},
 		{"stopped, and there are lines of rows that are gone", results(t, nil, added, added, added), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
 		{"stopped at a pipe", results(t, nil, added), []report.Event{start, {Time: noon, Kind: report.EventStop, ExitCode: 10}}, []string{
-			"1 row done so far", "not known to have come to the end of its input", "Rows that were not attempted have no line",
+			"1 row done so far", "It is not known whether the run came to the end of its input", "Rows that were not attempted have no line",
 		}},
-		{"killed", results(t, nil, added), []report.Event{start, rows(10)}, []string{"9 of 10 rows still to be attempted", "killed, or is still going on", "Exit code none"}},
-		{"killed early", results(t, nil, added), []report.Event{start}, []string{"1 row done so far", "killed, or is still going on"}},
+		{"stopped before the first row", header + "\n", []report.Event{start, rows(10), stopped}, []string{"None of 10 rows was attempted Go on with --resume."}},
+		{"killed", results(t, nil, added), []report.Event{start, rows(10)}, []string{"9 of 10 rows still to be attempted", "The event log does not say how the last run ended", "Exit code not known"}},
+		{"killed early", results(t, nil, added), []report.Event{start}, []string{"1 row done so far", "killed or interrupted twice, or it is still going on"}},
 		{"killed after the last row", results(t, nil, added), []report.Event{start, rows(1)}, []string{"1 row done so far"}},
 		{"killed after a run that was done", results(t, nil, added), []report.Event{start, rows(1), stop, start}, []string{"1 row done so far"}},
-		{"damaged", results(t, nil, added) + "x\n2,org", nil, []string{"1 line of the results could not be read and is not counted", "The last line has no end"}},
+		{"damaged", results(t, nil, added) + "x\n2,org", nil, []string{"1 line of the results could not be read and is not counted", "The last line of the results is cut short"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -344,7 +345,7 @@ func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := text(render(t, file.String(), ""))
-	for _, want := range []string{"More than 100,000 organizations, none with rows that are not done. Only so many are told apart here", "Largest Organization Rows org_0 2"} {
+	for _, want := range []string{"More than 100,000 organizations, none with rows that are not done. The rows of further ones are not counted below", "Largest Organization Rows org_0 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
@@ -412,7 +413,7 @@ func TestPageIsBounded(t *testing.T) {
 		t.Errorf("the page has %d bytes", html.Len())
 	}
 	shown := strings.Count(html.String(), `oi-2`) - 50 // which have rows in the table
-	if want := fmt.Sprintf("These are %s of 3,000 rows, the first by their lines.", report.Number(shown)); shown <= 0 || !strings.Contains(html.String(), want) {
+	if want := fmt.Sprintf("These are the first %s of 3,000 rows, by line.", report.Number(shown)); shown <= 0 || !strings.Contains(html.String(), want) {
 		t.Errorf("%d rows are shown, and the page does not say %q", shown, want)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"orgimport/report"
 )
 
-// tally is what a page needs of a results file, in memory that is bounded for
-// a file of any length.
+// tally is what the page shows of a results file, in memory that is bounded for a
+// file of any length.
 type tally struct {
 	counts  report.Counts
 	damaged int
@@ -24,22 +24,27 @@ type tally struct {
 	causes      report.Causes
 
 	organizations map[string]*organization
-	unnamed       int // rows of organizations beyond maxOrganizations
+	more          bool // there are more than maxOrganizations
+	failing       int  // organizations with rows that are not done
 
 	failures failures
 }
 
-// organization is how many rows an organization has, and how many of them are
-// not in.
+// organization is how many rows an organization has, and how many of them are not
+// done.
 type organization struct {
-	ID    string
-	Rows  int
-	NotIn int
+	ID      string
+	Rows    int
+	NotDone int
 }
 
-// maxOrganizations bounds the memory for them, to about 20 MB. It is also how
-// many a tenant may have unless Auth0 raised it.
-const maxOrganizations = 100_000
+const (
+	// maxOrganizations bounds the memory for them, to about 20 MB. It is also how
+	// many a tenant may have unless Auth0 raised it.
+	maxOrganizations = 100_000
+	// maxPageOrganizations is how many of them the page shows.
+	maxPageOrganizations = 10
+)
 
 // readTally reads a results file.
 func readTally(open func() (io.Reader, error)) (*tally, error) {
@@ -78,8 +83,8 @@ func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
 	return report.NewReader(in)
 }
 
-// replacedLines returns which outcomes, counted from 0, a later one of the same
-// row replaces: of a row that was not done and was tried again.
+// replacedLines returns which outcomes, counted from 0, a later one replaces: those
+// of rows that were not done and were tried again.
 func replacedLines(r *report.Reader) (map[int]bool, error) {
 	replaced := make(map[int]bool)
 	open := make(map[uint64]int)
@@ -105,8 +110,8 @@ func replacedLines(r *report.Reader) (map[int]bool, error) {
 
 func (d *tally) add(o *importer.Outcome) {
 	d.counts[o.Status]++
-	notIn := o.Status.Failure()
-	d.organize(o.Row.OrgID, notIn)
+	notDone := o.Status.Failure()
+	d.organize(o.Row.OrgID, notDone)
 	if o.HTTPStatus != 0 {
 		if d.first.IsZero() || o.Time.Before(d.first) {
 			d.first = o.Time
@@ -118,20 +123,20 @@ func (d *tally) add(o *importer.Outcome) {
 	if o.Attempts > 0 && o.Status.Settled() {
 		d.members.add(o.Time.Unix())
 	}
-	if notIn {
+	if notDone {
 		d.causes.Add(o)
 		d.failures.add(o)
 	}
 }
 
-func (d *tally) organize(id string, notIn bool) {
+func (d *tally) organize(id string, notDone bool) {
 	if id == "" {
 		return
 	}
 	org := d.organizations[id]
 	if org == nil {
 		if len(d.organizations) == maxOrganizations {
-			d.unnamed++
+			d.more = true
 			return
 		}
 		org = &organization{ID: strings.Clone(report.Shorten(id))}
@@ -142,45 +147,27 @@ func (d *tally) organize(id string, notIn bool) {
 		d.organizations[key] = org
 	}
 	org.Rows++
-	if notIn {
-		org.NotIn++
+	if notDone {
+		if org.NotDone == 0 {
+			d.failing++
+		}
+		org.NotDone++
 	}
 }
 
-// largest returns the organizations with the most rows.
-func (d *tally) largest(n int) []organization {
-	return d.top(n, func(o organization) int { return o.Rows })
-}
-
-// failing returns the organizations with the most rows that are not in.
-func (d *tally) failing(n int) []organization {
-	return d.top(n, func(o organization) int { return o.NotIn })
-}
-
-// top returns the n organizations with the highest number, if it is not 0.
-func (d *tally) top(n int, number func(organization) int) []organization {
-	var top []organization
+// top returns the organizations with the highest number, unless it is 0.
+func (d *tally) top(number func(*organization) int) []*organization {
+	var top []*organization
 	for _, org := range d.organizations {
-		if number(*org) == 0 {
+		if number(org) == 0 {
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(top, *org, func(a, b organization) int {
+		at, _ := slices.BinarySearchFunc(top, org, func(a, b *organization) int {
 			return cmp.Or(cmp.Compare(number(b), number(a)), cmp.Compare(a.ID, b.ID))
 		})
-		if at < n {
-			top = slices.Insert(top[:min(len(top), n-1)], at, *org)
+		if at < maxPageOrganizations {
+			top = slices.Insert(top[:min(len(top), maxPageOrganizations-1)], at, org)
 		}
 	}
 	return top
-}
-
-// withFailures returns how many organizations have rows that are not in.
-func (d *tally) withFailures() int {
-	n := 0
-	for _, org := range d.organizations {
-		if org.NotIn > 0 {
-			n++
-		}
-	}
-	return n
 }

@@ -1,0 +1,75 @@
+package page
+
+import (
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// maxPageCauses is how many causes the page shows.
+const maxPageCauses = 40
+
+// causeView is a cause as the page shows it.
+type causeView struct {
+	report.Cause
+	advice
+	Said string // the message, as it was if there is only one row
+	More int    // rows beside the examples
+}
+
+// advice is what to do about a cause.
+type advice struct {
+	Title string // what it most likely is, in a few words
+	Do    string
+}
+
+// advise returns what to do about a cause. Page.Advise knows what the answers of
+// the server mean.
+func (p *Page) advise(c report.Cause) advice {
+	switch {
+	case c.Status == importer.Sending:
+		return advice{"The run ended while the request was under way", "It is not known whether it was done. Go on with --resume: the next run finds out, as far as it can be found out."}
+	case c.Status == importer.Rejected:
+		return adviseRejected(c.Code)
+	case p.Advise != nil:
+		title, do := p.Advise(c.HTTPStatus, c.Code, c.Message)
+		return advice{title, do}
+	}
+	return advice{"Refused", "Look the request up in the tenant's logs by its correlation id."}
+}
+
+// adviseRejected returns what to do about rows that were never sent, by error code.
+func adviseRejected(code string) advice {
+	switch code {
+	case importer.CodeUserNotFound:
+		return advice{"The tenant has no such user", "Look for a spelling mistake, a user who was deleted, or one of another tenant. Create the user first, then run again with --resume."}
+	case importer.CodeUserAmbiguous:
+		return advice{"Several users have the same key", "The message names some of them. Give the row a connection, or the id of the right user."}
+	case importer.CodeEmailUnverified:
+		return advice{"The e-mail address is not verified", "Anybody can sign up with the address of somebody else. Have the user verify it, give the user's id, or accept such users with --allow-unverified."}
+	case importer.CodeConnectionNotFound:
+		return advice{"The tenant has no such connection", "Connections are named as in the dashboard. Correct the name in the input."}
+	case importer.CodeOrgNotFound:
+		return advice{"The tenant has no such organization", "Look for a spelling mistake, or an organization of another tenant. One wrong name rejects all the rows that have it."}
+	case importer.CodeOrgAmbiguous:
+		return advice{"Several organizations have the same key", "The message names some of them. Give the id of the right one."}
+	case importer.CodeRowUnreadable:
+		return advice{"The row can't be read with certainty", "The message of each row shows what is in the file: often an empty cell, a quote without its partner, or a comma in a value that is not in quotes. Correct the row in the input; nothing was sent for it."}
+	}
+	return advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."}
+}
+
+// setCauses sets the causes, with what to do about them.
+func (v *view) setCauses(d *tally) {
+	v.OtherRow = v.FailureRows
+	for _, c := range d.causes.Sorted() {
+		if len(v.Causes) == maxPageCauses {
+			return
+		}
+		said := c.Message
+		if c.Rows == 1 {
+			said = c.Examples[0].Message
+		}
+		v.Causes = append(v.Causes, causeView{Cause: c, advice: v.advise(c), Said: said, More: c.Rows - len(c.Examples)})
+		v.OtherRow -= c.Rows
+	}
+}
