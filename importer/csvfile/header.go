@@ -33,7 +33,7 @@ func (t *Table) openHeader() error {
 	line, window := t.lines.start, t.lines.window()
 	if isDrawn(window) {
 		return &InputError{
-			Line: line, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
+			line: line, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
 			hint: "have it written as CSV: psql --csv, or mysql --batch",
 		}
 	}
@@ -55,7 +55,7 @@ func (t *Table) openHeader() error {
 		}
 		input = cmp.Or(better, input)
 	}
-	input.Line = line
+	input.line = line
 	return input
 }
 

@@ -9,10 +9,7 @@ import (
 // InputError says why a file can't be read, or not any further. Every error of
 // [Open] is one, and every error of the range of [Table.Rows].
 type InputError struct {
-	// Line is the physical line of the input that the error is about, counted
-	// from 1; 0 if it is about the whole file.
-	Line int
-
+	line int // of the input; 0: the error is about the whole file
 	text string
 	hint string
 	err  error // of the underlying reader
@@ -38,8 +35,8 @@ func (e *InputError) Error() string {
 	if e.err != nil {
 		text += ": " + e.err.Error()
 	}
-	if e.Line > 0 {
-		return fmt.Sprintf("line %d: %s", e.Line, text)
+	if e.line > 0 {
+		return fmt.Sprintf("line %d: %s", e.line, text)
 	}
 	return text
 }
@@ -53,7 +50,7 @@ func (e *InputError) Unwrap() error { return e.err }
 // unreadable returns the error of a file whose end can't be reached.
 func (t *Table) unreadable(err error) error {
 	e := unreadable(t.text.compression, err)
-	e.Line = t.lines.start
+	e.line = t.lines.start
 	if last := t.lines.start - 1; last > 0 {
 		e.text += fmt.Sprintf(", after line %d", last)
 	}
