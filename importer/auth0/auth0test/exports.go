@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// Exports is how the tenant exports its users. Most of it is not documented; the
-// zero value is a choice.
+// Exports says how the tenant exports its users. Most of it is not documented;
+// the zero value is a choice.
 type Exports struct {
 	// Duration is how long a job takes. 0 means that it is done at once.
 	Duration time.Duration
@@ -250,7 +250,7 @@ func (t *Tenant) job(c *call) *reply {
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // link returns a signed link to a download, in the shape reported of real ones,
-// which is redirected so many times first.
+// which is redirected so often first.
 func (x *exports) link(jobID string, expires time.Time, redirects int) string {
 	u := *x.url
 	u.Path = "/" + jobID + "/users.json.gz"

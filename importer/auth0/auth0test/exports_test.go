@@ -19,7 +19,7 @@ import (
 
 const exportJob = "/api/v2/jobs/users-exports"
 
-// three users, the second of whom has capitals and less than the others.
+// three returns three users. The second has an address with capitals.
 func three() []auth0test.User {
 	return []auth0test.User{
 		{ID: "auth0|1", Email: "ann@acme.com", Connection: "staff", AppMetadata: map[string]any{"hr": map[string]any{"nr": 7}}},
@@ -53,7 +53,7 @@ func create(t *testing.T, tenant *auth0test.Tenant, body string) jobState {
 	return j
 }
 
-// download returns what a link leads to, and the error that ended it.
+// download follows a link and returns the users, and the error that ended them.
 func download(t *testing.T, tenant http.RoundTripper, link string, header ...string) (status int, users string, err error) {
 	t.Helper()
 	req := request(t, "GET", link, "")
@@ -114,8 +114,8 @@ func TestUsersAreExported(t *testing.T) {
 	}
 }
 
-// A job takes its time, tells how long if it is to, and gives a new link with
-// every look, which works for a minute and not when it was changed.
+// A job takes its time and, if TimeLeft is set, says how much is left. Every GET
+// of it has a new link, which works for a minute, unless it was changed.
 func TestAJobAndItsLinkTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{Users: three(), Exports: auth0test.Exports{Duration: time.Minute, TimeLeft: true}})
@@ -197,7 +197,7 @@ func TestADownloadWantsNoToken(t *testing.T) {
 	}
 }
 
-// Downloads that are cut have the first half of the users, over a socket and
+// A download that is cut has the first half of the users, over a socket and
 // without one, compressed or not.
 func TestADownloadIsCut(t *testing.T) {
 	for _, plain := range []bool{false, true} {
@@ -233,8 +233,9 @@ func TestALinkLeadsToAnother(t *testing.T) {
 	}
 }
 
-// Who signs up after a job was made is not in it, and a reader may go away.
-func TestAnExportIsOfItsTime(t *testing.T) {
+// Users who sign up after a job was made are not in it, and a reader may stop
+// early.
+func TestAnExportIsASnapshot(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{Users: auth0test.MakeUsers(10_000)})
 	link := state(t, tenant, create(t, tenant, "").ID).Location
 	tenant.AddUsers(three()...)
@@ -248,7 +249,7 @@ func TestAnExportIsOfItsTime(t *testing.T) {
 	resp.Body.Close()
 }
 
-func TestAnExportThatMakesNoSenseIsRefused(t *testing.T) {
+func TestAnInvalidExportIsRefused(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{Users: three()})
 	var got []int
 	for _, body := range []string{

@@ -14,7 +14,7 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// Where a fact is from.
+// Sources of facts.
 const (
 	recorded   = "recorded"   // an answer of the real API, there or on a sibling endpoint
 	documented = "documented" // its documentation
@@ -83,16 +83,16 @@ var facts = []fact{
 	{name: "members of an unknown organization", source: inferred, method: "POST", path: "/api/v2/organizations/org_XXXXXXXXXXXXXXXX/members",
 		body: `{"members":["auth0|ann"]}`, status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`},
-	{name: "too long an organization id", source: inferred, method: "POST", path: "/api/v2/organizations/" + strings.Repeat("x", 51) + "/members",
+	{name: "an organization id that is too long", source: inferred, method: "POST", path: "/api/v2/organizations/" + strings.Repeat("x", 51) + "/members",
 		body: `{"members":["auth0|ann"]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Path validation error: 'String is too long (51 chars), maximum 50' on property id (Organization identifier).","errorCode":"invalid_uri"}`},
 	{name: "no members", source: inferred, method: "POST", path: members, body: `{"members":[]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Array is too short (0), minimum 1' on property members (List of user IDs to add to the organization as members).","errorCode":"invalid_body"}`},
 	{name: "members misspelt", source: inferred, method: "POST", path: members, body: `{"Members":["auth0|ann"]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Missing required property: members'.","errorCode":"invalid_body"}`},
-	{name: "a member that is no string", source: inferred, method: "POST", path: members, body: `{"members":["auth0|ann",{}]}`, status: 400,
+	{name: "a member that is not a string", source: inferred, method: "POST", path: members, body: `{"members":["auth0|ann",{}]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Expected type string but found type object' on property members[1].","errorCode":"invalid_body"}`},
-	{name: "members that are no array", source: inferred, method: "POST", path: members, body: `{"members":"auth0|ann"}`, status: 400,
+	{name: "members that are not an array", source: inferred, method: "POST", path: members, body: `{"members":"auth0|ann"}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Expected type array but found type string' on property members (List of user IDs to add to the organization as members).","errorCode":"invalid_body"}`},
 	{name: "no members to remove", source: inferred, method: "DELETE", path: members, body: `{"members":[]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Array is too short (0), minimum 1' on property members (List of user IDs to remove from the organization).","errorCode":"invalid_body"}`},
@@ -116,20 +116,20 @@ var facts = []fact{
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Requesting page 10 exceeds the allowed maximum of 1000 records. To fetch results beyond 1000, use the checkpoint pagination method.","errorCode":"invalid_paging"}`},
 
 	// Roles.
-	{name: "roles are given to who is not a member yet", source: recorded, method: "POST", path: members + "/auth0%7Cann/roles",
+	{name: "roles are given to a user who is not a member yet", source: recorded, method: "POST", path: members + "/auth0%7Cann/roles",
 		body: `{"roles":["rol_1234567890abcdef"]}`, status: 204, limits: true},
-	{name: "roles that the member has not are taken", source: recorded, method: "DELETE", path: members + "/auth0%7Cann/roles",
+	{name: "roles that the member does not have are taken", source: recorded, method: "DELETE", path: members + "/auth0%7Cann/roles",
 		body: `{"roles":["rol_1234567890abcdef"]}`, status: 204, limits: true},
 	{name: "an unknown role", source: inferred, method: "POST", path: members + "/auth0%7Cann/roles", body: `{"roles":["rol_XXXXXXXXXXXXXXXX"]}`, status: 400,
 		config: func(c *auth0test.Config) { c.Undocumented.Naming = auth0test.NameAll },
 		answer: `{"statusCode":400,"error":"Bad Request","message":"One or more of the specified roles do not exist: rol_XXXXXXXXXXXXXXXX","errorCode":"invalid_body"}`},
 	{name: "no roles", source: inferred, method: "POST", path: members + "/auth0%7Cann/roles", body: `{"roles":[]}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Array is too short (0), minimum 1' on property roles (List of roles IDs to associated with the user).","errorCode":"invalid_body"}`},
-	{name: "more than roles", source: documented, method: "POST", path: members + "/auth0%7Cann/roles", body: `{"roles":["rol_1234567890abcdef"],"x":1}`, status: 400,
+	{name: "roles and another property", source: documented, method: "POST", path: members + "/auth0%7Cann/roles", body: `{"roles":["rol_1234567890abcdef"],"x":1}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Additional properties not allowed: x'.","errorCode":"invalid_body"}`},
 	{name: "roles for an unknown user", source: documented, method: "POST", path: members + "/auth0%7Cnobody/roles", body: `{"roles":["rol_1234567890abcdef"]}`, status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"The user does not exist.","errorCode":"inexistent_user"}`},
-	{name: "roles of who is not a member", source: reported, method: "GET", path: members + "/auth0%7Cann/roles", status: 404,
+	{name: "roles of a user who is not a member", source: reported, method: "GET", path: members + "/auth0%7Cann/roles", status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"The user does not exist.","errorCode":"inexistent_user"}`},
 	{name: "the tenant's roles", source: recorded, method: "GET", path: "/api/v2/roles?include_totals=true&per_page=100", status: 200, limits: true,
 		answer: `{"roles":[{"id":"rol_1234567890abcdef","name":"Admin","description":"All of it"},{"id":"rol_of_acme","name":"Admin","description":"","type":"organization"}],"start":0,"limit":100,"total":2}`},
@@ -159,7 +159,7 @@ var facts = []fact{
 	{name: "an invitation of nobody", source: inferred, method: "POST", path: org + "/invitations",
 		body: `{"inviter":{"name":"Eve"},"invitee":{},"client_id":"app"}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Missing required property: email' on property invitee.","errorCode":"invalid_body"}`},
-	{name: "an invitation of what is no address", source: inferred, method: "POST", path: org + "/invitations",
+	{name: "an invitation of something that is not an address", source: inferred, method: "POST", path: org + "/invitations",
 		body: `{"inviter":{"name":"Eve"},"invitee":{"email":"ann"},"client_id":"app"}`, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Object didn't pass validation for format email: ann' on property invitee.email (The invitee's email).","errorCode":"invalid_body"}`},
 
@@ -176,7 +176,7 @@ var facts = []fact{
 		answer: `{"id":"org_Xv5L7r2fE2PVMuW9","name":"acme","display_name":"Acme"}`},
 	{name: "an organization by an unknown name", source: recorded, method: "GET", path: "/api/v2/organizations/name/nobody", status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`},
-	{name: "an id is no name", source: inferred, method: "GET", path: "/api/v2/organizations/name/org_Xv5L7r2fE2PVMuW9", status: 404,
+	{name: "an id is not a name", source: inferred, method: "GET", path: "/api/v2/organizations/name/org_Xv5L7r2fE2PVMuW9", status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`},
 	{name: "an unknown user", source: recorded, method: "GET", path: "/api/v2/users/auth0%7C63d17c4ba030f2d4279f2c54", status: 404,
 		answer: `{"statusCode":404,"error":"Not Found","message":"The user does not exist.","errorCode":"inexistent_user"}`},
@@ -184,7 +184,7 @@ var facts = []fact{
 		answer: `{"user_id":"auth0|ann","email":"ann@example.com"}`},
 	{name: "an address of two users", source: recorded, method: "GET", path: "/api/v2/users-by-email?email=ann%40example.com&fields=user_id",
 		status: 200, limits: true, answer: `[{"user_id":"auth0|ann"},{"user_id":"samlp|corp|ann"}]`},
-	{name: "an address in other letters", source: documented, method: "GET", path: "/api/v2/users-by-email?email=bob%40example.com",
+	{name: "an address with other capitals", source: documented, method: "GET", path: "/api/v2/users-by-email?email=bob%40example.com",
 		status: 200, limits: true, answer: `[]`},
 	{name: "a user who is not verified", source: documented, method: "GET", path: "/api/v2/users/auth0%7Cnew?fields=email_verified,username,phone_number,identities,app_metadata",
 		status: 200, limits: true, answer: `{"email_verified":false,"username":"new","phone_number":"+15550100","app_metadata":{"employee":"17"},` +
@@ -205,7 +205,7 @@ var facts = []fact{
 	// Tokens.
 	{name: "no token", source: recorded, method: "POST", path: members, headers: map[string]string{"Authorization": ""}, status: 401,
 		answer: `{"statusCode":401,"error":"Unauthorized","message":"Missing authentication"}`},
-	{name: "no JWT", source: reported, method: "POST", path: members, headers: map[string]string{"Authorization": "Bearer abc"}, status: 400,
+	{name: "a token that is not a JWT", source: reported, method: "POST", path: members, headers: map[string]string{"Authorization": "Bearer abc"}, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
 	{name: "another scheme", source: reported, method: "POST", path: members, headers: map[string]string{"Authorization": "Basic eDp5"}, status: 400,
 		answer: `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
@@ -215,7 +215,7 @@ var facts = []fact{
 	{name: "a token that has expired", source: reported, method: "POST", path: members,
 		config: func(c *auth0test.Config) { c.TokenLifetime = -time.Second }, status: 401,
 		answer: `{"statusCode":401,"error":"Unauthorized","message":"Expired token received for JSON Web Token validation","attributes":{"error":"Expired token received for JSON Web Token validation"}}`},
-	{name: "a token is given out", source: recorded, method: "POST", path: tokens, contentType: "application/json",
+	{name: "a token is issued", source: recorded, method: "POST", path: tokens, contentType: "application/json",
 		body:   `{"grant_type":"client_credentials","client_id":"app","client_secret":"s3cret","audience":"https://acme.eu.auth0.com/api/v2/"}`,
 		status: 200, answer: `{"access_token":"…","expires_in":86400,"scope":"…","token_type":"Bearer"}`},
 	{name: "a token for a form", source: documented, method: "POST", path: tokens, contentType: "application/json",
@@ -244,7 +244,7 @@ var facts = []fact{
 		answer: `{"statusCode":429,"error":"Too Many Requests","message":"Endpoint limit has been reached","errorCode":"too_many_requests"}`},
 }
 
-// empty is a limit with nothing left for a minute.
+// empty is a limit without a permission for a minute.
 func empty(name string) auth0test.Limits {
 	limit := auth0test.Limit{Size: 20, Per: 1, Interval: time.Minute, StartEmpty: true}
 	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{auth0test.WriteMembers: auth0test.NewLimiter(name, limit)}}
@@ -274,7 +274,7 @@ func (f fact) tenant() *auth0test.Tenant {
 	return auth0test.New(cfg)
 }
 
-// check makes the request of a fact.
+// check makes the request and compares the answer.
 func (f fact) check(t *testing.T, tenant *auth0test.Tenant, transport http.RoundTripper, address string) {
 	t.Helper()
 	req := request(t, f.method, address+f.path, f.body)

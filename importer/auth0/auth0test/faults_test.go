@@ -30,7 +30,7 @@ func together(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// faulty does the same with each request.
+// faulty is a tenant with the same fault for every request.
 func faulty(f auth0test.Fault) *auth0test.Tenant {
 	return auth0test.New(auth0test.Config{NoAuth: true, Fault: func(*http.Request, int) auth0test.Fault { return f }})
 }
@@ -48,12 +48,12 @@ var cuts = []struct {
 	{"refused", auth0test.Fault{Cut: auth0test.Refuse}, syscall.ECONNREFUSED, syscall.ECONNRESET, nil},
 }
 
-func TestConnectionIsCutWithoutASocket(t *testing.T) {
+func TestConnectionIsCut(t *testing.T) {
 	for _, c := range cuts {
-		t.Run(c.name, func(t *testing.T) {
-			tenant := faulty(c.fault)
-			if _, err := try(t, tenant, "POST", members, bodyOf("a|1"), nil); !errors.Is(err, c.direct) {
-				t.Errorf("error %v, want %v", err, c.direct)
+		check := func(t *testing.T, tenant *auth0test.Tenant, transport http.RoundTripper, address string, want error) {
+			t.Helper()
+			if _, err := transport.RoundTrip(request(t, "POST", address+members, bodyOf("a|1"))); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
 			}
 			if got := tenant.Members(orgID); !slices.Equal(got, c.members) {
 				t.Errorf("members %q, want %q", got, c.members)
@@ -61,23 +61,16 @@ func TestConnectionIsCutWithoutASocket(t *testing.T) {
 			if got := tenant.Stats().Count(auth0test.WriteMembers, 0); got != 1 {
 				t.Errorf("%d requests without an answer, want 1", got)
 			}
-		})
-	}
-}
-
-func TestConnectionIsCutOverASocket(t *testing.T) {
-	for _, c := range cuts {
+		}
 		t.Run(c.name, func(t *testing.T) {
+			tenant := faulty(c.fault)
+			check(t, tenant, tenant, "https://acme.eu.auth0.com", c.direct)
+		})
+		t.Run(c.name+", over a socket", func(t *testing.T) {
 			tenant := faulty(c.fault)
 			server := httptest.NewServer(tenant)
 			defer server.Close()
-			_, err := server.Client().Post(server.URL+members, "application/json", strings.NewReader(bodyOf("a|1")))
-			if !errors.Is(err, c.socket) {
-				t.Errorf("error %v, want %v", err, c.socket)
-			}
-			if got := tenant.Members(orgID); !slices.Equal(got, c.members) {
-				t.Errorf("members %q, want %q", got, c.members)
-			}
+			check(t, tenant, server.Client().Transport, server.URL, c.socket)
 		})
 	}
 }
@@ -147,7 +140,7 @@ func TestHookSeesTheRequestAndItsNumber(t *testing.T) {
 	}
 }
 
-func TestChancesAreRepeatable(t *testing.T) {
+func TestSharesAreRepeatable(t *testing.T) {
 	run := func(seed uint64) (statuses []int) {
 		tenant := auth0test.New(auth0test.Config{NoAuth: true, Seed: seed, Incidents: []auth0test.Incident{
 			{Share: 0.3, Fault: auth0test.Fault{Status: 503}},

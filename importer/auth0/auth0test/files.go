@@ -17,7 +17,7 @@ import (
 func ParseUsers(r io.Reader) ([]User, error) {
 	var users []User
 	err := readObjects(r, func(object map[string]any) error {
-		u := User{Unverified: !told(object, "email_verified", true)}
+		u := User{Unverified: !boolean(object, "email_verified", true)}
 		texts(object, map[string]*string{
 			"user_id": &u.ID, "email": &u.Email, "name": &u.Name, "username": &u.Username,
 			"phone_number": &u.Phone, "nickname": &u.Nickname, "connection": &u.Connection,
@@ -67,8 +67,8 @@ func texts(object map[string]any, into map[string]*string) {
 	}
 }
 
-// told returns a boolean, which in a CSV is a word, in capitals after Excel.
-func told(object map[string]any, name string, absent bool) bool {
+// boolean returns a boolean, which in a CSV is a word, in capitals after Excel.
+func boolean(object map[string]any, name string, absent bool) bool {
 	switch v := object[name].(type) {
 	case bool:
 		return v

@@ -18,7 +18,7 @@ func invitation(email string) string {
 	return `{"inviter":{"name":"Eve"},"invitee":{"email":"` + email + `"},"client_id":"app"}`
 }
 
-// listed are the addresses that a list of invitations shows.
+// listed returns the addresses that a list of invitations shows.
 func listed(t *testing.T, tenant *auth0test.Tenant, query string) (emails []string) {
 	t.Helper()
 	_, body := send(t, tenant, "GET", invitations+query, "", nil)
@@ -70,7 +70,7 @@ func TestAnInvitationHasWhatWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestAnInvitationThatMakesNoSenseIsRefused(t *testing.T) {
+func TestAnInvalidInvitationIsRefused(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true})
 	for _, body := range []string{
 		`{}`, `[]`, `{"inviter":{"name":"Eve"},"invitee":{"email":"ann@acme.com"}}`,
@@ -120,9 +120,9 @@ func TestInvitationsAreListed(t *testing.T) {
 	})
 }
 
-// Invitations that were there before are listed, and told apart by their ids and
-// tickets.
-func TestInvitationsOfEarlierTimes(t *testing.T) {
+// Invitations made without a request are listed, with ids and tickets of their
+// own.
+func TestInvitationsMadeEarlier(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true, KnownOrg: func(id string) bool { return id == orgID }})
 	now := time.Now()
 	tenant.AddInvitations(
@@ -143,7 +143,7 @@ func TestInvitationsOfEarlierTimes(t *testing.T) {
 	}
 }
 
-// An answer may be lost before the work is done or after it, and come as a 5xx.
+// An answer may be lost, or replaced by a 5xx, before or after the work is done.
 func TestInvitationsWhoseAnswerIsLost(t *testing.T) {
 	for fault, made := range map[auth0test.Fault]int{
 		{Cut: auth0test.Close}:                0,

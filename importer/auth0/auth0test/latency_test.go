@@ -65,8 +65,8 @@ func TestTheDecisionFallsOnTheWay(t *testing.T) {
 	})
 }
 
-// TestACallerWhoGivesUp gets an error at once; whether the work was done
-// depends on how far the request had come.
+// A caller who gives up gets an error at once; whether the work was done depends
+// on how far the request had come.
 func TestACallerWhoGivesUp(t *testing.T) {
 	for after, members := range map[time.Duration]int{time.Second / 2: 0, 5 * time.Second: 1, 9500 * time.Millisecond: 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 // edge is a full minute of the tenant's clock.
 var edge = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// take asks at a number of milliseconds past edge, n times, and writes down the
-// last verdict as "ok limit remaining reset", with the reset in milliseconds.
+// take is n requests at a number of milliseconds after edge. The last verdict
+// is written as "ok limit remaining reset", with the reset in milliseconds.
 type take struct {
 	at, n int
 	want  string
@@ -55,7 +55,7 @@ func TestLimiterGrantsAndReportsByMode(t *testing.T) {
 			[]take{{0, 4, "ok 10 6 500"}, {250, 1, "ok 10 5 500"}},
 		},
 		{
-			"drip: starts empty if told to",
+			"drip: may start empty",
 			[]auth0test.Limit{{Size: 20, Per: 200, Interval: minute, StartEmpty: true}},
 			[]take{{0, 1, "refused 20 0 6000"}, {299, 1, "refused 20 0 6000"}, {300, 1, "ok 20 0 6300"}},
 		},
@@ -95,7 +95,7 @@ func TestLimiterGrantsAndReportsByMode(t *testing.T) {
 			[]take{{0, 1, "ok 2 1 60000"}, {20_000, 1, "ok 2 0 80000"}},
 		},
 		{
-			"log: a charged refusal stands in for the oldest entry",
+			"log: a charged refusal replaces the oldest entry",
 			[]auth0test.Limit{{Size: 2, Interval: minute, Mode: auth0test.SlidingLog, Charged: true}},
 			[]take{{0, 1, "ok 2 1 60000"}, {20_000, 1, "ok 2 0 80000"}, {30_000, 1, "refused 2 0 90000"}, {60_000, 1, "refused 2 0 120000"}, {90_000, 1, "ok 2 0 150000"}},
 		},

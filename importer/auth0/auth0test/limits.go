@@ -179,9 +179,8 @@ func enterprise(global ...Limit) Limits {
 	})
 }
 
-// plan returns the limits of a plan with so many tokens a second from the
-// Authentication API, to which /oauth/token belongs, and with rows of a burst
-// and a number of requests a minute.
+// plan returns the limits of a plan: the tokens a second that the Authentication
+// API gives, and rows of a burst and a number of requests a minute.
 func plan(global *Limiter, tokens int, rows map[Class][2]int) Limits {
 	l := Limits{Global: global, Endpoints: map[Class]*Limiter{Tokens: NewLimiter("Global", perSecond(tokens))}}
 	for class, row := range rows {

@@ -12,7 +12,7 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// nth does something to the request with this number and to no other.
+// nth is a fault of the request with this number and of no other.
 func nth(number int, f auth0test.Fault) func(*http.Request, int) auth0test.Fault {
 	return func(_ *http.Request, n int) auth0test.Fault {
 		if n == number {
@@ -22,13 +22,13 @@ func nth(number int, f auth0test.Fault) func(*http.Request, int) auth0test.Fault
 	}
 }
 
-// shown is what an answer says of limits.
+// shown returns what an answer says about limits.
 func shown(resp *http.Response) string {
 	h := resp.Header.Get
 	return strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", h("X-RateLimit-Limit"), "/", h("X-RateLimit-Remaining"), " ", h("Retry-After")))
 }
 
-// two limits: the global one has 5, the endpoint's 2.
+// two adds two limits, a global one of 5 and the endpoint's of 2.
 func two(l auth0test.Limits) auth0test.Limits {
 	l.Global = auth0test.NewLimiter("Global", auth0test.Limit{Size: 5, Per: 1, Interval: time.Hour})
 	l.Endpoints = map[auth0test.Class]*auth0test.Limiter{
@@ -125,8 +125,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// TestPresetsSustainWhatIsPublished hammers for ten minutes and counts what
-// gets through.
+// For ten minutes, presets let through what is published.
 func TestPresetsSustainWhatIsPublished(t *testing.T) {
 	for name, want := range map[string]int{ // writes in ten minutes: what is there at first, and what comes
 		"free":                2 + 2*600,
@@ -150,8 +149,8 @@ func TestPresetsSustainWhatIsPublished(t *testing.T) {
 	}
 }
 
-// A class without a limiter of its own draws on that of all others.
-func TestTheLimitOfAllOthersIsShared(t *testing.T) {
+// Classes without a limiter of their own share that of Other.
+func TestTheLimitOfOtherIsShared(t *testing.T) {
 	limits := func() auth0test.Limits {
 		return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.Other:     auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 2, Per: 1, Interval: time.Hour}),

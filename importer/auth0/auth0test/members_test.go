@@ -18,7 +18,7 @@ import (
 
 const orgID = "org_Xv5L7r2fE2PVMuW9"
 
-// known is a tenant whose users are those without the word nobody.
+// known is a tenant with all users whose ids do not contain "nobody".
 func known(u auth0test.Undocumented) *auth0test.Tenant {
 	return auth0test.New(auth0test.Config{
 		NoAuth:       true,
@@ -73,7 +73,7 @@ func TestABatchIsJudgedAsTheSwitchesSay(t *testing.T) {
 		{"eleven are too many", undocumented{}, eleven, 400, "Array is too long (11), maximum 10", nil},
 		{"eleven are taken", undocumented{MaxMembers: -1}, eleven, 204, "", eleven},
 		{"six are too many", undocumented{MaxMembers: 5}, eleven[:6], 400, "maximum 5", nil},
-		{"a user id of one's own rule", undocumented{Malformed: func(id string) bool { return id == "a|2" }},
+		{"a user id that Malformed refuses", undocumented{Malformed: func(id string) bool { return id == "a|2" }},
 			[]string{"a|1", "a|2"}, 400, "on property members[1]", nil},
 		{"the quota is exceeded", undocumented{MemberQuota: 2}, eleven[:3], 409, "Quota exceeded", nil},
 		{"the quota is just met", undocumented{MemberQuota: 3}, eleven[:3], 204, "", eleven[:3]},
@@ -187,7 +187,7 @@ func TestWritesToOneOrganizationAtATime(t *testing.T) {
 	}
 }
 
-// page is any of the shapes of a listing.
+// page is a page of a listing by checkpoint or by offset.
 type page struct {
 	Members []struct {
 		UserID string `json:"user_id"`
@@ -308,8 +308,7 @@ func TestListingLagsBehind(t *testing.T) {
 	})
 }
 
-// TestMembersAreASet compares the tenant with a set, whatever is added and
-// removed in whatever order.
+// The members are a set, whatever is added and removed in whatever order.
 func TestMembersAreASet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tenant := known(auth0test.Undocumented{})

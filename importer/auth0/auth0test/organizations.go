@@ -92,7 +92,7 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 	if order == nil {
 		t.mu.Lock()
 		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
-			order = append(order, place{id: id}) // which more of them do not move
+			order = append(order, place{id: id}) // so that new ones do not move the others
 		}
 		t.mu.Unlock()
 	}

@@ -14,7 +14,7 @@ const annsRoles = members + "/auth0%7Cann/roles"
 
 func rolesBody(ids ...string) string { return `{"roles":["` + strings.Join(ids, `","`) + `"]}` }
 
-// many makes n ids of roles.
+// many returns n ids of roles.
 func many(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -58,7 +58,7 @@ func TestRolesAsTheSwitchesSay(t *testing.T) {
 	}
 }
 
-// Fifty roles are the most, as documented; a refusal gives none.
+// Fifty roles are the most, as documented. A request that is refused assigns none.
 func TestAMemberHasNoMoreThanFiftyRoles(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true})
 	ids := many(51)
@@ -91,7 +91,7 @@ func TestRolesAreShown(t *testing.T) {
 	}
 }
 
-func TestRolesThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidRolesAreRefused(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true, KnownOrg: func(id string) bool { return id == orgID }})
 	for _, c := range []struct {
 		path, body string
@@ -112,7 +112,7 @@ func TestRolesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-func TestRolesAreTyped(t *testing.T) {
+func TestParseRoles(t *testing.T) {
 	roles, err := auth0test.ParseRoles("Admin", "Reader=rol_2")
 	if err != nil || len(roles) != 2 || len(roles[0].ID) != 20 || roles[1] != (auth0test.Role{ID: "rol_2", Name: "Reader"}) {
 		t.Errorf("%+v, error %v", roles, err)
@@ -124,8 +124,8 @@ func TestRolesAreTyped(t *testing.T) {
 	}
 }
 
-// Every endpoint refuses a token that has no scope of it, and names the scopes
-// it takes, whether or not a token tells its scopes.
+// Every endpoint refuses a token without one of its scopes and names them,
+// whether or not tokens hide their scopes.
 func TestScopesAreAskedFor(t *testing.T) {
 	for _, hide := range []bool{false, true} {
 		tenant := auth0test.New(auth0test.Config{HideScopes: hide})

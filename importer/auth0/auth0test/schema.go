@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -67,7 +68,7 @@ func (s *schema) refuse(value any, at string) *reply {
 			break
 		}
 		for i, item := range v {
-			if rep := s.items.refuse(item, fmt.Sprintf("%s[%d]", at, i)); rep != nil {
+			if rep := s.items.refuse(item, at+"["+strconv.Itoa(i)+"]"); rep != nil {
 				return rep
 			}
 		}

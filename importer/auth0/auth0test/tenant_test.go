@@ -48,7 +48,7 @@ func TestZeroConfigKnowsEverybody(t *testing.T) {
 	}
 }
 
-func TestPredicatesDecideForIDsThatAreNotListed(t *testing.T) {
+func TestPredicatesDecideAboutIDsThatAreNotListed(t *testing.T) {
 	cfg := aTenant()
 	cfg.KnownOrg = func(id string) bool { return id == "org_2" }
 	cfg.KnownUser = func(id string) bool { return id == "auth0|zoe" }
@@ -93,7 +93,7 @@ func TestUsersSignUp(t *testing.T) {
 	}
 }
 
-func TestMadeUsersCanBeTold(t *testing.T) {
+func TestMadeUsersArePredictable(t *testing.T) {
 	users := auth0test.MakeUsers(1000)
 	tenant := auth0test.New(auth0test.Config{NoAuth: true, Users: users})
 	for i, u := range map[int]auth0test.User{1: users[0], 1000: users[999]} {
@@ -104,8 +104,8 @@ func TestMadeUsersCanBeTold(t *testing.T) {
 	}
 }
 
-// The list of organizations has all of them once, in the order of the
-// configuration, whether or not its last page has a next.
+// The list of organizations has each once, in the order of the configuration,
+// whether or not its last page has a next.
 func TestOrganizationsAreListed(t *testing.T) {
 	var orgs []auth0test.Organization
 	for i := range 250 {
@@ -148,7 +148,7 @@ func TestTotalsAsTheSwitchSays(t *testing.T) {
 	}
 }
 
-func TestAnOrganizationByItsNameInPlaceOfTheID(t *testing.T) {
+func TestAnOrganizationByItsNameInsteadOfItsID(t *testing.T) {
 	for set, want := range map[bool]int{false: 404, true: 200} {
 		cfg := aTenant()
 		cfg.Undocumented.NamesByID = set
@@ -158,9 +158,9 @@ func TestAnOrganizationByItsNameInPlaceOfTheID(t *testing.T) {
 	}
 }
 
-// A tenant without a list of connections has those of its users, and without
-// users all.
-func TestConnectionsHaveTheSameIDsAlways(t *testing.T) {
+// A tenant without a list of connections has those of its users, or all if it
+// has no users either.
+func TestConnectionsAlwaysHaveTheSameIDs(t *testing.T) {
 	const want = `"id":"con_`
 	_, made := send(t, auth0test.New(auth0test.Config{}), "GET", "/api/v2/connections?name=staff", "", nil)
 	_, had := send(t, auth0test.New(aTenant()), "GET", "/api/v2/connections?name=staff", "", nil)

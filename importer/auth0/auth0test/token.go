@@ -155,9 +155,9 @@ func (t *Tenant) issueToken(c *call) *reply {
 	if scopes == nil {
 		scopes = t.allScopes
 	}
-	told := strings.Join(scopes, " ")
+	shown := strings.Join(scopes, " ")
 	if t.cfg.HideScopes {
-		told = ""
+		shown = ""
 	}
 	t.mu.Lock()
 	t.watch.stats.TokensIssued++
@@ -167,7 +167,7 @@ func (t *Tenant) issueToken(c *call) *reply {
 		ExpiresIn   int    `json:"expires_in"`
 		Scope       string `json:"scope,omitempty"`
 		TokenType   string `json:"token_type"`
-	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), told, "Bearer"})
+	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), shown, "Bearer"})
 }
 
 // parameters reads a form or a JSON object of strings.

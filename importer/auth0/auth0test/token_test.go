@@ -16,7 +16,7 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// tokenFor asks for a token with a secret and returns the answer.
+// tokenFor asks for a token with a secret.
 func tokenFor(t *testing.T, tenant *auth0test.Tenant, clientID, audience string) (token string, status int) {
 	t.Helper()
 	form := url.Values{
