@@ -301,7 +301,7 @@ func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
-		Download: auth0.NewDownload(&retry.Stall{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout}),
+		Download: auth0.NewDownload(&retry.Attempt{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout, Stall: true}),
 		JobWait:  l.LookupWait,
 		Workers:  conn.pace.workers(),
 		NoGuard:  l.noGuard,

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// maxErrorBody is how much of a refusal is read: what an API says has a few
-	// hundred bytes, the page of a proxy may have any number.
+	// maxErrorBody is how much of a refusal is read: that of an API has a few
+	// hundred bytes, the page of a proxy any number.
 	maxErrorBody = 64 << 10
 	// maxBody is how much of an answer is read. A page of 100 items has 30 KB.
 	maxBody = 4 << 20
-	// maxDrain is how much more is read and thrown away so that the connection
-	// can be used again; beyond that a new one is cheaper.
+	// maxDrain is how much more is read and discarded to reuse the connection;
+	// beyond that a new one is cheaper.
 	maxDrain = 256 << 10
 )
 
-// Answer is what came back for one request, read to its end, so that a connection
-// that breaks in the middle is no answer.
+// Answer is the response to one request, read to its end: a connection that breaks
+// in the middle is no answer.
 type Answer struct {
 	Status  int
 	Header  http.Header
@@ -52,13 +52,13 @@ func ReadAnswer(resp *http.Response) (*Answer, error) {
 
 // Drain reads what is left of a body, within reason, and closes it.
 func Drain(body io.ReadCloser) {
-	// An error costs a connection, and the next request will tell.
+	// An error costs a connection; the next request will show it.
 	_, _ = io.CopyN(io.Discard, body, maxDrain)
 	_ = body.Close()
 }
 
-// WithoutURL takes off what net/http and net/url put around errors. The callers
-// know better what they asked for, and a URL may hold secrets.
+// WithoutURL removes the URL that net/http and net/url add to errors. The callers
+// know what they asked for, and a URL may hold secrets.
 func WithoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err

@@ -1,6 +1,6 @@
 // Package retry sends an HTTP request until an answer settles it: repeats,
-// pauses, outages and time limits, for any server. What an answer means the
-// caller says; when a request may leave is the business of the transport.
+// pauses, outages and time limits, for any server. The caller says what an answer
+// means; the transport decides when a request may leave.
 //
 //	client := &retry.Client{MaxAttempts: 8, MaxWait: 5 * time.Minute}
 //	err := client.Do(ctx, &retry.Call{Try: func(ctx context.Context) retry.Result {
@@ -30,8 +30,8 @@ const (
 	defaultMaxAttempts = 8
 	defaultMaxWait     = 5 * time.Minute
 
-	// The first pause after a failure and the longest, around which the real
-	// ones are drawn, so that callers who failed together do not return together.
+	// The first pause after a failure and the longest. Actual pauses are drawn
+	// around them, so that callers that failed together do not return together.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 30 * time.Second
 )
@@ -39,26 +39,26 @@ const (
 // Client sends requests to one server. Its methods may be called concurrently; it
 // must not be copied after the first call.
 //
-// All callers share what is known of the server's health. Once three requests in
-// a row have failed in a passing way, whoever calls, the callers hold, and one
-// request at a time goes out to see whether the server is back.
+// All callers share what is known about the server's health. Once three requests in
+// a row have failed in a passing way, no matter whose, the callers hold, and one
+// request at a time is sent to see whether the server is back.
 type Client struct {
 	// MaxAttempts is how often one request is sent before its call fails; 0
-	// means 8. What is sent during an outage to see whether it is over does not
+	// means 8. Requests sent during an outage, to see whether it is over, do not
 	// count.
 	MaxAttempts int
 
 	// MaxWait is how long an outage may last before the client gives up; 0 means
-	// 5 minutes. Once it has given up every call fails.
+	// 5 minutes. After that every call fails.
 	MaxWait time.Duration
 
-	// OnEvent, if set, is told what is worth a line in a log. It is called
+	// OnEvent, if set, is called with what is worth a line in a log. It is called
 	// concurrently and must be quick.
 	OnEvent func(Event)
 
-	// Heard is set once the server has answered anything. What keeps requests
-	// from it after that may pass; see [UnreachableError]. The clients of one
-	// server may share it; nil: it is this client's own.
+	// Heard is set once the server has answered anything. An obstacle after that
+	// may pass; see [UnreachableError]. The clients of one server may share it;
+	// nil means that the client has its own.
 	Heard *atomic.Bool
 
 	heard  atomic.Bool
@@ -75,14 +75,14 @@ func (c *Client) everHeard() *atomic.Bool {
 // Call is one request with its repeats.
 type Call struct {
 	Try  func(ctx context.Context) Result // sends the request once
-	Lost func(error) error                // words the error of a request that got no answer; may be nil
-	Once bool                             // a request that may have done its work is not sent again
+	Lost func(error) error                // wraps the error of a request that got no answer; may be nil
+	Once bool                             // do not repeat a request that may have done its work
 
 	Sent   int // requests that went out
-	Status int // of the newest answer; 0 if the newest request had none
+	Status int // of the last request; 0 if it got no answer
 
 	failures      int // passing ones
-	counted       int // those of them outside of outages
+	counted       int // of the failures, those outside of outages
 	answersBefore int // usable answers to others when the call began
 }
 
@@ -97,12 +97,12 @@ type Result struct {
 type Meaning int
 
 const (
-	// Settled: there is nothing to send any more. The call ends with Err.
+	// Settled: nothing is left to send. The call ends with Err.
 	Settled Meaning = iota
 	// Passing: the server has trouble that may pass.
 	Passing
-	// Again: the server has not looked at the request and is well, as with a
-	// 429. The request is sent again at once and as often as it takes, for the
+	// Again: the server is well and has not looked at the request, as with a
+	// 429. The request is sent again at once and as often as it takes; the
 	// transport knows when there is room.
 	Again
 	// Lost: no answer came. Err says why.
@@ -110,7 +110,7 @@ const (
 )
 
 // Do sends a call until it is settled. The errors are those of the call's
-// results, an [*UnreachableError], a [*GaveUpError], or wrap the cause of ctx.
+// results, an [*UnreachableError], a [*GaveUpError], or one that wraps the cause of ctx.
 func (c *Client) Do(ctx context.Context, call *Call) error {
 	call.answersBefore = c.health.usable()
 	pauses := newPauses()
@@ -145,8 +145,8 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 	}
 }
 
-// lost looks at why an attempt brought no answer. It returns what may pass, in
-// the words of the call, and anything else as the error that ends the call.
+// lost sorts the error of an attempt that got no answer. It returns one that may
+// pass as passing, wrapped by the call, and any other as final: it ends the call.
 func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, final error) {
 	if ctx.Err() != nil {
 		return nil, Stopped(ctx)
@@ -166,12 +166,12 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, fina
 	return err, nil
 }
 
-// failed notes a passing failure and waits until the call may be sent again. An
+// failed notes a passing failure and waits until the call may be sent again. Its
 // error ends the call.
 func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backoff.ExponentialBackOff, r Result) error {
 	most := cmp.Or(c.MaxAttempts, defaultMaxAttempts)
 	if call.Once {
-		most = math.MaxInt // that it is not sent again says nothing of the server
+		most = math.MaxInt // that it is not sent again says nothing about the server
 	}
 	v := c.health.failed(call, p, r, time.Now(), most, cmp.Or(c.MaxWait, defaultMaxWait))
 	c.tell(v.events...)
@@ -181,7 +181,7 @@ func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backof
 	if v.err == nil && !v.held {
 		Sleep(ctx, min(pauses.NextBackOff(), longestPause), c.health.givenUp())
 	}
-	return v.err // what cut the sleep, admit finds out
+	return v.err // admit finds out what cut the sleep
 }
 
 func newPauses() *backoff.ExponentialBackOff {
@@ -193,8 +193,8 @@ func newPauses() *backoff.ExponentialBackOff {
 	}
 }
 
-// Sleep waits, but not longer than ctx lasts or until cut is closed. It reports
-// whether it came to its end.
+// Sleep waits for d, or until ctx is done or cut is closed. It reports whether it
+// waited in full.
 func Sleep(ctx context.Context, d time.Duration, cut <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -490,11 +491,11 @@ func TestServerThatCannotBeReached(t *testing.T) {
 	}{
 		"no such host":        {dial("dial", &net.DNSError{Err: "no such host", Name: "acme", IsNotFound: true}), retry.NoSuchHost},
 		"no such proxy":       {dial("proxyconnect", dial("dial", &net.DNSError{Err: "no such host", Name: "proxy", IsNotFound: true})), retry.NoSuchProxy},
-		"proxy login":         {&retry.ProxyError{Proxy: "proxy:3128", Status: 407}, retry.ProxyLogin},
+		"proxy login":         {proxyAnswered(t, 407), retry.ProxyLogin},
 		"SOCKS login":         {dial("socks connect", errors.New("username/password authentication failed")), retry.ProxyLogin},
 		"SOCKS login wanted":  {dial("socks connect", errors.New("no acceptable authentication methods")), retry.ProxyLogin},
 		"SOCKS refusal":       {dial("socks connect", errors.New("unknown error connection not allowed by ruleset")), retry.ProxyRefusal},
-		"proxy refusal":       {&retry.ProxyError{Proxy: "proxy:3128", Status: 403}, retry.ProxyRefusal},
+		"proxy refusal":       {proxyAnswered(t, 403), retry.ProxyRefusal},
 		"authority":           {x509.UnknownAuthorityError{}, retry.Untrusted},
 		"verification":        {&tls.CertificateVerificationError{Err: errors.New("no")}, retry.Untrusted},
 		"host name":           {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "acme"}, retry.OtherName},
@@ -534,6 +535,11 @@ func TestServerThatCannotBeReached(t *testing.T) {
 	}
 }
 
+// proxyAnswered is the error of a transport whose proxy answers with a status.
+func proxyAnswered(t *testing.T, status int) error {
+	return retry.NewTransport(1).OnProxyConnectResponse(t.Context(), &url.URL{Host: "proxy:3128"}, nil, &http.Response{StatusCode: status})
+}
+
 // TestWhatMayPassOnTheWayIsWaitedFor has the way to the server blocked for a
 // moment, before it was ever there.
 func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
@@ -542,8 +548,8 @@ func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 		"name server":  &net.DNSError{Err: "server misbehaving", Name: "acme", IsTemporary: true},
 		"proxy is off": &net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED},
 		"SOCKS":        &net.OpError{Op: "socks connect", Err: errors.New("unknown error host unreachable")},
-		"busy proxy":   &retry.ProxyError{Proxy: "proxy:3128", Status: 503},
-		"full proxy":   &retry.ProxyError{Proxy: "proxy:3128", Status: 429},
+		"busy proxy":   proxyAnswered(t, 503),
+		"full proxy":   proxyAnswered(t, 429),
 		"alert":        &net.OpError{Op: "remote error", Err: tls.AlertError(80)},
 	} {
 		t.Run(name, func(t *testing.T) {

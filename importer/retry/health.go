@@ -6,24 +6,58 @@ import (
 	"time"
 )
 
-// outageFrom is how many failures in a row are taken as the server's trouble
-// rather than as that of a request.
+// Event is something that happened to a client, not to a single call.
+type Event struct {
+	Kind  EventKind
+	Time  time.Time
+	Since time.Time // of an outage: when its first request failed
+	Err   error     // the failure; nil for OutageEnded
+}
+
+// EventKind says what happened.
+type EventKind int
+
+// The events of a client.
+const (
+	// FirstFailure: a request failed in a passing way and is sent again. It is
+	// reported once for each status, 0 being no answer, so that a limping server
+	// does not fill the log.
+	FirstFailure EventKind = iota
+	// OutageBegan: only one request at a time is sent, to see whether the server
+	// is back.
+	OutageBegan
+	// OutageEnded: the server answers again and all requests continue.
+	OutageEnded
+)
+
+func (c *Client) tell(events ...Event) {
+	if c.OnEvent == nil {
+		return
+	}
+	for _, e := range events {
+		e.Time = time.Now()
+		c.OnEvent(e)
+	}
+}
+
+// outageFrom is how many failures in a row are blamed on the server rather than on
+// a request.
 const outageFrom = 3
 
-// health is what all callers of a client know together of the server.
+// health is what the callers of a client know together about the server.
 //
-// A streak is a row of passing failures without a usable answer between; from
-// the third on it is an outage, see outage.go.
+// A streak is a series of passing failures without a usable answer in between. From
+// the third failure on it is an outage; see outage.go.
 type health struct {
 	mu      sync.Mutex
-	answers int // usable answers so far: any but passing failures and such as 429s
+	answers int // usable answers so far: all but passing failures and refusals like 429
 
 	streak int
 	since  time.Time // first failure of the streak
-	alone  *Call     // the call that all failures of the streak are of; nil if there are several
+	alone  *Call     // the only call that failed in the streak; nil if there are several
 	outage *outage   // nil while there is none
 
-	told map[int]bool // statuses whose first failure was told of
+	told map[int]bool // statuses whose first failure was reported
 
 	gaveUp *GaveUpError  // nil until the client gives up, and then for good
 	gone   chan struct{} // closed then
@@ -32,7 +66,7 @@ type health struct {
 // verdict is what follows from a failure.
 type verdict struct {
 	err    error // ends the call
-	held   bool  // admit holds the call back, it need not pause by itself
+	held   bool  // admit holds the call back, so it need not pause
 	events []Event
 }
 
@@ -57,8 +91,8 @@ func (h *health) goneLocked() chan struct{} {
 	return h.gone
 }
 
-// answered notes a usable answer, which ends a streak. It returns what is to be
-// told.
+// answered notes a usable answer, which ends a streak. It returns the events to
+// report.
 func (h *health) answered(p probe) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,7 +102,7 @@ func (h *health) answered(p probe) []Event {
 }
 
 // refused notes an answer that says to come again, such as a 429. The server is
-// there, so it ends a streak, but it is no answer to anything.
+// there, so it ends a streak, but nothing was answered.
 func (h *health) refused(p probe) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +110,7 @@ func (h *health) refused(p probe) []Event {
 	return h.recover()
 }
 
-// failed notes a passing failure of a call and says what follows from it.
+// failed notes a passing failure of a call and returns what follows from it.
 func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -143,7 +177,7 @@ func (h *health) recover() []Event {
 	return []Event{{Kind: OutageEnded, Since: h.since}}
 }
 
-// giveUp ends all calls, those that wait and those to come.
+// giveUp ends all calls, the waiting ones and later ones.
 func (h *health) giveUp(what string, since time.Time, err error) error {
 	h.gaveUp = &GaveUpError{What: what, Since: since, Err: err}
 	close(h.goneLocked())
@@ -167,7 +201,7 @@ type situation struct {
 	failures       int  // of the call
 	counted        int  // those outside of outages
 	max            int  // how many are allowed
-	streak         int  // failures in a row, of whatever calls
+	streak         int  // failures in a row, of any calls
 	alone          bool // they are all of this call
 	othersAnswered bool // others had usable answers since the call began
 }
@@ -180,8 +214,8 @@ const (
 	theServer
 )
 
-// blame decides what is to be made of a call that has failed again: is it the
-// request that the server chokes on, or is it the server?
+// blame decides who is to blame when a call has failed again: a request that the
+// server chokes on, or the server.
 func blame(s situation) culprit {
 	switch {
 	case s.streak >= outageFrom && !s.alone:

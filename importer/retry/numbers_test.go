@@ -156,7 +156,7 @@ func TestStall(t *testing.T) {
 		want  string // the error
 	}{{29 * time.Second, ""}, {31 * time.Second, "it took longer than 30s"}} {
 		synctest.Test(t, func(t *testing.T) {
-			stall := &retry.Stall{Timeout: 30 * time.Second, Base: &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			stall := &retry.Attempt{Timeout: 30 * time.Second, Stall: true, Base: &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Body: io.NopCloser(&dribble{r.Context(), test.pause, 10})}, nil
 			}}}
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://server.example/", http.NoBody)

@@ -7,9 +7,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// outage is the time in which callers hold. The right to send is a single one
-// then, and goes from caller to caller: each has it in turn, so that a request
-// which the server chokes on cannot make its own trouble everybody's.
+// outage is the time in which callers hold. One caller at a time may send then, each
+// in turn, so that a request that the server chokes on does not block the others.
 type outage struct {
 	ended  chan struct{} // closed when the server is back, or given up
 	turn   probe         // holds the right to send while nobody has it
@@ -20,8 +19,8 @@ type outage struct {
 // probe is the right to send during an outage; nil outside of one.
 type probe chan struct{}
 
-// giveBack hands the right to the caller that has waited longest. It may be that
-// of an outage which is over: then nobody waits for it.
+// giveBack passes the right to the caller that has waited longest, if any: the
+// outage may be over.
 func (p probe) giveBack() {
 	if p != nil {
 		p <- struct{}{}
@@ -44,8 +43,8 @@ func (o *outage) postpone(now, deadline time.Time) {
 	o.next = now.Add(min(o.pauses.NextBackOff(), longestPause, deadline.Sub(now)))
 }
 
-// admit lets a call pass at once while all is well. In an outage it waits for the
-// end of it, or for the right to send.
+// admit lets a call pass at once while all is well. In an outage it waits for its
+// end or for the right to send.
 func (h *health) admit(ctx context.Context) (probe, error) {
 	for ctx.Err() == nil {
 		h.mu.Lock()

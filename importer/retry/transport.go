@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,7 +11,7 @@ import (
 )
 
 // NewHTTPClient returns a client that sends through rt and does not follow
-// redirects: what is sent, a token among it, is for one server.
+// redirects: a request, and the token in it, is for one server.
 func NewHTTPClient(rt http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     rt,
@@ -18,9 +19,9 @@ func NewHTTPClient(rt http.RoundTripper) *http.Client {
 	}
 }
 
-// NewTransport returns what is below [Attempt]: HTTP/2 where the server has it,
-// the proxy of the environment, certificates always verified, and as many
-// connections kept as there are workers.
+// NewTransport returns a transport for below [Attempt]: with HTTP/2 where the server
+// has it, the proxy of the environment, certificates always verified, and as many
+// idle connections as there are workers.
 func NewTransport(workers int) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -30,20 +31,30 @@ func NewTransport(workers int) *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           2 * workers, // a proxy or a change of address leaves some behind
+		MaxIdleConns:           2 * workers, // a proxy or a change of address leaves some unused
 		MaxIdleConnsPerHost:    workers,
 		IdleConnTimeout:        90 * time.Second,
 		// All requests share one HTTP/2 connection. Should it die without a
-		// word, a ping finds out before each of them has waited in vain.
+		// word, a ping finds out before each of them times out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
 
-// proxyAnswered names a proxy that refuses. net/http gives only the text of its
-// status.
+// proxyAnswered returns the error of a proxy that refuses, with its name and status.
+// That of net/http has only the text of the status.
 func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &ProxyError{proxy.Host, resp.StatusCode}
+	return &proxyError{proxy.Host, resp.StatusCode}
+}
+
+// proxyError says that a proxy did not connect to the server.
+type proxyError struct {
+	proxy  string // host and port
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy %s answered %d %s", e.proxy, e.status, http.StatusText(e.status))
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -14,23 +13,22 @@ import (
 // Obstacle is what keeps a server from being reached.
 type Obstacle int
 
-// The obstacles that do not pass by themselves. A refused connection is none: a
-// server that restarts refuses too.
+// The obstacles that do not pass by themselves. A refused connection is not among
+// them: a server that restarts refuses too.
 const (
 	NoSuchHost   Obstacle = iota // the name of the server does not exist
-	NoSuchProxy                  // nor that of the proxy
-	ProxyLogin                   // the proxy wants a user name and a password, or others
-	ProxyRefusal                 // the proxy lets nobody through to the server
-	Untrusted                    // the certificate is signed by nobody who is trusted
-	OtherName                    // the certificate is that of another server
-	NotValid                     // the certificate has run out, or is not valid yet
+	NoSuchProxy                  // the name of the proxy does not exist
+	ProxyLogin                   // the proxy wants a user name and a password, or other ones
+	ProxyRefusal                 // the proxy does not connect to the server
+	Untrusted                    // the certificate is signed by no trusted authority
+	OtherName                    // the certificate is for another server
+	NotValid                     // the certificate has expired, or is not valid yet
 	NoTLS                        // what answers does not speak TLS
-	Handshake                    // client and server have no version or cipher of TLS in common, or the server wants a certificate
+	Handshake                    // client and server share no version or cipher of TLS, or the server wants a certificate
 )
 
-// UnreachableError says that a server can't be reached the way it is looked for.
-// It is only given before the server has answered for the first time, for after
-// that the way has proved good.
+// UnreachableError says that a server can't be reached in the way that is configured.
+// It is returned only before the server's first answer, which proves the way good.
 type UnreachableError struct {
 	Obstacle Obstacle
 	Err      error
@@ -41,11 +39,11 @@ func (e *UnreachableError) Error() string { return "can't connect: " + e.Err.Err
 // Unwrap returns what went wrong.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Permanent reports that to try again is of no use.
+// Permanent reports that trying again is of no use.
 func (e *UnreachableError) Permanent() bool { return true }
 
-// unreachable returns what err says of the way to the server, or nil if that may
-// pass by itself.
+// unreachable returns the [UnreachableError] for err, or nil if the obstacle may pass
+// by itself.
 func unreachable(err error) error {
 	obstacle, found := obstacleIn(err)
 	if !found {
@@ -61,11 +59,11 @@ func obstacleIn(err error) (o Obstacle, found bool) {
 		}
 		return NoSuchHost, true
 	}
-	if proxy, ok := errors.AsType[*ProxyError](err); ok {
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
 		switch {
-		case proxy.Status == http.StatusProxyAuthRequired:
+		case proxy.status == http.StatusProxyAuthRequired:
 			return ProxyLogin, true
-		case proxy.Status < 500 && proxy.Status != http.StatusTooManyRequests && proxy.Status != http.StatusRequestTimeout:
+		case proxy.status < 500 && proxy.status != http.StatusTooManyRequests && proxy.status != http.StatusRequestTimeout:
 			return ProxyRefusal, true
 		}
 		return 0, false
@@ -98,11 +96,11 @@ func obstacleIn(err error) (o Obstacle, found bool) {
 	}
 	alert, ok := errors.AsType[*net.OpError](err)
 	return Handshake, ok && alert.Op == "remote error" && slices.ContainsFunc(finalAlerts(), func(final tls.AlertError) bool {
-		return final.Error() == alert.Err.Error() // crypto/tls has a type of its own for it
+		return final.Error() == alert.Err.Error() // crypto/tls has an unexported type for it
 	})
 }
 
-// finalAlerts are those alerts of TLS (RFC 8446, section 6.2) that a server sends
+// finalAlerts returns the alerts of TLS (RFC 8446, section 6.2) that a server sends
 // every time.
 func finalAlerts() []tls.AlertError {
 	return []tls.AlertError{
@@ -115,14 +113,4 @@ func finalAlerts() []tls.AlertError {
 		116, // certificate_required
 		120, // no_application_protocol
 	}
-}
-
-// ProxyError says that a proxy did not connect to the server.
-type ProxyError struct {
-	Proxy  string // host and port
-	Status int
-}
-
-func (e *ProxyError) Error() string {
-	return fmt.Sprintf("the proxy %s answered %d %s", e.Proxy, e.Status, http.StatusText(e.Status))
 }
