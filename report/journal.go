@@ -25,9 +25,9 @@ type Journal struct {
 	unsent  map[int]unsentLine                // by the line of the input
 	named   bool                              // a correlation id is of this operation
 
-	kept   Counts // lines that stay
-	found  Counts // of them the settled ones that were asked for
-	retold Counts // of them the others, which a line of this run replaces
+	kept     Counts // lines that stay
+	found    Counts // of them, the settled ones that were asked for
+	replaced Counts // of them, the others, which a line of this run replaces
 }
 
 // unsentLine is the line of a row that no request carried.
@@ -125,7 +125,7 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 func newJournal(op importer.Op) *Journal {
 	j := &Journal{
 		op: op, settled: map[importer.Status]*importer.Set{}, sending: map[int]bool{}, unsent: map[int]unsentLine{},
-		kept: Counts{}, found: Counts{}, retold: Counts{},
+		kept: Counts{}, found: Counts{}, replaced: Counts{},
 	}
 	for _, s := range []importer.Status{op.Done, op.Already, importer.Failed} {
 		if s != "" {
@@ -255,7 +255,7 @@ func (j *Journal) Failed(r importer.Row) bool {
 func (j *Journal) replace(o *importer.Outcome) {
 	if old, ok := j.unsent[o.Row.Line]; ok {
 		delete(j.unsent, o.Row.Line)
-		j.retold[old.status]++
+		j.replaced[old.status]++
 	}
 	if o.Status == importer.Duplicate || j.failed.Len() == 0 {
 		return
@@ -269,7 +269,7 @@ func (j *Journal) replace(o *importer.Outcome) {
 		if j.sending[n] {
 			status = importer.Sending
 		}
-		j.retold[status]++
+		j.replaced[status]++
 	}
 }
 

@@ -67,9 +67,8 @@ type line struct {
 	fields []string
 }
 
-// NewReader reads the header of r. It returns a *[WrongFileError] if r is not a
-// results file. A file that is empty, or that holds only a torn header, has no
-// lines.
+// NewReader reads the header of a results file. It returns a *[WrongFileError] if
+// in is not one. A file that is empty, or holds only a torn header, has no lines.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{in: bufio.NewReaderSize(in, 64<<10)}
 	r.csv = csv.NewReader(&r.one)

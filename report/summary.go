@@ -90,17 +90,14 @@ func (s *Summary) addUp() totals {
 		r.Counts = Counts{}
 	}
 	if j := s.journal; j != nil {
-		before := j.found
+		before, replaced := j.found, Counts(nil)
 		if s.Stopped == "" {
 			r.gone = j.Gone()
 		} else {
-			before = j.kept
+			before, replaced = j.kept, j.replaced
 		}
 		for status, n := range before {
-			r.Counts[status] += n
-			if s.Stopped != "" {
-				r.Counts[status] -= j.retold[status]
-			}
+			r.Counts[status] += n - replaced[status]
 		}
 	}
 	r.rows = r.Sum()

@@ -60,7 +60,7 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 			t.Fatalf("exit code %d:\n%s", code, said)
 		}
 		for which, want := range map[string]string{
-			"":        "stopped with exit code 143: stopped by SIGTERM",
+			"":        "ended with exit code 143: stopped by SIGTERM",
 			"killed-": "does not say how the last run ended",
 		} {
 			page := pageOf(which)

@@ -261,7 +261,7 @@ func (h *history) ending() string {
 	if h.end == nil {
 		return "The event log does not say how the last run ended: it was killed or interrupted twice, or it is still going on."
 	}
-	text := fmt.Sprintf("The last run was stopped with exit code %d", h.end.ExitCode)
+	text := fmt.Sprintf("The last run ended with exit code %d", h.end.ExitCode)
 	if h.end.Message != "" {
 		text += ": " + report.Shorten(h.end.Message)
 	}

@@ -11,7 +11,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -274,39 +273,29 @@ func digestOf(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// shares returns the share of each number in their sum. They are rounded so that
-// they add up to 100 %, and nothing is called 0 % or 100 % unless it is.
+// shares returns the share of each number in their sum. What is rounded is where a
+// share ends, so that they add up to 100 %. None is called 0 % or 100 % that is not.
 func shares(numbers []int) []string {
-	if len(numbers) == 0 {
-		return nil
-	}
 	all := 0
 	for _, n := range numbers {
 		all += n
 	}
-	tenths, byRest := make([]int, len(numbers)), make([]int, len(numbers))
-	left := 1000
-	for i, n := range numbers {
-		tenths[i], byRest[i] = int(1000*int64(n)/int64(all)), i
-		left -= tenths[i]
-	}
-	slices.SortStableFunc(byRest, func(a, b int) int {
-		return cmp.Compare(1000*int64(numbers[b])%int64(all), 1000*int64(numbers[a])%int64(all))
-	})
-	for _, i := range byRest[:left] {
-		tenths[i]++
-	}
-	texts := make([]string, len(numbers))
-	for i, n := range numbers {
+	var texts []string
+	sum, from := 0, 0
+	for _, n := range numbers {
+		sum += n
+		to := (1000*sum + all/2) / all
+		tenths := to - from
+		from = to
 		switch {
 		case n == all:
-			texts[i] = "100 %"
-		case tenths[i] == 1000:
-			texts[i] = "> 99.9 %"
-		case tenths[i] == 0:
-			texts[i] = "< 0.1 %"
+			texts = append(texts, "100 %")
+		case tenths == 1000:
+			texts = append(texts, "> 99.9 %")
+		case tenths == 0:
+			texts = append(texts, "< 0.1 %")
 		default:
-			texts[i] = fmt.Sprintf("%d.%d %%", tenths[i]/10, tenths[i]%10)
+			texts = append(texts, fmt.Sprintf("%d.%d %%", tenths/10, tenths%10))
 		}
 	}
 	return texts
