@@ -115,16 +115,3 @@ func TestEventWriterTakesARateThatIsNotKnown(t *testing.T) {
 		}
 	}
 }
-
-// eventLog returns events as a file.
-func eventLog(t testing.TB, events ...report.Event) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := report.NewEventWriter(&b)
-	for _, e := range events {
-		if err := w.Write(e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return b.String()
-}

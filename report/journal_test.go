@@ -274,15 +274,15 @@ func TestResumeComparesKeptColumns(t *testing.T) {
 
 func TestResumePassesErrorsOn(t *testing.T) {
 	broken := errors.New("input/output error")
-	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added))
-	for _, cut := range []int{0, 10, len(header) + 5, len(file)} {
-		r := &breaking{strings.NewReader(file[:cut]), io.MultiReader(strings.NewReader(file[:cut]), iotest.ErrReader(broken))}
+	text := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added))
+	for _, cut := range []int{0, 10, len(header) + 5, len(text)} {
+		r := &breaking{strings.NewReader(text[:cut]), io.MultiReader(strings.NewReader(text[:cut]), iotest.ErrReader(broken))}
 		if _, err := report.Resume(r, io.Discard, imports, tenant, nil); !errors.Is(err, broken) {
 			t.Errorf("reading fails after %d bytes: got %v", cut, err)
 		}
 	}
-	w := &failing{err: broken}
-	if _, err := report.Resume(strings.NewReader(file), w, imports, tenant, nil); !errors.Is(err, broken) {
+	w := &file{failAt: 1, err: broken}
+	if _, err := report.Resume(strings.NewReader(text), w, imports, tenant, nil); !errors.Is(err, broken) {
 		t.Errorf("writing fails: got %v", err)
 	}
 }
@@ -292,10 +292,6 @@ type breaking struct {
 	io.Seeker
 	io.Reader
 }
-
-type failing struct{ err error }
-
-func (f *failing) Write([]byte) (int, error) { return 0, f.err }
 
 // anyText draws what may stand in an id, a message or a kept value.
 func anyText() *rapid.Generator[string] {

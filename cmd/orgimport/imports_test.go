@@ -41,6 +41,7 @@ var importTable = map[string]imports{
 		may: []string{"importer", "github.com/gocarina/gocsv"},
 		not: []string{"net/http", "flag", "os"},
 	},
+	"report/internal/reporttest": {may: []string{"importer", "report"}},
 	"report/page": {
 		may: []string{"importer", "report"},
 		not: []string{"net/http", "flag", "os"},

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orgimport/report"
+	"orgimport/report/internal/reporttest"
 )
 
 func TestNiceTopIsARoundNumberNotBelow(t *testing.T) {
@@ -165,14 +166,7 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := &strings.Builder{}
-			events := report.NewEventWriter(w)
-			for _, e := range tt.events {
-				if err := events.Write(e); err != nil {
-					t.Fatal(err)
-				}
-			}
-			c, err := readHistory(strings.NewReader(w.String()))
+			c, err := readHistory(strings.NewReader(reporttest.EventLog(t, tt.events...)))
 			if err != nil {
 				t.Fatal(err)
 			}

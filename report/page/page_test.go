@@ -18,39 +18,19 @@ import (
 
 	"orgimport/importer"
 	"orgimport/report"
+	"orgimport/report/internal/reporttest"
 	"orgimport/report/page"
 )
 
-const header = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
+// The helpers of all tests of this package.
+const header = reporttest.Header
 
-var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// outcome returns the outcome of a row that was sent once.
-func outcome(line int, org, user string, status importer.Status) importer.Outcome {
-	o := importer.Outcome{Row: importer.Row{Line: line, OrgID: org, UserID: user}, Status: status}
-	o.Time = noon
-	switch status {
-	case importer.Added:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, "oi-1"
-	case importer.Failed:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, "oi-2"
-		o.Code, o.Message = "invalid_body", "no such user"
-	case importer.Rejected:
-		o.Message = "the user is empty"
-	}
-	return o
-}
-
-// results returns a whole results file of the outcomes.
-func results(t testing.TB, kept []string, outcomes ...importer.Outcome) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := report.NewWriter(&b, nil, kept)
-	if err := errors.Join(w.WriteHeader(), w.Write(outcomes)); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
+var (
+	noon     = reporttest.Noon
+	outcome  = reporttest.Outcome
+	results  = reporttest.Results
+	eventLog = reporttest.EventLog
+)
 
 // failing is a writer that fails.
 type failing struct{ err error }
@@ -75,19 +55,6 @@ func render(t testing.TB, results, events string) string {
 		t.Fatal(err)
 	}
 	return html.String()
-}
-
-// eventLog returns events as a file.
-func eventLog(t testing.TB, events ...report.Event) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := report.NewEventWriter(&b)
-	for _, e := range events {
-		if err := w.Write(e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return b.String()
 }
 
 var tags = regexp.MustCompile(`(?s)<(style|script)>.*?</(style|script)>|<[^>]*>`)
