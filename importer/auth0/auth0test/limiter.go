@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -124,44 +125,40 @@ type bucket struct {
 const whole = 1 - 1e-9
 
 func (b *bucket) refill(now time.Time) {
-	if b.at.IsZero() {
-		b.start(now)
+	at := b.lastRefill(now)
+	switch {
+	case b.at.IsZero():
+		b.start(at)
+	case at.After(b.at):
+		b.level += at.Sub(b.at).Seconds() * b.rate()
+		b.at = at
 	}
 	if b.Mode == SlidingLog {
 		for len(b.granted) > 0 && !b.granted[0].Add(b.Interval).After(now) {
 			b.granted = b.granted[1:]
 		}
 		b.level = float64(b.Size - len(b.granted))
-		return
-	}
-	at := now
-	switch b.Mode {
-	case Step:
-		at = now.Truncate(time.Second)
-	case FixedWindow:
-		at = now.Truncate(b.Interval)
-	}
-	if came := at.Sub(b.at); came > 0 {
-		b.level += came.Seconds() * b.rate()
-		b.at = at
 	}
 	b.level = min(b.level, float64(b.Size))
 }
 
-func (b *bucket) start(now time.Time) {
-	b.at = now
-	switch {
-	case b.Mode == Step:
-		b.at = now.Truncate(time.Second)
-	case b.Mode == FixedWindow:
-		b.at = now.Truncate(b.Interval)
-	case b.Mode == SlidingLog && b.StartEmpty:
-		for range b.Size {
-			b.granted = append(b.granted, now)
-		}
+// lastRefill returns when permissions last came back.
+func (b *bucket) lastRefill(now time.Time) time.Time {
+	switch b.Mode {
+	case Step:
+		return now.Truncate(time.Second)
+	case FixedWindow:
+		return now.Truncate(b.Interval)
 	}
+	return now
+}
+
+func (b *bucket) start(at time.Time) {
+	b.at = at
 	if !b.StartEmpty {
 		b.level = float64(b.Size)
+	} else if b.Mode == SlidingLog {
+		b.granted = slices.Repeat([]time.Time{at}, b.Size)
 	}
 }
 
