@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -307,17 +306,20 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 // madeSince reports whether the list has an invitation to the row's address that
 // was made since then, by the clock of this machine.
 func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Time) (bool, error) {
-	made := false
-	err := v.Lists.invitations(ctx, row.OrgID, func(page []invitation, offset time.Duration) bool {
-		for _, i := range page {
-			if i.Created.Before(since.Add(offset - clockSlack)) {
-				return false // they come the newest first
-			}
-			made = made || FoldAddress(i.Invitee.Email) == address(row)
+	for page, err := range v.Lists.invitations(ctx, row.OrgID) {
+		if err != nil {
+			return false, err
 		}
-		return !made
-	})
-	return made, err
+		for _, i := range page.items {
+			if i.Created.Before(since.Add(page.ahead - clockSlack)) {
+				return false, nil // the newest come first
+			}
+			if FoldAddress(i.Invitee.Email) == address(row) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // invited returns the addresses that the organization has invited already.
@@ -325,17 +327,10 @@ func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, e
 	v.mu.Lock()
 	p := v.pending[orgID]
 	if p == nil {
-		p = &pendingList{ready: make(chan struct{}), addresses: make(map[string]bool)}
+		p = &pendingList{ready: make(chan struct{})}
 		v.pending[orgID] = p
 		v.mu.Unlock()
-		p.err = v.Lists.invitations(ctx, orgID, func(page []invitation, offset time.Duration) bool {
-			for _, i := range page {
-				if i.Expires.IsZero() || i.Expires.After(time.Now().Add(offset)) {
-					p.addresses[FoldAddress(i.Invitee.Email)] = true
-				}
-			}
-			return true
-		})
+		p.addresses, p.err = v.listPending(ctx, orgID)
 		if p.err != nil { // the next row asks again
 			v.mu.Lock()
 			delete(v.pending, orgID)
@@ -353,6 +348,22 @@ func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, e
 	}
 }
 
+// listPending reads the addresses whose invitations have not expired.
+func (v *Inviter) listPending(ctx context.Context, orgID string) (map[string]bool, error) {
+	addresses := make(map[string]bool)
+	for page, err := range v.Lists.invitations(ctx, orgID) {
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page.items {
+			if i.Expires.IsZero() || i.Expires.After(time.Now().Add(page.ahead)) {
+				addresses[FoldAddress(i.Invitee.Email)] = true
+			}
+		}
+	}
+	return addresses, nil
+}
+
 // invitation is what is read of one. Its link and its ticket are not asked for.
 type invitation struct {
 	Invitee struct {
@@ -362,61 +373,34 @@ type invitation struct {
 	Expires time.Time `json:"expires_at"`
 }
 
-// mostListed is how many items a list by pages gives out.
-const mostListed = 1000
-
 // Invitees yields the addresses that an organization has invited and that have
 // not accepted, those of the newest invitations first. It takes the scope
 // read:organization_invitations. An error ends the sequence.
 func (c *Client) Invitees(ctx context.Context, orgID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		ended := false
-		err := c.invitations(ctx, orgID, func(page []invitation, _ time.Duration) bool {
-			for _, i := range page {
-				if ended = !yield(i.Invitee.Email, nil); ended {
-					return false
+		for page, err := range c.invitations(ctx, orgID) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, i := range page.items {
+				if !yield(i.Invitee.Email, nil) {
+					return
 				}
 			}
-			return true
-		})
-		if err != nil && !ended {
-			yield("", err)
 		}
 	}
 }
 
-// invitations calls look with each page of an organization's invitations, the newest
-// first, until it returns false. offset is how far the tenant's clock is ahead.
-func (c *Client) invitations(ctx context.Context, orgID string, look func(page []invitation, offset time.Duration) bool) error {
+// invitations yields the pages of an organization's invitations, the newest first.
+func (c *Client) invitations(ctx context.Context, orgID string) iter.Seq2[page[invitation], error] {
 	path, err := organizationPath(orgID, "invitations")
 	if err != nil {
-		return err
+		return func(yield func(page[invitation], error) bool) { yield(page[invitation]{}, err) }
 	}
-	for n := range mostListed / pageSize {
-		query := url.Values{
-			"page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(pageSize)}, "include_totals": {"true"}, "sort": {"created_at:-1"},
-			"fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
-		}
-		call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
-		a, err := c.do(ctx, call, http.StatusOK)
-		if err != nil {
-			return err
-		}
-		var page struct {
-			Invitations []invitation `json:"invitations"`
-		}
-		if err := json.Unmarshal(a.Body, &page); err != nil {
-			return unreadable(a, call, err)
-		}
-		var offset time.Duration
-		if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
-			offset = time.Until(date)
-		}
-		if !look(page.Invitations, offset) || len(page.Invitations) < pageSize {
-			return nil
-		}
-	}
-	return nil
+	return numbered[invitation](ctx, c, path, "invitations", url.Values{
+		"sort": {"created_at:-1"}, "fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
+	})
 }
 
 // pendingError is a row whose address has been invited already.

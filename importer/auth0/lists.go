@@ -10,51 +10,70 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
+
+	"orgimport/importer/retry"
 )
 
-// pageSize is the largest page of any list that the API gives out.
-const pageSize = 100
+const (
+	// pageSize is the largest page of any list of the API.
+	pageSize = 100
+	// mostListed is how many items a list that is paged by number shows.
+	mostListed = 1000
+)
 
-// get reads what is at a path, which it takes to be JSON, into v.
+// maxPages bounds a list that the server never ends. A list of 2,000,000, the most
+// members that Auth0 grants an organization, has 20,000 pages.
+var maxPages = 50_000
+
+// get reads the JSON at a path into v.
 func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
-	call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
-	a, err := c.do(ctx, call, http.StatusOK)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(a.Body, v); err != nil {
-		return unreadable(a, call, err)
-	}
-	return nil
+	_, err := c.read(ctx, &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}, v)
+	return err
 }
 
-// list yields the items of a list of the API, page by page as it is ranged
-// over. name is that of the list in its pages.
-//
-// An error ends the sequence.
-func list[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var none T
-		for items, err := range pages[T](ctx, c, path, name, query) {
-			if err != nil {
-				yield(none, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
+// read sends a call whose success is 200 and JSON, and decodes that into v.
+func (c *Client) read(ctx context.Context, call *call, v any) (*retry.Answer, error) {
+	a, err := c.do(ctx, call, http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(a.Body, v); err != nil {
+		return nil, unreadable(a, call, err)
+	}
+	return a, nil
+}
+
+// page is one page of a list.
+type page[T any] struct {
+	name  string // of the list
+	raw   json.RawMessage
+	items []T
+	next  string
+	ahead time.Duration // how far the tenant's clock is ahead of this machine's
+}
+
+func (p *page[T]) UnmarshalJSON(data []byte) error {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	for name, v := range map[string]any{p.name: &p.items, "next": &p.next} {
+		if part, found := parts[name]; found {
+			if err := json.Unmarshal(part, v); err != nil {
+				return err
 			}
 		}
 	}
+	p.raw = parts[p.name]
+	return nil
 }
 
-// maxPages bounds a list whose server never ends it. A list of 2,000,000, the
-// highest number of members that Auth0 grants an organization, has 20,000 pages.
-var maxPages = 50_000
-
-// pages yields the pages of a list, each of which is a request. They are those of
-// checkpoint paging, which has no end at 1,000 items as pages by number have.
+// pages yields the pages of a list, one request each. name is that of the list in
+// its pages. An error ends the sequence.
+//
+// It uses checkpoint paging, which does not end at 1,000 items as paging by number
+// does.
 func pages[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {
 		query := maps.Clone(query)
@@ -83,26 +102,44 @@ func pages[T any](ctx context.Context, c *Client, path, name string, query url.V
 	}
 }
 
-// page is one page of a list.
-type page[T any] struct {
-	name  string // of the list
-	raw   json.RawMessage
-	items []T
-	next  string
-}
-
-func (p *page[T]) UnmarshalJSON(data []byte) error {
-	var parts map[string]json.RawMessage
-	if err := json.Unmarshal(data, &parts); err != nil {
-		return err
-	}
-	for name, v := range map[string]any{p.name: &p.items, "next": &p.next} {
-		if part, found := parts[name]; found {
-			if err := json.Unmarshal(part, v); err != nil {
-				return err
+// numbered yields the pages of a list that the API pages by number only.
+func numbered[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[page[T], error] {
+	return func(yield func(page[T], error) bool) {
+		query := maps.Clone(query)
+		query.Set("per_page", strconv.Itoa(pageSize))
+		query.Set("include_totals", "true")
+		for n := range mostListed / pageSize {
+			query.Set("page", strconv.Itoa(n))
+			page := page[T]{name: name}
+			call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
+			a, err := c.read(ctx, call, &page)
+			if err != nil {
+				yield(page, err)
+				return
+			}
+			if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
+				page.ahead = time.Until(date)
+			}
+			if !yield(page, nil) || len(page.items) < pageSize {
+				return
 			}
 		}
 	}
-	p.raw = parts[p.name]
-	return nil
+}
+
+// items yields the items of the pages of a list.
+func items[T any](pages iter.Seq2[[]T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for page, err := range pages {
+			if err != nil {
+				yield(*new(T), err)
+				return
+			}
+			for _, item := range page {
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
 }

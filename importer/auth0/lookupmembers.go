@@ -3,9 +3,7 @@ package auth0
 import (
 	"context"
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 
 	"orgimport/importer"
 )
@@ -19,11 +17,7 @@ import (
 // reading never takes more requests than it can save.
 func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *importer.Set, rows map[string]int) error {
 	done := 0
-	orgs := make([]string, 0, len(rows))
-	for org := range rows {
-		orgs = append(orgs, org)
-	}
-	for found, err := range ask(ctx, l.Workers, orgs, func(ctx context.Context, org string) (map[string]Member, error) {
+	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
 		return l.membersOf(ctx, org, rows[org], (rows[org]+MaxMembers-1)/MaxMembers, pairs)
 	}) {
 		if err != nil {
@@ -33,7 +27,7 @@ func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *
 			d.Members.Add(pair, 0)
 		}
 		done++
-		l.progress(PhaseMembers, done, len(orgs))
+		l.progress(PhaseMembers, done, len(rows))
 	}
 	return nil
 }
@@ -62,13 +56,8 @@ func (l *Lookup) FindAssigned(ctx context.Context, pairs *importer.Set, rows map
 // as many as there are rows. An organization that does not exist has no members:
 // that it is missing is said when it is written to.
 func (l *Lookup) membersOf(ctx context.Context, org string, rows, most int, pairs *importer.Set, fields ...string) (map[string]Member, error) {
-	path, err := organizationPath(org, "members")
-	if err != nil {
-		return nil, nil
-	}
 	found, read := make(map[string]Member), 0
-	query := url.Values{"fields": {strings.Join(append([]string{"user_id"}, fields...), ",")}, "include_fields": {"true"}}
-	for page, err := range pages[Member](ctx, l.Members, path, "members", query) {
+	for page, err := range l.Members.memberPages(ctx, org, fields...) {
 		if absent(err) {
 			return nil, nil
 		}

@@ -2,7 +2,6 @@ package auth0
 
 import (
 	"context"
-	"net/url"
 	"slices"
 
 	"orgimport/importer"
@@ -64,7 +63,7 @@ func singles(in *importer.Lookup) (keys []importer.Key) {
 func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, whole bool) (ended bool, err error) {
 	wanted := d.Orgs.Len() - d.Orgs.Hits()
 	most, read := wanted/2, 0
-	for page, err := range pages[Organization](ctx, l.OrgList, organizationsPath, "organizations", url.Values{}) {
+	for page, err := range l.OrgList.organizationPages(ctx) {
 		if err != nil {
 			return false, err
 		}

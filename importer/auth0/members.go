@@ -74,11 +74,15 @@ const (
 //
 // An error ends the sequence. It is one of those of [Client.Import].
 func (c *Client) Members(ctx context.Context, orgID string, fields ...string) iter.Seq2[Member, error] {
+	return items(c.memberPages(ctx, orgID, fields...))
+}
+
+func (c *Client) memberPages(ctx context.Context, orgID string, fields ...string) iter.Seq2[[]Member, error] {
 	path, err := organizationPath(orgID, "members")
 	if err != nil {
-		return func(yield func(Member, error) bool) { yield(Member{}, err) }
+		return func(yield func([]Member, error) bool) { yield(nil, err) }
 	}
-	return list[Member](ctx, c, path, "members", url.Values{
+	return pages[Member](ctx, c, path, "members", url.Values{
 		"fields":         {strings.Join(append([]string{"user_id"}, fields...), ",")},
 		"include_fields": {"true"},
 	})

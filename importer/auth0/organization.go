@@ -46,7 +46,11 @@ func (c *Client) OrganizationNamed(ctx context.Context, name string) (Organizati
 // Organizations yields every organization of the tenant, page by page as it is
 // ranged over. An error ends the sequence.
 func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, error] {
-	return list[Organization](ctx, c, organizationsPath, "organizations", url.Values{})
+	return items(c.organizationPages(ctx))
+}
+
+func (c *Client) organizationPages(ctx context.Context) iter.Seq2[[]Organization, error] {
+	return pages[Organization](ctx, c, organizationsPath, "organizations", url.Values{})
 }
 
 func (c *Client) organization(ctx context.Context, path string) (Organization, error) {

@@ -6,13 +6,9 @@ import (
 	"iter"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
-
-// mostRoles is how many roles a tenant can have, and a list shows.
-const mostRoles = 1000
 
 // Role is a role of the tenant, or of one of its organizations.
 type Role struct {
@@ -43,21 +39,14 @@ func NewRoles(roles []Role) *Roles {
 	return rs
 }
 
-// Roles reads the list of roles. It takes the scope read:roles.
+// Roles reads the list of roles. It requires the scope read:roles.
 func (c *Client) Roles(ctx context.Context) ([]Role, error) {
 	var all []Role
-	for page := range mostRoles / pageSize {
-		var answer struct {
-			Roles []Role `json:"roles"`
-		}
-		query := url.Values{"per_page": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}, "include_totals": {"true"}}
-		if err := c.get(ctx, "/api/v2/roles", query, &answer); err != nil {
+	for page, err := range numbered[Role](ctx, c, "/api/v2/roles", "roles", url.Values{}) {
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, answer.Roles...)
-		if len(answer.Roles) < pageSize {
-			break
-		}
+		all = append(all, page.items...)
 	}
 	return all, nil
 }

@@ -49,12 +49,11 @@ const (
 	jobsPath  = "/api/v2/jobs/"
 	usersPath = jobsPath + "users-exports"
 
-	firstPoll  = 2 * time.Second
-	leastPoll  = 3 * time.Second
-	longPoll   = 30 * time.Second
-	mostLinks  = 5 // that are asked for again
-	mostTries  = 2 // of a job that fails
-	percentAll = 100
+	firstPoll = 2 * time.Second
+	leastPoll = 3 * time.Second
+	longPoll  = 30 * time.Second
+	mostLinks = 5 // that are asked for again
+	mostTries = 2 // of a job that fails
 )
 
 // jobState is what the API says of a job.
@@ -128,7 +127,11 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 		return "", err
 	}
 	for {
-		state, err := j.post(ctx, body)
+		var state jobState
+		_, err := j.client.read(ctx, &call{
+			method: http.MethodPost, path: usersPath, body: body, correlationID: j.client.nextCorrelationID(),
+			limitIsFinal: true,
+		}, &state)
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
 			if err := j.pause(ctx, began, max(leastPoll, clampPoll(time.Since(began)/4)), "another export is under way"); err != nil {
@@ -141,21 +144,6 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 		}
 		return state.ID, err
 	}
-}
-
-func (j *usersJob) post(ctx context.Context, body []byte) (state jobState, err error) {
-	call := &call{
-		method: http.MethodPost, path: usersPath, body: body, correlationID: j.client.nextCorrelationID(),
-		limitIsFinal: true,
-	}
-	a, err := j.client.do(ctx, call, http.StatusOK)
-	if err != nil {
-		return jobState{}, err
-	}
-	if err := json.Unmarshal(a.Body, &state); err != nil {
-		return jobState{}, unreadable(a, call, err)
-	}
-	return state, nil
 }
 
 // finished waits for the end of the job, looking after it more and more seldom.
@@ -171,7 +159,7 @@ func (j *usersJob) finished(ctx context.Context, began time.Time, id string) (jo
 		}
 		switch state.Status {
 		case "completed":
-			j.progress(percentAll)
+			j.progress(100)
 			return state, nil
 		case "failed":
 			return jobState{}, errJobFailed
