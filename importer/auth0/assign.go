@@ -64,7 +64,7 @@ func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt
 		return importer.Receipt{}, err
 	}
 	if refused != nil {
-		return *refused, &rowError{refused.Message}
+		return *refused, reaching(importer.ReachRow, refused.Message)
 	}
 	receipt, err := a.request(ctx, b.OrgID, row.UserID, ids)
 	if e, ok := errors.AsType[*Error](err); ok && e.assigned() {
@@ -81,7 +81,7 @@ func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt
 // are, its error is that of a refusal which says so.
 func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
 	if len(ids) == 1 {
-		return receipt, &assignedError{refusal}
+		return receipt, hasRoles(refusal)
 	}
 	given := 0
 	for _, id := range ids {
@@ -95,20 +95,16 @@ func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []strin
 		}
 	}
 	if given == 0 {
-		return receipt, &assignedError{refusal}
+		return receipt, hasRoles(refusal)
 	}
 	receipt.Code, receipt.Message = "", ""
 	return receipt, nil
 }
 
-// assignedError is a row whose user has the roles.
-type assignedError struct{ error }
-
-// Is reports whether target is [importer.ErrMember].
-func (e *assignedError) Is(target error) bool { return target == importer.ErrMember }
-
-// Reach returns [importer.ReachRow].
-func (e *assignedError) Reach() importer.Reach { return importer.ReachRow }
+// hasRoles is the error of a row whose user has the roles already.
+func hasRoles(refusal error) error {
+	return &reachError{errors.New(refusal.Error()), importer.ReachRow, importer.ErrMember}
+}
 
 // assigned reports whether a refusal says that the user has a role already.
 // Whether the API ever says so is not known.
@@ -118,13 +114,11 @@ func (e *Error) assigned() bool {
 }
 
 func (a *assigner) request(ctx context.Context, orgID, userID string, ids []string) (importer.Receipt, error) {
-	org, orgOK := pathElement(orgID)
-	user, userOK := pathElement(userID)
-	var err error
-	if !orgOK || !userOK {
-		err = &rowError{"no request can name the organization " + strconv.Quote(orgID) + " and the user " + strconv.Quote(userID)}
+	user, ok := pathElement(userID)
+	path, err := organizationPath(orgID, "members", user, "roles")
+	if !ok {
+		err = badID(importer.ReachRow, userID, "a user")
 	}
-	path := strings.Join([]string{organizationsPath, org, "members", user, "roles"}, "/")
 	return a.client.write(ctx, http.MethodPost, path, err, map[string][]string{"roles": ids})
 }
 
@@ -197,7 +191,7 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 	switch {
 	case reach == importer.ReachRun || reach == importer.ReachBatch:
 		return e
-	case e.badPath(): // the user's id, or the organization's
+	case badPath.MatchString(e.words()): // the user's id, or the organization's
 	case reach == importer.ReachOrg || errors.Is(e, importer.ErrUnknownUser):
 		return e
 	case e.Status == http.StatusConflict && quota.MatchString(e.words()):
@@ -205,7 +199,7 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 	case e.Status == http.StatusBadRequest, e.Status == http.StatusNotFound && missingRole.MatchString(e.words()):
 		a.refuse(e, *receipt, orgID, ids)
 	}
-	return &rowError{e.Error()}
+	return reaching(importer.ReachRow, e.Error())
 }
 
 // refuse remembers the roles that a refusal names, or of which only one can be
@@ -213,19 +207,7 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	named := make([]bool, len(ids))
-	markIDs(e.Message, ids, named)
-	for _, m := range rolePlace.FindAllStringSubmatch(e.Message, -1) {
-		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
-			named[i] = true
-		}
-	}
-	var guilty []string
-	for i, id := range ids {
-		if named[i] {
-			guilty = append(guilty, id)
-		}
-	}
+	guilty := namedIn(e.Message, rolePlace, ids)
 	if guilty == nil && len(ids) > 1 && missingRole.MatchString(e.words()) {
 		guilty = slices.DeleteFunc(slices.Clone(ids), a.known)
 	}
@@ -243,17 +225,5 @@ func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids 
 	}
 }
 
-// rolePlace is how the validator of the Management API names a role of the
-// request.
-var rolePlace = regexp.MustCompile(`(?:^|[\s'"(])roles\[(\d{1,6})\]`)
-
 // missingRole finds sentences that say that a role does not exist.
 var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)
-
-// rowError is the error of a row that is refused, and of no other.
-type rowError struct{ message string }
-
-func (e *rowError) Error() string { return e.message }
-
-// Reach returns [importer.ReachRow].
-func (e *rowError) Reach() importer.Reach { return importer.ReachRow }

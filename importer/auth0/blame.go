@@ -18,31 +18,35 @@ func (e *Error) Blame(userIDs []string) []string {
 	if e.Reach() != importer.ReachRow {
 		return nil
 	}
-	named := make([]bool, len(userIDs))
-	markPlaces(e.Message, named)
-	markIDs(e.Message, userIDs, named)
-
-	var blamed []string
-	for i, id := range userIDs {
-		if named[i] {
-			blamed = append(blamed, id)
-		}
-	}
+	blamed := namedIn(e.Message, memberPlace, userIDs)
 	if len(blamed) == len(userIDs) {
 		return nil
 	}
 	return blamed
 }
 
-// place is how the validator of the Management API names an item of the request.
-var place = regexp.MustCompile(`(?:^|[\s'"(])members\[(\d{1,6})\]`)
+// How the validator of the Management API names an item of the request.
+var (
+	memberPlace = regexp.MustCompile(`(?:^|[\s'"(])members\[(\d{1,6})\]`)
+	rolePlace   = regexp.MustCompile(`(?:^|[\s'"(])roles\[(\d{1,6})\]`)
+)
 
-func markPlaces(message string, named []bool) {
+// namedIn returns the ids that a message names, by themselves or by their place in
+// the request.
+func namedIn(message string, place *regexp.Regexp, ids []string) (found []string) {
+	named := make([]bool, len(ids))
 	for _, m := range place.FindAllStringSubmatch(message, -1) {
 		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
 			named[i] = true
 		}
 	}
+	markIDs(message, ids, named)
+	for i, id := range ids {
+		if named[i] {
+			found = append(found, id)
+		}
+	}
+	return found
 }
 
 // markIDs marks the ids that stand in message as words of their own. An id may

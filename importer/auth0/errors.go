@@ -3,6 +3,7 @@ package auth0
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -112,6 +113,43 @@ func (e *ConfigError) Reach() importer.Reach { return importer.ReachRun }
 
 // Permanent reports that to try again is of no use.
 func (e *ConfigError) Permanent() bool { return true }
+
+// reachError is an error whose reach the operation decides, not the table of
+// meanings.
+type reachError struct {
+	err   error
+	reach importer.Reach
+	is    error // what errors.Is finds besides; may be nil
+}
+
+// reaching returns an error with a reach and a text. It wraps nothing: what the
+// table says of a refusal is not to be found in it.
+func reaching(reach importer.Reach, text string) error {
+	return &reachError{err: errors.New(text), reach: reach}
+}
+
+// errNoPath is what errors.Is finds in the errors of badID.
+var errNoPath = errors.New("no path can hold the id")
+
+// badID returns the error of an id that no path can hold. what says, with an
+// article, what it is the id of.
+func badID(reach importer.Reach, id, what string) error {
+	return &reachError{fmt.Errorf("%q cannot be the id of %s", id, what), reach, errNoPath}
+}
+
+func (e *reachError) Error() string { return e.err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *reachError) Unwrap() error { return e.err }
+
+// Is reports whether e stands for target.
+func (e *reachError) Is(target error) bool { return e.is == target }
+
+// Reach says how far the error reaches.
+func (e *reachError) Reach() importer.Reach { return e.reach }
+
+// Permanent reports whether trying again is of no use.
+func (e *reachError) Permanent() bool { return e.reach == importer.ReachRun }
 
 const (
 	// maxMessage is how much of a message is kept, in bytes: room for ten user

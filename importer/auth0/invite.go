@@ -101,7 +101,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 		return v.settle(ctx, row, receipt, begun.Time, begun.Time.Add(time.Second))
 	}
 	if refusal := v.refusal(); refusal != nil {
-		return *refusal, &rowError{refusal.Message}
+		return *refusal, reaching(importer.ReachRow, refusal.Message)
 	}
 	pending, err := v.invited(ctx, row.OrgID)
 	if err != nil {
@@ -113,7 +113,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 		return receipt, err
 	}
 	if pending[address(row)] {
-		return importer.Receipt{}, &pendingError{}
+		return importer.Receipt{}, errPending
 	}
 	return v.invite(ctx, row)
 }
@@ -194,20 +194,23 @@ func (v *Inviter) judge(e *Error, receipt importer.Receipt) error {
 	words := strings.ToLower(e.Message)
 	switch {
 	case e.Status == http.StatusBadRequest && foreignConnection.MatchString(words):
-		return &orgError{e.Error()}
+		return reaching(importer.ReachOrg, e.Error())
 	case e.Status == http.StatusBadRequest && commonFault.MatchString(words):
 		receipt.Attempts = 0
 		v.mu.Lock()
 		v.refused = &receipt
 		v.mu.Unlock()
-		return &rowError{e.Error()}
+		return reaching(importer.ReachRow, e.Error())
 	case e.Status == http.StatusConflict && there.MatchString(words):
-		return &pendingError{}
+		return errPending
 	case e.Reach() == importer.ReachOrg:
 		return e
 	}
-	return &rowError{e.Error()}
+	return reaching(importer.ReachRow, e.Error())
 }
+
+// errPending is the error of a row whose address has been invited already.
+var errPending = &reachError{errors.New("an invitation to the address is pending"), importer.ReachRow, importer.ErrMember}
 
 func (v *Inviter) refusal() *importer.Receipt {
 	v.mu.Lock()
@@ -252,7 +255,7 @@ func (v *Inviter) note(correlationID string) error {
 		Receipt: importer.Receipt{Attempts: 1, CorrelationID: correlationID, Time: now},
 	})
 	if err != nil {
-		return &noteError{err}
+		return &reachError{err: err, reach: importer.ReachRun} // nothing would record it
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -260,17 +263,6 @@ func (v *Inviter) note(correlationID string) error {
 	v.left[correlationID] = now
 	return nil
 }
-
-// noteError says that a request can't leave, for nothing would tell of it.
-type noteError struct{ error }
-
-func (e *noteError) Unwrap() error { return e.error }
-
-// Reach returns [importer.ReachRun].
-func (e *noteError) Reach() importer.Reach { return importer.ReachRun }
-
-// Permanent reports that to try again is of no use.
-func (e *noteError) Permanent() bool { return true }
 
 const (
 	// clockSlack is how exact two clocks can be told apart by the seconds of a
@@ -300,7 +292,7 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 	}
 	receipt.Code = importer.CodeUnknownOutcome
 	receipt.Message = "whether the invitation was made is not known, and it is not sent again: " + receipt.Message
-	return receipt, &rowError{receipt.Message}
+	return receipt, reaching(importer.ReachRow, receipt.Message)
 }
 
 // madeSince reports whether the list has an invitation to the row's address that
@@ -402,22 +394,3 @@ func (c *Client) invitations(ctx context.Context, orgID string) iter.Seq2[page[i
 		"sort": {"created_at:-1"}, "fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
 	})
 }
-
-// pendingError is a row whose address has been invited already.
-type pendingError struct{}
-
-func (*pendingError) Error() string { return "an invitation to the address is pending" }
-
-// Is reports whether target is [importer.ErrMember].
-func (*pendingError) Is(target error) bool { return target == importer.ErrMember }
-
-// Reach returns [importer.ReachRow].
-func (*pendingError) Reach() importer.Reach { return importer.ReachRow }
-
-// orgError is the error of an organization none of whose rows can succeed.
-type orgError struct{ message string }
-
-func (e *orgError) Error() string { return e.message }
-
-// Reach returns [importer.ReachOrg].
-func (e *orgError) Reach() importer.Reach { return importer.ReachOrg }

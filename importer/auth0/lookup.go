@@ -104,7 +104,7 @@ func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[strin
 // not found, or no name can be such. An answer that is not the API's says
 // nothing.
 func absent(err error) bool {
-	if _, impossible := errors.AsType[orgIDError](err); impossible {
+	if errors.Is(err, errNoPath) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)

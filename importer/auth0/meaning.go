@@ -10,17 +10,17 @@ import (
 )
 
 // meaning is a line of the table of what the answers of the Management API mean:
-// how far a refusal reaches, and what people can do about it. What a line leaves
-// out is true of every answer.
+// how far a refusal reaches, and what people can do about it. A condition that a
+// line leaves out always holds.
 type meaning struct {
-	statuses  []int
-	temporary bool           // the same request may succeed later
-	code      string         // errorCode
-	words     *regexp.Regexp // in code and message; see Error.words
-	but       *regexp.Regexp // not beside these words
+	statuses []int
+	answer   func(*Error) bool
+	code     string         // errorCode
+	words    *regexp.Regexp // in code and message; see Error.words
+	but      *regexp.Regexp // not beside these words
 
 	reach importer.Reach
-	is    error // one of importer's, for a single row
+	is    error // one of importer's, if the refusal reaches a row
 
 	title string // what it most likely is, in a few words
 	do    string
@@ -33,54 +33,45 @@ type meaning struct {
 // Auth0 documents neither what an unknown user in a batch is answered with nor
 // whether the other users are added then. So a 4xx that does not speak of the
 // organization is taken to mean that some row is bad.
-func meanings() []meaning {
-	const (
-		row, batch = importer.ReachRow, importer.ReachBatch
-		org, run   = importer.ReachOrg, importer.ReachRun
-	)
-	return []meaning{
-		{code: importer.CodeUnknownOutcome, reach: row, title: "Whether the invitation was made is not known",
-			do: "It is not sent again. See in the tenant's dashboard whether the organization shows it, and invite the person by hand if not."},
-		{code: codeTooManyRoles, reach: row, title: "The member has as many roles as there can be",
-			do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
-		{statuses: []int{http.StatusTooManyRequests}, reach: batch, title: "The tenant's rate limit",
-			do: "The rows are sound. Run again with --resume when the tenant has room, or leave more of it to others with --reserve."},
-		{temporary: true, reach: batch, title: "The server failed on these rows",
-			do: "It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."},
+var meanings = []meaning{
+	{code: importer.CodeUnknownOutcome, reach: importer.ReachRow, title: "Whether the invitation was made is not known",
+		do: "It is not sent again. See in the tenant's dashboard whether the organization shows it, and invite the person by hand if not."},
+	{code: codeTooManyRoles, reach: importer.ReachRow, title: "The member has as many roles as there can be",
+		do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
+	{statuses: []int{http.StatusTooManyRequests}, reach: importer.ReachBatch, title: "The tenant's rate limit",
+		do: "The rows are sound. Run again with --resume when the tenant has room, or leave more of it to others with --reserve."},
+	{answer: (*Error).passing, reach: importer.ReachBatch, title: "The server failed on these rows",
+		do: "It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."},
+	{answer: (*Error).noRefusal, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
-		{statuses: []int{http.StatusForbidden}, words: full, reach: org, title: "A quota of the organization or the tenant is full",
-			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
-		{statuses: []int{http.StatusForbidden}, words: thisOrg, but: permission, reach: org, title: "The organization takes no changes",
-			do: "Other organizations do. Look at this one in the tenant's dashboard."},
-		{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: run, title: "Credentials or permission",
-			do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then run again with --resume."},
-		{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: run, title: "Credentials or permission",
-			do: "The token was not even recognised as one. Check AUTH0_API_TOKEN, then run again with --resume."},
-		{statuses: []int{http.StatusMethodNotAllowed, http.StatusProxyAuthRequired}, reach: run, title: "Not the Management API",
-			do: "Something else than Auth0 answers at this address. Check the domain, and whether a proxy stands in between."},
+	{statuses: []int{http.StatusForbidden}, words: full, reach: importer.ReachOrg, title: orgFull, do: doOrgFull},
+	{statuses: []int{http.StatusForbidden}, words: thisOrg, but: permission, reach: importer.ReachOrg, title: "The organization takes no changes",
+		do: "Other organizations do. Look at this one in the tenant's dashboard."},
+	{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: importer.ReachRun, title: "Credentials or permission",
+		do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then run again with --resume."},
+	{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: importer.ReachRun, title: "Credentials or permission",
+		do: "The token was not even recognised as one. Check AUTH0_API_TOKEN, then run again with --resume."},
+	{statuses: []int{http.StatusMethodNotAllowed, http.StatusProxyAuthRequired}, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
-		{statuses: []int{http.StatusConflict}, words: quota, reach: row, is: importer.ErrOrgFull, title: "A quota of the organization or the tenant is full",
-			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
-		{statuses: []int{http.StatusBadRequest}, words: full, reach: row, is: importer.ErrOrgFull, title: "A quota of the organization or the tenant is full",
-			do: "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."},
-		{statuses: notThere, words: missingRole, reach: row, title: "There is no such role",
-			do: "Look for a mistyped name or id, or a role of another tenant or organization."},
-		{code: "inexistent_user", reach: row, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
-		{words: unknownUser, but: otherThings, reach: row, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
-		{statuses: notThere, code: "invalid_uri", reach: org, title: "The organization's id was refused for its form", do: doBadPath},
-		{statuses: notThere, words: badPath, reach: org, title: "The organization's id was refused for its form", do: doBadPath},
-		{statuses: notThere, words: missingOrg, but: people, reach: org, title: "The tenant has no such organization",
-			do: "The column takes ids such as org_…, or names with --org-by, and of this tenant. One wrong id fails all the rows that have it."},
-		{words: alreadyMember, reach: row, is: importer.ErrMember, title: "A member already", do: doConflict},
-		{statuses: []int{http.StatusConflict}, words: there, reach: row, is: importer.ErrMember, title: "A conflict", do: doConflict},
-		{words: badForm, reach: row, title: "The ids were refused for their form",
-			do: "It is not known which forms Auth0 takes here. A user id has the provider, a | and the rest, such as auth0|5f7c8ec7c33c6c004bbafe82; look for cut ids, spaces, or an e-mail address in its place."},
-		{statuses: []int{http.StatusNotFound}, reach: row, title: "Something was not found",
-			do: "The message does not say whether it is the user or the organization. Look both up in the tenant's dashboard."},
-		{statuses: []int{http.StatusConflict}, reach: row, title: "A conflict", do: doConflict},
-		{reach: row, title: "The request was refused",
-			do: "The message is all that Auth0 says. Check both ids in the tenant's dashboard."},
-	}
+	{statuses: []int{http.StatusConflict}, words: quota, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
+	{statuses: []int{http.StatusBadRequest}, words: full, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
+	{statuses: notThere, words: missingRole, reach: importer.ReachRow, title: "There is no such role",
+		do: "Look for a mistyped name or id, or a role of another tenant or organization."},
+	{code: "inexistent_user", reach: importer.ReachRow, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
+	{words: unknownUser, but: otherThings, reach: importer.ReachRow, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
+	{statuses: notThere, words: badPath, reach: importer.ReachOrg, title: "The organization's id was refused for its form",
+		do: "An id that Auth0 makes looks like org_ followed by 16 letters and digits; names are taken with --org-by."},
+	{statuses: notThere, words: missingOrg, but: people, reach: importer.ReachOrg, title: "The tenant has no such organization",
+		do: "The column takes ids such as org_…, or names with --org-by, and of this tenant. One wrong id fails all the rows that have it."},
+	{words: alreadyMember, reach: importer.ReachRow, is: importer.ErrMember, title: "A member already", do: doConflict},
+	{statuses: []int{http.StatusConflict}, words: there, reach: importer.ReachRow, is: importer.ErrMember, title: "A conflict", do: doConflict},
+	{words: badForm, reach: importer.ReachRow, title: "The ids were refused for their form",
+		do: "It is not known which forms Auth0 takes here. A user id has the provider, a | and the rest, such as auth0|5f7c8ec7c33c6c004bbafe82; look for cut ids, spaces, or an e-mail address in its place."},
+	{statuses: []int{http.StatusNotFound}, reach: importer.ReachRow, title: "Something was not found",
+		do: "The message does not say whether it is the user or the organization. Look both up in the tenant's dashboard."},
+	{statuses: []int{http.StatusConflict}, reach: importer.ReachRow, title: "A conflict", do: doConflict},
+	{reach: importer.ReachRow, title: "The request was refused",
+		do: "The message is all that Auth0 says. Check both ids in the tenant's dashboard."},
 }
 
 const (
@@ -88,7 +79,10 @@ const (
 
 	noSuchUser   = "The tenant has no such user"
 	doNoSuchUser = "Look for a mistyped id, a user who was deleted, or one of another tenant. A user id has its provider in front, such as auth0| or google-oauth2|. Create or import the user first, then import the row again."
-	doBadPath    = "An id that Auth0 makes looks like org_ with 16 letters and digits behind it; names are taken with --org-by."
+	notAuth0     = "Not the Management API"
+	doNotAuth0   = "Something else than Auth0 answers at this address. Check the domain, and whether a proxy stands in between."
+	orgFull      = "A quota of the organization or the tenant is full"
+	doOrgFull    = "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."
 	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
 )
 
@@ -115,7 +109,7 @@ var (
 		`|organi[sz]ation (is|was) (unknown|invalid)`)
 	people = regexp.MustCompile(`user|member`)
 
-	badPath = regexp.MustCompile(`path validation error`)
+	badPath = regexp.MustCompile(`^invalid_uri\b|path validation error`)
 	badForm = regexp.MustCompile(`invalid_body|payload validation|format user-id|malformed`)
 
 	// there finds what says that a user is there, in a conflict. It is not known
@@ -138,15 +132,14 @@ var (
 // meaning returns the line of the table for a refusal.
 func (e *Error) meaning() meaning {
 	words := e.words()
-	table := meanings()
-	i := slices.IndexFunc(table, func(m meaning) bool {
+	i := slices.IndexFunc(meanings, func(m meaning) bool {
 		return (m.statuses == nil || slices.Contains(m.statuses, e.Status)) &&
-			(!m.temporary || temporary(e.Status)) &&
+			(m.answer == nil || m.answer(e)) &&
 			(m.code == "" || m.code == e.Code) &&
 			(m.words == nil || m.words.MatchString(words)) &&
 			(m.but == nil || !m.but.MatchString(words))
 	})
-	return table[i] // the last line fits everything
+	return meanings[i] // the last line fits everything
 }
 
 // Advise says of an answer of the Management API what it most likely means, and
@@ -158,26 +151,14 @@ func Advise(status int, code, message string) (title, do string) {
 }
 
 // Reach says how far the refusal reaches.
-func (e *Error) Reach() importer.Reach {
-	switch {
-	case e.Foreign:
-		return importer.ReachBatch
-	case e.Status > 0 && e.Status < 400:
-		return importer.ReachRun
-	}
-	return e.meaning().reach
-}
+func (e *Error) Reach() importer.Reach { return e.meaning().reach }
 
 // Is reports whether the refusal is a conflict ([importer.ErrConflict]), and what
 // that of a single row means: that the user is a member already
 // ([importer.ErrMember]) or does not exist ([importer.ErrUnknownUser]), or that
-// the organization takes nobody more ([importer.ErrOrgFull]).
+// the organization takes no more members ([importer.ErrOrgFull]).
 func (e *Error) Is(target error) bool {
-	if target == importer.ErrConflict {
-		return e.Status == http.StatusConflict
-	}
-	m := e.meaning()
-	return m.is != nil && m.is == target && e.Reach() == importer.ReachRow
+	return target == importer.ErrConflict && e.Status == http.StatusConflict || target == e.meaning().is
 }
 
 // temporary reports whether the same request may succeed later. 0 is no answer.
@@ -193,14 +174,14 @@ func temporary(status int) bool {
 // passing reports whether the same request may succeed later.
 func (e *Error) passing() bool { return e.Foreign || temporary(e.Status) }
 
+// noRefusal reports whether the answer is neither a refusal nor a success of the API.
+func (e *Error) noRefusal() bool { return e.Status > 0 && e.Status < 400 }
+
 // refusesToken reports whether it is the token that was refused, or, with a 400,
 // not even recognised as one.
 func (e *Error) refusesToken() bool {
 	return !e.Foreign && (e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest && e.Code == codeBadHeader)
 }
-
-// badPath reports whether an id in the path has a form that none can have.
-func (e *Error) badPath() bool { return e.Code == "invalid_uri" || badPath.MatchString(e.words()) }
 
 // words is code and message in lower case without the ids in them, for an id may
 // be made of any words: auth0|organization-bot is a user. Neither is the place

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -38,7 +37,7 @@ func (c *Client) Organization(ctx context.Context, orgID string) (Organization, 
 func (c *Client) OrganizationNamed(ctx context.Context, name string) (Organization, error) {
 	element, ok := pathElement(name)
 	if !ok {
-		return Organization{}, orgIDError(name)
+		return Organization{}, badID(importer.ReachOrg, name, "an organization")
 	}
 	return c.organization(ctx, organizationsPath+"/name/"+element)
 }
@@ -57,18 +56,10 @@ func (c *Client) organization(ctx context.Context, path string) (Organization, e
 	var o Organization
 	err := c.get(ctx, path, nil, &o)
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && absent(err) {
-		err = &noOrganizationError{e} // the path names nothing else
+		err = &reachError{err: e, reach: importer.ReachOrg} // the path names nothing else
 	}
 	return o, err
 }
-
-// noOrganizationError says that there is no such organization, whatever the words.
-type noOrganizationError struct{ error }
-
-func (e *noOrganizationError) Unwrap() error { return e.error }
-
-// Reach returns [importer.ReachOrg].
-func (e *noOrganizationError) Reach() importer.Reach { return importer.ReachOrg }
 
 // UnmarshalJSON refuses what has no id, and so is no organization.
 func (o *Organization) UnmarshalJSON(data []byte) error {
@@ -89,7 +80,7 @@ const organizationsPath = "/api/v2/organizations"
 func organizationPath(orgID string, below ...string) (string, error) {
 	element, ok := pathElement(orgID)
 	if !ok {
-		return "", orgIDError(orgID)
+		return "", badID(importer.ReachOrg, orgID, "an organization")
 	}
 	return strings.Join(append([]string{organizationsPath, element}, below...), "/"), nil
 }
@@ -99,13 +90,3 @@ func organizationPath(orgID string, below ...string) (string, error) {
 func pathElement(s string) (string, bool) {
 	return url.PathEscape(s), s != "" && s != "." && s != ".."
 }
-
-// orgIDError is an organization id that cannot be asked for.
-type orgIDError string
-
-func (e orgIDError) Error() string {
-	return fmt.Sprintf("%q cannot be the id of an organization", string(e))
-}
-
-// Reach returns [importer.ReachOrg].
-func (e orgIDError) Reach() importer.Reach { return importer.ReachOrg }
