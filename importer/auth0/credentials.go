@@ -61,6 +61,36 @@ func validToken(token string) error {
 	return wellFormed("token", token)
 }
 
+// wellFormed returns a *MalformedError if s holds what no such thing can hold.
+func wellFormed(what, s string) error {
+	var why string
+	switch {
+	case isUTF16([]byte(s)):
+		why = "is in UTF-16; save it as UTF-8"
+	case strings.HasPrefix(s, string(utf8BOM)):
+		why = "begins with a byte order mark; save it without"
+	case len(s) > 1 && s[0] == s[len(s)-1] && strings.ContainsRune("\"'`", rune(s[0])):
+		why = "is in quotes; give it without"
+	case strings.ContainsAny(s, "\r\n"):
+		why = "holds a line break that does not belong to it"
+	case strings.TrimSpace(s) != s:
+		why = "begins or ends with a space"
+	case strings.Contains(s, "-----BEGIN"):
+		why = "is a key in PEM form"
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
+		why = "holds a space or another character that none has"
+	default:
+		return nil
+	}
+	return &MalformedError{what, why}
+}
+
+// MalformedError says that a client id, a secret, a token or an audience was
+// damaged on its way. It has nothing of it in it.
+type MalformedError struct{ What, Why string }
+
+func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
+
 // Source returns where the tokens for the tenant at base come from. It fetches
 // them with hc, which must not be the client that carries the tokens, but may
 // wait for a limit of its own. A token that nobody waits for any more is worth
@@ -107,9 +137,6 @@ func (cr Credentials) String() string {
 	}
 	return kind
 }
-
-// GoString returns String, so that %#v shows no secret either.
-func (cr Credentials) GoString() string { return "auth0.Credentials(" + cr.String() + ")" }
 
 // Format writes String, whatever the verb.
 func (cr Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, cr.String()) }

@@ -2,10 +2,7 @@ package auth0
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -192,48 +188,4 @@ func (t wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(a.Body))
 	return resp, nil
-}
-
-// assertionLifetime is what Auth0 recommends at most; it refuses more than 5
-// minutes.
-const assertionLifetime = time.Minute
-
-// asserter signs the assertions of private key JWT.
-type asserter struct {
-	method   jwt.SigningMethod
-	key      *rsa.PrivateKey
-	keyID    string
-	clientID string
-	audience string // https://DOMAIN/, with the slash
-}
-
-// newAsserter reads the private key. No error has any of the key in it.
-func newAsserter(cr Credentials, audience string) (*asserter, error) {
-	a := &asserter{keyID: cr.KeyID, clientID: cr.ClientID, audience: audience}
-	switch alg := cmp.Or(cr.SigningAlg, "RS256"); alg {
-	case "RS256", "RS384", "PS256":
-		a.method = jwt.GetSigningMethod(alg)
-	default:
-		return nil, &KeyError{Why: fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg)}
-	}
-	var err error
-	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)
-	return a, err
-}
-
-// assertion returns a fresh assertion: each can be used once.
-func (a *asserter) assertion() (string, error) {
-	now := time.Now()
-	token := jwt.NewWithClaims(a.method, jwt.RegisteredClaims{
-		Issuer:    a.clientID,
-		Subject:   a.clientID,
-		Audience:  jwt.ClaimStrings{a.audience},
-		IssuedAt:  jwt.NewNumericDate(now),
-		ExpiresAt: jwt.NewNumericDate(now.Add(assertionLifetime)),
-		ID:        rand.Text(),
-	})
-	if a.keyID != "" {
-		token.Header["kid"] = a.keyID
-	}
-	return token.SignedString(a.key)
 }

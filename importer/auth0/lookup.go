@@ -14,7 +14,6 @@ import (
 
 // The phases of a look-up.
 const (
-	PhaseConnections   = "connections"
 	PhaseOrganizations = "organizations"
 	PhaseExport        = "users export"
 	PhaseUsers         = "users"
@@ -88,7 +87,7 @@ func (l *Lookup) progress(phase string, done, of int) {
 func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[string]string, error) {
 	ids := make(map[string]string)
 	for i, name := range names {
-		l.progress(PhaseConnections, i, len(names))
+		l.progress("connections", i, len(names))
 		id, err := l.Connections.connectionNamed(ctx, name)
 		if err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 		job := usersJob{client: l.Jobs, download: l.Download, wait: l.JobWait, connectionID: connections[name], fields: exportFields(d)}
 		job.progress = func(done int) { l.progress(PhaseExport, done, 100) }
 		if err := job.run(ctx, func(r io.Reader) error {
-			return l.readExport(r, d, name, &UsersExport{Kinds: d.Users.Kinds()})
+			return l.readExport(r, d, name, &usersExport{kinds: d.Users.Kinds()})
 		}); err != nil {
 			return err
 		}
@@ -43,15 +43,15 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 }
 
 // ReadUsers notes the users of an export that was made by hand. It returns a
-// *[FormatError] if that is none, or lacks a field that is needed.
+// *formatError if that is none, or lacks a field that is needed.
 func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
-	x := &UsersExport{Kinds: d.Users.Kinds()}
+	x := &usersExport{kinds: d.Users.Kinds()}
 	if err := l.readExport(r, d, "", x); err != nil {
 		return err
 	}
 	for _, field := range exportFields(d) {
-		if !x.Seen[field] {
-			return &FormatError{Why: "no user has the field " + field}
+		if !x.seen[field] {
+			return &formatError{why: "no user has the field " + field}
 		}
 	}
 	return nil
@@ -59,14 +59,14 @@ func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
 
 // readExport notes the users of an export. Those of which it does not tell the
 // connection are of the one given.
-func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string, x *UsersExport) error {
-	return x.Read(r, func(u User) {
+func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string, x *usersExport) error {
+	return x.read(r, func(u user) {
 		if u.Connection == "" {
 			u.Connection = connection
 		}
 		d.Users.Found(u.ID, u.Connection, u.Verified, u.Keys...)
-		if x.Users%progressEvery == 0 {
-			l.progress(PhaseUsers, x.Users, 0)
+		if x.users%progressEvery == 0 {
+			l.progress(PhaseUsers, x.users, 0)
 		}
 	})
 }
@@ -133,11 +133,11 @@ func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []i
 // users returns those that the tenant has by a key. An address is asked for in
 // every way that the file writes it, and in lower case: the API finds capitals
 // only as they are.
-func (l *Lookup) users(ctx context.Context, w importer.Wanted) ([]User, error) {
+func (l *Lookup) users(ctx context.Context, w importer.Wanted) ([]user, error) {
 	if w.Kind == importer.KindUserID {
 		return l.Users.userByID(ctx, w.Value)
 	}
-	var all []User
+	var all []user
 	for _, address := range append([]string{w.Value}, w.Spellings...) {
 		users, err := l.Users.usersByEmail(ctx, address)
 		if err != nil {
@@ -158,7 +158,7 @@ type apiUser struct {
 	} `json:"identities"`
 }
 
-func (c *Client) usersByEmail(ctx context.Context, address string) ([]User, error) {
+func (c *Client) usersByEmail(ctx context.Context, address string) ([]user, error) {
 	var found []apiUser
 	err := c.get(ctx, "/api/v2/users-by-email", url.Values{
 		"email":          {address},
@@ -168,9 +168,9 @@ func (c *Client) usersByEmail(ctx context.Context, address string) ([]User, erro
 	if absent(err) {
 		return nil, nil
 	}
-	users := make([]User, 0, len(found))
+	users := make([]user, 0, len(found))
 	for _, f := range found {
-		u := User{ID: f.ID, Verified: scalar(f.Verified) == "true", Keys: []importer.Key{{Kind: importer.KindEmail, Value: f.Email}}}
+		u := user{ID: f.ID, Verified: scalar(f.Verified) == "true", Keys: []importer.Key{{Kind: importer.KindEmail, Value: f.Email}}}
 		if len(f.Identities) > 0 {
 			u.Connection = f.Identities[0].Connection
 		}
@@ -180,7 +180,7 @@ func (c *Client) usersByEmail(ctx context.Context, address string) ([]User, erro
 }
 
 // userByID returns the user with an id, or nobody.
-func (c *Client) userByID(ctx context.Context, id string) ([]User, error) {
+func (c *Client) userByID(ctx context.Context, id string) ([]user, error) {
 	element, ok := pathElement(id)
 	if !ok {
 		return nil, nil
@@ -193,7 +193,7 @@ func (c *Client) userByID(ctx context.Context, id string) ([]User, error) {
 	if err == nil && found.ID == "" {
 		err = errors.New("the API gave out a user without an id")
 	}
-	return []User{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
+	return []user{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
 }
 
 // connectionNamed returns the id of the connection with that name, and nothing if

@@ -2,13 +2,18 @@ package auth0
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // KeyError says that what is given as a private key can't be used. It has nothing
@@ -164,32 +169,46 @@ func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || bytes.IndexByte(b, 0) == 1 || bytes.IndexByte(b, 0) == 0
 }
 
-// wellFormed returns a *MalformedError if s holds what no such thing can hold.
-func wellFormed(what, s string) error {
-	var why string
-	switch {
-	case isUTF16([]byte(s)):
-		why = "is in UTF-16; save it as UTF-8"
-	case strings.HasPrefix(s, string(utf8BOM)):
-		why = "begins with a byte order mark; save it without"
-	case len(s) > 1 && s[0] == s[len(s)-1] && strings.ContainsRune("\"'`", rune(s[0])):
-		why = "is in quotes; give it without"
-	case strings.ContainsAny(s, "\r\n"):
-		why = "holds a line break that does not belong to it"
-	case strings.TrimSpace(s) != s:
-		why = "begins or ends with a space"
-	case strings.Contains(s, "-----BEGIN"):
-		why = "is a key in PEM form"
-	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
-		why = "holds a space or another character that none has"
-	default:
-		return nil
-	}
-	return &MalformedError{what, why}
+// assertionLifetime is what Auth0 recommends at most; it refuses more than 5
+// minutes.
+const assertionLifetime = time.Minute
+
+// asserter signs the assertions of private key JWT.
+type asserter struct {
+	method   jwt.SigningMethod
+	key      *rsa.PrivateKey
+	keyID    string
+	clientID string
+	audience string // https://DOMAIN/, with the slash
 }
 
-// MalformedError says that a client id, a secret, a token or an audience was
-// damaged on its way. It has nothing of it in it.
-type MalformedError struct{ What, Why string }
+// newAsserter reads the private key. No error has any of the key in it.
+func newAsserter(cr Credentials, audience string) (*asserter, error) {
+	a := &asserter{keyID: cr.KeyID, clientID: cr.ClientID, audience: audience}
+	switch alg := cmp.Or(cr.SigningAlg, "RS256"); alg {
+	case "RS256", "RS384", "PS256":
+		a.method = jwt.GetSigningMethod(alg)
+	default:
+		return nil, &KeyError{Why: fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg)}
+	}
+	var err error
+	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)
+	return a, err
+}
 
-func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
+// assertion returns a fresh assertion: each can be used once.
+func (a *asserter) assertion() (string, error) {
+	now := time.Now()
+	token := jwt.NewWithClaims(a.method, jwt.RegisteredClaims{
+		Issuer:    a.clientID,
+		Subject:   a.clientID,
+		Audience:  jwt.ClaimStrings{a.audience},
+		IssuedAt:  jwt.NewNumericDate(now),
+		ExpiresAt: jwt.NewNumericDate(now.Add(assertionLifetime)),
+		ID:        rand.Text(),
+	})
+	if a.keyID != "" {
+		token.Header["kid"] = a.keyID
+	}
+	return token.SignedString(a.key)
+}

@@ -113,11 +113,11 @@ func (s *TokenSource) run(ctx context.Context, f *fetching) {
 // taken: of one, something may have become of it; two say that no other will do.
 const mostInVain = 2
 
-// Refused says that the API has refused a token, so that the next call of Token
+// refuse notes that the API has refused a token, so that the next call of Token
 // fetches another. If that was done already nothing happens. Token fails from
 // then on if there is no other to be had: a ready token is the only one, and of
 // fetched ones so many were refused that the next would be.
-func (s *TokenSource) Refused(token string, why *Error) {
+func (s *TokenSource) refuse(token string, why *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil || s.current.value != token || s.refused != nil {
@@ -217,7 +217,7 @@ func (b *Bearer) judge(resp *http.Response, token string) error {
 	resp.Body = io.NopCloser(bytes.NewReader(a.Body))
 	e := refusal(a, &call{method: resp.Request.Method, path: resp.Request.URL.EscapedPath()})
 	if e.refusesToken() {
-		b.Source.Refused(token, e)
+		b.Source.refuse(token, e)
 	} else {
 		b.Source.took(token)
 	}

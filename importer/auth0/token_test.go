@@ -101,7 +101,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			source.Refused(value, &auth0.Error{Status: 401})
+			source.Refuse(value, &auth0.Error{Status: 401})
 			form, _ := url.ParseQuery(s.requests[len(s.requests)-1].body)
 			if form.Get("client_id") != "client" || form.Has("client_secret") || form.Get("grant_type") != "client_credentials" ||
 				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
@@ -358,7 +358,7 @@ func TestRefusedTokenIsRenewedOnceForAll(t *testing.T) {
 func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
 	source := newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)})
 	for _, step := range []struct{ refused, want string }{{"", "t1"}, {"t0", "t1"}, {"t1", "t2"}, {"t1", "t2"}} {
-		source.Refused(step.refused, &auth0.Error{Status: 401})
+		source.Refuse(step.refused, &auth0.Error{Status: 401})
 		if got, err := source.Token(t.Context()); err != nil || got != step.want {
 			t.Errorf("after %q: token %q, error %v, want %q", step.refused, got, err, step.want)
 		}

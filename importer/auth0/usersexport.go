@@ -25,51 +25,51 @@ const (
 	fieldConnection = "identities[0].connection"
 )
 
-// User is a user of the tenant, as far as a look-up asks.
-type User struct {
+// user is a user of the tenant, as far as a look-up asks.
+type user struct {
 	ID         string
 	Connection string // of the first identity; empty if it is not told
 	Verified   bool   // the e-mail address
 	Keys       []importer.Key
 }
 
-// UsersExport reads the users that a tenant has exported: Auth0's NDJSON, one
+// usersExport reads the users that a tenant has exported: Auth0's NDJSON, one
 // object a line, or its CSV, compressed with gzip or not.
 //
 // A field below another, such as app_metadata.employee, may stand flat under its
 // whole name or nested. Which of them the export has is not documented.
-type UsersExport struct {
-	Kinds []string // of the keys that are read
+type usersExport struct {
+	kinds []string // of the keys that are read
 
-	// Seen are the fields that the export holds: columns of a CSV file, and of
+	// seen are the fields that the export holds: columns of a CSV file, and of
 	// NDJSON those that are not null for every user.
-	Seen map[string]bool
+	seen map[string]bool
 
-	Users int // read so far
+	users int // read so far
 }
 
-// FormatError says that a file is no export of users.
-type FormatError struct {
-	Line int // 0: the file as a whole
-	Why  string
+// formatError says that a file is no export of users.
+type formatError struct {
+	line int // 0: the file as a whole
+	why  string
 }
 
-func (e *FormatError) Error() string {
-	if e.Line == 0 {
-		return e.Why
+func (e *formatError) Error() string {
+	if e.line == 0 {
+		return e.why
 	}
-	return fmt.Sprintf("line %d %s", e.Line, e.Why)
+	return fmt.Sprintf("line %d %s", e.line, e.why)
 }
 
 // maxUserLine is how long a line may be. A user has at most 16 MB of metadata,
 // but an export that is asked for has none of them.
 const maxUserLine = 32 << 20
 
-// Read reads the users of r and calls each with every one, whose Keys it must not
-// keep. It returns a *[FormatError] if r is no export, and io.ErrUnexpectedEOF
+// read reads the users of r and calls each with every one, whose Keys it must not
+// keep. It returns a *formatError if r is no export, and io.ErrUnexpectedEOF
 // or what r returned if it ended in the middle.
-func (x *UsersExport) Read(r io.Reader, each func(User)) error {
-	x.Seen, x.Users = make(map[string]bool), 0
+func (x *usersExport) read(r io.Reader, each func(user)) error {
+	x.seen, x.users = make(map[string]bool), 0
 	in := bufio.NewReaderSize(r, 256<<10)
 	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		unzipped, err := gzip.NewReader(in)
@@ -90,7 +90,7 @@ func (x *UsersExport) Read(r io.Reader, each func(User)) error {
 	case first == '{':
 		return x.readJSON(in, each)
 	case first == '[' || first == '<':
-		return &FormatError{1, fmt.Sprintf("begins with %q: neither NDJSON, one user a line, nor CSV", first)}
+		return &formatError{1, fmt.Sprintf("begins with %q: neither NDJSON, one user a line, nor CSV", first)}
 	}
 	return x.readCSV(in, each)
 }
@@ -108,7 +108,7 @@ func firstVisible(in *bufio.Reader) (byte, error) {
 	}
 }
 
-func (x *UsersExport) readJSON(in *bufio.Reader, each func(User)) error {
+func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
 	var object map[string]json.RawMessage
 	var keys []importer.Key
 	for number := 1; ; number++ {
@@ -118,7 +118,7 @@ func (x *UsersExport) readJSON(in *bufio.Reader, each func(User)) error {
 			return err
 		}
 		if len(line) > maxUserLine {
-			return &FormatError{number, "is too long"}
+			return &formatError{number, "is too long"}
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			clear(object)
@@ -126,7 +126,7 @@ func (x *UsersExport) readJSON(in *bufio.Reader, each func(User)) error {
 				if ended {
 					return io.ErrUnexpectedEOF
 				}
-				return &FormatError{number, "is no JSON object"}
+				return &formatError{number, "is no JSON object"}
 			}
 			keys = x.tell(each, keys[:0], func(field string) string { return scalar(find(object, field)) })
 		}
@@ -155,17 +155,17 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // tell calls each with a user whose fields are those that value returns.
-func (x *UsersExport) tell(each func(User), keys []importer.Key, value func(field string) string) []importer.Key {
+func (x *usersExport) tell(each func(user), keys []importer.Key, value func(field string) string) []importer.Key {
 	get := func(field string) string {
 		v := value(field)
-		if v != "" && !x.Seen[field] {
-			x.Seen[field] = true
+		if v != "" && !x.seen[field] {
+			x.seen[field] = true
 		}
 		return v
 	}
-	x.Users++
-	u := User{ID: get(fieldUserID), Connection: get(fieldConnection), Verified: get(fieldVerified) == "true"}
-	for _, kind := range x.Kinds {
+	x.users++
+	u := user{ID: get(fieldUserID), Connection: get(fieldConnection), Verified: get(fieldVerified) == "true"}
+	for _, kind := range x.kinds {
 		if v := get(kind); v != "" {
 			keys = append(keys, importer.Key{Kind: kind, Value: v})
 		}
@@ -246,7 +246,7 @@ func isPlainJSON(inner []byte) bool {
 
 // readCSV reads Auth0's CSV, whose strings begin with a single quote, so that no
 // spreadsheet takes one for a formula.
-func (x *UsersExport) readCSV(in io.Reader, each func(User)) error {
+func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 	r := csv.NewReader(in)
 	r.ReuseRecord = true
 	r.FieldsPerRecord = -1
@@ -259,13 +259,13 @@ func (x *UsersExport) readCSV(in io.Reader, each func(User)) error {
 	for i, name := range header {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "'")
 		if _, twice := places[name]; twice {
-			return &FormatError{1, fmt.Sprintf("has the column %q twice", name)}
+			return &formatError{1, fmt.Sprintf("has the column %q twice", name)}
 		}
 		places[name] = i
-		x.Seen[name] = true
+		x.seen[name] = true
 	}
 	if _, ok := places[fieldUserID]; !ok {
-		return &FormatError{1, "has no column " + fieldUserID}
+		return &formatError{1, "has no column " + fieldUserID}
 	}
 	var keys []importer.Key
 	quoted := false
@@ -279,9 +279,9 @@ func (x *UsersExport) readCSV(in io.Reader, each func(User)) error {
 		}
 		if len(record) != len(header) {
 			line, _ := r.FieldPos(0)
-			return &FormatError{line, fmt.Sprintf("has %d values for %d columns", len(record), len(header))}
+			return &formatError{line, fmt.Sprintf("has %d values for %d columns", len(record), len(header))}
 		}
-		if x.Users == 0 { // no id begins with a quote
+		if x.users == 0 { // no id begins with a quote
 			quoted = strings.HasPrefix(record[places[fieldUserID]], "'")
 		}
 		keys = x.tell(each, keys[:0], func(field string) string {
@@ -300,7 +300,7 @@ func (x *UsersExport) readCSV(in io.Reader, each func(User)) error {
 // unreadableCSV returns err without the text that a parser may quote.
 func unreadableCSV(err error) error {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
-		return &FormatError{e.Line, "is no CSV: " + e.Err.Error()}
+		return &formatError{e.Line, "is no CSV: " + e.Err.Error()}
 	}
 	return err
 }

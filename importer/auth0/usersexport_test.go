@@ -1,4 +1,4 @@
-package auth0_test
+package auth0
 
 import (
 	"bytes"
@@ -9,14 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"orgimport/importer/auth0"
 )
 
 // readUsers shows the users of an export, one a line.
-func readUsers(r io.Reader, kinds ...string) (lines []string, x auth0.UsersExport, err error) {
-	x.Kinds = kinds
-	err = x.Read(r, func(u auth0.User) {
+func readUsers(r io.Reader, kinds ...string) (lines []string, x usersExport, err error) {
+	x.kinds = kinds
+	err = x.read(r, func(u user) {
 		lines = append(lines, fmt.Sprint(u.ID, " ", u.Connection, " ", u.Verified, " ", u.Keys))
 	})
 	return lines, x, err
@@ -69,14 +67,14 @@ func TestUsersExportOfEveryShape(t *testing.T) {
 
 func TestUsersExportSaysWhichFieldsItHolds(t *testing.T) {
 	_, x, err := readUsers(strings.NewReader("{\"user_id\":\"a|1\",\"email\":null}\n\n{\"user_id\":\"a|2\",\"email\":\"x@y\"}\n"), "email", "username")
-	if err != nil || x.Users != 2 || !x.Seen["email"] || x.Seen["username"] || x.Seen["email_verified"] {
+	if err != nil || x.users != 2 || !x.seen["email"] || x.seen["username"] || x.seen["email_verified"] {
 		t.Errorf("%+v, %v", x, err)
 	}
 	_, x, err = readUsers(strings.NewReader("user_id,username\n"), "email", "username")
-	if err != nil || x.Users != 0 || x.Seen["email"] || !x.Seen["username"] {
+	if err != nil || x.users != 0 || x.seen["email"] || !x.seen["username"] {
 		t.Errorf("%+v, %v", x, err)
 	}
-	if _, x, err = readUsers(strings.NewReader("")); err != nil || x.Users != 0 {
+	if _, x, err = readUsers(strings.NewReader("")); err != nil || x.users != 0 {
 		t.Errorf("an empty file: %+v, %v", x, err)
 	}
 }
@@ -93,7 +91,7 @@ func TestUsersExportThatIsNone(t *testing.T) {
 		"user_id,email\n\"a|1,secret,x\n ": "is no CSV",
 	} {
 		_, _, err := readUsers(strings.NewReader(export))
-		if e, ok := errors.AsType[*auth0.FormatError](err); !ok || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "secret") {
+		if e, ok := errors.AsType[*formatError](err); !ok || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "secret") {
 			t.Errorf("%q: %v, want %q", export, err, want)
 		}
 	}
@@ -119,8 +117,8 @@ func FuzzUsersExport(f *testing.F) {
 	f.Add([]byte(`{"user_id":"a","app_metadata":{"nr":"\ud800"}}`))
 	f.Fuzz(func(t *testing.T, export []byte) {
 		users := 0
-		x := auth0.UsersExport{Kinds: []string{"email", "app_metadata.nr", "user_metadata.a.b"}}
-		err := x.Read(bytes.NewReader(export), func(u auth0.User) {
+		x := usersExport{kinds: []string{"email", "app_metadata.nr", "user_metadata.a.b"}}
+		err := x.read(bytes.NewReader(export), func(u user) {
 			users++
 			if u.ID == "" {
 				t.Error("a user without an id")
@@ -131,8 +129,8 @@ func FuzzUsersExport(f *testing.F) {
 				}
 			}
 		})
-		if err == nil && users > x.Users {
-			t.Errorf("%d users told, %d counted", users, x.Users)
+		if err == nil && users > x.users {
+			t.Errorf("%d users told, %d counted", users, x.users)
 		}
 	})
 }
@@ -142,8 +140,8 @@ func BenchmarkUsersExport(b *testing.B) {
 	export := strings.Repeat(line, 100_000)
 	b.SetBytes(int64(len(export)))
 	for b.Loop() {
-		x := auth0.UsersExport{Kinds: []string{"email"}}
-		if err := x.Read(strings.NewReader(export), func(auth0.User) {}); err != nil || x.Users != 100_000 {
+		x := usersExport{kinds: []string{"email"}}
+		if err := x.read(strings.NewReader(export), func(user) {}); err != nil || x.users != 100_000 {
 			b.Fatal(err)
 		}
 	}

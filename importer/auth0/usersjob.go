@@ -224,7 +224,7 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 		return fmt.Errorf("%w: %d %s", errLink, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	err = read(resp.Body)
-	if _, format := errors.AsType[*FormatError](err); err == nil || format {
+	if _, format := errors.AsType[*formatError](err); err == nil || format {
 		return err
 	}
 	if ctx.Err() != nil {
