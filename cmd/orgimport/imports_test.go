@@ -36,7 +36,8 @@ var importTable = map[string]imports{
 		may: []string{"importer", "importer/retry", "github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2/..."},
 		not: []string{"flag", "os"},
 	},
-	"importer/auth0/auth0test": {},
+	"importer/auth0/auth0test":   {},
+	"importer/internal/fakehttp": {},
 	"report": {
 		may: []string{"importer", "github.com/gocarina/gocsv"},
 		not: []string{"net/http", "flag", "os"},

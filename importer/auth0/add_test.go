@@ -15,17 +15,17 @@ import (
 )
 
 func TestAddMembersSendsWhatTheDocumentsSay(t *testing.T) {
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a", "waad|ü&b"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := s.requests[0]
+	r := s.Requests[0]
 	if got, want := r.Method+" "+r.URL.String(), "POST https://acme.eu.auth0.com/api/v2/organizations/org_1/members"; got != want {
 		t.Errorf("sent %s, want %s", got, want)
 	}
-	if want := `{"members":["auth0|a","waad|ü\u0026b"]}`; r.body != want {
-		t.Errorf("body %s, want %s", r.body, want)
+	if want := `{"members":["auth0|a","waad|ü\u0026b"]}`; r.Content != want {
+		t.Errorf("body %s, want %s", r.Content, want)
 	}
 	for name, want := range map[string]string{
 		"Content-Type":     "application/json",
@@ -74,19 +74,19 @@ func TestOrganizationIDsAreEscaped(t *testing.T) {
 
 func TestAnOrganizationIDThatNoPathCanHoldIsNotSent(t *testing.T) {
 	for _, id := range []string{"", ".", ".."} {
-		s := &sender{answer: always(204, "")}
+		s := &sender{Answer: always(204, "")}
 		receipt, err := newClient(t, s).Import().Send(t.Context(), batch(id, "auth0|a"))
 		if err == nil || importer.ReachOf(err) != importer.ReachOrg {
 			t.Errorf("%q: error %v, want one that reaches the organization", id, err)
 		}
-		if s.count() != 0 || receipt.Attempts != 0 || receipt.Message == "" {
-			t.Errorf("%q: %d requests, receipt %+v", id, s.count(), receipt)
+		if s.Count() != 0 || receipt.Attempts != 0 || receipt.Message == "" {
+			t.Errorf("%q: %d requests, receipt %+v", id, s.Count(), receipt)
 		}
 	}
 }
 
 func TestCorrelationIDsAreUniqueAndShort(t *testing.T) {
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	c := newClient(t, s)
 	c.RunID = strings.Repeat("x", 100)
 	seen := map[string]bool{}
@@ -113,13 +113,13 @@ func TestWhatOnlyLooksLikeSuccessEndsTheRun(t *testing.T) {
 		{reply(302, "", "Location", "https://login.example.com/?token=x"), "302 with a redirect to login.example.com is no answer"},
 		{reply(304, ""), "304 with a redirect is no answer"},
 	} {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply, nil }}
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply, nil }}
 		receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || importer.ReachOf(err) != importer.ReachRun || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%d: error %v, want %q, reaching the run", test.reply.StatusCode, err, test.want)
 		}
-		if s.count() != 1 {
-			t.Errorf("%d: %d requests, want 1: redirects are not followed", test.reply.StatusCode, s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d: %d requests, want 1: redirects are not followed", test.reply.StatusCode, s.Count())
 		}
 		if receipt.HTTPStatus != test.reply.StatusCode || receipt.Message == "" {
 			t.Errorf("receipt %+v", receipt)
@@ -128,7 +128,7 @@ func TestWhatOnlyLooksLikeSuccessEndsTheRun(t *testing.T) {
 }
 
 func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
-	s := &sender{answer: always(404, `{"statusCode":404,"error":"Not Found","message":"The user does\n not exist.","errorCode":"inexistent_user"}`)}
+	s := &sender{Answer: always(404, `{"statusCode":404,"error":"Not Found","message":"The user does\n not exist.","errorCode":"inexistent_user"}`)}
 	receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
 	e, ok := errors.AsType[*auth0.Error](err)
 	if !ok {

@@ -58,11 +58,11 @@ func statuses(outcomes []importer.Outcome) (all []string) {
 }
 
 func TestAssignRolesSendsWhatTheDocumentsSay(t *testing.T) {
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	op := newClient(t, s).AssignRoles(&auth0.Roles{})
 	got := assign(t, op, 1, roleRow("org/1", "auth0|a", "rol_1", "rol_2"))
-	r := s.requests[0]
-	if got, want := r.Method+" "+r.URL.EscapedPath()+" "+r.body, `POST /api/v2/organizations/org%2F1/members/auth0%7Ca/roles {"roles":["rol_1","rol_2"]}`; got != want {
+	r := s.Requests[0]
+	if got, want := r.Method+" "+r.URL.EscapedPath()+" "+r.Content, `POST /api/v2/organizations/org%2F1/members/auth0%7Ca/roles {"roles":["rol_1","rol_2"]}`; got != want {
 		t.Errorf("sent %s, want %s", got, want)
 	}
 	if got[0].Status != importer.Assigned || got[0].Attempts != 1 || got[0].HTTPStatus != 204 {
@@ -142,23 +142,23 @@ func TestHowFarARefusalOfRolesReaches(t *testing.T) {
 		{"too many", 409, "No more roles can be assigned to this organization member.", "", []string{"failed too_many_roles", "failed too_many_roles", "failed too_many_roles"}, 3},
 		{"an id that is too long", 400, "Path validation error: 'String is too long (51 chars), maximum 50' on property id (Organization identifier).", "invalid_uri", []string{"failed invalid_uri", "failed invalid_uri", "failed invalid_uri"}, 3},
 	} {
-		s := &sender{answer: always(test.status, `{"error":"x","message":"`+test.message+`","errorCode":"`+test.code+`"}`)}
+		s := &sender{Answer: always(test.status, `{"error":"x","message":"`+test.message+`","errorCode":"`+test.code+`"}`)}
 		got := statuses(assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 1,
 			roleRow("org_1", "auth0|a", "rol_1"), roleRow("org_1", "auth0|b", "rol_2"), roleRow("org_2", "auth0|a", "rol_3")))
-		if !slices.Equal(got, test.want) || s.count() != test.requests {
-			t.Errorf("%s: %q in %d requests, want %q in %d", test.name, got, s.count(), test.want, test.requests)
+		if !slices.Equal(got, test.want) || s.Count() != test.requests {
+			t.Errorf("%s: %q in %d requests, want %q in %d", test.name, got, s.Count(), test.want, test.requests)
 		}
 	}
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	got := statuses(assign(t, newClient(t, s).AssignRoles(&auth0.Roles{}), 1, roleRow("org_1", "..", "rol_1"), roleRow("org_1", "auth0|b", "rol_1")))
-	if want := []string{"failed", "assigned"}; !slices.Equal(got, want) || s.count() != 1 {
-		t.Errorf("an id that no path can hold: %q in %d requests", got, s.count())
+	if want := []string{"failed", "assigned"}; !slices.Equal(got, want) || s.Count() != 1 {
+		t.Errorf("an id that no path can hold: %q in %d requests", got, s.Count())
 	}
 }
 
 func TestWaitingForARoleEndsWithTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 			time.Sleep(time.Minute)
 			return reply(204, ""), nil
 		}}
@@ -173,8 +173,8 @@ func TestWaitingForARoleEndsWithTheRun(t *testing.T) {
 		go stop()
 		began := time.Now()
 		_, err := op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", "auth0|b", "rol_1")}})
-		if !errors.Is(err, context.Canceled) || time.Since(began) > time.Second || s.count() != 1 {
-			t.Errorf("error %v after %s and %d requests", err, time.Since(began), s.count())
+		if !errors.Is(err, context.Canceled) || time.Since(began) > time.Second || s.Count() != 1 {
+			t.Errorf("error %v after %s and %d requests", err, time.Since(began), s.Count())
 		}
 	})
 }
@@ -219,12 +219,12 @@ func TestRolesByName(t *testing.T) {
 
 func TestRolesAreRead(t *testing.T) {
 	page := `{"id":"rol_1","name":"one"}` + strings.Repeat(`,{"id":"rol_2","name":"two"}`, 99)
-	s := &sender{answer: pages(`{"roles":[`+page+`],"total":101}`, `{"roles":[{"id":"rol_3","name":"three","type":"organization"}],"total":101}`)}
+	s := &sender{Answer: pages(`{"roles":[`+page+`],"total":101}`, `{"roles":[{"id":"rol_3","name":"three","type":"organization"}],"total":101}`)}
 	roles, err := newClient(t, s).Roles(t.Context())
 	if err != nil || len(roles) != 101 || roles[100] != (auth0.Role{ID: "rol_3", Name: "three", Type: "organization"}) {
 		t.Errorf("%d roles, error %v", len(roles), err)
 	}
-	if got := s.requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/roles?include_totals=true&page=1&per_page=100" {
+	if got := s.Requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/roles?include_totals=true&page=1&per_page=100" {
 		t.Errorf("sent %s", got)
 	}
 }
@@ -232,7 +232,7 @@ func TestRolesAreRead(t *testing.T) {
 // TestRolesThatAreThereAreNoFailure has a tenant that refuses to give a role
 // twice.
 func TestRolesThatAreThereAreNoFailure(t *testing.T) {
-	s := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
+	s := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
 		if strings.Contains(body, "rol_has") {
 			return reply(409, `{"statusCode":409,"error":"Conflict","message":"The role is already assigned to this organization member."}`), nil
 		}
@@ -243,7 +243,7 @@ func TestRolesThatAreThereAreNoFailure(t *testing.T) {
 	if want := []string{"already_assigned", "assigned", "already_assigned"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if n := s.count(); n != 7 {
+	if n := s.Count(); n != 7 {
 		t.Errorf("%d requests, want 7", n)
 	}
 }

@@ -36,13 +36,13 @@ var gatewayPages = map[string]func() *http.Response{
 func TestGatewayAtTheStart(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
-			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return page(), nil }}
-			c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)}), Base: s})
+			s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return page(), nil }}
+			c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{Answer: tokens(time.Hour)}), Base: s})
 			_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 			server := "(server: " + page().Header.Get("Server") + ")"
 			if e, ok := errors.AsType[*auth0.ConfigError](err); !ok || !strings.Contains(err.Error(), "a gateway answered, not Auth0 "+server) ||
-				!strings.Contains(e.Hint, "firewall") || importer.ReachOf(err) != importer.ReachRun || s.count() != 1 {
-				t.Errorf("error %v after %d requests, want a ConfigError after 1", err, s.count())
+				!strings.Contains(e.Hint, "firewall") || importer.ReachOf(err) != importer.ReachRun || s.Count() != 1 {
+				t.Errorf("error %v after %d requests, want a ConfigError after 1", err, s.Count())
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func TestGatewayInMidRun(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+				s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 					if n > 1 && n%3 != 0 {
 						return page(), nil
 					}
@@ -66,7 +66,7 @@ func TestGatewayInMidRun(t *testing.T) {
 						t.Errorf("error %v", err)
 					}
 				}
-				s.answer = func(int, *http.Request, string) (*http.Response, error) { return page(), nil }
+				s.Answer = func(int, *http.Request, string) (*http.Response, error) { return page(), nil }
 				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if _, ok := errors.AsType[*retry.GaveUpError](err); !ok || !strings.Contains(err.Error(), "a gateway answered") {
 					t.Errorf("error %v, want a GaveUpError", err)
@@ -82,14 +82,14 @@ func TestGatewayAtTheTokenEndpoint(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return page(), nil }}
+				s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return page(), nil }}
 				source := newSource(t, secretCredentials, s)
 				_, err := source.Token(t.Context())
 				if e, ok := errors.AsType[*auth0.ConfigError](err); !ok || !strings.Contains(err.Error(), "a gateway answered, not Auth0") ||
-					!strings.Contains(e.Hint, "firewall") || strings.Contains(e.Hint, "secret") || s.count() != 1 {
-					t.Errorf("error %v after %d requests, want a ConfigError after 1", err, s.count())
+					!strings.Contains(e.Hint, "firewall") || strings.Contains(e.Hint, "secret") || s.Count() != 1 {
+					t.Errorf("error %v after %d requests, want a ConfigError after 1", err, s.Count())
 				}
-				s.answer = func(n int, r *http.Request, body string) (*http.Response, error) {
+				s.Answer = func(n int, r *http.Request, body string) (*http.Response, error) {
 					if n == 2 || n > 4 {
 						return tokens(4*time.Second)(n, r, body)
 					}

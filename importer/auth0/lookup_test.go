@@ -325,7 +325,7 @@ func TestMembersAreReadWithinBounds(t *testing.T) {
 // An answer that says nothing of whether somebody exists ends the look-up.
 func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 	for status, body := range map[int]string{404: "<html>", 400: "", 403: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:users"}`} {
-		c := newClient(t, &sender{answer: always(status, body)})
+		c := newClient(t, &sender{Answer: always(status, body)})
 		l := &auth0.Lookup{Users: c, OrgByName: c, Workers: 1}
 		d := asking("", "ann@acme.com")
 		d.Want(importer.Row{UserID: "u", Keys: &importer.Keys{Org: importer.Key{Kind: "name", Value: "acme"}}})
@@ -333,7 +333,7 @@ func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 			t.Errorf("%d %q is believed", status, body)
 		}
 	}
-	malformed := newClient(t, &sender{answer: always(400, `{"statusCode":400,"error":"Bad Request","message":"Query validation error","errorCode":"invalid_query_string"}`)})
+	malformed := newClient(t, &sender{Answer: always(400, `{"statusCode":400,"error":"Bad Request","message":"Query validation error","errorCode":"invalid_query_string"}`)})
 	if err := (&auth0.Lookup{Users: malformed}).FindUsersAlone(t.Context(), asking("", "no address")); err != nil {
 		t.Errorf("what can't be an address ends the look-up: %v", err)
 	}

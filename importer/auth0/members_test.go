@@ -38,18 +38,18 @@ func TestMembersFollowsThePages(t *testing.T) {
 		"next on an empty page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[],"next":"z"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sender{answer: pages(bodies...)}
+			s := &sender{Answer: pages(bodies...)}
 			ids, err := list(t, newClient(t, s))
 			if err != nil || !slices.Equal(ids, []string{"a|1", "a|2", "a|3"}) {
 				t.Errorf("members %q, error %v", ids, err)
 			}
-			if s.count() != len(bodies) {
-				t.Errorf("%d requests, want %d", s.count(), len(bodies))
+			if s.Count() != len(bodies) {
+				t.Errorf("%d requests, want %d", s.Count(), len(bodies))
 			}
-			if got := s.requests[0].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations/org_1/members?fields=user_id&include_fields=true&take=100" {
+			if got := s.Requests[0].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations/org_1/members?fields=user_id&include_fields=true&take=100" {
 				t.Errorf("sent %s", got)
 			}
-			if query, _ := url.ParseQuery(s.requests[1].URL.RawQuery); query.Get("from") != "x+/=" || query.Get("take") != "100" {
+			if query, _ := url.ParseQuery(s.Requests[1].URL.RawQuery); query.Get("from") != "x+/=" || query.Get("take") != "100" {
 				t.Errorf("sent %v", query)
 			}
 		})
@@ -57,7 +57,7 @@ func TestMembersFollowsThePages(t *testing.T) {
 }
 
 func TestMembersThatComeRoundInACircle(t *testing.T) {
-	s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+	s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 		return reply(200, fmt.Sprintf(`{"members":[{"user_id":"a|%d"}],"next":"%d"}`, n, n%3)), nil
 	}}
 	ids, err := list(t, newClient(t, s))
@@ -78,7 +78,7 @@ func TestMembersOfAServerThatNeverEnds(t *testing.T) {
 		"ever new members":                           {`{"members":[{"user_id":"a|%[1]d"}],"next":"%[1]d"}`, "does not end after 50 pages", 50},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+			s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 				return reply(200, fmt.Sprintf(test.page, n)), nil
 			}}
 			ids, err := list(t, newClient(t, s))
@@ -90,12 +90,12 @@ func TestMembersOfAServerThatNeverEnds(t *testing.T) {
 }
 
 func TestMembersEndsWhenNobodyListens(t *testing.T) {
-	s := &sender{answer: pages(`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x"}`)}
+	s := &sender{Answer: pages(`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x"}`)}
 	for range newClient(t, s).Members(t.Context(), "org_1") {
 		break
 	}
-	if s.count() != 1 {
-		t.Errorf("%d requests, want 1", s.count())
+	if s.Count() != 1 {
+		t.Errorf("%d requests, want 1", s.Count())
 	}
 }
 
@@ -111,7 +111,7 @@ func TestMembersErrors(t *testing.T) {
 		{200, `<html>`, importer.ReachRun, "no answer of the Management API"},
 		{200, `[{"user_id":"a|1"}]`, importer.ReachRun, "no answer of the Management API"},
 	} {
-		_, err := list(t, newClient(t, &sender{answer: always(test.status, test.body)}))
+		_, err := list(t, newClient(t, &sender{Answer: always(test.status, test.body)}))
 		if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
 			t.Errorf("%d %s: error %v", test.status, test.body, err)
 		}
@@ -128,7 +128,7 @@ func TestMembersErrors(t *testing.T) {
 
 func TestMembersRepeatsWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 			switch n {
 			case 1:
 				return reply(503, ""), nil
@@ -159,7 +159,7 @@ func TestOrganization(t *testing.T) {
 		{200, `{}`, importer.ReachRun, "no answer of the Management API"},
 		{302, ``, importer.ReachRun, "redirect"},
 	} {
-		s := &sender{answer: always(test.status, test.body)}
+		s := &sender{Answer: always(test.status, test.body)}
 		o, err := newClient(t, s).Organization(t.Context(), "org/1")
 		if test.want == "" {
 			if err != nil || o.ID != "org_1" || o.Name != "one" {
@@ -168,7 +168,7 @@ func TestOrganization(t *testing.T) {
 		} else if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
 			t.Errorf("%d %s: error %v", test.status, test.body, err)
 		}
-		if r := s.requests[0]; r.Method != "GET" || r.URL.EscapedPath() != "/api/v2/organizations/org%2F1" || r.Header.Get("Content-Type") != "" {
+		if r := s.Requests[0]; r.Method != "GET" || r.URL.EscapedPath() != "/api/v2/organizations/org%2F1" || r.Header.Get("Content-Type") != "" {
 			t.Errorf("sent %s %s", r.Method, r.URL)
 		}
 	}
@@ -178,14 +178,14 @@ func TestOrganization(t *testing.T) {
 }
 
 func TestOrganizationErrorIsAnError(t *testing.T) {
-	_, err := newClient(t, &sender{answer: always(404, "")}).Organization(t.Context(), "org_1")
+	_, err := newClient(t, &sender{Answer: always(404, "")}).Organization(t.Context(), "org_1")
 	if e, ok := errors.AsType[*auth0.Error](err); !ok || e.Status != 404 || e.Path != "/api/v2/organizations/org_1" {
 		t.Errorf("error %#v", err)
 	}
 }
 
 func TestMembersWithEveryField(t *testing.T) {
-	s := &sender{answer: pages(`{"members":[{"user_id":"a|1","email":"a@x.com","name":"Ann","roles":[{"id":"rol_2","name":"b"},{"id":"rol_1","name":"c"}]},{"user_id":"a|2","email":null,"name":null,"roles":[]}]}`)}
+	s := &sender{Answer: pages(`{"members":[{"user_id":"a|1","email":"a@x.com","name":"Ann","roles":[{"id":"rol_2","name":"b"},{"id":"rol_1","name":"c"}]},{"user_id":"a|2","email":null,"name":null,"roles":[]}]}`)}
 	var got []string
 	for m, err := range newClient(t, s).Members(t.Context(), "org_1", auth0.FieldEmail, auth0.FieldName, auth0.FieldRoles) {
 		got = append(got, fmt.Sprint(m, err))
@@ -193,13 +193,13 @@ func TestMembersWithEveryField(t *testing.T) {
 	if want := []string{"{a|1 a@x.com Ann [rol_1 rol_2]} <nil>", "{a|2   []} <nil>"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := s.requests[0].URL.Query().Get("fields"); got != "user_id,email,name,roles" {
+	if got := s.Requests[0].URL.Query().Get("fields"); got != "user_id,email,name,roles" {
 		t.Errorf("asked for %s", got)
 	}
 }
 
 func TestOrganizations(t *testing.T) {
-	s := &sender{answer: pages(
+	s := &sender{Answer: pages(
 		`{"organizations":[{"id":"org_2","name":"two","display_name":"Two","branding":{},"metadata":{"key":"7"}}],"next":"n+1"}`,
 		`{"organizations":[{"id":"org_1","name":"one"}]}`)}
 	var got []string
@@ -209,17 +209,17 @@ func TestOrganizations(t *testing.T) {
 	if want := []string{"{org_2 two Two map[key:7]} <nil>", "{org_1 one  map[]} <nil>"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := s.requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations?from=n%2B1&take=100" {
+	if got := s.Requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/organizations?from=n%2B1&take=100" {
 		t.Errorf("sent %s", got)
 	}
 }
 
 func TestOrganizationNamed(t *testing.T) {
-	s := &sender{answer: always(200, `{"id":"org_1","name":"a b"}`)}
+	s := &sender{Answer: always(200, `{"id":"org_1","name":"a b"}`)}
 	if o, err := newClient(t, s).OrganizationNamed(t.Context(), "a b"); err != nil || o.ID != "org_1" {
 		t.Errorf("%+v, error %v", o, err)
 	}
-	if got := s.requests[0].URL.EscapedPath(); got != "/api/v2/organizations/name/a%20b" {
+	if got := s.Requests[0].URL.EscapedPath(); got != "/api/v2/organizations/name/a%20b" {
 		t.Errorf("sent %s", got)
 	}
 }

@@ -95,7 +95,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 						echo := func(r *http.Request, body string) *http.Response {
 							return reply(status, fmt.Sprintf(shape, r.Header.Get("Authorization")+" "+body), "Content-Type", "application/json", "Location", "https://example.com/?"+body)
 						}
-						tokenEndpoint := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
+						tokenEndpoint := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
 							form, _ := url.ParseQuery(body)
 							assertion = form.Get("client_assertion")
 							if atTokenEndpoint {
@@ -103,7 +103,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 							}
 							return token(secretToken, time.Hour), nil
 						}}
-						api := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return echo(r, body), nil }}
+						api := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return echo(r, body), nil }}
 						c := newClient(t, paced(&auth0.Bearer{Source: newSource(t, cr, paced(tokenEndpoint)), Base: api}))
 						c.Retry.MaxAttempts, c.Retry.MaxWait = 2, time.Minute
 						all := []string{secretSecret, secretToken}
@@ -126,7 +126,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 
 func TestLostConnectionsShowNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }}
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, auth0.Credentials{ClientID: "client", ClientSecret: secretSecret}, s), Base: s})
 		_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || !strings.Contains(err.Error(), "POST /oauth/token: no answer: unexpected EOF") {

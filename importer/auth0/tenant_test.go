@@ -204,7 +204,7 @@ func TestFullOrganizationCostsFewRequests(t *testing.T) {
 // TestOrganizationThatIsRefusedFailsAlone has one organization answer 403 for a
 // limit of its own, as dust-tt/dust#30188 and datadog-sync-cli#395 tell of.
 func TestOrganizationThatIsRefusedFailsAlone(t *testing.T) {
-	s := &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 		if strings.Contains(r.URL.Path, "/org_b/") {
 			return reply(403, `{"statusCode":403,"error":"Forbidden","message":"You reached the limit of entities of this type for this tenant."}`), nil
 		}
@@ -227,8 +227,8 @@ func TestOrganizationThatIsRefusedFailsAlone(t *testing.T) {
 			got[o.Row.OrgID+" "+string(o.Status)]++
 		}
 	}
-	if want := map[string]int{"org_a added": 2, "org_b failed": 4, "org_c added": 2}; !maps.Equal(got, want) || s.count() != 3 {
-		t.Errorf("%v with %d requests, want %v with 3", got, s.count(), want)
+	if want := map[string]int{"org_a added": 2, "org_b failed": 4, "org_c added": 2}; !maps.Equal(got, want) || s.Count() != 3 {
+		t.Errorf("%v with %d requests, want %v with 3", got, s.Count(), want)
 	}
 }
 

@@ -50,16 +50,16 @@ func newSource(t testing.TB, cr auth0.Credentials, rt http.RoundTripper) *auth0.
 }
 
 func TestClientSecretIsSentInTheForm(t *testing.T) {
-	s := &sender{answer: tokens(time.Hour)}
+	s := &sender{Answer: tokens(time.Hour)}
 	got, err := newSource(t, secretCredentials, s).Token(t.Context())
 	if err != nil || got != "t1" {
 		t.Fatalf("token %q, error %v", got, err)
 	}
-	r := s.requests[0]
+	r := s.Requests[0]
 	if r.Method != "POST" || r.URL.String() != "https://acme.eu.auth0.com/oauth/token" || r.Header.Get("Authorization") != "" {
 		t.Errorf("sent %s %s", r.Method, r.URL)
 	}
-	form, _ := url.ParseQuery(r.body)
+	form, _ := url.ParseQuery(r.Content)
 	want := "audience=https%3A%2F%2Facme.eu.auth0.com%2Fapi%2Fv2%2F&client_id=client&client_secret=hunter2-secret&grant_type=client_credentials"
 	if form.Encode() != want {
 		t.Errorf("sent %s\nwant %s", form.Encode(), want)
@@ -67,13 +67,13 @@ func TestClientSecretIsSentInTheForm(t *testing.T) {
 }
 
 func TestAudienceCanBeGiven(t *testing.T) {
-	s := &sender{answer: tokens(time.Hour)}
+	s := &sender{Answer: tokens(time.Hour)}
 	cr := secretCredentials
 	cr.Audience = "https://canonical.auth0.com/api/v2/"
 	if _, err := newSource(t, cr, s).Token(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if form, _ := url.ParseQuery(s.requests[0].body); form.Get("audience") != cr.Audience {
+	if form, _ := url.ParseQuery(s.Requests[0].Content); form.Get("audience") != cr.Audience {
 		t.Errorf("audience %q, want %q", form.Get("audience"), cr.Audience)
 	}
 }
@@ -93,7 +93,7 @@ func pemOf(key *rsa.PrivateKey) []byte {
 func TestPrivateKeyJWT(t *testing.T) {
 	for _, alg := range []string{"", "RS256", "RS384", "PS256"} {
 		cr := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey()), SigningAlg: alg, KeyID: "k1"}
-		s := &sender{answer: tokens(time.Hour)}
+		s := &sender{Answer: tokens(time.Hour)}
 		source := newSource(t, cr, s)
 		seen := map[string]bool{}
 		for range 2 {
@@ -102,7 +102,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 				t.Fatal(err)
 			}
 			source.Refuse(value, &auth0.Error{Status: 401})
-			form, _ := url.ParseQuery(s.requests[len(s.requests)-1].body)
+			form, _ := url.ParseQuery(s.Requests[len(s.Requests)-1].Content)
 			if form.Get("client_id") != "client" || form.Has("client_secret") || form.Get("grant_type") != "client_credentials" ||
 				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 				t.Errorf("sent %v", form)
@@ -184,7 +184,7 @@ func TestTokenIsKeptUntilShortlyBeforeItsEnd(t *testing.T) {
 		4 * time.Second:  3600 * time.Millisecond,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &sender{answer: tokens(lifetime)}
+			s := &sender{Answer: tokens(lifetime)}
 			source := newSource(t, secretCredentials, s)
 			for _, step := range []struct {
 				sleep time.Duration
@@ -201,7 +201,7 @@ func TestTokenIsKeptUntilShortlyBeforeItsEnd(t *testing.T) {
 
 func TestTokenThatDoesNotSayWhenItEndsIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: always(200, `{"access_token":"t1"}`, "Content-Type", "application/json")}
+		s := &sender{Answer: always(200, `{"access_token":"t1"}`, "Content-Type", "application/json")}
 		source := newSource(t, secretCredentials, s)
 		for range 3 {
 			if _, err := source.Token(t.Context()); err != nil {
@@ -209,15 +209,15 @@ func TestTokenThatDoesNotSayWhenItEndsIsKept(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
-		if s.count() != 1 {
-			t.Errorf("%d fetches, want 1", s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d fetches, want 1", s.Count())
 		}
 	})
 }
 
 func TestManyCallersFetchOneToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return token(fmt.Sprint("t", n), time.Hour), nil
 		}}
@@ -231,15 +231,15 @@ func TestManyCallersFetchOneToken(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if s.count() != 1 {
-			t.Errorf("%d fetches, want 1", s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d fetches, want 1", s.Count())
 		}
 	})
 }
 
 func TestFailedFetchIsSharedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return reply(403, `{"error":"access_denied"}`), nil
 		}}
@@ -253,8 +253,8 @@ func TestFailedFetchIsSharedToo(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if s.count() != 1 {
-			t.Errorf("%d fetches, want 1", s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d fetches, want 1", s.Count())
 		}
 	})
 }
@@ -263,7 +263,7 @@ func TestFailedFetchIsSharedToo(t *testing.T) {
 // the second gets its token all the same.
 func TestFetchOutlivesTheCallerThatBeganIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(n int, r *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(n int, r *http.Request, _ string) (*http.Response, error) {
 			if !wait(r.Context(), 2*time.Second) {
 				return nil, r.Context().Err()
 			}
@@ -356,7 +356,7 @@ func TestRefusedTokenIsRenewedOnceForAll(t *testing.T) {
 }
 
 func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
-	source := newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)})
+	source := newSource(t, secretCredentials, &sender{Answer: tokens(time.Hour)})
 	for _, step := range []struct{ refused, want string }{{"", "t1"}, {"t0", "t1"}, {"t1", "t2"}, {"t1", "t2"}} {
 		source.Refuse(step.refused, &auth0.Error{Status: 401})
 		if got, err := source.Token(t.Context()); err != nil || got != step.want {
@@ -370,8 +370,8 @@ func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
 // the other. Two are enough to know, for all callers.
 func TestAllTokensAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fetches := &sender{answer: tokens(time.Hour)}
-		api := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		fetches := &sender{Answer: tokens(time.Hour)}
+		api := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 			time.Sleep(50 * time.Millisecond)
 			return reply(401, `{"statusCode":401,"error":"Unauthorized","message":"Bad audience: https://acme/"}`), nil
 		}}
@@ -389,12 +389,12 @@ func TestAllTokensAreRefused(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if fetches.count() != 2 || told != 1 {
-			t.Errorf("%d fetches, told of %d, want 2 and 1", fetches.count(), told)
+		if fetches.Count() != 2 || told != 1 {
+			t.Errorf("%d fetches, told of %d, want 2 and 1", fetches.Count(), told)
 		}
-		sent := api.count()
-		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err == nil || fetches.count() != 2 || api.count() != sent {
-			t.Errorf("a later call: error %v, %d fetches, %d requests", err, fetches.count(), api.count()-sent)
+		sent := api.Count()
+		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err == nil || fetches.Count() != 2 || api.Count() != sent {
+			t.Errorf("a later call: error %v, %d fetches, %d requests", err, fetches.Count(), api.Count()-sent)
 		}
 	})
 }
@@ -403,13 +403,13 @@ func TestAllTokensAreRefused(t *testing.T) {
 // gets no answer any more: nothing proves that it is the request.
 func TestOwnAnswersAreNoneToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 			if n == 1 {
 				return reply(401, ""), nil
 			}
 			return reply(503, ""), nil
 		}}
-		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{answer: tokens(time.Hour)}), Base: s})
+		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, &sender{Answer: tokens(time.Hour)}), Base: s})
 		c.Retry.MaxAttempts = 2
 		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); importer.ReachOf(err) != importer.ReachRun {
 			t.Errorf("error %v, want a GaveUpError", err)
@@ -434,8 +434,8 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 		{"plan", secretCredentials, 403, `{"statusCode":403,"error":"Forbidden","message":"Forbidden"}`, 1, "403 Forbidden: Forbidden", "permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &sender{answer: always(test.status, test.body)}
-			c := newClient(t, &auth0.Bearer{Source: newSource(t, test.cr, &sender{answer: tokens(time.Hour)}), Base: s})
+			s := &sender{Answer: always(test.status, test.body)}
+			c := newClient(t, &auth0.Bearer{Source: newSource(t, test.cr, &sender{Answer: tokens(time.Hour)}), Base: s})
 			receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 			e, ok := errors.AsType[*auth0.CredentialsError](err)
 			if !ok || importer.ReachOf(err) != importer.ReachRun {
@@ -444,8 +444,8 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) || !strings.Contains(e.Hint, test.hint) {
 				t.Errorf("error %q, hint %q, want %q, %q", err, e.Hint, test.want, test.hint)
 			}
-			if s.count() != test.sent || receipt.Attempts != test.sent || receipt.HTTPStatus != test.status {
-				t.Errorf("%d requests, receipt %+v, want %d", s.count(), receipt, test.sent)
+			if s.Count() != test.sent || receipt.Attempts != test.sent || receipt.HTTPStatus != test.status {
+				t.Errorf("%d requests, receipt %+v, want %d", s.Count(), receipt, test.sent)
 			}
 		})
 	}
@@ -473,15 +473,15 @@ func TestTokenEndpointThatRefuses(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acme.eu.auth0.com", IsNotFound: true}}
 		}, "lookup acme.eu.auth0.com: no such host"},
 	} {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply() }}
-		api := &sender{answer: always(204, "")}
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply() }}
+		api := &sender{Answer: always(204, "")}
 		c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, s), Base: api})
 		receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 		if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != importer.ReachRun {
 			t.Errorf("error %v, want %q, reaching the run", err, test.want)
 		}
-		if s.count() != 1 || api.count() != 0 || receipt.Attempts != 0 {
-			t.Errorf("%q: %d fetches, %d requests, receipt %+v", test.want, s.count(), api.count(), receipt)
+		if s.Count() != 1 || api.Count() != 0 || receipt.Attempts != 0 {
+			t.Errorf("%q: %d fetches, %d requests, receipt %+v", test.want, s.Count(), api.Count(), receipt)
 		}
 	}
 }
@@ -501,19 +501,19 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+				s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 					if n <= 6 {
 						return answer()
 					}
 					return token("t", time.Hour), nil
 				}}
-				api := &sender{answer: always(204, "")}
+				api := &sender{Answer: always(204, "")}
 				c := newClient(t, &auth0.Bearer{Source: newSource(t, secretCredentials, paced(s)), Base: api})
 				receipt, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if err != nil || receipt.Attempts != 1 {
 					t.Errorf("receipt %+v, error %v", receipt, err)
 				}
-				if name == "429" && s.requests[1].at.Sub(s.requests[0].at) < 7*time.Second {
+				if name == "429" && s.Requests[1].At.Sub(s.Requests[0].At) < 7*time.Second {
 					t.Error("Retry-After was not heeded")
 				}
 			})
@@ -523,7 +523,7 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 
 // TestScopesAreReadFromTheAnswer where the token itself does not tell them.
 func TestScopesAreReadFromTheAnswer(t *testing.T) {
-	s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+	s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 		return reply(200, `{"access_token":"opaque","token_type":"Bearer","expires_in":3600,"scope":"read:users read:roles"}`, "Content-Type", "application/json"), nil
 	}}
 	source := newSource(t, secretCredentials, s)
@@ -552,7 +552,7 @@ func TestScopesAreReadFromTheToken(t *testing.T) {
 		{sign(jwt.MapClaims{"scope": 7}), nil},
 		{"opaque", nil},
 	} {
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return token(test.token, time.Hour), nil }}
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return token(test.token, time.Hour), nil }}
 		fetched := newSource(t, secretCredentials, s)
 		if _, known := fetched.Scopes(); known {
 			t.Error("scopes are known before there is a token")
@@ -571,24 +571,24 @@ func TestScopesAreReadFromTheToken(t *testing.T) {
 
 func TestTokenGoesNowhereElse(t *testing.T) {
 	for _, target := range []string{"https://example.com/", "http://acme.eu.auth0.com/", "https://acme.eu.auth0.com:8443/"} {
-		s := &sender{answer: always(204, "")}
+		s := &sender{Answer: always(204, "")}
 		b := &auth0.Bearer{Source: newSource(t, auth0.Credentials{Token: "ready"}, nil), Base: s}
 		req, _ := http.NewRequest("GET", target, nil)
-		if _, err := b.RoundTrip(req); err == nil || s.count() != 0 {
-			t.Errorf("%s: error %v, %d requests", target, err, s.count())
+		if _, err := b.RoundTrip(req); err == nil || s.Count() != 0 {
+			t.Errorf("%s: error %v, %d requests", target, err, s.Count())
 		}
 	}
 }
 
 func TestBearerLeavesTheRequestAlone(t *testing.T) {
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	b := &auth0.Bearer{Source: newSource(t, auth0.Credentials{Token: "ready"}, nil), Base: s}
 	req, _ := http.NewRequest("GET", "https://acme.eu.auth0.com/", nil)
 	if _, err := b.RoundTrip(req); err != nil {
 		t.Fatal(err)
 	}
-	if req.Header.Get("Authorization") != "" || s.requests[0].Header.Get("Authorization") != "Bearer ready" {
-		t.Errorf("headers %v, sent %v", req.Header, s.requests[0].Header)
+	if req.Header.Get("Authorization") != "" || s.Requests[0].Header.Get("Authorization") != "Bearer ready" {
+		t.Errorf("headers %v, sent %v", req.Header, s.Requests[0].Header)
 	}
 }
 
@@ -620,7 +620,7 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &sender{answer: always(test.status, fmt.Sprintf(`{"error":%q,"error_description":%q}`, test.code, test.description), "Content-Type", "application/json", "Date", time.Now().UTC().Format(http.TimeFormat))}
+		s := &sender{Answer: always(test.status, fmt.Sprintf(`{"error":%q,"error_description":%q}`, test.code, test.description), "Content-Type", "application/json", "Date", time.Now().UTC().Format(http.TimeFormat))}
 		source, err := test.cr.Source(u, &http.Client{Transport: s})
 		if err != nil {
 			t.Fatal(err)
@@ -628,8 +628,8 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 		_, err = source.Token(t.Context())
 		if e, ok := errors.AsType[*auth0.CredentialsError](err); !ok || !strings.Contains(e.Hint, test.want) {
 			t.Errorf("%s: error %v, want the hint %q", test.description, err, test.want)
-		} else if s.count() != 1 {
-			t.Errorf("%s: %d requests, want 1", test.description, s.count())
+		} else if s.Count() != 1 {
+			t.Errorf("%s: %d requests, want 1", test.description, s.Count())
 		}
 	}
 }
@@ -639,7 +639,7 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 func TestClockThatIsWrongIsTold(t *testing.T) {
 	for off, want := range map[time.Duration]string{7 * time.Minute: "it is 7m0s off", -2 * time.Hour: "it is 2h0m0s off", 5 * time.Second: "check the private key"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &sender{answer: always(401, `{"error":"invalid_client","error_description":"Invalid iat"}`, "Content-Type", "application/json", "Date", time.Now().Add(off).UTC().Format(http.TimeFormat))}
+			s := &sender{Answer: always(401, `{"error":"invalid_client","error_description":"Invalid iat"}`, "Content-Type", "application/json", "Date", time.Now().Add(off).UTC().Format(http.TimeFormat))}
 			_, err := newSource(t, auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}, s).Token(t.Context())
 			if e, ok := errors.AsType[*auth0.CredentialsError](err); !ok || !strings.Contains(e.Hint, want) {
 				t.Errorf("error %v with a clock that is %s off, want the hint %q", err, off, want)

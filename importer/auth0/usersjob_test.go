@@ -43,7 +43,7 @@ func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]
 			t.Fatal(err)
 		}
 	}
-	network := &sender{answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return j.answer(tenant, r, body) }}
+	network := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) { return j.answer(tenant, r, body) }}
 	client := newClient(t, network)
 	l := &auth0.Lookup{Jobs: client, Users: client, Download: auth0.NewDownload(network), JobWait: 30 * time.Minute, Workers: 1}
 	err := l.FindUsersByExport(t.Context(), d, connections)

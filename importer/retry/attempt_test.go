@@ -36,15 +36,6 @@ func (b slowBody) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 func TestAttempt(t *testing.T) {
 	stop := errors.New("enough")
 	for _, test := range []struct {
@@ -99,12 +90,12 @@ func TestAttempt(t *testing.T) {
 }
 
 func TestAttemptDoesNotBeginAfterTheStop(t *testing.T) {
-	s := &sender{answer: always(204, "")}
+	s := &sender{Answer: always(204, "")}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req, _ := http.NewRequestWithContext(ctx, "POST", "https://server.example/", http.NoBody)
-	if _, err := (&retry.Attempt{Base: s, Grace: time.Minute}).RoundTrip(req); !errors.Is(err, context.Canceled) || s.count() != 0 {
-		t.Errorf("error %v, %d requests", err, s.count())
+	if _, err := (&retry.Attempt{Base: s, Grace: time.Minute}).RoundTrip(req); !errors.Is(err, context.Canceled) || s.Count() != 0 {
+		t.Errorf("error %v, %d requests", err, s.Count())
 	}
 }
 

@@ -53,7 +53,7 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: first(2, answer)}
+				s := &sender{Answer: first(2, answer)}
 				call, err := newClient(t, s).send(t.Context(), "auth0|a")
 				if err != nil {
 					t.Fatal(err)
@@ -61,9 +61,9 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 				if call.Sent != 3 || call.Status != 204 {
 					t.Errorf("call %+v, want 3 attempts and 204", call)
 				}
-				for i, r := range s.requests {
-					if r.body != "auth0|a" {
-						t.Errorf("request %d has the body %q", i+1, r.body)
+				for i, r := range s.Requests {
+					if r.Content != "auth0|a" {
+						t.Errorf("request %d has the body %q", i+1, r.Content)
 					}
 				}
 			})
@@ -79,7 +79,7 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			s := &sender{answer: first(1, func() (*http.Response, error) { return reply(status, "", "Retry-After", "40"), nil })}
+			s := &sender{Answer: first(1, func() (*http.Response, error) { return reply(status, "", "Retry-After", "40"), nil })}
 			if _, err := newClient(t, paced(s, 5*time.Minute)).send(t.Context(), "auth0|a"); err != nil {
 				t.Fatal(err)
 			}
@@ -92,15 +92,15 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 
 func TestPausesGrowTo30Seconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: first(40, func() (*http.Response, error) { return reply(503, ""), nil })}
+		s := &sender{Answer: first(40, func() (*http.Response, error) { return reply(503, ""), nil })}
 		c := newClient(t, s)
 		c.MaxWait = time.Hour
 		if _, err := c.send(t.Context(), "auth0|a"); err != nil {
 			t.Fatal(err)
 		}
 		longest := time.Duration(0)
-		for i, r := range s.requests[1:] {
-			pause := r.at.Sub(s.requests[i].at)
+		for i, r := range s.Requests[1:] {
+			pause := r.At.Sub(s.Requests[i].At)
 			longest = max(longest, pause)
 			if pause < 125*time.Millisecond || pause > 30*time.Second {
 				t.Errorf("pause %d is %s", i+1, pause)
@@ -118,7 +118,7 @@ func TestPausesGrowTo30Seconds(t *testing.T) {
 func TestLimitsDoNotCountAsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 20 { // the pauses are drawn
-			s := &sender{answer: first(4, func() (*http.Response, error) { return reply(429, ""), nil })}
+			s := &sender{Answer: first(4, func() (*http.Response, error) { return reply(429, ""), nil })}
 			c := newClient(t, paced(s, 5*time.Minute))
 			c.MaxAttempts = 1
 			call, err := c.send(t.Context(), "auth0|a")
@@ -128,8 +128,8 @@ func TestLimitsDoNotCountAsAttempts(t *testing.T) {
 			if call.Sent != 5 {
 				t.Errorf("%d requests are counted, want 5", call.Sent)
 			}
-			for i, r := range s.requests[1:] {
-				if pause := r.at.Sub(s.requests[i].at); pause < time.Second || pause > 15*time.Second {
+			for i, r := range s.Requests[1:] {
+				if pause := r.At.Sub(s.Requests[i].At); pause < time.Second || pause > 15*time.Second {
 					t.Errorf("pause %d is %s, want a second at least and not much more", i+1, pause)
 				}
 			}
@@ -145,7 +145,7 @@ func TestNothingButLimitsForTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				s := &sender{answer: always(429, `{"message":"Global limit has been reached"}`, headers...)}
+				s := &sender{Answer: always(429, `{"message":"Global limit has been reached"}`, headers...)}
 				c := newClient(t, paced(s, time.Minute))
 				_, err := c.send(t.Context(), "auth0|a")
 				if _, ok := errors.AsType[*ratelimit.WaitError](err); !ok {
@@ -161,7 +161,7 @@ func TestNothingButLimitsForTooLong(t *testing.T) {
 
 func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 			if n%2 == 1 {
 				return reply(429, "", "Retry-After", "40"), nil
 			}
@@ -184,7 +184,7 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 		start := time.Now()
 		var inFlight, most int
 		var mu sync.Mutex
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 			mu.Lock()
 			inFlight++
 			if d := time.Since(start); d > time.Second && d < time.Minute {
@@ -214,7 +214,7 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(59 * time.Second)
-		if n := s.count(); n > callers+15 {
+		if n := s.Count(); n > callers+15 {
 			t.Errorf("%d requests while the tenant was down", n)
 		}
 		all.Wait()
@@ -237,7 +237,7 @@ func TestOutageIsProbedByOneAtATime(t *testing.T) {
 func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := newClient(t, &sender{answer: always(503, "<html>")})
+		c := newClient(t, &sender{Answer: always(503, "<html>")})
 		c.MaxWait = 2 * time.Minute
 		var all sync.WaitGroup
 		for i := range 8 {
@@ -263,7 +263,7 @@ func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
 func TestOutageThatIsKnownToLastTooLongIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := newClient(t, paced(&sender{answer: always(503, "<html>", "Retry-After", "3600")}, 2*time.Minute))
+		c := newClient(t, paced(&sender{Answer: always(503, "<html>", "Retry-After", "3600")}, 2*time.Minute))
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
@@ -283,7 +283,7 @@ func TestServerThatChokesOnABatch(t *testing.T) {
 	for _, others := range []int{1, 3, 200} {
 		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+				s := &sender{Answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
 					time.Sleep(100 * time.Millisecond)
 					if strings.Contains(body, "poison") {
 						return reply(500, "<html>"), nil
@@ -320,15 +320,15 @@ func TestServerThatChokesOnABatch(t *testing.T) {
 
 func TestNothingIsAnsweredInAllAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: always(503, "")}
+		s := &sender{Answer: always(503, "")}
 		c := newClient(t, s)
 		c.MaxAttempts = 2
 		call, err := c.send(t.Context(), "auth0|a")
 		if _, ok := errors.AsType[*retry.GaveUpError](err); !ok {
 			t.Fatalf("error %v, want a GaveUpError", err)
 		}
-		if call.Sent != 2 || s.count() != 2 {
-			t.Errorf("%d requests, call %+v", s.count(), call)
+		if call.Sent != 2 || s.Count() != 2 {
+			t.Errorf("%d requests, call %+v", s.Count(), call)
 		}
 	})
 }
@@ -336,7 +336,7 @@ func TestNothingIsAnsweredInAllAttempts(t *testing.T) {
 func TestLoneCallerIsPatientInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 			if d := time.Since(start); d > 0 && d < 4*time.Minute {
 				return nil, syscall.ECONNREFUSED
 			}
@@ -366,7 +366,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
-				s := &sender{answer: answer}
+				s := &sender{Answer: answer}
 				c := newClient(t, paced(s, 5*time.Minute))
 				start := time.Now()
 				time.AfterFunc(20*time.Second, func() { cancel(reason) })
@@ -387,9 +387,9 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 				if took := time.Since(start); took != 20*time.Second {
 					t.Errorf("it took %s, want 20 s", took)
 				}
-				sent := s.count()
-				if _, err := c.send(ctx, "auth0|a"); !errors.Is(err, reason) || s.count() != sent {
-					t.Errorf("a later call: %v, %d requests more", err, s.count()-sent)
+				sent := s.Count()
+				if _, err := c.send(ctx, "auth0|a"); !errors.Is(err, reason) || s.Count() != sent {
+					t.Errorf("a later call: %v, %d requests more", err, s.Count()-sent)
 				}
 			})
 		})
@@ -401,7 +401,7 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+		s := &sender{Answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
 			since := time.Since(start)
 			if since == 0 && strings.Contains(body, "good") {
 				time.Sleep(10 * time.Millisecond) // until the other has failed
@@ -434,7 +434,7 @@ func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 			if !wait(r.Context(), 5*time.Second) {
 				return nil, r.Context().Err()
 			}
@@ -464,12 +464,12 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 }
 
 func TestErrorsOfTheTransportPassThrough(t *testing.T) {
-	s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) {
+	s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 		return nil, fmt.Errorf("waiting: %w", permanentError{})
 	}}
 	call, err := newClient(t, s).send(t.Context(), "auth0|a")
-	if !errors.Is(err, permanentError{}) || s.count() != 1 {
-		t.Errorf("error %v after %d requests, want a permanentError after 1", err, s.count())
+	if !errors.Is(err, permanentError{}) || s.Count() != 1 {
+		t.Errorf("error %v after %d requests, want a permanentError after 1", err, s.Count())
 	}
 	if call.Sent != 0 {
 		t.Errorf("%d requests are counted, though nothing was sent", call.Sent)
@@ -507,16 +507,16 @@ func TestServerThatCannotBeReached(t *testing.T) {
 		"an old server's TLS": {errors.New("tls: server selected unsupported protocol version 302"), retry.Handshake},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sender{answer: func(int, *http.Request, string) (*http.Response, error) { return nil, test.lost }}
+			s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return nil, test.lost }}
 			_, err := newClient(t, s).send(t.Context(), "a")
 			e, ok := errors.AsType[*retry.UnreachableError](err)
-			if !ok || e.Obstacle != test.want || !errors.Is(err, e.Err) || s.count() != 1 {
-				t.Errorf("error %v after %d requests, want the obstacle %d after 1", err, s.count(), test.want)
+			if !ok || e.Obstacle != test.want || !errors.Is(err, e.Err) || s.Count() != 1 {
+				t.Errorf("error %v after %d requests, want the obstacle %d after 1", err, s.Count(), test.want)
 			}
 		})
 		t.Run(name+" after an answer", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+				s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 					if n == 2 {
 						return nil, test.lost
 					}
@@ -554,7 +554,7 @@ func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{answer: first(2, func() (*http.Response, error) { return nil, lost })}
+				s := &sender{Answer: first(2, func() (*http.Response, error) { return nil, lost })}
 				if call, err := newClient(t, s).send(t.Context(), "a"); err != nil || call.Sent != 3 {
 					t.Errorf("%d requests, error %v", call.Sent, err)
 				}
@@ -567,7 +567,7 @@ func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 // sent again, unless it was refused before anybody looked at it.
 func TestOnceIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}
+		s := &sender{Answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}
 		c := newClient(t, s)
 		for n := range 3 {
 			call, err := c.do(t.Context(), "a", true)
@@ -578,7 +578,7 @@ func TestOnceIsNotSentAgain(t *testing.T) {
 		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 1 {
 			t.Errorf("error %v after %d requests", err, call.Sent)
 		}
-		s.answer = first(s.count()+2, func() (*http.Response, error) { return reply(429, ""), nil })
+		s.Answer = first(s.Count()+2, func() (*http.Response, error) { return reply(429, ""), nil })
 		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 3 {
 			t.Errorf("error %v after %d requests, want 3", err, call.Sent)
 		}

@@ -22,11 +22,11 @@ func TestFirstPauses(t *testing.T) {
 		for n, want := range []time.Duration{250 * time.Millisecond, 500 * time.Millisecond} {
 			least, most := time.Hour, time.Duration(0)
 			for range 200 {
-				s := &sender{answer: first(2, func() (*http.Response, error) { return reply(503, ""), nil })}
+				s := &sender{Answer: first(2, func() (*http.Response, error) { return reply(503, ""), nil })}
 				if _, err := newClient(t, s).send(t.Context(), "a"); err != nil {
 					t.Fatal(err)
 				}
-				pause := s.requests[n+1].at.Sub(s.requests[n].at)
+				pause := s.Requests[n+1].At.Sub(s.Requests[n].At)
 				least, most = min(least, pause), max(most, pause)
 			}
 			if least < want/2 || least > want*3/5 || most > want*3/2 || most < want*7/5 {
@@ -40,12 +40,12 @@ func TestFirstPauses(t *testing.T) {
 func TestOutageBeginsWithTheThirdFailure(t *testing.T) {
 	for _, callers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &sender{answer: first(6, func() (*http.Response, error) { return reply(503, ""), nil })}
+			s := &sender{Answer: first(6, func() (*http.Response, error) { return reply(503, ""), nil })}
 			c := newClient(t, s)
 			began := 0
 			c.OnEvent = func(e retry.Event) {
 				if e.Kind == retry.OutageBegan {
-					began = s.count()
+					began = s.Count()
 				}
 			}
 			var all sync.WaitGroup
@@ -68,7 +68,7 @@ func TestOutageBeginsWithTheThirdFailure(t *testing.T) {
 // TestDefaults holds what a client does that is told nothing.
 func TestDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sender{answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
+		s := &sender{Answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
 			if body == "poison" {
 				return reply(500, ""), nil
 			}
@@ -92,7 +92,7 @@ func TestDefaults(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := newClient(t, &sender{answer: always(503, "")})
+		c := newClient(t, &sender{Answer: always(503, "")})
 		if _, err := c.send(t.Context(), "a"); err == nil || time.Since(start) != 5*time.Minute {
 			t.Errorf("error %v after %s, want one after 5m", err, time.Since(start))
 		}
@@ -156,7 +156,7 @@ func TestStall(t *testing.T) {
 		want  string // the error
 	}{{29 * time.Second, ""}, {31 * time.Second, "it took longer than 30s"}} {
 		synctest.Test(t, func(t *testing.T) {
-			stall := &retry.Attempt{Timeout: 30 * time.Second, Stall: true, Base: &sender{answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			stall := &retry.Attempt{Timeout: 30 * time.Second, Stall: true, Base: &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Body: io.NopCloser(&dribble{r.Context(), test.pause, 10})}, nil
 			}}}
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://server.example/", http.NoBody)
