@@ -320,3 +320,11 @@ func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 		t.Error("lines of two operations are taken")
 	}
 }
+
+func TestEachSettledStatusHasAClaim(t *testing.T) {
+	for _, s := range importer.Statuses() {
+		if got := claims[s.Status] != nil; got != s.Settled {
+			t.Errorf("%s: a claim: %t; settled: %t", s.Status, got, s.Settled)
+		}
+	}
+}
