@@ -203,13 +203,18 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 }
 
 // refuse remembers the roles that a refusal names, or of which only one can be
-// meant. If neither is so it remembers that they can't be given together.
+// meant. If neither is so it remembers that they can't be given together. A
+// refusal that does not mention roles says nothing about roles that exist.
 func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	guilty := namedIn(e.Message, rolePlace, ids)
+	unknown := slices.DeleteFunc(slices.Clone(ids), a.known)
+	if guilty == nil && len(unknown) == 0 && !strings.Contains(e.words(), "role") {
+		return // it may be about the user
+	}
 	if guilty == nil && len(ids) > 1 && missingRole.MatchString(e.words()) {
-		guilty = slices.DeleteFunc(slices.Clone(ids), a.known)
+		guilty = unknown
 	}
 	if len(ids) == 1 {
 		guilty = ids

@@ -217,6 +217,48 @@ func TestRolesByName(t *testing.T) {
 	}
 }
 
+// TestARefusalThatMentionsNoRole says nothing about a role that exists.
+func TestARefusalThatMentionsNoRole(t *testing.T) {
+	for _, message := range []string{"User is not a member of the organization", "Bad Request"} {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+			if n == 1 {
+				return reply(400, `{"statusCode":400,"error":"Bad Request","message":"`+message+`"}`), nil
+			}
+			return reply(204, ""), nil
+		}}
+		listed := auth0.NewRoles([]auth0.Role{{ID: "rol_1", Name: "one"}, {ID: "rol_2", Name: "two"}})
+		got := statuses(assign(t, newClient(t, s).AssignRoles(listed), 1,
+			roleRow("org_1", "auth0|a", "rol_1", "rol_2"), roleRow("org_1", "auth0|b", "rol_1", "rol_2"), roleRow("org_1", "auth0|c", "rol_1")))
+		if want := []string{"failed", "assigned", "assigned"}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", message, got, want)
+		}
+	}
+}
+
+// TestSmallerPages has a server that gives out fewer items than it is asked for.
+func TestSmallerPages(t *testing.T) {
+	page := func(from, to int, rest string) string {
+		var roles []string
+		for i := from; i < to; i++ {
+			roles = append(roles, fmt.Sprintf(`{"id":"rol_%d","name":"role %d"}`, i, i))
+		}
+		return `{"roles":[` + strings.Join(roles, ",") + `]` + rest + `}`
+	}
+	for name, all := range map[string][]string{
+		"a smaller limit":       {page(0, 50, `,"limit":50,"total":70`), page(50, 70, `,"limit":50,"total":70`)},
+		"a total alone":         {page(0, 50, `,"total":70`), page(50, 70, `,"total":70`)},
+		"a total that is short": {page(0, 50, `,"total":51`), page(50, 70, `,"total":51`)},
+		"a total that is wrong": {page(0, 70, `,"total":90`), page(70, 70, `,"total":90`)},
+		"a page again":          {page(0, 35, `,"total":90`), page(0, 35, `,"total":90`)},
+	} {
+		s := &sender{Answer: pages(all...)}
+		roles, err := newClient(t, s).Roles(t.Context())
+		if err != nil || len(roles) != 70 || s.Count() != 2 {
+			t.Errorf("%s: %d roles in %d requests, error %v", name, len(roles), s.Count(), err)
+		}
+	}
+}
+
 func TestRolesAreRead(t *testing.T) {
 	page := `{"id":"rol_1","name":"one"}` + strings.Repeat(`,{"id":"rol_2","name":"two"}`, 99)
 	s := &sender{Answer: pages(`{"roles":[`+page+`],"total":101}`, `{"roles":[{"id":"rol_3","name":"three","type":"organization"}],"total":101}`)}

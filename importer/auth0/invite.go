@@ -303,10 +303,7 @@ func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Ti
 			return false, err
 		}
 		for _, i := range page.items {
-			if i.Created.Before(since.Add(page.ahead - clockSlack)) {
-				return false, nil // the newest come first
-			}
-			if FoldAddress(i.Invitee.Email) == address(row) {
+			if !i.Created.Before(since.Add(page.ahead-clockSlack)) && FoldAddress(i.Invitee.Email) == address(row) {
 				return true, nil
 			}
 		}

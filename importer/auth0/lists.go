@@ -50,6 +50,7 @@ type page[T any] struct {
 	raw   json.RawMessage
 	items []T
 	next  string
+	total int           // of the list; 0: not said
 	ahead time.Duration // how far the tenant's clock is ahead of this machine's
 }
 
@@ -66,6 +67,7 @@ func (p *page[T]) UnmarshalJSON(data []byte) error {
 		}
 	}
 	p.raw = parts[p.name]
+	_ = json.Unmarshal(parts["total"], &p.total) // it may be missing
 	return nil
 }
 
@@ -102,14 +104,19 @@ func pages[T any](ctx context.Context, c *Client, path, name string, query url.V
 	}
 }
 
-// numbered yields the pages of a list that the API pages by number only.
+// numbered yields the pages of a list that the API pages by number only. A page
+// with fewer items than were asked for is the last one, unless the total says that
+// there are more: then the server gives out smaller pages. The limit in an answer
+// is no help: for invitations it was recorded as the number of items.
 func numbered[T any](ctx context.Context, c *Client, path, name string, query url.Values) iter.Seq2[page[T], error] {
 	return func(yield func(page[T], error) bool) {
 		query := maps.Clone(query)
-		query.Set("per_page", strconv.Itoa(pageSize))
 		query.Set("include_totals", "true")
-		for n := range mostListed / pageSize {
+		size, seen := pageSize, 0
+		var before json.RawMessage
+		for n := 0; seen < mostListed; n++ {
 			query.Set("page", strconv.Itoa(n))
+			query.Set("per_page", strconv.Itoa(size))
 			page := page[T]{name: name}
 			call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
 			a, err := c.read(ctx, call, &page)
@@ -120,9 +127,15 @@ func numbered[T any](ctx context.Context, c *Client, path, name string, query ur
 			if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
 				page.ahead = time.Until(date)
 			}
-			if !yield(page, nil) || len(page.items) < pageSize {
+			seen += len(page.items)
+			more := len(page.items) == size || seen < page.total
+			if !yield(page, nil) || !more || len(page.items) == 0 || bytes.Equal(page.raw, before) {
 				return
 			}
+			if n == 0 {
+				size = len(page.items)
+			}
+			before = page.raw
 		}
 	}
 }
