@@ -271,27 +271,26 @@ func unpack(key string) (kind, connection int, value string) {
 	return int(k), int(c), key[n+m:]
 }
 
-// canonical returns the value by which keys are the same. Of e-mail addresses
-// only the letters of ASCII are folded: Unicode takes a Kelvin sign for a k, and
-// so one person for another.
+// canonical returns the value by which keys are the same.
 func canonical(k Key) string {
-	value := strings.TrimSpace(k.Value)
-	if k.Kind != KindEmail {
-		return value
+	if k.Kind == KindEmail {
+		return FoldAddress(k.Value)
 	}
-	for i := range len(value) {
-		if 'A' <= value[i] && value[i] <= 'Z' {
-			return lowerASCII(value)
-		}
-	}
-	return value
+	return strings.TrimSpace(k.Value)
 }
 
-func lowerASCII(s string) string {
+// FoldAddress returns an e-mail address in the form in which addresses are compared:
+// without white space around it, and with the letters of ASCII in lower case.
+// Unicode takes a Kelvin sign for a k, and so one person for another.
+func FoldAddress(s string) string {
+	s = strings.TrimSpace(s)
+	if !strings.ContainsFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return s
+	}
 	b := []byte(s)
 	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+			b[i] += 'a' - 'A'
 		}
 	}
 	return string(b)

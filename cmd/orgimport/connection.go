@@ -130,7 +130,7 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*
 	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
 	// Without Grace: a token that nobody waits for any more is worth nothing.
 	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
-	if c.tokens, err = credentials.Source(base, retry.NewHTTPClient(c.tokenPace)); err != nil {
+	if c.tokens, err = credentials.Source(base, c.tokenPace); err != nil {
 		return nil, usageError(err, "")
 	}
 	c.tokens.Retry = c.retries()

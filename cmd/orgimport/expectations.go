@@ -97,7 +97,7 @@ func (es *expectations) add(o importer.Outcome) error {
 	case claimRoles:
 		e.roles = append(e.roles, strings.Clone(argument))
 	case claimInvited:
-		user = auth0.FoldAddress(argument)
+		user = importer.FoldAddress(argument)
 	}
 	e.open = append(e.open, uint32(len(e.ends)))
 	e.users.WriteString(user)

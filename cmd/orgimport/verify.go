@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -98,12 +99,12 @@ func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID stri
 func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member, error]) iter.Seq2[auth0.Member, error] {
 	return func(yield func(auth0.Member, error) bool) {
 		for address, err := range invited {
-			if !yield(auth0.Member{UserID: auth0.FoldAddress(address)}, err) || err != nil {
+			if !yield(auth0.Member{UserID: importer.FoldAddress(address)}, err) || err != nil {
 				return
 			}
 		}
 		for m, err := range members {
-			m.UserID = auth0.FoldAddress(m.Email)
+			m.UserID = importer.FoldAddress(m.Email)
 			if !yield(m, err) {
 				return
 			}

@@ -2,7 +2,7 @@
 // API.
 //
 //	base, err := auth0.ParseDomain("acme.eu.auth0.com")
-//	source, err := credentials.Source(base, retry.NewHTTPClient(&retry.Attempt{…}))
+//	source, err := credentials.Source(base, &retry.Attempt{…})
 //	client := &auth0.Client{
 //		BaseURL: base,
 //		HTTP:    retry.NewHTTPClient(&auth0.Bearer{Source: source, Base: &retry.Attempt{…}}),
@@ -18,6 +18,7 @@ package auth0
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,10 +103,7 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 
 // judge says what an answer means for a call.
 func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (retry.Meaning, error) {
-	known := c.Known
-	if known == nil {
-		known = &c.known
-	}
+	known := cmp.Or(c.Known, &c.known)
 	var e *Error
 	switch {
 	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):

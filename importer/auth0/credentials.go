@@ -91,11 +91,11 @@ type MalformedError struct{ What, Why string }
 
 func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
 
-// Source returns where the tokens for the tenant at base come from. It fetches
-// them with hc, which must not be the client that carries the tokens, but may
-// wait for a limit of its own. A token that nobody waits for any more is worth
-// nothing, so what hc sends through needs no Grace. Redirects are not followed.
-func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, error) {
+// Source returns the source of tokens for the tenant at base. It fetches them
+// through rt, which must not be a [Bearer] but may wait for a limit of its own. A
+// token that nobody waits for any more is worth nothing, so rt needs no Grace.
+// Redirects are not followed.
+func (cr Credentials) Source(base *url.URL, rt http.RoundTripper) (*TokenSource, error) {
 	if err := cr.Validate(); err != nil {
 		return nil, err
 	}
@@ -108,9 +108,8 @@ func (cr Credentials) Source(base *url.URL, hc *http.Client) (*TokenSource, erro
 		secret:   cr.ClientSecret,
 		tokenURL: base.String() + tokenPath,
 		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
-		client:   retry.NewHTTPClient(wholeAnswers{cmp.Or(hc.Transport, http.DefaultTransport)}),
+		client:   retry.NewHTTPClient(wholeAnswers{rt}),
 	}
-	f.client.Timeout = hc.Timeout
 	if len(cr.PrivateKeyPEM) > 0 {
 		a, err := newAsserter(cr, "https://"+base.Host+"/")
 		if err != nil {

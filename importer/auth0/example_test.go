@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"orgimport/importer"
@@ -27,7 +26,7 @@ func ExampleClient_Import() {
 	}
 	attempt := &retry.Attempt{Base: tenant, Timeout: 30 * time.Second, Grace: 25 * time.Second}
 	credentials := auth0.Credentials{ClientID: "importer", ClientSecret: "of-the-importer"}
-	source, err := credentials.Source(base, &http.Client{Transport: attempt})
+	source, err := credentials.Source(base, attempt)
 	if err != nil {
 		fmt.Println(err)
 		return

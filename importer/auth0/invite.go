@@ -74,24 +74,12 @@ func (v *Inviter) Op() importer.Op {
 	}
 }
 
-// address returns the address of a row as it is compared: with the letters of
-// ASCII in lower case.
+// address returns the address of a row in the form in which it is compared.
 func address(r importer.Row) string {
 	if len(r.Args) == 0 {
 		return ""
 	}
-	return FoldAddress(r.Args[0])
-}
-
-// FoldAddress returns an e-mail address as it is compared: without white space
-// around it, and with the letters of ASCII in lower case.
-func FoldAddress(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return importer.FoldAddress(r.Args[0])
 }
 
 func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
@@ -303,7 +291,7 @@ func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Ti
 			return false, err
 		}
 		for _, i := range page.items {
-			if !i.Created.Before(since.Add(page.ahead-clockSlack)) && FoldAddress(i.Invitee.Email) == address(row) {
+			if !i.Created.Before(since.Add(page.ahead-clockSlack)) && importer.FoldAddress(i.Invitee.Email) == address(row) {
 				return true, nil
 			}
 		}
@@ -346,7 +334,7 @@ func (v *Inviter) listPending(ctx context.Context, orgID string) (map[string]boo
 		}
 		for _, i := range page.items {
 			if i.Expires.IsZero() || i.Expires.After(time.Now().Add(page.ahead)) {
-				addresses[FoldAddress(i.Invitee.Email)] = true
+				addresses[importer.FoldAddress(i.Invitee.Email)] = true
 			}
 		}
 	}

@@ -308,7 +308,7 @@ func TestOverASocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := secretCredentials.Source(domain, &http.Client{Transport: &retry.Attempt{Base: rt, Timeout: 10 * time.Second}})
+	source, err := secretCredentials.Source(domain, &retry.Attempt{Base: rt, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -188,11 +189,7 @@ func (b *Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", bearerPrefix+token)
-	base := b.Base
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	resp, err := base.RoundTrip(req)
+	resp, err := cmp.Or(b.Base, http.DefaultTransport).RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

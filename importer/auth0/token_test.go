@@ -42,7 +42,7 @@ func token(value string, lifetime time.Duration) *http.Response {
 
 func newSource(t testing.TB, cr auth0.Credentials, rt http.RoundTripper) *auth0.TokenSource {
 	t.Helper()
-	source, err := cr.Source(base(t), &http.Client{Transport: rt})
+	source, err := cr.Source(base(t), rt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestCredentialsValidate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: error %v, want %q", test.cr, err, test.want)
 		}
-		if _, err := test.cr.Source(base(t), &http.Client{}); err == nil {
+		if _, err := test.cr.Source(base(t), http.DefaultTransport); err == nil {
 			t.Errorf("%v: a source all the same", test.cr)
 		}
 	}
@@ -621,7 +621,7 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &sender{Answer: always(test.status, fmt.Sprintf(`{"error":%q,"error_description":%q}`, test.code, test.description), "Content-Type", "application/json", "Date", time.Now().UTC().Format(http.TimeFormat))}
-		source, err := test.cr.Source(u, &http.Client{Transport: s})
+		source, err := test.cr.Source(u, s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,12 +65,7 @@ type Client struct {
 	health health
 }
 
-func (c *Client) everHeard() *atomic.Bool {
-	if c.Heard != nil {
-		return c.Heard
-	}
-	return &c.heard
-}
+func (c *Client) everHeard() *atomic.Bool { return cmp.Or(c.Heard, &c.heard) }
 
 // Call is one request with its repeats.
 type Call struct {
