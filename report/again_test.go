@@ -59,8 +59,7 @@ func TestResultsAreAnInputInWhichRowsThatAreInStay(t *testing.T) {
 	}
 }
 
-// A run that is resumed leaves one line for each row, whatever became of them
-// the first time.
+// A resumed run leaves one line for each row, whatever became of the row before.
 func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 	input := "org_id,user_id\norg_a,auth0|1\norg_a,auth0|2\norg_a,auth0|1\n,auth0|3\norg_b,auth0|1\n"
 	before := results(t, nil,
@@ -111,7 +110,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 		t.Errorf("at the end: got  %s\nwant %s", got, want)
 	}
 	if got, _, _ := strings.Cut(summary.String(), "\n"); got != "5 rows = 3 added + 1 duplicate + 1 rejected" {
-		t.Errorf("the totals is %q", got)
+		t.Errorf("the totals are %q", got)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestEventsAreReadBackAsWritten(t *testing.T) {
 	}
 }
 
-func TestReadEventsPassesOverWhatIsNoEvent(t *testing.T) {
+func TestReadEventsSkipsWhatIsNotAnEvent(t *testing.T) {
 	good := eventLog(t, report.Event{Time: noon, Kind: report.EventToken})
 	for name, file := range map[string]string{
 		"torn line":         good + good[:20],

@@ -239,12 +239,12 @@ func TestJournalTakesNoPictureForAnID(t *testing.T) {
 		t.Error("an id with a line feed is found by its picture")
 	}
 	if !j.Has(importer.Row{OrgID: "org_a", UserID: "auth0|␊"}) {
-		t.Error("the id as it stands in the file is not found")
+		t.Error("the id in the file is not found")
 	}
 }
 
-// A run may keep further columns: the first e-mail address of a file may stand in
-// a row that was appended to it.
+// A run may keep further columns: the first e-mail address of a file may be in a
+// row that was appended to it.
 func TestResumeComparesKeptColumns(t *testing.T) {
 	row := outcome(2, "org_a", "auth0|1", importer.Added)
 	row.Row.Kept = []string{"a@x", "b"}
@@ -287,7 +287,7 @@ func TestResumePassesErrorsOn(t *testing.T) {
 	}
 }
 
-// breaking reads from its second reader, whatever is sought.
+// breaking reads from its second reader, wherever it is sought.
 type breaking struct {
 	io.Seeker
 	io.Reader
@@ -333,8 +333,8 @@ func anyOutcome(kept int) *rapid.Generator[importer.Outcome] {
 	})
 }
 
-// Whatever the rows hold and wherever the file is cut, of the whole lines
-// exactly those come back that count for their row.
+// Whatever the rows hold and wherever the file is cut, exactly the whole lines that
+// count for their row stay.
 func TestResumeOfACutFileKeepsItsWholeLines(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		kept := rapid.SliceOfN(anyText(), 0, 2).Draw(rt, "kept columns")
@@ -422,7 +422,7 @@ func model(t *rapid.T, file string, header int, ends []int, cut int) (want strin
 	return want, in
 }
 
-// checkResume checks what holds for the results file of any bytes.
+// checkResume checks what holds for a file of any bytes.
 func checkResume(t *testing.T, file []byte) (kept string, ok bool) {
 	var first bytes.Buffer
 	j, err := report.Resume(bytes.NewReader(file), &first, imports, tenant, nil)
@@ -462,8 +462,8 @@ func FuzzResume(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) { checkResume(t, file) })
 }
 
-// A byte that changes, or all the bytes from there on that are lost, costs at
-// most its line and the one after it, which a lost line feed joins to it.
+// A changed byte costs at most its line and the next, which a lost line feed joins
+// to it. A cut costs the line that it is in, and those after it.
 func FuzzResumeOfADamagedFile(f *testing.F) {
 	f.Add(uint16(100), byte('"'), false)
 	f.Add(uint16(150), byte(0), true)
@@ -502,8 +502,8 @@ func FuzzResumeOfADamagedFile(f *testing.F) {
 	})
 }
 
-// BenchmarkResume goes on with a run of three million rows and reports what the
-// whole process holds then:
+// BenchmarkResume resumes a run of three million rows and reports the most memory
+// that the process had:
 //
 //	go test ./report -run '^$' -bench Resume -benchtime 1x
 func BenchmarkResume(b *testing.B) {
@@ -518,14 +518,13 @@ func BenchmarkResume(b *testing.B) {
 	}
 }
 
-// Seek goes back to the begin, wherever it is told to go.
+// Seek goes back to the beginning, whatever its arguments.
 func (m *million) Seek(int64, int) (int64, error) {
 	m.next, m.rest = 0, nil
 	return 0, nil
 }
 
-// million reads as the results file of so many rows that are in, and costs next
-// to nothing itself.
+// million reads as a results file of rows that are in. It needs next to no memory.
 type million struct {
 	rows, next int
 	rest       []byte
@@ -603,8 +602,8 @@ func TestResumeRefusesTheFileOfAnotherOperation(t *testing.T) {
 	}
 }
 
-// What may have been done and must not be done twice is settled, for whatever
-// reads the file; a request under way when the run was killed is not.
+// What may have been done and must not be done twice is settled. A request under way
+// when the run was killed is not.
 func TestJournalOfAnOperationThatIsDoneAtMostOnce(t *testing.T) {
 	invites := importer.Op{Name: "invite", Prefix: "ov", Done: importer.Invited, Already: importer.AlreadyInvited}
 	row := func(line int, user string, status importer.Status, code string) importer.Outcome {
@@ -661,7 +660,7 @@ func TestJournalComparesTheColumnsOfTheOperation(t *testing.T) {
 	}
 }
 
-// No correlation id of such a file says which operation it is of.
+// No correlation id of such a file says which operation wrote it.
 func TestCompactKeepsMembersOfARunWithoutARequest(t *testing.T) {
 	member := outcome(2, "org_a", "auth0|1", importer.AlreadyMember)
 	member.Attempts, member.CorrelationID = 0, ""

@@ -55,7 +55,7 @@ type Reader struct {
 
 	csv    *csv.Reader // reads from one
 	one    bytes.Reader
-	header []byte // the first line; nil if there is no whole one, and so no other
+	header []byte // the first line; nil if it is not whole: then there are no lines
 	anew   bool   // lines are written anew: a spreadsheet saved them, or they are widened
 	wide   []int  // where the fields of a widened line are; -1: nowhere; nil: as they are
 }
@@ -109,8 +109,8 @@ func NewReader(in io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// unpacker returns the program that unpacks a file that begins so, if it is
-// compressed: RFC 1952 for gzip, RFC 8878 for zstd.
+// unpacker returns the program that unpacks a file with this beginning; empty if
+// the file is not compressed. RFC 1952 is gzip, RFC 8878 is zstd.
 func unpacker(begin []byte) string {
 	switch {
 	case bytes.HasPrefix(begin, []byte("\x1f\x8b")):
@@ -163,8 +163,8 @@ func (r *Reader) lines() iter.Seq2[line, error] {
 	}
 }
 
-// next returns the next whole line, and io.EOF after the last. It counts the
-// others. A line of another tenant than that with the fingerprint is an error.
+// next returns the next whole line, and io.EOF after the last. It counts the lines
+// that are not whole. See check for ours.
 func (r *Reader) next(ours string) (line, error) {
 	for {
 		raw, whole, err := r.physical()
@@ -264,7 +264,7 @@ func (r *Reader) widen(args int, kept []string) error {
 	return nil
 }
 
-// widened returns the fields of a line as they are to be written.
+// widened returns the fields of a line in the columns that widen asked for.
 func (r *Reader) widened(fields []string) []string {
 	if r.wide == nil {
 		return fields
@@ -309,7 +309,7 @@ func (r *Reader) physical() (raw []byte, whole bool, err error) {
 	return nil, false, fmt.Errorf("read results, line %d: %w", r.number, err)
 }
 
-var errControl = errors.New("it holds bytes that no results file has")
+var errControl = errors.New("it holds bytes that are in no results file")
 
 // parse returns the fields of one line. They are valid until the next call.
 func (r *Reader) parse(raw []byte) ([]string, error) {
@@ -324,9 +324,9 @@ func (r *Reader) parse(raw []byte) ([]string, error) {
 	return r.csv.Read()
 }
 
-// writable reports whether a Writer could have written these bytes: text in
-// UTF-8 without control characters but the line feed at the end, which an
-// editor may have preceded by a carriage return.
+// writable reports whether a Writer could have written raw: UTF-8 without control
+// characters except the line feed at its end, before which an editor may have put
+// a carriage return.
 func writable(raw []byte) bool {
 	text, ended := bytes.CutSuffix(raw, []byte("\n"))
 	if !ended {
@@ -343,27 +343,27 @@ func writable(raw []byte) bool {
 	return ascii || utf8.Valid(text)
 }
 
-// encoded returns the fields as a line of ours.
+// encoded returns the fields as a line of a results file.
 func encoded(fields []string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.Write(fields) // a buffer takes everything
+	_ = w.Write(fields) // a buffer can't fail
 	w.Flush()
 	return b.Bytes()
 }
 
-// plausible reports whether the fields can be those of an outcome.
+// plausible reports whether the fields can be those of a line.
 func plausible(fields []string) bool {
 	if n, err := strconv.Atoi(fields[columnLine]); err != nil || n < 0 {
 		return false
 	}
 	status := importer.Status(fields[columnStatus])
-	// Who is invited has no id yet.
+	// An invited user has no id yet.
 	invited := status == importer.Invited || status == importer.AlreadyInvited
 	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !invited) {
 		return false
 	}
-	// The time is not asked for: a spreadsheet writes it in a form of its own,
-	// and the line says all the same what became of its row.
+	// The time may have any form: a spreadsheet writes it as it likes, and the line
+	// still says what became of its row.
 	return status.Known()
 }

@@ -39,13 +39,13 @@ func TestReaderReturnsWhatWasWritten(t *testing.T) {
 	}
 }
 
-// Every field of an outcome, those to come too, is in the file and read back. One
-// that is not to be says so here.
+// Every field of an outcome is written and read back, unless it is named here. A
+// new field fails the test until it is one or the other.
 func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
 	left := map[string]bool{
-		"Keys":    true, // the ids that they led to are there
-		"Err":     true, // the status and the message are there
-		"Passing": true, // the run says so in the end
+		"Keys":    true, // the ids found by them are written
+		"Err":     true, // the status and the message are written
+		"Passing": true, // the run says so at its end
 	}
 	var o importer.Outcome
 	fill(t, left, reflect.ValueOf(&o).Elem())
@@ -67,7 +67,7 @@ func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
 	}
 }
 
-// fill gives every field of a struct that is not left out a value of its own.
+// fill gives every field of a struct a value of its own, unless it is left out.
 func fill(t *testing.T, left map[string]bool, v reflect.Value) {
 	t.Helper()
 	for i := range v.NumField() {
@@ -85,7 +85,7 @@ func fill(t *testing.T, left map[string]bool, v reflect.Value) {
 		case f.Type() == reflect.TypeFor[[]string]():
 			f.Set(reflect.ValueOf([]string{"the " + name}))
 		default:
-			t.Fatalf("%s is of a kind that this test does not fill", name)
+			t.Fatalf("%s has a type that this test does not fill", name)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestReaderStopsWhereItsRangeDoes(t *testing.T) {
 	}
 	for o := range r.Outcomes() {
 		if o.Row.Line != 3 {
-			t.Errorf("goes on with line %d, want 3", o.Row.Line)
+			t.Errorf("continues at line %d, want 3", o.Row.Line)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func TestWriterKeepsARowOnOnePhysicalLine(t *testing.T) {
 		{"line separator", "a\u2028b", "a␤b"},
 		{"paragraph separator", "a\u2029b", "a␤b"},
 		{"other control", "a\u009bb", "a\ufffdb"},
-		{"byte that is no UTF-8", "a\xffb", "a\ufffdb"},
+		{"byte that is not UTF-8", "a\xffb", "a\ufffdb"},
 		{"cut character", "a\xe2\x82", "a\ufffd\ufffd"},
 		{"text stays", "Zoë|日本 😀", "Zoë|日本 😀"},
 	}
@@ -88,13 +88,13 @@ func TestWriterKeepsARowOnOnePhysicalLine(t *testing.T) {
 	}
 }
 
-// file counts the calls of Write and fails from one of them on.
+// file counts the calls of Write, one of which fails.
 type file struct {
 	bytes.Buffer
 	calls  int
 	failAt int
 	err    error
-	taken  int // bytes that the failing call takes
+	taken  int // bytes that the failing call writes
 }
 
 func (f *file) Write(p []byte) (int, error) {
@@ -106,7 +106,7 @@ func (f *file) Write(p []byte) (int, error) {
 	return f.Buffer.Write(p)
 }
 
-func TestWriterHandsAnAnswerOnInOneCall(t *testing.T) {
+func TestWriterWritesAnAnswerInOneCall(t *testing.T) {
 	f := &file{}
 	w := report.NewWriter(f, nil, nil)
 	answer := make([]importer.Outcome, 500)

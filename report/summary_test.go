@@ -12,7 +12,7 @@ import (
 	"orgimport/report"
 )
 
-// add counts n rows of a status, one outcome an answer.
+// add adds n rows with a status, each in an answer of its own.
 func add(s *report.Summary, n int, status importer.Status) {
 	for i := range n {
 		s.Add([]importer.Outcome{outcome(i+2, "org_a", fmt.Sprint("auth0|", i), status)})
@@ -92,7 +92,7 @@ func TestSummaryAddsUp(t *testing.T) {
 	}
 }
 
-// checkSums checks that rows is the sum of its terms for scripts too.
+// checkSums checks that the JSON form adds up too.
 func checkSums(t *testing.T, s *report.Summary) {
 	t.Helper()
 	text, err := json.Marshal(s)
@@ -112,7 +112,7 @@ func checkSums(t *testing.T, s *report.Summary) {
 	}
 }
 
-func TestSummaryTellsHowTheRunWent(t *testing.T) {
+func TestSummarySaysHowTheRunWent(t *testing.T) {
 	s := report.Summary{
 		Started: noon, Finished: noon.Add(5*time.Minute + 400*time.Millisecond),
 		Requests: 1003, Refused: 2, Waited: 252 * time.Second,
@@ -219,7 +219,7 @@ func TestCausesAreBounded(t *testing.T) {
 	}
 }
 
-func TestSummaryWritesNothingThatSteersATerminal(t *testing.T) {
+func TestSummaryWritesNoControlCharacters(t *testing.T) {
 	var s report.Summary
 	o := outcome(2, "org_a", "auth0|1\n", importer.Failed)
 	o.Message = "bad\x1b\nrow"

@@ -16,8 +16,7 @@ import (
 	"orgimport/importer"
 )
 
-// TestPageInABrowser drives a real browser: what the page does is its script,
-// which nothing else here runs.
+// TestPageInABrowser runs the script of the page, in a real browser.
 func TestPageInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	var rows []importer.Outcome
@@ -76,15 +75,15 @@ func TestPageInABrowser(t *testing.T) {
 	}
 }
 
-// browser is a browser without a window, spoken to in the DevTools protocol over
-// two pipes.
+// browser is a headless browser that is driven by the DevTools protocol over two
+// pipes.
 type browser struct {
 	t        *testing.T
 	commands io.Writer
 	messages *bufio.Reader
 	session  string
 	asked    int
-	errors   []string // on the page, a violation of its policy included
+	errors   []string // on the page, violations of its policy included
 }
 
 // message is what the browser sends: an answer if it has an ID, otherwise an event.
@@ -101,7 +100,7 @@ func openBrowser(t *testing.T) *browser {
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
 	at := slices.IndexFunc(names, func(name string) bool { _, err := exec.LookPath(name); return err == nil })
 	if at < 0 {
-		t.Skip("no Chromium and no Chrome is installed: nobody has searched, sorted or saved on the page")
+		t.Skip("neither Chromium nor Chrome is installed: the script of the page is not tested")
 	}
 	commandsOut, commands, err := os.Pipe()
 	if err != nil {
@@ -118,14 +117,14 @@ func openBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	_, _ = commandsOut.Close(), messagesIn.Close()
-	// A browser that does not answer must not keep the tests.
+	// A browser that does not answer must not block the tests.
 	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	b := &browser{t: t, commands: commands, messages: bufio.NewReader(messages)}
 	t.Cleanup(func() {
 		timer.Stop()
 		b.session = ""
 		b.call("Browser.close", nil)
-		_ = cmd.Wait() // it was asked to go, and its folder is removed next
+		_ = cmd.Wait() // its folder is removed next
 		_, _ = commands.Close(), messages.Close()
 	})
 	var target struct{ TargetID string }
@@ -205,7 +204,7 @@ func (b *browser) visit(url string) {
 	b.await("Page.loadEventFired", func(string) bool { return true })
 }
 
-// eval returns what a script comes to, as JSON.
+// eval returns the value of a script, as JSON.
 func (b *browser) eval(script string) string {
 	b.t.Helper()
 	var got struct {

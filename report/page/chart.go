@@ -166,9 +166,9 @@ func axis(t *timeline, h *history) (s scale) {
 	return scale{from: min(s.from, from), to: max(s.to, to)}
 }
 
-// membersChart draws the rows that requests settled over time. It returns nil if
+// settledChart draws the rows that requests settled over time. It returns nil if
 // there is too little to see.
-func membersChart(t *timeline, axis scale) *chart {
+func settledChart(t *timeline, axis scale) *chart {
 	if t.width == 0 || axis.to-axis.from < minChartSeconds {
 		return nil
 	}

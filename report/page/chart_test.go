@@ -96,7 +96,7 @@ func TestSharesAddUp(t *testing.T) {
 }
 
 // However many events there are, all requests and waits are counted, and what is
-// kept for the drawing is bounded and lies in it.
+// kept for the drawing is bounded and in order.
 func TestHistoryIsBoundedAndCountsEverything(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -135,7 +135,7 @@ func TestHistoryIsBoundedAndCountsEverything(t *testing.T) {
 	})
 }
 
-// The rate of a run of a day is drawn to its end, in parts of one length.
+// The rate of a run of a day is drawn to its end, in parts of similar length.
 func TestSamplesOfALongRunAreAlike(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := &history{perSample: 1, waits: make(map[string]*wait)}
@@ -159,7 +159,7 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 		want   time.Duration
 	}{
 		{"ended", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(9), Kind: report.EventOutageEnd}}, 9 * time.Second},
-		{"its begin was lost", []report.Event{{Time: at(9), Kind: report.EventOutageEnd, Seconds: 4}}, 4 * time.Second},
+		{"its beginning was lost", []report.Event{{Time: at(9), Kind: report.EventOutageEnd, Seconds: 4}}, 4 * time.Second},
 		{"the run gave up", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(9), Kind: report.EventStop}}, 9 * time.Second},
 		{"the run was killed", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(5), Kind: report.EventRefused}, {Time: at(50), Kind: report.EventStart}}, 5 * time.Second},
 		{"still going on", []report.Event{{Time: at(0), Kind: report.EventOutageBegin}, {Time: at(7), Kind: report.EventRefused}}, 7 * time.Second},
@@ -177,8 +177,7 @@ func TestOutagesAreCountedHoweverTheyEnd(t *testing.T) {
 	}
 }
 
-// Waits that fill their place in the drawing show there; those that are lost in
-// it do not.
+// A wait shows if it fills its place in the drawing, and does not if it is too short.
 func TestBandsShowWaitsInProportion(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }

@@ -35,7 +35,7 @@ type history struct {
 	usual        time.Duration // from one sample of the file to the next
 
 	waits    map[string]*wait
-	down     time.Time // when the outage began that has not ended; zero if there is none
+	down     time.Time // when the present outage began; zero if there is none
 	spans    []timeSpan
 	from, to time.Time
 }
@@ -45,7 +45,7 @@ type timeSpan struct{ from, to time.Time }
 
 func (s timeSpan) length() time.Duration { return s.to.Sub(s.from) }
 
-// sample is how many requests were sent in a time.
+// sample is how many requests were sent in a span of time.
 type sample struct {
 	timeSpan
 	requests int
@@ -62,8 +62,8 @@ type wait struct {
 const (
 	maxSamples = 400  // about one for two pixels of a chart
 	maxSpans   = 2000 // pauses kept for the drawing; all of them are counted
-	maxWaits   = 50   // reasons told apart
-	maxReasons = 5    // of them, shown
+	maxWaits   = 50   // reasons kept
+	maxReasons = 5    // reasons shown
 )
 
 // readHistory reads all events. It returns nil if there are none.
@@ -143,7 +143,7 @@ func (h *history) endOutage(at time.Time) {
 	h.down = time.Time{}
 }
 
-// maxSeconds is the longest time believed of an event: a year.
+// maxSeconds is the longest time that an event is believed to take: a year.
 const maxSeconds = 365 * 24 * 3600
 
 // sample notes how many requests were sent since the event before.
@@ -220,7 +220,8 @@ func (h *history) mark(s timeSpan) {
 	h.spans = append(h.spans, s)
 }
 
-// finished reports whether the last run came to the end of its input.
+// finished reports whether the last run is known to have come to the end of its
+// input.
 func (h *history) finished() bool {
 	return h.end != nil && (h.end.ExitCode == 0 || h.end.ExitCode == 1)
 }

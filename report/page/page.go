@@ -240,12 +240,12 @@ func (v *view) setRun(d *tally, h *history) {
 		add("First answer", stamp(d.first))
 		add("Last answer", stamp(d.last))
 		add("Between them", span(length))
-		if members := d.members.total(); length >= minChartSeconds*time.Second && members > 0 {
-			add("Rows a second", number(rounded(float64(members)/length.Seconds())))
+		if settled := d.settled.total(); length >= minChartSeconds*time.Second && settled > 0 {
+			add("Rows a second", number(rounded(float64(settled)/length.Seconds())))
 		}
 	}
-	axis := axis(&d.members, h)
-	if chart := membersChart(&d.members, axis); chart != nil {
+	axis := axis(&d.settled, h)
+	if chart := settledChart(&d.settled, axis); chart != nil {
 		v.Charts = append(v.Charts, chart)
 	}
 	if h == nil {

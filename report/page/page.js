@@ -17,11 +17,11 @@
   const body = document.querySelector("#rows tbody");
   const model = body.rows[0].cloneNode(true);
   const heads = Array.from(document.querySelectorAll("#rows th"));
-  let found = all; // what the search finds, as sorted
+  let found = all; // what the search finds, in the order shown
   let shown = step;
 
-  // parse returns the fields of a line. Outside of quotes a comma ends one;
-  // inside, a quote stands twice.
+  // parse returns the fields of a line. A comma outside of quotes ends a field; a
+  // quote inside of quotes is doubled.
   function parse(line) {
     return Array.from(line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g), function (m) {
       return m[1] === undefined ? m[2] : m[1].replaceAll('""', '"');
@@ -73,7 +73,7 @@
     button.addEventListener("click", function () { sort(head); });
     head.append(button);
   });
-  heads[0].setAttribute("aria-sort", "ascending"); // as the page is made
+  heads[0].setAttribute("aria-sort", "ascending"); // the order in which Write has them
   search.addEventListener("input", find);
   more.querySelector("button").addEventListener("click", function () { shown += 2 * step; draw(); });
   document.getElementById("save").addEventListener("click", save);

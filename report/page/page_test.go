@@ -37,7 +37,7 @@ type failing struct{ err error }
 
 func (f *failing) Write([]byte) (int, error) { return 0, f.err }
 
-// again opens a results file, as often as it is asked to.
+// again returns a function that opens file anew each time.
 func again(file string) func() (io.Reader, error) {
 	return func() (io.Reader, error) { return strings.NewReader(file), nil }
 }
@@ -156,7 +156,7 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 		}
 	}
 	if strings.Contains(html, "NaN") || strings.Contains(html, "Inf") {
-		t.Error("the page draws numbers that are none")
+		t.Error("the page draws NaN or Inf")
 	}
 }
 
@@ -197,7 +197,7 @@ func TestChartsShareTheirTimeAndDoNotFallAtTheEnd(t *testing.T) {
 	}
 }
 
-// What the page saves are lines of the results, so the page has them as they are.
+// The page saves lines of the results, so it has them unchanged.
 func TestPageHasTheLinesOfTheResults(t *testing.T) {
 	rows := []importer.Outcome{outcome(9, "org_a", "=cmd|' /C calc'!A0", importer.Failed), outcome(3, `a "b", c`, strings.Repeat("é ", 500), importer.Rejected), outcome(4, "org_a", "auth0|1", importer.Added)}
 	for i := range rows {
@@ -220,8 +220,8 @@ func TestPageHasTheLinesOfTheResults(t *testing.T) {
 	}
 }
 
-// A run that goes on with results appends to them. Until it ends, a row that it
-// tried again has two lines.
+// A resumed run appends to the results. Until it ends, a row that it tried again has
+// two lines.
 func TestPageCountsARowOnce(t *testing.T) {
 	failed, added := outcome(3, "org_a", "auth0|2", importer.Failed), outcome(3, "org_a", "auth0|2", importer.Added)
 	sending := outcome(4, "org_a", "auth0|3", importer.Sending)
@@ -274,7 +274,7 @@ func TestPageExplainsEachCause(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 			if got := card(page.Page{}); !strings.Contains(got, "line 7: org_a auth0|1") {
-				t.Errorf("with nobody to ask: %s", got)
+				t.Errorf("without Advise: %s", got)
 			}
 		})
 	}
@@ -319,7 +319,7 @@ func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 	}
 }
 
-// hostile is text that would do harm on a page that does not escape it.
+// hostile would do harm on a page that does not escape it.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}</style>&<!--`
 
 func TestPageEscapesWhatRowsHold(t *testing.T) {
@@ -362,7 +362,7 @@ func TestPageNeedsNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-// What is the worst for its size: every row failed, for a cause of its own, with
+// The worst rows for the size of a page: each failed for a cause of its own and has
 // long ids of characters that become five when they are escaped.
 func TestPageIsBounded(t *testing.T) {
 	source := rand.New(rand.NewPCG(1, 2))
@@ -385,14 +385,14 @@ func TestPageIsBounded(t *testing.T) {
 	}
 }
 
-func TestPageRefusesWhatIsNoResultsFile(t *testing.T) {
+func TestPageRefusesAFileThatIsNotResults(t *testing.T) {
 	bad := new(report.WrongFileError)
 	if err := page.Write(io.Discard, again("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestPagePassesErrorsOn(t *testing.T) {
+func TestPageReturnsErrors(t *testing.T) {
 	broken := errors.New("input/output error")
 	good := again(header + "\n")
 	ends := func() (io.Reader, error) {
@@ -424,7 +424,7 @@ func FuzzPage(f *testing.F) {
 			t.Fatal(err)
 		}
 		if strings.Contains(html.String(), "NaN") && !bytes.Contains(results, []byte("NaN")) && !bytes.Contains(events, []byte("NaN")) {
-			t.Fatal("the page draws a number that is none")
+			t.Fatal("the page draws NaN")
 		}
 	})
 }

@@ -20,7 +20,7 @@ type tally struct {
 	torn    bool
 
 	first, last time.Time // of the lines with a request
-	members     timeline  // rows that a request settled
+	settled     timeline  // rows that a request settled
 	causes      report.Causes
 
 	organizations map[string]*organization
@@ -121,7 +121,7 @@ func (d *tally) add(o *importer.Outcome) {
 		}
 	}
 	if o.Attempts > 0 && o.Status.Settled() {
-		d.members.add(o.Time.Unix())
+		d.settled.add(o.Time.Unix())
 	}
 	if notDone {
 		d.causes.Add(o)

@@ -1,8 +1,8 @@
 package page
 
-// timeline counts what happens over time in a fixed number of bins, whatever
-// the times are and in whatever order they come: when one falls outside, bins
-// become twice as wide. The zero value is ready for use.
+// timeline counts events over time in a fixed number of bins, whatever their times
+// and in whatever order they come: when one falls outside, the bins become twice as
+// wide. The zero value is ready for use.
 type timeline struct {
 	start int64 // second at which the first bin begins; a multiple of width
 	width int64 // seconds of a bin; 0: nothing was counted
@@ -26,8 +26,8 @@ func (t *timeline) add(second int64) {
 	t.bins[(second-t.start)/t.width]++
 }
 
-// widen makes each bin twice as wide. The time that is won lies before the
-// others if earlier is set, and after them if not.
+// widen makes each bin twice as wide. The new time is before the old if earlier is
+// set, and after it otherwise.
 func (t *timeline) widen(earlier bool) {
 	old := t.bins
 	shift := 0
@@ -42,8 +42,8 @@ func (t *timeline) widen(earlier bool) {
 	}
 }
 
-// sums returns how many events there were up to the end of each bin that lies
-// between the first and the last event, and the seconds at which these end.
+// sums returns the second at which each bin from the first to the last event ends,
+// and how many events there were until then.
 func (t *timeline) sums() (seconds []int64, sums []int) {
 	if t.width == 0 {
 		return nil, nil
