@@ -93,7 +93,7 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 		},
 	}
 	if j.conn != nil {
-		j.pace.Base = &auth0.Bearer{Source: j.conn.tokens, Base: r.inviter.Transport(j.conn.attempt)}
+		j.pace.Base = &auth0.Bearer{Source: j.conn.tokens, Base: r.inviter.Transport(*j.conn.attempt)}
 	}
 	return r.inviter.Op()
 }

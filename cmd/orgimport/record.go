@@ -38,7 +38,11 @@ func (j *job) note(o importer.Outcome) error {
 	if !j.out.begun {
 		j.write(j.release())
 	}
-	if j.broken == nil {
+	switch {
+	case j.broken != nil:
+	case o.Status != importer.Sending: // it counts, and need not be on the disk
+		j.write([]importer.Outcome{o})
+	default:
 		if j.broken = j.out.note(o); j.broken != nil {
 			j.stop(j.broken)
 		}

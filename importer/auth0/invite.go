@@ -48,7 +48,7 @@ type Inviter struct {
 
 	mu      sync.Mutex
 	leaving map[string]importer.Row // by correlation id: not noted yet
-	left    map[string]time.Time    // by correlation id: when they were noted
+	left    map[string]*departure   // by correlation id
 	pending map[string]*pendingList // by organization
 	refused *importer.Receipt       // a refusal that is about what all invitations have in common
 }
@@ -63,7 +63,7 @@ type pendingList struct {
 
 // Op returns the operation. The one value of a row's Args is the address.
 func (v *Inviter) Op() importer.Op {
-	v.leaving, v.left, v.pending = make(map[string]importer.Row), make(map[string]time.Time), make(map[string]*pendingList)
+	v.leaving, v.left, v.pending = make(map[string]importer.Row), make(map[string]*departure), make(map[string]*pendingList)
 	return importer.Op{
 		Name: "invite", Prefix: "ov", Size: 1, Done: importer.Invited, Already: importer.AlreadyInvited,
 		Args: []string{"email"},
@@ -121,7 +121,7 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 	v.mu.Unlock()
 	_, err = v.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
 	v.mu.Lock()
-	noted, isNoted := v.left[call.correlationID]
+	left := v.left[call.correlationID]
 	delete(v.leaving, call.correlationID)
 	delete(v.left, call.correlationID)
 	v.mu.Unlock()
@@ -133,16 +133,31 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 	case refusal != nil && unsent(refusal):
 		return receipt, err // no connection came about
 	case refusal != nil && refusal.passing() && refusal.Status != http.StatusTooManyRequests:
-		return v.settle(ctx, row, receipt, noted, time.Now())
+		return v.settle(ctx, row, receipt, left.noted, time.Now())
 	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
 		return receipt, v.judge(refusal, receipt)
 	}
-	// The run ends. If the last answer is known to be a refusal, the row can be
-	// tried again.
-	if isNoted && call.Status >= 400 && call.Status < 500 && (call.Status == http.StatusTooManyRequests || !temporary(call.Status)) {
+	// The run ends. If the last thing that was sent is known to have been refused,
+	// the row can be tried again.
+	if left != nil && left.refused() {
+		receipt.HTTPStatus = left.status
+		if left.status == http.StatusTooManyRequests {
+			receipt.Code, receipt.Message = "", "429 Too Many Requests, and the run ended before it was sent again"
+		}
 		err = errors.Join(err, v.Note(importer.Outcome{Row: row, Status: importer.Failed, Receipt: receipt}))
 	}
 	return receipt, err
+}
+
+// departure is an invitation that has been sent, or is about to be.
+type departure struct {
+	noted  time.Time
+	status int // of the last answer; 0 if it has not come
+}
+
+// refused reports whether no invitation was made.
+func (d *departure) refused() bool {
+	return d.status >= 400 && d.status < 500 && (d.status == http.StatusTooManyRequests || !temporary(d.status))
 }
 
 // unsent reports whether a request failed before anything of it was sent.
@@ -206,10 +221,14 @@ func (v *Inviter) refusal() *importer.Receipt {
 	return v.refused
 }
 
-// Transport returns a transport that notes each invitation right before base
-// sends it, for the first time. It stands below whatever waits: an invitation that
-// has not left the program can be sent later.
-func (v *Inviter) Transport(base http.RoundTripper) http.RoundTripper { return &noting{base, v} }
+// Transport returns attempt with a base that notes each invitation right before it
+// sends it for the first time. An attempt that has begun is finished even if the
+// run is stopped meanwhile. So nothing is noted and then not sent, which would be
+// taken for an invitation whose answer was lost.
+func (v *Inviter) Transport(attempt retry.Attempt) http.RoundTripper {
+	attempt.Base = &noting{attempt.Base, v}
+	return &attempt
+}
 
 type noting struct {
 	base    http.RoundTripper
@@ -218,24 +237,29 @@ type noting struct {
 
 // RoundTrip notes and sends req.
 func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := req.Context().Err(); err != nil {
+	id := req.Header.Get("X-Correlation-ID")
+	if err := n.inviter.note(req.Context(), id); err != nil {
 		retry.CloseBody(req)
 		return nil, err
 	}
-	if err := n.inviter.note(req.Header.Get("X-Correlation-ID")); err != nil {
-		retry.CloseBody(req)
-		return nil, err
+	n.inviter.answered(id, 0)
+	resp, err := n.base.RoundTrip(req)
+	if err == nil {
+		n.inviter.answered(id, resp.StatusCode)
 	}
-	return n.base.RoundTrip(req)
+	return resp, err
 }
 
 // note notes the row of a request that is about to leave, unless it was noted.
-func (v *Inviter) note(correlationID string) error {
+func (v *Inviter) note(ctx context.Context, correlationID string) error {
 	v.mu.Lock()
 	row, leaves := v.leaving[correlationID]
 	v.mu.Unlock()
 	if !leaves {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	now := time.Now()
 	err := v.Note(importer.Outcome{
@@ -248,8 +272,17 @@ func (v *Inviter) note(correlationID string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.leaving, correlationID)
-	v.left[correlationID] = now
+	v.left[correlationID] = &departure{noted: now}
 	return nil
+}
+
+// answered notes the status of the answer to a request; 0 if it is being sent.
+func (v *Inviter) answered(correlationID string, status int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if d := v.left[correlationID]; d != nil {
+		d.status = status
+	}
 }
 
 const (

@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/importer/retry"
 )
 
 // inviting is a tenant of whose invitations something goes wrong.
@@ -58,11 +60,51 @@ func newInviter(t *testing.T, tenant http.RoundTripper) (*auth0.Inviter, *[]impo
 			return nil
 		},
 	}
-	v.Client = newClient(t, v.Transport(tenant))
+	v.Client = newClient(t, v.Transport(retry.Attempt{Base: tenant, Grace: time.Second}))
 	return v, &noted
 }
 
 func invitee(org, email string) importer.Row { return importer.Row{OrgID: org, Args: []string{email}} }
+
+// TestWhatIsNotedIsSent has runs that are stopped while an invitation is noted,
+// and before.
+func TestWhatIsNotedIsSent(t *testing.T) {
+	tenant := newTenant(auth0test.Config{})
+	v, noted := newInviter(t, tenant)
+	ctx, stop := context.WithCancel(t.Context())
+	write := v.Note
+	v.Note = func(o importer.Outcome) error {
+		stop()
+		return write(o)
+	}
+	op := v.Op()
+	_, err := op.Send(ctx, importer.Batch{OrgID: "org_a", Rows: []importer.Row{invitee("org_a", "ann@acme.com")}})
+	if err != nil || len(*noted) != 1 || posts(tenant) != 1 {
+		t.Errorf("%d lines, %d invitations, error %v", len(*noted), posts(tenant), err)
+	}
+	_, err = op.Send(ctx, importer.Batch{OrgID: "org_a", Rows: []importer.Row{invitee("org_a", "bob@acme.com")}})
+	if !errors.Is(err, context.Canceled) || len(*noted) != 1 || posts(tenant) != 1 {
+		t.Errorf("after the stop: %d lines, %d invitations, error %v", len(*noted), posts(tenant), err)
+	}
+}
+
+// TestStoppedAfterARefusal has a run that is stopped when its invitation is known
+// not to have been made: the row can be tried again.
+func TestStoppedAfterARefusal(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		if r.Method == http.MethodGet {
+			return reply(200, `{"invitations":[]}`), nil
+		}
+		stop()
+		return reply(429, `{}`), nil
+	}}
+	v, noted := newInviter(t, s)
+	_, err := v.Op().Send(ctx, importer.Batch{OrgID: "org_a", Rows: []importer.Row{invitee("org_a", "ann@acme.com")}})
+	if !errors.Is(err, context.Canceled) || len(*noted) != 2 || (*noted)[1].Status != importer.Failed || (*noted)[1].HTTPStatus != 429 {
+		t.Errorf("%+v, error %v", *noted, err)
+	}
+}
 
 func TestInvite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
