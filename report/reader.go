@@ -199,7 +199,7 @@ func (l *line) check(ours string) error {
 		return nil
 	}
 	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
-		"go on with its tenant, or name another results file", l.number, correlationID)}
+		"use its tenant, or name another results file", l.number, correlationID)}
 }
 
 // status returns what the line says of its row.

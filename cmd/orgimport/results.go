@@ -94,7 +94,7 @@ func (r *results) read(w io.Writer) (*report.Journal, error) {
 	defer old.Close()
 	before, err := report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
 	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
-		return nil, usagef(cmp.Or(unpackHint(r.path, wrong), "give this run another --results"), "can't go on with %s: %w", r.path, err)
+		return nil, usagef(cmp.Or(unpackHint(r.path, wrong), "give this run another --results"), "can't resume from %s: %w", r.path, err)
 	}
 	if err != nil {
 		return nil, writeError(r.path, err)

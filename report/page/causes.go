@@ -27,7 +27,7 @@ type advice struct {
 func (p *Page) advise(c report.Cause) advice {
 	switch {
 	case c.Status == importer.Sending:
-		return advice{"The run ended while the request was under way", "It is not known whether it was done. Go on with --resume: the next run finds out, as far as it can be found out."}
+		return advice{"The run ended while the request was under way", "It is not known whether it was done. Continue with --resume: the next run finds out, as far as it can be found out."}
 	case c.Status == importer.Rejected:
 		return adviseRejected(c.Code)
 	case p.Advise != nil:

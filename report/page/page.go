@@ -187,20 +187,20 @@ func (v *view) setTitle(notAttempted int, h *history) {
 		v.Title = report.Number(notDone) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notDone, "is", "are") + " not done"
 		if notAttempted > 0 {
 			v.Title += ", and " + report.Number(notAttempted) + " " + report.Verb(notAttempted, "was", "were") + " not attempted"
-			v.Lead = "Go on with --resume for those. Below is why the others are not done, and what to do about each cause."
+			v.Lead = "Continue with --resume for those. Below is why the others are not done, and what to do about each cause."
 		}
 	case notAttempted == v.Rows:
 		v.Title = "None of " + report.Plural(v.Rows, "row") + " was attempted"
-		v.Lead = "Go on with --resume."
+		v.Lead = "Continue with --resume."
 	case notAttempted > 0:
 		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
-		v.Lead = "All the others are done. Go on with --resume."
+		v.Lead = "All the others are done. Continue with --resume."
 	case h != nil && h.finished():
 		v.Title = "Every row is done"
 		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
 	case h != nil:
 		v.Title = report.Plural(v.Rows, "row") + " done so far"
-		v.Lead = "It is not known whether the run came to the end of its input: go on with --resume."
+		v.Lead = "It is not known whether the run came to the end of its input: continue with --resume."
 	default:
 		v.Title = report.Plural(v.Rows, "row") + " done"
 		v.Lead = "No row in the results failed."

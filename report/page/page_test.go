@@ -88,14 +88,14 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"one not done", results(t, nil, added, failed), nil, []string{"1 of 2 rows is not done", "added 1 50.0 %", "failed 1 50.0 %"}},
 		{"none done", results(t, nil, failed, outcome(4, "org_a", "auth0|2", importer.Failed)), nil, []string{"None of 2 rows is done", "failed 2 100 %"}},
 		{"stopped", results(t, nil, added), []report.Event{start, rows(10), stopped}, []string{
-			"9 of 10 rows still to be attempted", "Go on with --resume", "not attempted 9 90.0 %", "The last run ended with exit code 130: stopped by SIGINT.",
+			"9 of 10 rows still to be attempted", "Continue with --resume", "not attempted 9 90.0 %", "The last run ended with exit code 130: stopped by SIGINT.",
 		}},
 		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done, and 8 were not attempted"}},
 		{"stopped, and there are lines of rows that are gone", results(t, nil, added, added, added), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
 		{"stopped at a pipe", results(t, nil, added), []report.Event{start, {Time: noon, Kind: report.EventStop, ExitCode: 10}}, []string{
 			"1 row done so far", "It is not known whether the run came to the end of its input", "Rows that were not attempted have no line",
 		}},
-		{"stopped before the first row", header + "\n", []report.Event{start, rows(10), stopped}, []string{"None of 10 rows was attempted Go on with --resume."}},
+		{"stopped before the first row", header + "\n", []report.Event{start, rows(10), stopped}, []string{"None of 10 rows was attempted Continue with --resume."}},
 		{"killed", results(t, nil, added), []report.Event{start, rows(10)}, []string{"9 of 10 rows still to be attempted", "The event log does not say how the last run ended", "Exit code not known"}},
 		{"killed early", results(t, nil, added), []report.Event{start}, []string{"1 row done so far", "killed or interrupted twice, or it is still going on"}},
 		{"killed after the last row", results(t, nil, added), []report.Event{start, rows(1)}, []string{"1 row done so far"}},
