@@ -14,20 +14,20 @@ import (
 	"orgimport/importer/retry"
 )
 
-// RoleSeparator stands between the ids of the roles in a row's Args.
+// RoleSeparator separates the role ids in a row's Args.
 const RoleSeparator = "|"
 
-// codeTooManyRoles is the error code of a row whose user has as many roles in the
-// organization as Auth0 allows, which are 50.
+// codeTooManyRoles is the error code of a row whose user already has the 50 roles
+// in the organization that Auth0 allows.
 const codeTooManyRoles = "too_many_roles"
 
 // AssignRoles returns the operation that gives members roles in an organization,
-// with POST /api/v2/organizations/{id}/members/{user_id}/roles. The roles are the
-// one value of a row's Args: their ids in ascending order, with [RoleSeparator]
-// between. Giving a role twice gives it once.
+// with POST /api/v2/organizations/{id}/members/{user_id}/roles. A row has one
+// Arg: the ids of its roles in ascending order, separated by [RoleSeparator].
+// Giving a role twice gives it once.
 //
-// A role that was refused is not sent again; roles says which the tenant has. The
-// errors of its Send are those of [Client.Import].
+// A refused role is not sent again; roles says which ones the tenant has. The
+// errors of Send are those of [Client.Import].
 func (c *Client) AssignRoles(roles *Roles) importer.Op {
 	a := &assigner{
 		client: c, roles: roles,
@@ -44,16 +44,16 @@ func (c *Client) AssignRoles(roles *Roles) importer.Op {
 	}
 }
 
-// assigner remembers which roles were refused. What the API says of a role that
-// does not exist is not known, but that it says it with a 400.
+// assigner remembers which roles were refused. How the API words the refusal of a
+// role that does not exist is not known, only that it is a 400.
 type assigner struct {
 	client *Client
 	roles  *Roles
 
 	mu       sync.Mutex
 	accepted map[string]bool             // ids of roles that were given to somebody
-	refused  map[string]importer.Receipt // by what assigner.keys returns
-	busy     map[string]chan struct{}    // by the id of a role that is tried for the first time; closed when it is answered
+	refused  map[string]importer.Receipt // by the keys of assigner.keys
+	busy     map[string]chan struct{}    // by the ids of roles that are tried for the first time; closed with the answer
 }
 
 func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
@@ -77,8 +77,8 @@ func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt
 	return receipt, err
 }
 
-// singly gives roles one by one, of which some are there already. If all of them
-// are, its error is that of a refusal which says so.
+// singly gives roles one by one, because the user has some of them already. If the
+// user has all of them, its error is an [importer.ErrMember].
 func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
 	if len(ids) == 1 {
 		return receipt, hasRoles(refusal)
@@ -122,10 +122,9 @@ func (a *assigner) request(ctx context.Context, orgID, userID string, ids []stri
 	return a.client.write(ctx, http.MethodPost, path, err, map[string][]string{"roles": ids})
 }
 
-// begin returns the refusal of one of the roles, if there was one. Otherwise it
-// returns what is to be called when the request is answered. Of roles that were
-// never answered for, only one request is under way at a time, so that one that
-// does not exist costs one.
+// begin returns the earlier refusal of one of the roles, if there is one. Otherwise
+// it returns end, to be called with the answer. It lets only one request try a new
+// role at a time, so that a role that does not exist costs one request.
 func (a *assigner) begin(ctx context.Context, orgID string, ids []string) (end func(accepted bool), refused *importer.Receipt, err error) {
 	for {
 		end, refused, wait := a.tryBegin(orgID, ids)
@@ -170,12 +169,12 @@ func (a *assigner) tryBegin(orgID string, ids []string) (end func(bool), refused
 	}, nil, nil
 }
 
-// known reports whether there is a role with this id: the tenant lists it, or
-// somebody was given it.
+// known reports whether a role exists: the tenant lists it, or has given it to
+// somebody.
 func (a *assigner) known(id string) bool { return a.roles.types[id] || a.accepted[id] }
 
-// keys are what a refusal may be remembered by: the role, for an organization
-// the role, and all of the roles together.
+// keys returns the keys under which a refusal may be remembered: each role, each
+// role in the organization, and the roles together.
 func (a *assigner) keys(orgID string, ids []string) []string {
 	keys := []string{strings.Join(ids, RoleSeparator)}
 	for _, id := range ids {
@@ -185,7 +184,7 @@ func (a *assigner) keys(orgID string, ids []string) []string {
 }
 
 // judge decides what a refusal is about: a 404 is about the organization or the
-// user, unless it speaks of a role, and a 400 about the roles.
+// user unless it mentions a role, a 400 about the roles.
 func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids []string) error {
 	reach := e.Reach()
 	switch {
@@ -202,8 +201,8 @@ func (a *assigner) judge(e *Error, receipt *importer.Receipt, orgID string, ids 
 	return reaching(importer.ReachRow, e.Error())
 }
 
-// refuse remembers the roles that a refusal names, or of which only one can be
-// meant. If neither is so it remembers that they can't be given together. A
+// refuse remembers the roles that a refusal names, or the only one that it can
+// mean. Otherwise it remembers that they can't be given together. A
 // refusal that does not mention roles says nothing about roles that exist.
 func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids []string) {
 	a.mu.Lock()
@@ -224,11 +223,11 @@ func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids 
 	}
 	for _, id := range guilty {
 		if _, listed := a.roles.types[id]; listed || a.accepted[id] {
-			id = orgID + " " + id // it is there, but not for this organization
+			id = orgID + " " + id // it exists, but not for this organization
 		}
 		a.refused[id] = receipt
 	}
 }
 
-// missingRole finds sentences that say that a role does not exist.
+// missingRole matches sentences that say that a role does not exist.
 var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)

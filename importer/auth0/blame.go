@@ -11,9 +11,9 @@ import (
 	"orgimport/importer"
 )
 
-// Blame returns those of the users of the refused batch whom the refusal names,
-// in their order: by their id, or by their place in the request, as in "on
-// property members[3]". A refusal that names all of them, or none, blames nobody.
+// Blame returns the users of the refused batch that the refusal names, in their
+// order: by their id, or by their place in the request, as in "on property
+// members[3]". A refusal that names all of them, or none, blames nobody.
 func (e *Error) Blame(userIDs []string) []string {
 	if e.Reach() != importer.ReachRow {
 		return nil
@@ -49,9 +49,9 @@ func namedIn(message string, place *regexp.Regexp, ids []string) (found []string
 	return found
 }
 
-// markIDs marks the ids that stand in message as words of their own. An id may
-// have anything but white space in it, other ids too, so the longest are looked
-// for first, and what one of them takes up does not name another.
+// markIDs marks the ids that message contains as whole words. An id may contain
+// anything but white space, even other ids, so it looks for the longest first, and
+// the text of one does not name another.
 func markIDs(message string, ids []string, named []bool) {
 	order := make([]int, len(ids))
 	for i := range order {

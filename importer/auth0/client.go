@@ -9,11 +9,11 @@
 //	}
 //	outcomes := importer.Run(ctx, batches, client.Import(), workers)
 //
-// The client says what answers mean; [retry] decides whether a request is sent
-// again, and the transport that the client is given, when it may leave. The
-// transports go in this order: what waits for the tenant's rate limit, then
-// [Bearer], so that the token is taken after the wait, then [retry.Attempt], whose
-// time limit must not count the wait, then [retry.NewTransport].
+// The client says what answers mean, [retry] whether a request is sent again, and
+// the client's transport when it may leave. The transports have this order: one that
+// waits for the tenant's rate limit; [Bearer], so that the token is taken after the
+// wait; [retry.Attempt], whose time limit must not include the wait; and
+// [retry.NewTransport].
 package auth0
 
 import (
@@ -36,22 +36,23 @@ import (
 // maxCorrelationID is how much of an X-Correlation-ID Auth0 keeps.
 const maxCorrelationID = 64
 
-// Client speaks to one tenant. Its methods may be called concurrently; it must
+// Client talks to one tenant. Its methods may be called concurrently; it must
 // not be copied after the first call.
 //
-// A 429 is sent again at once, for the transport knows when there is room.
+// After a 429 it sends the request again at once: the transport knows when there is
+// room.
 type Client struct {
 	BaseURL *url.URL     // https://acme.eu.auth0.com, as from ParseDomain
 	HTTP    *http.Client // carries the waits, the token and the time limits; see retry.NewHTTPClient
 	Retry   retry.Client // how often a request is sent, and how long an outage may last
 
-	// RunID marks the requests of this run in the tenant's logs: it is the
-	// start of X-Correlation-ID, and cut if the whole would exceed 64 characters.
+	// RunID marks the requests of this run in the tenant's logs: X-Correlation-ID
+	// begins with it. It is cut if the whole would exceed 64 characters.
 	RunID string
 
-	// Known is set once the API has answered. What something before it answers
-	// from then on may pass; before, the API is not where it is looked for. The
-	// clients of one tenant may share it; nil: it is this client's own.
+	// Known is set once the API has answered. A gateway's answer may pass after
+	// that; before, it means that the API is not at this address. The clients of
+	// one tenant may share it; nil means that the client has its own.
 	Known *atomic.Bool
 
 	known    atomic.Bool
@@ -72,13 +73,13 @@ type call struct {
 	query         string
 	body          []byte
 	correlationID string
-	limitIsFinal  bool // a 429 is an answer, for it speaks of something else than the rate
+	limitIsFinal  bool // a 429 is an answer: it is not about the rate
 }
 
-// do sends a call until it is answered in a way that settles it. It returns the
-// answer if its status is one of want, and else an error.
+// do sends a call until an answer settles it. It returns the answer if its status is
+// in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
-	renewed := false // the token was refused the last time
+	renewed := false // the last answer refused the token
 	call.Lost = func(err error) error { return noAnswer(call, err) }
 	call.Try = func(ctx context.Context) retry.Result {
 		req, err := c.request(ctx, call)
@@ -135,8 +136,8 @@ func (c *Client) request(ctx context.Context, call *call) (*http.Request, error)
 	if call.query != "" {
 		target += "?" + call.query
 	}
-	// A *bytes.Reader gives the request its GetBody, so that net/http can
-	// itself repeat one that met a closed connection.
+	// With a *bytes.Reader the request has a GetBody, so that net/http can repeat
+	// it by itself after it met a closed connection.
 	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(call.body))
 	if err != nil {
 		return nil, err
@@ -149,8 +150,8 @@ func (c *Client) request(ctx context.Context, call *call) (*http.Request, error)
 	return req, nil
 }
 
-// write sends a request that is answered with 204, unless err says that there is
-// no path to send it to.
+// write sends a request whose success is a 204. It sends nothing if err, which is
+// that of the path, is not nil.
 func (c *Client) write(ctx context.Context, method, path string, err error, content any) (importer.Receipt, error) {
 	call := &call{method: method, path: path, correlationID: c.nextCorrelationID()}
 	if err == nil {
@@ -162,7 +163,7 @@ func (c *Client) write(ctx context.Context, method, path string, err error, cont
 	return call.receipt(err), err
 }
 
-// receipt says of a call that came to an end what the results file is to keep.
+// receipt returns what the results file keeps of a finished call.
 func (call *call) receipt(err error) importer.Receipt {
 	r := importer.Receipt{
 		HTTPStatus:    call.Status,

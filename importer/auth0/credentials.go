@@ -15,9 +15,9 @@ import (
 	"orgimport/importer/retry"
 )
 
-// Credentials are what a program proves itself to the tenant with: a client
-// secret, a private key, or a token got elsewhere. Printed or logged they show
-// which of these they are, and the secrets not.
+// Credentials are how a program proves itself to the tenant: a client secret, a
+// private key, or a ready token. Printed or logged they show their kind and no
+// secret.
 type Credentials struct {
 	ClientID      string
 	ClientSecret  string `json:"-"`
@@ -61,7 +61,7 @@ func validToken(token string) error {
 	return wellFormed("token", token)
 }
 
-// wellFormed returns a *MalformedError if s holds what no such thing can hold.
+// wellFormed returns a *MalformedError if s has a form that no value has.
 func wellFormed(what, s string) error {
 	var why string
 	switch {
@@ -85,8 +85,8 @@ func wellFormed(what, s string) error {
 	return &MalformedError{what, why}
 }
 
-// MalformedError says that a client id, a secret, a token or an audience was
-// damaged on its way. It has nothing of it in it.
+// MalformedError says that a client id, a secret, a token or an audience is damaged.
+// It does not show the value.
 type MalformedError struct{ What, Why string }
 
 func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
@@ -120,7 +120,7 @@ func (cr Credentials) Source(base *url.URL, rt http.RoundTripper) (*TokenSource,
 	return &TokenSource{base: base, fetch: f.fetch}, nil
 }
 
-// String names the kind of the credentials and the client, and no secret.
+// String returns the kind of the credentials and the client, and no secret.
 func (cr Credentials) String() string {
 	kind := "no credentials"
 	switch {
@@ -143,9 +143,9 @@ func (cr Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, cr.
 // LogValue returns String.
 func (cr Credentials) LogValue() slog.Value { return slog.StringValue(cr.String()) }
 
-// scopesOf reads the scopes in the claims of an access token, without proof of
-// who signed it: the tenant will see to that. It returns nil if the token is no
-// JWT or has no such claim.
+// scopesOf returns the scopes in the claims of an access token. It does not verify
+// the signature; the tenant does. It returns nil if the token is not a JWT or has no
+// such claim.
 func scopesOf(token string) []string {
 	var claims struct {
 		jwt.RegisteredClaims

@@ -11,9 +11,9 @@ import (
 	"orgimport/importer/retry"
 )
 
-// ParseDomain returns the base URL of a tenant, given as people write it:
+// ParseDomain returns the base URL of a tenant from what people write:
 // acme.eu.auth0.com, or https://acme.eu.auth0.com. A port is allowed. http is
-// allowed for loopback addresses only, because a token goes with each request.
+// allowed for loopback addresses only, because each request carries a token.
 func ParseDomain(s string) (*url.URL, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -51,13 +51,13 @@ func ParseDomain(s string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: host}, nil
 }
 
-// hostRune reports whether r may stand in the name or the address of a host.
+// hostRune reports whether r may be part of the name or address of a host.
 func hostRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:%", r)
 }
 
-// canonicalHost returns the host in lower case and without the port that goes
-// without saying, for it becomes a part of the audience, which is compared as text.
+// canonicalHost returns the host in lower case and without the default port: it
+// becomes part of the audience, which is compared as text.
 func canonicalHost(u *url.URL) (string, error) {
 	host, port := strings.ToLower(u.Host), u.Port()
 	if port == "" {

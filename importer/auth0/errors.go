@@ -16,19 +16,18 @@ import (
 	"orgimport/importer/retry"
 )
 
-// Error is a request that was refused, or that could not be brought to an
-// answer.
+// Error is the error of a request that was refused or got no answer.
 type Error struct {
 	Status int    // as answered; 0 if no answer came
 	Code   string // errorCode of the envelope, such as inexistent_user; often absent
 	Reason string // error of the envelope, such as Bad Request
 
-	// Message is why, in one line: the message of the envelope, or what came in
-	// its place, such as "502 with an HTML page". It has no secrets in it.
+	// Message says why, in one line: the message of the envelope, or what came
+	// instead of one, such as "502 with an HTML page". It contains no secrets.
 	Message string
 
-	// Foreign: it is not Auth0 that answered, but something that stands before
-	// it, with a page of its own. That is never a verdict over a request.
+	// Foreign: something in front of Auth0 answered, with a page of its own. That
+	// is never a verdict on a request.
 	Foreign bool
 
 	Method        string
@@ -55,7 +54,7 @@ func (e *Error) Error() string {
 // Unwrap returns why no answer came.
 func (e *Error) Unwrap() error { return e.Err }
 
-// noAnswer is the Error of a call that failed on its way.
+// noAnswer returns the error of a call that got no answer.
 func noAnswer(call *call, err error) *Error {
 	return &Error{
 		Message:       "no answer: " + oneLine(err.Error(), maxMessage),
@@ -114,16 +113,15 @@ func (e *ConfigError) Reach() importer.Reach { return importer.ReachRun }
 // Permanent reports that to try again is of no use.
 func (e *ConfigError) Permanent() bool { return true }
 
-// reachError is an error whose reach the operation decides, not the table of
-// meanings.
+// reachError is an error whose reach is decided outside the table of meanings.
 type reachError struct {
 	err   error
 	reach importer.Reach
 	is    error // what errors.Is finds besides; may be nil
 }
 
-// reaching returns an error with a reach and a text. It wraps nothing: what the
-// table says of a refusal is not to be found in it.
+// reaching returns an error with a reach and a text. It wraps nothing, so that
+// errors.Is does not find what the table says about the refusal.
 func reaching(reach importer.Reach, text string) error {
 	return &reachError{err: errors.New(text), reach: reach}
 }
@@ -142,7 +140,7 @@ func (e *reachError) Error() string { return e.err.Error() }
 // Unwrap returns what went wrong.
 func (e *reachError) Unwrap() error { return e.err }
 
-// Is reports whether e stands for target.
+// Is reports whether target is what e is besides.
 func (e *reachError) Is(target error) bool { return e.is == target }
 
 // Reach says how far the error reaches.
@@ -158,8 +156,8 @@ const (
 	maxCode    = 100
 )
 
-// envelope is how the Management API words a refusal. The error field of the
-// Authentication API is a code, and its text is in error_description.
+// envelope is the body of a refusal of the Management API. In one of the
+// Authentication API, error is a code and error_description its text.
 type envelope struct {
 	Status      int  `json:"statusCode"`
 	Error       text `json:"error"`
@@ -168,7 +166,7 @@ type envelope struct {
 	Description text `json:"error_description"`
 }
 
-// text is a string, or whatever else stands in its place, as it stands.
+// text is a JSON string, or the text of any other JSON value.
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
@@ -180,8 +178,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// refusal returns an answer as an error. The token is taken out of it: a server
-// that echoes what it was sent is no rarity among proxies and simulators.
+// refusal returns an answer as an error, without the token: proxies and simulators
+// often echo what they were sent.
 func refusal(a *retry.Answer, call *call) *Error {
 	e := &Error{Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
 	var token string
@@ -194,9 +192,9 @@ func refusal(a *retry.Answer, call *call) *Error {
 	}
 	switch a.Status {
 	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
-		return e // it is about the request, whoever says so
+		return e // it is about the request, no matter who says so
 	case http.StatusUnauthorized:
-		known = known || !isPage(a) // there is nothing to lose but a token
+		known = known || !isPage(a) // only a token can be lost
 	}
 	if e.Foreign = !known && !temporary(a.Status); e.Foreign {
 		e.Message += gatewayAnswered(a.Header)
@@ -204,7 +202,7 @@ func refusal(a *retry.Answer, call *call) *Error {
 	return e
 }
 
-// gatewayAnswered says who answered in the place of Auth0.
+// gatewayAnswered says who answered instead of Auth0.
 func gatewayAnswered(h http.Header) string {
 	said := ": a gateway answered, not Auth0"
 	if server := oneLine(h.Get("Server"), maxCode); server != "" {
@@ -213,8 +211,8 @@ func gatewayAnswered(h http.Header) string {
 	return said
 }
 
-// explain fills e from the envelope in a and reports whether it is one of Auth0's:
-// others, such as API gateways, have a message too but no more.
+// explain fills e from the envelope in a and reports whether it is Auth0's: that of
+// others, such as API gateways, has only a message.
 func (e *Error) explain(a *retry.Answer, token string) bool {
 	var env envelope
 	if json.Unmarshal(a.Body, &env) != nil {
@@ -234,7 +232,7 @@ func (e *Error) explain(a *retry.Answer, token string) bool {
 	return e.Message != "" && (env.Status != 0 || e.Reason != "" || e.Code != "")
 }
 
-// contents says what the body is, for it is no envelope.
+// contents describes a body that is not an envelope.
 func contents(a *retry.Answer) string {
 	start := bytes.TrimSpace(a.Body)
 	switch {
@@ -252,8 +250,8 @@ func isPage(a *retry.Answer) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) || strings.Contains(a.Header.Get("Content-Type"), "html")
 }
 
-// foreign is the Error for an answer that looks like a success and is none that
-// the API gives.
+// foreign returns the error for an answer that looks like a success but is not one
+// of the API's.
 func foreign(a *retry.Answer, call *call) *Error {
 	what := "with " + contents(a)
 	if a.Status >= 300 {
@@ -268,23 +266,22 @@ func foreign(a *retry.Answer, call *call) *Error {
 	}
 }
 
-// notTheAPI is the error for an answer that the Management API does not give,
-// and never gave: something else sits at this address, and would take the rows
-// for nothing.
+// notTheAPI returns the error for a foreign answer before any of the API: something
+// else is at this address, and would swallow the rows.
 func notTheAPI(err error) *ConfigError {
 	return &ConfigError{Err: err, Hint: "check the domain, and whether a proxy, a firewall or a login page stands in between"}
 }
 
-// unreadable is the error for an answer in JSON that is not what was asked for.
+// unreadable returns the error for JSON that is not what was asked for.
 func unreadable(a *retry.Answer, call *call, err error) error {
 	return notTheAPI(fmt.Errorf("%w: %w", foreign(a, call), err))
 }
 
-// scopeWanted finds the scopes in "Insufficient scope, expected any of:
+// scopeWanted matches the scopes in "Insufficient scope, expected any of:
 // create:organization_members".
 var scopeWanted = regexp.MustCompile(`expected any of: ?([a-z_:,; ]+)`)
 
-// credentialsError makes of a refused token an error that says what to do.
+// credentialsError turns the refusal of a token into an error that says what to do.
 func (e *Error) credentialsError() *CredentialsError {
 	c := &CredentialsError{Status: e.Status, Code: e.Code, Message: e.Message, Endpoint: e.Path}
 	words := e.words()
@@ -303,8 +300,8 @@ func (e *Error) credentialsError() *CredentialsError {
 	return c
 }
 
-// oneLine makes of s a line of at most limit bytes: what would break a line or
-// command a terminal becomes a space.
+// oneLine returns s as a line of at most limit bytes: what would break the line or
+// control a terminal becomes a space.
 func oneLine(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
@@ -323,12 +320,11 @@ func oneLine(s string, limit int) string {
 	return s[:end] + "…"
 }
 
-// leastSecret is how long a token must be to be taken out of a message: shorter
-// ones are those of tests, and words.
+// leastSecret is how long a token must be to be removed from a message: shorter
+// ones may be words.
 const leastSecret = 8
 
-// redact takes secrets out of what others wrote, as they are and as they stand in
-// a form.
+// redact removes secrets from s, both as they are and form-encoded.
 func redact(s string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {

@@ -20,7 +20,7 @@ import (
 
 const tokenPath = "/oauth/token"
 
-// assertionType is what RFC 7523 calls a JWT in the place of a client secret.
+// assertionType is the name in RFC 7523 of a JWT used instead of a client secret.
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // fetcher gets access tokens from the tenant.
@@ -35,7 +35,7 @@ type fetcher struct {
 	known    atomic.Bool // the tenant has given a token
 }
 
-// fetch gets a token, asking again for as long as what goes wrong may pass.
+// fetch gets a token. It asks again as long as the failure may pass.
 func (f *fetcher) fetch(ctx context.Context, client *retry.Client) (*heldToken, error) {
 	var held *heldToken
 	err := client.Do(ctx, &retry.Call{
@@ -127,8 +127,8 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 	return r
 }
 
-// foreign is the result of a request that somebody else than Auth0 answered. That
-// may pass if Auth0 did before.
+// foreign returns the result of a request that something other than Auth0 answered.
+// That may pass if Auth0 has answered before.
 func (f *fetcher) foreign(status int, why string, h http.Header) retry.Result {
 	err := fmt.Errorf("the address %s is not that of an Auth0 tenant: %s%s", tokenPath, why, gatewayAnswered(h))
 	if f.known.Load() {
@@ -137,11 +137,11 @@ func (f *fetcher) foreign(status int, why string, h http.Header) retry.Result {
 	return retry.Result{Status: status, Err: notTheAPI(err)}
 }
 
-// clockSkew is how far the clocks may differ before that is taken for the reason
-// why an assertion is refused. Auth0 allows 10 seconds.
+// clockSkew is how far the clocks may differ before an assertion is refused for it:
+// Auth0 allows 10 seconds.
 const clockSkew = 10 * time.Second
 
-// hint says what to do about a refusal of the credentials.
+// hint returns what to do about a refusal of the credentials.
 func (f *fetcher) hint(e *Error, h http.Header) string {
 	words := strings.ToLower(e.Code + " " + e.Message)
 	switch {
@@ -160,8 +160,8 @@ func (f *fetcher) hint(e *Error, h http.Header) string {
 	return "check the client id and its secret, and that both are of this tenant"
 }
 
-// audienceHint is the line to type where the audience is not that of the
-// Management API: it ends with a slash, and a custom domain has not its own.
+// audienceHint returns what to type if the audience is not that of the Management
+// API: it ends with a slash, and a custom domain has none of its own.
 func (f *fetcher) audienceHint() string {
 	right := "https://TENANT.REGION.auth0.com/api/v2/"
 	switch {
@@ -174,7 +174,7 @@ func (f *fetcher) audienceHint() string {
 }
 
 // wholeAnswers reads an answer to its end before it passes it on, so that a
-// connection that breaks in the middle is told from an answer that makes no sense.
+// connection that breaks in the middle is not taken for an answer without sense.
 type wholeAnswers struct{ base http.RoundTripper }
 
 func (t wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -20,40 +20,40 @@ import (
 // Inviter invites people to organizations by their e-mail addresses, with
 // POST /api/v2/organizations/{id}/invitations.
 //
-// An invitation mails somebody, and nothing says that a second one would not mail
-// them again. So it is sent at most once: a request is repeated only after a 429.
-// If its answer is lost, or is a 5xx, the list of invitations says whether there
-// is one now; if not, the row fails with [importer.CodeUnknownOutcome].
+// An invitation sends a mail, and a second one may send it again. So it is sent at
+// most once: a request is repeated only after a 429. If its answer is lost, or is a
+// 5xx, the list of invitations shows whether it was made; if it does not show it, the
+// row fails with [importer.CodeUnknownOutcome].
 //
-// The answer holds a link that lets whoever has it in. It is not read, and the
-// list is asked for without it.
+// The answer contains a link that lets anyone in. It is not read, and the list is
+// asked for without it.
 type Inviter struct {
 	Client *Client // sends invitations; its transport must pass through Transport
-	Lists  *Client // reads those that there are
+	Lists  *Client // reads the existing ones
 
 	Application string        // client id of the application that people will log in to
-	Name        string        // of who invites
+	Name        string        // of the inviter
 	Connection  string        // id of the connection to log in with; empty: any
-	TTL         time.Duration // how long an invitation lasts; 0: as Auth0 has it, 7 days
+	TTL         time.Duration // how long an invitation lasts; 0: Auth0's 7 days
 	Roles       []string      // ids of the roles that members will have
 	NoEmail     bool          // Auth0 sends no mail
 
-	// Note writes a line about a row, and returns when the line is there to stay.
-	// It is called with [importer.Sending] right before an invitation goes out.
+	// Note writes a line about a row and returns once the line is durable. It is
+	// called with [importer.Sending] right before an invitation is sent.
 	Note func(importer.Outcome) error
 
-	// Begun says of a row that an earlier run was about to send its invitation,
-	// and ended before it knew what became of it.
+	// Begun returns the outcome of a row whose invitation an earlier run was about
+	// to send when it ended, and whether there is one.
 	Begun func(importer.Row) (importer.Outcome, bool)
 
 	mu      sync.Mutex
 	leaving map[string]importer.Row // by correlation id: not noted yet
 	left    map[string]*departure   // by correlation id
 	pending map[string]*pendingList // by organization
-	refused *importer.Receipt       // a refusal that is about what all invitations have in common
+	refused *importer.Receipt       // a refusal that every other invitation would get too
 }
 
-// pendingList is the addresses that an organization has invited already. It is
+// pendingList holds the addresses that an organization has invited already. It is
 // read once.
 type pendingList struct {
 	ready     chan struct{}
@@ -61,7 +61,7 @@ type pendingList struct {
 	err       error
 }
 
-// Op returns the operation. The one value of a row's Args is the address.
+// Op returns the operation. A row has one Arg, the address.
 func (v *Inviter) Op() importer.Op {
 	v.leaving, v.left, v.pending = make(map[string]importer.Row), make(map[string]*departure), make(map[string]*pendingList)
 	return importer.Op{
@@ -160,13 +160,13 @@ func (d *departure) refused() bool {
 	return d.status >= 400 && d.status < 500 && (d.status == http.StatusTooManyRequests || !temporary(d.status))
 }
 
-// unsent reports whether a request failed before anything of it was sent.
+// unsent reports whether a request failed before any of it was sent.
 func unsent(e *Error) bool {
 	op, ok := errors.AsType[*net.OpError](e)
 	return e.Status == 0 && ok && op.Op == "dial"
 }
 
-// body returns what an invitation says.
+// body returns the body of the request.
 func (v *Inviter) body(row importer.Row) any {
 	type name struct {
 		Name string `json:"name"`
@@ -186,9 +186,9 @@ func (v *Inviter) body(row importer.Row) any {
 }
 
 var (
-	// commonFault finds refusals that every other invitation would get too.
+	// commonFault matches refusals that every other invitation would get too.
 	commonFault = regexp.MustCompile(`client_id|login route|specified roles|specified connection does not exist|passwordless|inviter|ttl_sec`)
-	// foreignConnection finds those that all of an organization would get.
+	// foreignConnection matches those that all of an organization would get.
 	foreignConnection = regexp.MustCompile(`connection .*not enabled for the organization`)
 )
 
@@ -222,9 +222,9 @@ func (v *Inviter) refusal() *importer.Receipt {
 }
 
 // Transport returns attempt with a base that notes each invitation right before it
-// sends it for the first time. An attempt that has begun is finished even if the
-// run is stopped meanwhile. So nothing is noted and then not sent, which would be
-// taken for an invitation whose answer was lost.
+// sends it for the first time. An attempt that has begun is finished even if the run
+// is stopped, so nothing is noted and then not sent: that would be taken for an
+// invitation whose answer was lost.
 func (v *Inviter) Transport(attempt retry.Attempt) http.RoundTripper {
 	attempt.Base = &noting{attempt.Base, v}
 	return &attempt
@@ -250,7 +250,7 @@ func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// note notes the row of a request that is about to leave, unless it was noted.
+// note notes the row of a request that is about to leave, unless it was noted before.
 func (v *Inviter) note(ctx context.Context, correlationID string) error {
 	v.mu.Lock()
 	row, leaves := v.leaving[correlationID]
@@ -286,15 +286,15 @@ func (v *Inviter) answered(correlationID string, status int) {
 }
 
 const (
-	// clockSlack is how exact two clocks can be told apart by the seconds of a
-	// Date header and of a line in the results.
+	// clockSlack is how exactly the seconds of a Date header and of a line in the
+	// results tell two clocks apart.
 	clockSlack = 2 * time.Second
 	// listLag is how long the list is given to show a new invitation.
 	listLag = 5 * time.Second
 )
 
-// settle finds out whether an invitation has been made that was about to be sent
-// since then, and until then at the latest.
+// settle finds out whether an invitation that was sent between since and until, if at
+// all, was made.
 func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since, until time.Time) (importer.Receipt, error) {
 	for try := range 2 {
 		if try > 0 && !retry.Sleep(ctx, time.Until(until.Add(listLag)), nil) {
@@ -303,7 +303,7 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 		made, err := v.madeSince(ctx, row, since)
 		switch {
 		case importer.ReachOf(err) == importer.ReachRun && err != nil:
-			return receipt, err // the line that says sending stays
+			return receipt, err // the line with status sending stays
 		case err != nil:
 			receipt.Message += "; the list of invitations could not be read: " + err.Error()
 		case made:
@@ -316,8 +316,8 @@ func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer
 	return receipt, reaching(importer.ReachRow, receipt.Message)
 }
 
-// madeSince reports whether the list has an invitation to the row's address that
-// was made since then, by the clock of this machine.
+// madeSince reports whether the list shows an invitation to the row's address made
+// after since, by this machine's clock.
 func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Time) (bool, error) {
 	for page, err := range v.Lists.invitations(ctx, row.OrgID) {
 		if err != nil {
@@ -374,7 +374,7 @@ func (v *Inviter) listPending(ctx context.Context, orgID string) (map[string]boo
 	return addresses, nil
 }
 
-// invitation is what is read of one. Its link and its ticket are not asked for.
+// invitation is the part of an invitation that is read: not its link or ticket.
 type invitation struct {
 	Invitee struct {
 		Email string `json:"email"`
@@ -383,9 +383,9 @@ type invitation struct {
 	Expires time.Time `json:"expires_at"`
 }
 
-// Invitees yields the addresses that an organization has invited and that have
-// not accepted, those of the newest invitations first. It takes the scope
-// read:organization_invitations. An error ends the sequence.
+// Invitees yields the addresses that an organization has invited and that have not
+// accepted, the newest first. It requires the scope read:organization_invitations. An
+// error ends the sequence.
 func (c *Client) Invitees(ctx context.Context, orgID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for page, err := range c.invitations(ctx, orgID) {

@@ -20,8 +20,8 @@ const (
 	PhaseMembers       = "members"
 )
 
-// Lookup fills an [importer.Directory] with what a tenant has. Each class of
-// endpoints has a client of its own, for each has a limit of its own.
+// Lookup fills an [importer.Directory] from a tenant. Each class of endpoints has its
+// own client, because it has its own limit.
 type Lookup struct {
 	Connections *Client // GET /connections
 	Jobs        *Client // the export job
@@ -31,27 +31,27 @@ type Lookup struct {
 	OrgList     *Client // GET /organizations
 	Members     *Client // GET /organizations/{id}/members
 
-	// Download fetches what a job has exported, from another host. It adds no
+	// Download fetches the result of an export job from another host. It adds no
 	// token; see NewDownload.
 	Download *http.Client
 
-	// JobWait is how long the export may take altogether.
+	// JobWait is how long the export may take in all.
 	JobWait time.Duration
 
-	// Workers is how many requests are in flight at most where each key is
-	// asked for by itself.
+	// Workers is how many requests are in flight at most when keys are asked for
+	// one by one.
 	Workers int
 
-	// NoGuard goes on where none of many keys is known to the tenant.
+	// NoGuard continues even if the tenant knows none of many keys.
 	NoGuard bool
 
-	// OnProgress, if set, is told how far a phase is; of is 0 where that is not
-	// known. It must be quick.
+	// OnProgress, if set, is called with the progress of a phase; of is 0 if it is
+	// not known. It must be quick.
 	OnProgress func(phase string, done, of int)
 }
 
-// NoneFoundError says that the tenant knows none of many keys, so that it is
-// probably not the one that the file is for.
+// NoneFoundError says that the tenant knows none of many keys, so that the file is
+// probably for another tenant.
 type NoneFoundError struct {
 	Kind string
 	Keys int
@@ -61,11 +61,11 @@ func (e *NoneFoundError) Error() string {
 	return fmt.Sprintf("none of the %d keys of the kind %s was found in the tenant", e.Keys, e.Kind)
 }
 
-// leastGuarded is how many keys there must be to wonder that none is found.
+// leastGuarded is the number of keys from which it is suspicious that none is found.
 const leastGuarded = 100
 
-// Guard returns a *[NoneFoundError] if there are many keys of a kind and nobody
-// has any of them.
+// Guard returns a *[NoneFoundError] if there are many keys of a kind and none was
+// found.
 func (l *Lookup) Guard(in *importer.Lookup) error {
 	for _, kind := range in.Kinds() {
 		keys, hits := in.Count(kind)
@@ -82,8 +82,8 @@ func (l *Lookup) progress(phase string, done, of int) {
 	}
 }
 
-// FindConnections returns the ids of the tenant's connections with these names.
-// Those that it does not have are left out.
+// FindConnections returns the ids of the tenant's connections by name. Names that it
+// does not have are left out.
 func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[string]string, error) {
 	ids := make(map[string]string)
 	for i, name := range names {
@@ -99,9 +99,8 @@ func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[strin
 	return ids, nil
 }
 
-// absent reports whether the API says that there is nothing by that name: it was
-// not found, or no name can be such. An answer that is not the API's says
-// nothing.
+// absent reports whether the API says that nothing has that name: it was not found,
+// or nothing can have it. An answer that is not the API's says nothing.
 func absent(err error) bool {
 	if errors.Is(err, errNoPath) {
 		return true
@@ -119,9 +118,9 @@ func absent(err error) bool {
 	return false
 }
 
-// ask calls one for every item, several at a time, and yields what it returns as
-// it comes. The first error ends the range, and so does break; what is under way
-// is waited for.
+// ask calls one for every item, several at a time, and yields the results as they
+// come. The first error ends the range, and so does break; it waits for the calls
+// under way.
 func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
 	type answered struct {
 		result R

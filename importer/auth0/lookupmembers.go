@@ -8,13 +8,13 @@ import (
 	"orgimport/importer"
 )
 
-// FindMembers reads who is in the organizations of the file already and puts into
-// d.Members those pairs that the file has. pairs are all of them by
-// [importer.PairKey], and rows says how many there are of an organization.
+// FindMembers reads the members of the file's organizations and adds the pairs that
+// the file has to d.Members. pairs are all pairs of the file by [importer.PairKey],
+// and rows their number by organization.
 //
-// It reads the members of an organization until its rows are all found, or the
-// list ends, or a tenth of the number of its rows in pages is read, so that
-// reading never takes more requests than it can save.
+// It reads an organization until all its rows are found, the list ends, or it has
+// read a page for every ten rows, so that reading never takes more requests than it
+// can save.
 func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *importer.Set, rows map[string]int) error {
 	done := 0
 	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
@@ -32,10 +32,9 @@ func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *
 	return nil
 }
 
-// FindAssigned reads which roles the members of organizations have who stand in
-// the file, and returns them by [importer.PairKey]. pairs are those of the file,
-// and rows says how many rows there are of an organization: of each, no more pages
-// are read than that.
+// FindAssigned returns the roles that the file's members have in its organizations,
+// by [importer.PairKey]. pairs are those of the file, and rows their number by
+// organization: it reads no more pages of one than it has rows.
 func (l *Lookup) FindAssigned(ctx context.Context, pairs *importer.Set, rows map[string]int) (map[string]RoleIDs, error) {
 	has := make(map[string]RoleIDs)
 	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
@@ -51,10 +50,10 @@ func (l *Lookup) FindAssigned(ctx context.Context, pairs *importer.Set, rows map
 	return has, nil
 }
 
-// membersOf returns those of an organization's members whom the file has, by
-// their pairs. It reads at most so many pages, and no more than it takes to find
-// as many as there are rows. An organization that does not exist has no members:
-// that it is missing is said when it is written to.
+// membersOf returns the members of an organization that the file has, by pair. It
+// reads at most most pages, and stops once it has found as many members as there are
+// rows. An organization that does not exist has no members; writing to it will show
+// that it is missing.
 func (l *Lookup) membersOf(ctx context.Context, org string, rows, most int, pairs *importer.Set, fields ...string) (map[string]Member, error) {
 	found, read := make(map[string]Member), 0
 	for page, err := range l.Members.memberPages(ctx, org, fields...) {

@@ -7,15 +7,14 @@ import (
 	"orgimport/importer"
 )
 
-// fewOrgs is up to how many organizations are asked for one by one; of those
-// that a whole list lacks, it is how many are asked for to see whether the list
-// is to be believed.
+// fewOrgs is up to how many organizations are asked for one by one. It is also how
+// many of those missing from the whole list are asked for, to check the list.
 const fewOrgs = 20
 
-// FindOrganizations looks up the organizations of d: few by their own ids and
-// names, many in the tenant's list, whichever asks less. Of n that are asked for
-// it takes n requests at most for few, and half as much again for many. Other
-// properties than ids and names can only be found in the whole list.
+// FindOrganizations looks up the organizations of d: few of them one by one, many in
+// the tenant's list, whichever takes fewer requests. For n organizations that is at
+// most n requests if they are few, and 1.5 n if they are many. Properties other than
+// ids and names can only be found in the whole list.
 func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) error {
 	byProperty := slices.ContainsFunc(d.Orgs.Kinds(), func(kind string) bool { return !single(kind) })
 	missing := singles(&d.Orgs)
@@ -42,12 +41,12 @@ func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) e
 	return l.Guard(&d.Orgs)
 }
 
-// single reports whether an organization can be asked for by such a key.
+// single reports whether an organization can be asked for by a kind of key.
 func single(kind string) bool { return kind == importer.KindOrgID || kind == kindOrgName }
 
 const kindOrgName = "name"
 
-// singles are the keys nobody is known to have that can be asked for one by one.
+// singles returns the missing keys that can be asked for one by one.
 func singles(in *importer.Lookup) (keys []importer.Key) {
 	for w := range in.Missing() {
 		if single(w.Kind) {
@@ -57,8 +56,8 @@ func singles(in *importer.Lookup) (keys []importer.Key) {
 	return keys
 }
 
-// listOrganizations reads the tenant's list until all are found, but unless the
-// whole is called for, not so much of it that asking one by one would be less. It
+// listOrganizations reads the tenant's list until all organizations are found. Unless
+// it must read the whole, it stops where asking one by one takes fewer requests. It
 // reports whether the list ended.
 func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, whole bool) (ended bool, err error) {
 	wanted := d.Orgs.Len() - d.Orgs.Hits()
@@ -91,8 +90,7 @@ func noteOrganization(d *importer.Directory, o Organization) {
 	d.Orgs.Found(o.ID, "", true, keys...)
 }
 
-// askOrganizations asks for each by its own id or name, and returns how many
-// there are.
+// askOrganizations asks for organizations one by one and returns how many exist.
 func (l *Lookup) askOrganizations(ctx context.Context, d *importer.Directory, keys []importer.Key) (found int, err error) {
 	before := d.Orgs.Hits()
 	asked := 0
@@ -107,8 +105,8 @@ func (l *Lookup) askOrganizations(ctx context.Context, d *importer.Directory, ke
 	return d.Orgs.Hits() - before, nil
 }
 
-// organization returns the organization that a key names, and none, without an
-// id, if there is none.
+// organization returns the organization that a key names, or one without an id if
+// there is none.
 func (l *Lookup) organization(ctx context.Context, k importer.Key) (o Organization, err error) {
 	if k.Kind == importer.KindOrgID {
 		o, err = l.OrgByID.Organization(ctx, k.Value)

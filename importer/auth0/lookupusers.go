@@ -18,13 +18,12 @@ func ListedAlone(kind string) bool {
 	return kind == importer.KindEmail || kind == importer.KindUserID
 }
 
-// FindUsersByExport has the tenant export its users and notes those that d asks
-// for. connections are the ids of those that d's keys name, by their names: if
-// every key names one, there is a job for each of them, and else one job of all
-// users.
+// FindUsersByExport has the tenant export its users and notes those that d asks for.
+// connections has the ids of the connections that d's keys name, by name: if every
+// key names one, there is a job for each connection, otherwise one job for all users.
 //
-// What the export lacks, somebody who signed up a moment ago, is then asked for
-// with FindUsersAlone.
+// Users that the export lacks, because they signed up a moment ago, are then looked
+// up with FindUsersAlone.
 func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, connections map[string]string) error {
 	jobs := []string{""} // of all users
 	if !slices.Contains(d.Users.Connections(), "") {
@@ -42,8 +41,8 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 	return l.FindUsersAlone(ctx, d)
 }
 
-// ReadUsers notes the users of an export that was made by hand. It returns a
-// *formatError if that is none, or lacks a field that is needed.
+// ReadUsers notes the users of an export that was made by hand. It fails if r is not
+// an export, or lacks a field that is needed.
 func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
 	x := &usersExport{kinds: d.Users.Kinds()}
 	if err := l.readExport(r, d, "", x); err != nil {
@@ -57,8 +56,8 @@ func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
 	return nil
 }
 
-// readExport notes the users of an export. Those of which it does not tell the
-// connection are of the one given.
+// readExport notes the users of an export. connection is that of users for whom the
+// export does not name one.
 func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string, x *usersExport) error {
 	return x.read(r, func(u user) {
 		if u.Connection == "" {
@@ -73,7 +72,7 @@ func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection strin
 
 const progressEvery = 10_000
 
-// exportFields are what an export has to hold, and nothing else.
+// exportFields returns the fields that an export needs, and no others.
 func exportFields(d *importer.Directory) []string {
 	fields := []string{fieldUserID}
 	for _, kind := range d.Users.Kinds() {
@@ -90,9 +89,8 @@ func exportFields(d *importer.Directory) []string {
 	return fields
 }
 
-// FindUsersAlone asks for each user that nobody is known to be, by the address
-// or the id. If there are many keys and none has been found, it looks at the
-// first of them before it asks for all.
+// FindUsersAlone asks for each missing user by address or id. If there are many keys
+// and none has been found yet, it tries the first leastGuarded before the others.
 func (l *Lookup) FindUsersAlone(ctx context.Context, d *importer.Directory) error {
 	var missing []importer.Wanted
 	for w := range d.Users.Missing() {
@@ -130,9 +128,9 @@ func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []i
 	return nil
 }
 
-// users returns those that the tenant has by a key. An address is asked for in
-// every way that the file writes it, and in lower case: the API finds capitals
-// only as they are.
+// users returns the tenant's users with a key. It asks for an address as the file
+// writes it, in every spelling, and in lower case: the API finds capitals only as
+// they are.
 func (l *Lookup) users(ctx context.Context, w importer.Wanted) ([]user, error) {
 	if w.Kind == importer.KindUserID {
 		return l.Users.userByID(ctx, w.Value)
@@ -148,7 +146,7 @@ func (l *Lookup) users(ctx context.Context, w importer.Wanted) ([]user, error) {
 	return all, nil
 }
 
-// apiUser is a user as the API gives it out.
+// apiUser is a user in an answer of the API.
 type apiUser struct {
 	ID         string          `json:"user_id"`
 	Email      string          `json:"email"`
@@ -179,7 +177,7 @@ func (c *Client) usersByEmail(ctx context.Context, address string) ([]user, erro
 	return users, err
 }
 
-// userByID returns the user with an id, or nobody.
+// userByID returns the user with an id, or none.
 func (c *Client) userByID(ctx context.Context, id string) ([]user, error) {
 	element, ok := pathElement(id)
 	if !ok {
@@ -196,8 +194,8 @@ func (c *Client) userByID(ctx context.Context, id string) ([]user, error) {
 	return []user{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
 }
 
-// connectionNamed returns the id of the connection with that name, and nothing if
-// there is none.
+// connectionNamed returns the id of the connection with a name, or "" if there is
+// none.
 func (c *Client) connectionNamed(ctx context.Context, name string) (string, error) {
 	var found []struct {
 		ID   string `json:"id"`

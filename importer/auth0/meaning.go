@@ -26,13 +26,13 @@ type meaning struct {
 	do    string
 }
 
-// meanings is the table. The first line that fits counts: quotas come before all
-// that speaks of organizations, and unknown users before unknown organizations,
+// meanings is the table. The first line that matches counts: quotas come before
+// anything about organizations, and unknown users before unknown organizations,
 // because their messages may name both.
 //
-// Auth0 documents neither what an unknown user in a batch is answered with nor
-// whether the other users are added then. So a 4xx that does not speak of the
-// organization is taken to mean that some row is bad.
+// Auth0 documents neither how an unknown user in a batch is answered nor whether the
+// other users are added then. So a 4xx that does not mention the organization is
+// taken to mean that some row is bad.
 var meanings = []meaning{
 	{code: importer.CodeUnknownOutcome, reach: importer.ReachRow, title: "Whether the invitation was made is not known",
 		do: "It is not sent again. See in the tenant's dashboard whether the organization shows it, and invite the person by hand if not."},
@@ -86,23 +86,23 @@ const (
 	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
 )
 
-// notThere are the statuses that say that something in the request is not there.
+// notThere are the statuses for something in the request that does not exist.
 var notThere = []int{http.StatusNotFound, http.StatusBadRequest}
 
 var (
-	// full finds what says that a quota is used up, whatever the status.
+	// full matches a quota that is used up, with any status.
 	full = regexp.MustCompile(`quota|limit of entities|reached the (limit|maximum)|limit .*reached|entity_limit|no more .* can be|cannot add more`)
-	// quota finds the same in a conflict, where no other limit is to be expected.
+	// quota matches the same in a conflict, where no other limit is expected.
 	quota = regexp.MustCompile(`quota|limit|exceed|maximum|too many|no more|cannot add more`)
 
-	// thisOrg finds what speaks of one organization, but not of what organizations
-	// are for, and permission what speaks of the caller.
+	// thisOrg matches what is about one organization, not about the feature, and
+	// permission what is about the caller.
 	thisOrg    = regexp.MustCompile(`\b(this|the|that|an?) organi[sz]ation\b|\borgani[sz]ation (is|has|was|can)`)
 	permission = regexp.MustCompile(`scope|permission|permitted|authori[sz]|grant|token|client|application`)
 
-	// missingOrg finds sentences that say that there is no such organization.
-	// Others may speak of one for any reason, and to take it for missing would
-	// fail rows that were never asked about.
+	// missingOrg matches sentences that say that there is no such organization.
+	// Others may mention one for any reason; taking it for missing would fail rows
+	// that were never sent.
 	missingOrg = regexp.MustCompile(`\b(no|unknown|invalid|inexistent|non-?existent|such)[ _]organi[sz]ation` +
 		`|organi[sz]ation\b.*\b(not|cannot be|can't be|doesn't) (exist|be found|found)` +
 		`|organi[sz]ation_not_found` +
@@ -112,20 +112,20 @@ var (
 	badPath = regexp.MustCompile(`^invalid_uri\b|path validation error`)
 	badForm = regexp.MustCompile(`invalid_body|payload validation|format user-id|malformed`)
 
-	// there finds what says that a user is there, in a conflict. It is not known
-	// how the API words that one, if it has it at all.
+	// there matches a conflict that says that the user is a member already. How
+	// the API words it, if it has it at all, is not known.
 	there         = regexp.MustCompile(`^(conflict)?$|already|duplicate|exists|is there|\bmember`)
 	alreadyMember = regexp.MustCompile(`already (a )?member`)
 
-	// unknownUser finds sentences in which the users are what is missing, such
-	// as "The user does not exist." and "users not found: …".
+	// unknownUser matches sentences in which users are missing, such as "The user
+	// does not exist." and "users not found: …".
 	unknownUser = regexp.MustCompile(`\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*(does not|doesn't|do not|don't|did not) exist` +
 		`|\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*((is|are|was|were|could|can) )?(not|not be|cannot be) found` +
 		`|\b(users?|user[_ ]ids?)\b[\s:,;'"()\[\]]*(is|are) (unknown|not known)` +
 		`|\b(unknown|no such|inexistent|nonexistent|non-existent) users?\b` +
 		`|\bno users? (was |were )?found\b`)
-	// otherThings are what such a sentence may speak of besides, and then it is
-	// in doubt which of them is missing.
+	// otherThings matches what such a sentence may mention besides, so that it is
+	// in doubt which is missing.
 	otherThings = regexp.MustCompile(`organi[sz]ation|connection|role|client|tenant|member`)
 )
 
@@ -142,9 +142,9 @@ func (e *Error) meaning() meaning {
 	return meanings[i] // the last line fits everything
 }
 
-// Advise says of an answer of the Management API what it most likely means, and
-// what people can do about it. The status is 0 if no answer came; ids may be left
-// out of the message.
+// Advise returns what an answer of the Management API most likely means, and what
+// people can do about it. The status is 0 if no answer came; ids may be left out of
+// the message.
 func Advise(status int, code, message string) (title, do string) {
 	m := (&Error{Status: status, Code: code, Message: message}).meaning()
 	return m.title, m.do
@@ -161,8 +161,8 @@ func (e *Error) Is(target error) bool {
 	return target == importer.ErrConflict && e.Status == http.StatusConflict || target == e.meaning().is
 }
 
-// temporary reports whether the same request may succeed later. 0 is no answer.
-// 52x are Cloudflare's, which stands before Auth0.
+// temporary reports whether the same request may succeed later. 0 is no answer. 52x
+// are those of Cloudflare, which is in front of Auth0.
 func temporary(status int) bool {
 	switch status {
 	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -177,15 +177,15 @@ func (e *Error) passing() bool { return e.Foreign || temporary(e.Status) }
 // noRefusal reports whether the answer is neither a refusal nor a success of the API.
 func (e *Error) noRefusal() bool { return e.Status > 0 && e.Status < 400 }
 
-// refusesToken reports whether it is the token that was refused, or, with a 400,
-// not even recognised as one.
+// refusesToken reports whether the token was refused or, with a 400, not recognised
+// as one.
 func (e *Error) refusesToken() bool {
 	return !e.Foreign && (e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest && e.Code == codeBadHeader)
 }
 
-// words is code and message in lower case without the ids in them, for an id may
-// be made of any words: auth0|organization-bot is a user. Neither is the place
-// of a user in the request, members[3], a word about members.
+// words returns code and message in lower case without ids, which may contain any
+// words: auth0|organization-bot is a user. The place of a user in the request,
+// members[3], is left out too: it is not about members.
 func (e *Error) words() string {
 	kept := strings.Fields(strings.ToLower(e.Code + " " + e.Message))
 	words := kept[:0]

@@ -12,19 +12,19 @@ import (
 	"orgimport/importer"
 )
 
-// MaxMembers is how many users one request can add. It stands in the prose of
-// Auth0's documents ("10 members per organization per request"); the schema of
-// the API has no such bound.
+// MaxMembers is how many users one request can add. The number is from the prose of
+// Auth0's documents ("10 members per organization per request"); the API's schema has
+// no such bound.
 const MaxMembers = 10
 
 // Import returns the operation that makes users members of organizations, with
-// POST /api/v2/organizations/{id}/members, sent again for as long as it fails in
-// a passing way. Adding a user twice adds them once, so a request whose answer
-// was lost is safe to repeat.
+// POST /api/v2/organizations/{id}/members, sent again as long as the failure may
+// pass. Adding a user twice adds them once, so a request whose answer was lost is
+// safe to repeat.
 //
-// The errors of its Send are an [*Error] with the reach of the refusal, a
-// [*CredentialsError], a [*ConfigError], one of [retry.Client.Do] or of the
-// transport. The receipt is filled in as far as things went, whatever the error.
+// The error of Send is an [*Error] with the reach of the refusal, a
+// [*CredentialsError], a [*ConfigError], or one of [retry.Client.Do] or of the
+// transport. The receipt is filled in as far as the request got, even with an error.
 func (c *Client) Import() importer.Op {
 	return importer.Op{
 		Name: "import", Prefix: "oi", Size: MaxMembers,
@@ -34,16 +34,15 @@ func (c *Client) Import() importer.Op {
 
 // Remove returns the operation that takes users out of organizations, with
 // DELETE /api/v2/organizations/{id}/members. It shares its limit with adding.
-// Taking out a user who is not in is no error, so a request whose answer was
+// Removing a user who is not a member is no error, so a request whose answer was
 // lost is safe to repeat.
 //
-// The errors of its Send are those of [Client.Import].
+// The errors of Send are those of [Client.Import].
 func (c *Client) Remove() importer.Op {
 	return importer.Op{Name: "remove", Prefix: "or", Size: MaxMembers, Done: importer.Removed, Send: c.writeMembers(http.MethodDelete)}
 }
 
-// writeMembers returns what sends a batch with a method to the members of its
-// organization.
+// writeMembers returns a Send that uses a method on the members of an organization.
 func (c *Client) writeMembers(method string) func(context.Context, importer.Batch) (importer.Receipt, error) {
 	return func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 		path, err := organizationPath(b.OrgID, "members")
@@ -59,7 +58,7 @@ type Member struct {
 	Roles  RoleIDs `json:"roles"` // in this organization
 }
 
-// What there is to know of a [Member] beside the user's id. Roles take the scope
+// The fields of a [Member] beside the user's id. Roles require the scope
 // read:organization_member_roles.
 const (
 	FieldEmail = "email"
@@ -67,10 +66,10 @@ const (
 	FieldRoles = "roles"
 )
 
-// Members yields the members of an organization, with their ids and those other
-// fields, page by page as it is ranged over. Right after a member was added the
-// API may not show it yet ("subject to eventual consistency"), and one may be
-// shown twice if members come and go meanwhile.
+// Members yields the members of an organization, with their ids and the given
+// fields, page by page as it is ranged over. A member who was just added may be
+// missing ("subject to eventual consistency"), and one may come twice if others are
+// added or removed meanwhile.
 //
 // An error ends the sequence. It is one of those of [Client.Import].
 func (c *Client) Members(ctx context.Context, orgID string, fields ...string) iter.Seq2[Member, error] {

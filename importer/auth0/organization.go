@@ -23,7 +23,7 @@ type Organization struct {
 // Organization returns the organization with this id. The error is an [*Error]
 // with [importer.ReachOrg] if there is none. The other errors are those of
 // [Client.Import]; a [*CredentialsError] may mean only that the token lacks
-// read:organizations, which adding members does not take.
+// read:organizations, which adding members does not require.
 func (c *Client) Organization(ctx context.Context, orgID string) (Organization, error) {
 	path, err := organizationPath(orgID)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Client) organization(ctx context.Context, path string) (Organization, e
 	return o, err
 }
 
-// UnmarshalJSON refuses what has no id, and so is no organization.
+// UnmarshalJSON refuses an object without an id: it is not an organization.
 func (o *Organization) UnmarshalJSON(data []byte) error {
 	type plain Organization
 	if err := json.Unmarshal(data, (*plain)(o)); err != nil {
@@ -75,8 +75,8 @@ func (o *Organization) UnmarshalJSON(data []byte) error {
 
 const organizationsPath = "/api/v2/organizations"
 
-// organizationPath returns the path of an organization, or of something below
-// it. An id may hold anything: the schema of the API has no pattern for it.
+// organizationPath returns the path of an organization, or of something below it. An
+// id may contain anything: the API's schema has no pattern for it.
 func organizationPath(orgID string, below ...string) (string, error) {
 	element, ok := pathElement(orgID)
 	if !ok {
@@ -85,8 +85,8 @@ func organizationPath(orgID string, below ...string) (string, error) {
 	return strings.Join(append([]string{organizationsPath, element}, below...), "/"), nil
 }
 
-// pathElement returns s as an element of a path, if it can be one: no escape
-// keeps a dot segment from being resolved on the way.
+// pathElement returns s escaped for a path, and whether it can be part of one: no
+// escape keeps a dot segment from being resolved on the way.
 func pathElement(s string) (string, bool) {
 	return url.PathEscape(s), s != "" && s != "." && s != ".."
 }

@@ -16,11 +16,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// KeyError says that what is given as a private key can't be used. It has nothing
-// of the key in it.
+// KeyError says why a private key can't be used. It shows nothing of the key.
 type KeyError struct {
 	Why    string
-	IsPath bool // it is the name of a file
+	IsPath bool // the name of a file was given
 }
 
 func (e *KeyError) Error() string { return "the private key " + e.Why }
@@ -31,17 +30,17 @@ const minKeyBits = 2048
 var (
 	utf8BOM = []byte("\uFEFF")
 
-	// pemBlock finds a block of PEM, its label and what is between the lines,
-	// which may have been lost: some forms for secrets make spaces of line ends.
+	// pemBlock matches a block of PEM, its label and its body. Line ends may be
+	// lost: some forms for secrets turn them into spaces.
 	pemBlock = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----`)
 
-	// fileName finds what looks like the name of a file that could hold a key.
+	// fileName matches what looks like the name of a file.
 	fileName = regexp.MustCompile(`(?i)^(\.{0,2}/|~|[a-z]:\\|\\\\)?[^\n\x00]{1,250}$`)
 )
 
 // parsePrivateKey reads an RSA key in PEM, PKCS #1 or PKCS #8, in the forms that
-// people have it: with line ends as \n in letters, CRLF or none at all, in quotes,
-// behind a byte order mark, or the whole in base64. Others are named.
+// people have: with line ends as a literal \n, CRLF or none at all, in quotes, after
+// a byte order mark, or all of it in base64. Its error names any other form.
 func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 	switch {
 	case isUTF16(given):
@@ -78,7 +77,7 @@ func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 	return nil, err
 }
 
-// notAKey says what a text without PEM in it is.
+// notAKey returns the error for a text that contains no PEM.
 func notAKey(text string) error {
 	switch {
 	case text == "":
@@ -154,7 +153,7 @@ func fromBase64(s string) ([]byte, bool) {
 	return nil, false
 }
 
-// unquote takes off quotes around s.
+// unquote removes quotes around s.
 func unquote(s string) string {
 	s = strings.TrimSpace(s)
 	for _, q := range []string{`"`, `'`, "`"} {
@@ -169,7 +168,7 @@ func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || bytes.IndexByte(b, 0) == 1 || bytes.IndexByte(b, 0) == 0
 }
 
-// assertionLifetime is what Auth0 recommends at most; it refuses more than 5
+// assertionLifetime is the most that Auth0 recommends; it refuses more than 5
 // minutes.
 const assertionLifetime = time.Minute
 
@@ -182,7 +181,7 @@ type asserter struct {
 	audience string // https://DOMAIN/, with the slash
 }
 
-// newAsserter reads the private key. No error has any of the key in it.
+// newAsserter reads the private key. No error shows anything of the key.
 func newAsserter(cr Credentials, audience string) (*asserter, error) {
 	a := &asserter{keyID: cr.KeyID, clientID: cr.ClientID, audience: audience}
 	switch alg := cmp.Or(cr.SigningAlg, "RS256"); alg {

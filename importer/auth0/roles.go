@@ -20,11 +20,11 @@ type Role struct {
 // ofTenant reports whether the role can be given in any organization.
 func (r Role) ofTenant() bool { return r.Type == "" || r.Type == "tenant" }
 
-// Roles finds roles by their names: those of the tenant, for one name may stand
-// for roles of many organizations. Its zero value knows no names.
+// Roles finds the tenant's roles by name. Those of organizations are left out: many
+// may have the same name. The zero value knows no names.
 type Roles struct {
 	byName map[string][]string // ids
-	types  map[string]bool     // of the ids that are listed: whether the role is the tenant's
+	types  map[string]bool     // by the ids of all listed roles: whether it is the tenant's
 }
 
 // NewRoles returns the roles of a list.
@@ -52,9 +52,8 @@ func (c *Client) Roles(ctx context.Context) ([]Role, error) {
 }
 
 // IDs returns the ids of the roles that a value of a file names, in ascending
-// order: the role whose name is the whole value, or those that stand between
-// separators, each by its name or its id. Its error has the error code of the
-// row.
+// order: the role whose name is the whole value, or the separated ones, each by its
+// name or its id. Its error has the error code of the row.
 func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	value = strings.TrimSpace(value)
 	if ids := rs.byName[value]; len(ids) > 0 {
@@ -73,8 +72,8 @@ func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	return slices.Compact(ids), nil
 }
 
-// RoleNames returns the parts of a value, in ascending order, where nothing is
-// known of the tenant's roles. Its error is that of [Roles.IDs] for an empty one.
+// RoleNames returns the parts of a value, in ascending order, when the tenant's roles
+// are not known. Its error is that of [Roles.IDs] for an empty part.
 func RoleNames(value, separators string) ([]string, error) {
 	var names []string
 	for part := range splitAny(strings.TrimSpace(value), separators) {
@@ -87,8 +86,8 @@ func RoleNames(value, separators string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// NeedsNames reports whether there is anything but ids in a value, so that the
-// list of roles has to be read for it.
+// NeedsNames reports whether a value contains anything but ids, so that the list of
+// roles has to be read.
 func NeedsNames(value, separators string) bool {
 	for part := range splitAny(value, separators) {
 		if part := strings.TrimSpace(part); part != "" && !isRoleID(part) {

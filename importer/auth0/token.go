@@ -14,18 +14,17 @@ import (
 	"orgimport/importer/retry"
 )
 
-// TokenSource holds the one token of a run and fetches the next one before it
-// ends. A tenant has a monthly allotment of tokens, so nobody gets one alone:
-// callers that find none wait for the fetch of the first of them. Its methods
-// may be called concurrently.
+// TokenSource holds the token of a run and fetches the next one before it expires. A
+// tenant has a monthly quota of tokens, so callers share them: those that find none
+// wait for the fetch that the first of them began. Its methods may be called
+// concurrently.
 type TokenSource struct {
 	// Retry is how often the tenant is asked for a token, and how long an outage
 	// of its token endpoint may last.
 	Retry retry.Client
 
-	// OnRefused, if set, is told that the tenant refused the token, which is
-	// then replaced. It is told once for each token. It may be called
-	// concurrently and must be quick.
+	// OnRefused, if set, is called once for each token that the tenant refused
+	// and that is then replaced. It may be called concurrently and must be quick.
 	OnRefused func(why error)
 
 	base  *url.URL
@@ -34,16 +33,16 @@ type TokenSource struct {
 	mu      sync.Mutex
 	current *heldToken
 	pending *fetching
-	inVain  int               // tokens in a row that were refused and never taken
-	refused *CredentialsError // nil unless there is no other token to be had
+	inVain  int               // tokens in a row that were refused and never accepted
+	refused *CredentialsError // set once no other token can be had
 }
 
 // heldToken is a token in use.
 type heldToken struct {
 	value  string
-	end    time.Time // not to be used from then on; zero if it is not known to end
+	end    time.Time // of its use; zero if it is not known to expire
 	scopes []string
-	taken  bool // the API has answered a request with it
+	taken  bool // the API has accepted it
 }
 
 // fetching is a fetch under way. Its results are there once done is closed.
@@ -51,11 +50,11 @@ type fetching struct {
 	done  chan struct{}
 	token *heldToken
 	err   error
-	// calledOff: the caller that fetched was, which says nothing to the others.
+	// calledOff: the fetching caller was cancelled, which does not concern the others.
 	calledOff bool
 }
 
-// Token returns a token that has not run out. The error is a [*CredentialsError]
+// Token returns a token that has not expired. The error is a [*CredentialsError]
 // or a [*ConfigError] if there can be none, or one of [retry.Client.Do].
 func (s *TokenSource) Token(ctx context.Context) (string, error) {
 	for {
@@ -95,7 +94,7 @@ func (s *TokenSource) Token(ctx context.Context) (string, error) {
 	}
 }
 
-// run fetches a token for all who wait for f.
+// run fetches a token for all callers that wait for f.
 func (s *TokenSource) run(ctx context.Context, f *fetching) {
 	f.token, f.err = s.fetch(ctx, &s.Retry)
 	if f.err != nil && ctx.Err() != nil {
@@ -110,14 +109,14 @@ func (s *TokenSource) run(ctx context.Context, f *fetching) {
 	close(f.done)
 }
 
-// mostInVain is how many tokens in a row may be refused that the API has never
-// taken: of one, something may have become of it; two say that no other will do.
+// mostInVain is after how many refused tokens in a row, none of which the API ever
+// accepted, no other is fetched: one may have been revoked, but another would fare no
+// better than two.
 const mostInVain = 2
 
 // refuse notes that the API has refused a token, so that the next call of Token
-// fetches another. If that was done already nothing happens. Token fails from
-// then on if there is no other to be had: a ready token is the only one, and of
-// fetched ones so many were refused that the next would be.
+// fetches another. It does nothing if the token was replaced already. Token fails
+// from then on if the token is a ready one, or after mostInVain fetched ones.
 func (s *TokenSource) refuse(token string, why *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +137,7 @@ func (s *TokenSource) refuse(token string, why *Error) {
 	}
 }
 
-// took notes that the API has answered a request with a token.
+// took notes that the API has accepted a token.
 func (s *TokenSource) took(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,9 +146,9 @@ func (s *TokenSource) took(token string) {
 	}
 }
 
-// Scopes returns the scopes of the token held now, as its claims tell, or else the
-// answer that it came in. It returns false if they are not known: before the first
-// call of Token, or if neither names them.
+// Scopes returns the scopes of the current token from its claims, or else from the
+// answer it came in. It returns false if they are not known: before the first call of
+// Token, or if neither names them.
 func (s *TokenSource) Scopes() ([]string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,24 +158,24 @@ func (s *TokenSource) Scopes() ([]string, bool) {
 	return s.current.scopes, true
 }
 
-// Format keeps the token out of whatever a source is printed into.
+// Format prints the source without the token, whatever the verb.
 func (s *TokenSource) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "token source of "+s.base.Host)
 }
 
-// bearerPrefix is what stands before the token in the Authorization header.
+// bearerPrefix precedes the token in the Authorization header.
 const bearerPrefix = "Bearer "
 
 // Bearer is a transport that adds the token of a source to each request, and has
-// the source replace a token that is refused. The refusal is passed on: whether
-// the request is sent again is for others to decide.
+// the source replace a refused token. It passes the refusal on: whether the request
+// is sent again is decided elsewhere.
 type Bearer struct {
 	Source *TokenSource
 	Base   http.RoundTripper // nil means http.DefaultTransport
 }
 
-// RoundTrip takes a token and sends a clone of req with it, which the Request of
-// the response is. The token goes to the tenant it is for and nowhere else.
+// RoundTrip sends a clone of req with a token; the clone is the Request of the
+// response. The token is sent to its tenant only.
 func (b *Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != b.Source.base.Host || req.URL.Scheme != b.Source.base.Scheme {
 		retry.CloseBody(req)
@@ -205,7 +204,7 @@ func (b *Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// judge tells the source if a response refuses the token.
+// judge tells the source whether a response refuses or accepts the token.
 func (b *Bearer) judge(resp *http.Response, token string) error {
 	a, err := retry.ReadAnswer(resp)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"orgimport/importer"
 )
 
-// The fields of an exported user that have a meaning of their own. Any other is
-// the kind of a key, such as email, username or app_metadata.employee.
+// The fields of an exported user with a special meaning. Any other is the kind of a
+// key, such as email, username or app_metadata.employee.
 const (
 	fieldUserID     = "user_id"
 	fieldEmail      = "email"
@@ -25,10 +25,10 @@ const (
 	fieldConnection = "identities[0].connection"
 )
 
-// user is a user of the tenant, as far as a look-up asks.
+// user is what a look-up needs to know about a user of the tenant.
 type user struct {
 	ID         string
-	Connection string // of the first identity; empty if it is not told
+	Connection string // of the first identity; empty if it is not known
 	Verified   bool   // the e-mail address
 	Keys       []importer.Key
 }
@@ -36,19 +36,19 @@ type user struct {
 // usersExport reads the users that a tenant has exported: Auth0's NDJSON, one
 // object a line, or its CSV, compressed with gzip or not.
 //
-// A field below another, such as app_metadata.employee, may stand flat under its
-// whole name or nested. Which of them the export has is not documented.
+// A field below another, such as app_metadata.employee, may be flat under its whole
+// name, or nested: the form of the export is not documented.
 type usersExport struct {
 	kinds []string // of the keys that are read
 
-	// seen are the fields that the export holds: columns of a CSV file, and of
-	// NDJSON those that are not null for every user.
+	// seen are the fields of the export: the columns of a CSV file, and in NDJSON
+	// those that are not null for every user.
 	seen map[string]bool
 
 	users int // read so far
 }
 
-// formatError says that a file is no export of users.
+// formatError says that a file is not an export of users.
 type formatError struct {
 	line int // 0: the file as a whole
 	why  string
@@ -61,13 +61,13 @@ func (e *formatError) Error() string {
 	return fmt.Sprintf("line %d %s", e.line, e.why)
 }
 
-// maxUserLine is how long a line may be. A user has at most 16 MB of metadata,
-// but an export that is asked for has none of them.
+// maxUserLine is how long a line may be. A user has at most 16 MB of metadata, but
+// our own exports have none of it.
 const maxUserLine = 32 << 20
 
-// read reads the users of r and calls each with every one, whose Keys it must not
-// keep. It returns a *formatError if r is no export, and io.ErrUnexpectedEOF
-// or what r returned if it ended in the middle.
+// read calls each with every user of r, whose Keys it must not keep. It returns a
+// *formatError if r is not an export, and io.ErrUnexpectedEOF or the error of r if r
+// ended in the middle.
 func (x *usersExport) read(r io.Reader, each func(user)) error {
 	x.seen, x.users = make(map[string]bool), 0
 	in := bufio.NewReaderSize(r, 256<<10)
@@ -95,7 +95,7 @@ func (x *usersExport) read(r io.Reader, each func(user)) error {
 	return x.readCSV(in, each)
 }
 
-// firstVisible returns the first byte that is not white space, and leaves it.
+// firstVisible returns the first byte that is not white space, without reading it.
 func firstVisible(in *bufio.Reader) (byte, error) {
 	for {
 		b, err := in.ReadByte()
@@ -136,8 +136,8 @@ func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
 	}
 }
 
-// readLine returns the next line, of which the first maxUserLine bytes and a few
-// more are enough to see that it is too long.
+// readLine returns the next line, or a little more than maxUserLine bytes of a longer
+// one.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	line, err := in.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -154,7 +154,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	return long, err
 }
 
-// tell calls each with a user whose fields are those that value returns.
+// tell calls each with a user whose fields value returns.
 func (x *usersExport) tell(each func(user), keys []importer.Key, value func(field string) string) []importer.Key {
 	get := func(field string) string {
 		v := value(field)
@@ -177,8 +177,8 @@ func (x *usersExport) tell(each func(user), keys []importer.Key, value func(fiel
 	return keys
 }
 
-// find returns the value at a path such as identities[0].connection, whose head
-// may itself be the name of a member, dots and all; nil if there is none.
+// find returns the value at a path such as identities[0].connection, or nil if there
+// is none. A member may be named by any beginning of the path, dots included.
 func find(object map[string]json.RawMessage, path string) json.RawMessage {
 	if v, ok := object[path]; ok {
 		return v
@@ -214,8 +214,8 @@ func below(v json.RawMessage, path string) json.RawMessage {
 	return find(object, path)
 }
 
-// scalar returns a JSON value as a CSV file would have it: a string, a number or a
-// truth. Others are no keys.
+// scalar returns a JSON string, number or boolean as a CSV file would have it. Other
+// values are not keys.
 func scalar(v json.RawMessage) string {
 	switch {
 	case len(v) == 0 || string(v) == "null" || v[0] == '{' || v[0] == '[':
@@ -229,12 +229,12 @@ func scalar(v json.RawMessage) string {
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil || strings.ContainsRune(s, '\uFFFD') {
-		return "" // what was lost in a conversion is nobody's key
+		return "" // damaged by a conversion, so nobody's key
 	}
 	return s
 }
 
-// isPlainJSON reports whether the inside of a JSON string means what it shows.
+// isPlainJSON reports whether the inside of a JSON string is its value.
 func isPlainJSON(inner []byte) bool {
 	for _, b := range inner {
 		if b == '\\' || b >= 0x80 {
@@ -244,8 +244,8 @@ func isPlainJSON(inner []byte) bool {
 	return true
 }
 
-// readCSV reads Auth0's CSV, whose strings begin with a single quote, so that no
-// spreadsheet takes one for a formula.
+// readCSV reads Auth0's CSV, whose strings begin with a single quote so that no
+// spreadsheet takes them for formulas.
 func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 	r := csv.NewReader(in)
 	r.ReuseRecord = true
@@ -297,7 +297,7 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 	}
 }
 
-// unreadableCSV returns err without the text that a parser may quote.
+// unreadableCSV returns err without text that the parser may quote.
 func unreadableCSV(err error) error {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
 		return &formatError{e.Line, "is no CSV: " + e.Err.Error()}

@@ -26,7 +26,7 @@ type usersJob struct {
 	progress     func(percent int)
 }
 
-// JobError says that the tenant has not exported its users. It may later.
+// JobError says that the tenant did not export its users. It may do so later.
 type JobError struct {
 	Why string
 	Err error // may be nil
@@ -52,11 +52,11 @@ const (
 	firstPoll = 2 * time.Second
 	leastPoll = 3 * time.Second
 	longPoll  = 30 * time.Second
-	mostLinks = 5 // that are asked for again
+	mostLinks = 5 // asked for after the first
 	mostTries = 2 // of a job that fails
 )
 
-// jobState is what the API says of a job.
+// jobState is the state of a job in an answer of the API.
 type jobState struct {
 	ID       string  `json:"id"`
 	Status   string  `json:"status"`
@@ -65,11 +65,11 @@ type jobState struct {
 	Location string  `json:"location"`
 }
 
-// errJobFailed is a job that the tenant gave up.
+// errJobFailed is the error of a job that the tenant gave up.
 var errJobFailed = errors.New("the job failed")
 
-// run has the users exported and hands them to read, which is called again from
-// the start if the download is cut off.
+// run has the users exported and calls read with the download, again from the start
+// if it is cut off.
 func (j *usersJob) run(ctx context.Context, read func(io.Reader) error) error {
 	began := time.Now()
 	for try := 1; ; try++ {
@@ -107,9 +107,9 @@ func (j *usersJob) once(ctx context.Context, began time.Time, read func(io.Reade
 	}
 }
 
-// create starts the job. While another one runs the tenant refuses it with a 429,
-// which says nothing of the rate limit; so it is sent past what waits for that,
-// and again until the time is up.
+// create starts the job. While another one runs the tenant refuses it with a 429 that
+// is not about the rate limit, so it is sent past the pace, and again until the time
+// is up.
 func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err error) {
 	type field struct {
 		Name string `json:"name"`
@@ -146,7 +146,7 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 	}
 }
 
-// finished waits for the end of the job, looking after it more and more seldom.
+// finished waits for the end of the job and asks for its state less and less often.
 func (j *usersJob) finished(ctx context.Context, began time.Time, id string) (jobState, error) {
 	created := time.Now()
 	for wait := firstPoll; ; {
@@ -187,7 +187,7 @@ func (j *usersJob) state(ctx context.Context, id string) (state jobState, err er
 	return state, err
 }
 
-// pause waits, unless that is longer than is left of the time.
+// pause waits for d, unless less time than that is left.
 func (j *usersJob) pause(ctx context.Context, began time.Time, d time.Duration, why string) error {
 	if time.Since(began)+d > j.wait {
 		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(began).Round(time.Second))}
@@ -198,11 +198,11 @@ func (j *usersJob) pause(ctx context.Context, began time.Time, d time.Duration, 
 	return nil
 }
 
-// errLink is a link that leads to nothing, or not to the end of it. Another may.
+// errLink is the error of a link that does not lead to a whole download. Another may.
 var errLink = errors.New("the link does not work")
 
-// fetch downloads what the link leads to. The link is signed: whoever has it has
-// the users, so no error shows it.
+// fetch downloads from the link. The link is signed and gives access to the users, so
+// no error shows it.
 func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) error) error {
 	target, err := url.Parse(link)
 	if err != nil || target.Host == "" || !safeLink(target) {
@@ -233,7 +233,7 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 	return linkError(err)
 }
 
-// linkError says why a download failed, in words that can't hold the link.
+// linkError returns why a download failed, without the link.
 func linkError(err error) error {
 	if redirect, ok := errors.AsType[redirectError](err); ok {
 		return &JobError{Why: string(redirect)}
@@ -250,20 +250,20 @@ func linkError(err error) error {
 	return fmt.Errorf("%w: the download was cut off", errLink)
 }
 
-// safeLink reports whether what comes from there comes unread and unchanged.
+// safeLink reports whether a download from u can't be read or changed on its way.
 func safeLink(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
 }
 
-// mostRedirects are followed of a download.
+// mostRedirects is how many redirects of a download are followed.
 const mostRedirects = 3
 
 type redirectError string
 
 func (e redirectError) Error() string { return string(e) }
 
-// NewDownload returns a client for [Lookup.Download] that sends through rt. It
-// carries no token and no cookies, and tells no host which link led there.
+// NewDownload returns a client for [Lookup.Download] that sends through rt. It sends
+// no token, no cookies and no referrer.
 func NewDownload(rt http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: rt,
