@@ -38,10 +38,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	at := e.Method + " " + e.Path + ": "
-	if e.Status == 0 {
-		return at + e.Message
-	}
-	if e.Reason == "" && e.Code == "" {
+	if e.Status == 0 || e.Reason == "" && e.Code == "" {
 		return at + e.Message
 	}
 	text := fmt.Sprintf("%s%d %s: %s", at, e.Status, http.StatusText(e.Status), e.Message)
@@ -56,13 +53,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // noAnswer returns the error of a call that got no answer.
 func noAnswer(call *call, err error) *Error {
-	return &Error{
-		Message:       "no answer: " + oneLine(err.Error(), maxMessage),
-		Method:        call.method,
-		Path:          call.path,
-		CorrelationID: call.correlationID,
-		Err:           err,
-	}
+	e := call.error(0, "no answer: "+oneLine(err.Error(), maxMessage))
+	e.Err = err
+	return e
+}
+
+func (call *call) error(status int, message string) *Error {
+	return &Error{Status: status, Message: message, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
 }
 
 // CredentialsError says that the credentials, or the permissions that come with
@@ -181,7 +178,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 // refusal returns an answer as an error, without the token: proxies and simulators
 // often echo what they were sent.
 func refusal(a *retry.Answer, call *call) *Error {
-	e := &Error{Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID}
+	e := call.error(a.Status, "")
 	var token string
 	if a.Request != nil {
 		token = strings.TrimPrefix(a.Request.Header.Get("Authorization"), bearerPrefix)
@@ -260,10 +257,9 @@ func foreign(a *retry.Answer, call *call) *Error {
 			what += " to " + oneLine(to.Host, maxCode)
 		}
 	}
-	return &Error{
-		Status: a.Status, Method: call.method, Path: call.path, CorrelationID: call.correlationID, Foreign: true,
-		Message: fmt.Sprintf("%d %s is no answer of the Management API", a.Status, what) + gatewayAnswered(a.Header),
-	}
+	e := call.error(a.Status, fmt.Sprintf("%d %s is no answer of the Management API", a.Status, what)+gatewayAnswered(a.Header))
+	e.Foreign = true
+	return e
 }
 
 // notTheAPI returns the error for a foreign answer before any of the API: something

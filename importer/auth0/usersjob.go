@@ -24,6 +24,8 @@ type usersJob struct {
 	connectionID string        // whose users; empty: all
 	fields       []string
 	progress     func(percent int)
+
+	began time.Time
 }
 
 // JobError says that the tenant did not export its users. It may do so later.
@@ -71,9 +73,9 @@ var errJobFailed = errors.New("the job failed")
 // run has the users exported and calls read with the download, again from the start
 // if it is cut off.
 func (j *usersJob) run(ctx context.Context, read func(io.Reader) error) error {
-	began := time.Now()
+	j.began = time.Now()
 	for try := 1; ; try++ {
-		err := j.once(ctx, began, read)
+		err := j.once(ctx, read)
 		if !errors.Is(err, errJobFailed) {
 			return err
 		}
@@ -83,12 +85,12 @@ func (j *usersJob) run(ctx context.Context, read func(io.Reader) error) error {
 	}
 }
 
-func (j *usersJob) once(ctx context.Context, began time.Time, read func(io.Reader) error) error {
-	id, err := j.create(ctx, began)
+func (j *usersJob) once(ctx context.Context, read func(io.Reader) error) error {
+	id, err := j.create(ctx)
 	if err != nil {
 		return err
 	}
-	state, err := j.finished(ctx, began, id)
+	state, err := j.finished(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func (j *usersJob) once(ctx context.Context, began time.Time, read func(io.Reade
 // create starts the job. While another one runs the tenant refuses it with a 429 that
 // is not about the rate limit, so it is sent past the pace, and again until the time
 // is up.
-func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err error) {
+func (j *usersJob) create(ctx context.Context) (id string, err error) {
 	type field struct {
 		Name string `json:"name"`
 	}
@@ -134,7 +136,7 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 		}, &state)
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
-			if err := j.pause(ctx, began, max(leastPoll, clampPoll(time.Since(began)/4)), "another export is under way"); err != nil {
+			if err := j.pause(ctx, max(leastPoll, clampPoll(time.Since(j.began)/4)), "another export is under way"); err != nil {
 				return "", err
 			}
 			continue
@@ -147,10 +149,10 @@ func (j *usersJob) create(ctx context.Context, began time.Time) (id string, err 
 }
 
 // finished waits for the end of the job and asks for its state less and less often.
-func (j *usersJob) finished(ctx context.Context, began time.Time, id string) (jobState, error) {
+func (j *usersJob) finished(ctx context.Context, id string) (jobState, error) {
 	created := time.Now()
 	for wait := firstPoll; ; {
-		if err := j.pause(ctx, began, wait, "it is not done"); err != nil {
+		if err := j.pause(ctx, wait, "it is not done"); err != nil {
 			return jobState{}, err
 		}
 		state, err := j.state(ctx, id)
@@ -188,9 +190,9 @@ func (j *usersJob) state(ctx context.Context, id string) (state jobState, err er
 }
 
 // pause waits for d, unless less time than that is left.
-func (j *usersJob) pause(ctx context.Context, began time.Time, d time.Duration, why string) error {
-	if time.Since(began)+d > j.wait {
-		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(began).Round(time.Second))}
+func (j *usersJob) pause(ctx context.Context, d time.Duration, why string) error {
+	if time.Since(j.began)+d > j.wait {
+		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(j.began).Round(time.Second))}
 	}
 	if !retry.Sleep(ctx, d, nil) {
 		return retry.Stopped(ctx)

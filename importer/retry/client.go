@@ -19,6 +19,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -200,4 +201,14 @@ func Sleep(ctx context.Context, d time.Duration, cut <-chan struct{}) bool {
 	case <-cut:
 	}
 	return false
+}
+
+// Stopped returns the error of a call whose context is done. It wraps both ctx.Err
+// and the cause.
+func Stopped(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return fmt.Errorf("stopped: %w", cause)
+	}
+	return fmt.Errorf("stopped: %w: %w", err, cause)
 }
