@@ -78,7 +78,7 @@ func TestOnlyARefusalOfRowsBlames(t *testing.T) {
 }
 
 // TestBlameFindsWhoIsNamed lists some of the users in the ways that messages do:
-// exactly they are blamed, however the ids resemble each other.
+// exactly those are blamed, however similar the ids are.
 func TestBlameFindsWhoIsNamed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ids := rapid.SliceOfNDistinct(rapid.StringMatching(`(a|b|auth0\|){1,2}[ab1|@._ü-]{0,3}[ab1]`), 2, 10, rapid.ID).Draw(t, "ids")

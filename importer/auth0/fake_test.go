@@ -51,13 +51,3 @@ func batch(org string, users ...string) importer.Batch {
 	}
 	return b
 }
-
-// slow answers after a while.
-type slow struct{ after time.Duration }
-
-func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !wait(r.Context(), s.after) {
-		return nil, r.Context().Err()
-	}
-	return reply(204, ""), nil
-}

@@ -13,7 +13,7 @@ import (
 	"orgimport/importer/retry"
 )
 
-// gatewayPages are what stands before an API answers in its place.
+// gatewayPages are answers of what is in front of an API.
 var gatewayPages = map[string]func() *http.Response{
 	// hivecommons/hive#2776: a CDN blocks the address with a page of its own.
 	"CDN": func() *http.Response {
@@ -31,8 +31,8 @@ var gatewayPages = map[string]func() *http.Response{
 	"nothing said":   func() *http.Response { return reply(404, "", "Server", "envoy") },
 }
 
-// TestGatewayAtTheStart has it answer before the API ever did: the API is not
-// where it is looked for.
+// TestGatewayAtTheStart has a gateway answer before the API ever did: the API is not
+// at this address.
 func TestGatewayAtTheStart(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestGatewayAtTheStart(t *testing.T) {
 	}
 }
 
-// TestGatewayInMidRun has it answer some requests of a run that the API answers:
-// that passes, and is no verdict over a row.
+// TestGatewayInMidRun has a gateway answer some requests of a run: that passes, and is
+// no verdict on a row.
 func TestGatewayInMidRun(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestGatewayInMidRun(t *testing.T) {
 	}
 }
 
-// TestGatewayAtTheTokenEndpoint has it answer where a token is asked for, which
-// says nothing of the credentials.
+// TestGatewayAtTheTokenEndpoint has a gateway answer there, which says nothing about
+// the credentials.
 func TestGatewayAtTheTokenEndpoint(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {

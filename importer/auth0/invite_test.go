@@ -19,7 +19,7 @@ import (
 	"orgimport/importer/retry"
 )
 
-// inviting is a tenant of whose invitations something goes wrong.
+// inviting returns a tenant whose invitations fail in some way.
 func inviting(cfg auth0test.Config, fault func() auth0test.Fault) *auth0test.Tenant {
 	cfg.Fault = func(r *http.Request, _ int) auth0test.Fault {
 		if r.Method == http.MethodPost {
@@ -30,7 +30,7 @@ func inviting(cfg auth0test.Config, fault func() auth0test.Fault) *auth0test.Ten
 	return newTenant(cfg)
 }
 
-// posts is how many invitations were asked for, and lists how many pages of them.
+// posts returns how many invitations were requested, lists how many pages of them.
 func posts(tenant *auth0test.Tenant) int { return came(tenant, auth0test.WriteInvitations) }
 func lists(tenant *auth0test.Tenant) int { return came(tenant, auth0test.ReadInvitations) }
 
@@ -41,7 +41,7 @@ func came(tenant *auth0test.Tenant, class auth0test.Class) (n int) {
 	return n
 }
 
-// invited is an invitation that was there before.
+// invited returns an invitation that existed before.
 func invited(email string, ago, left time.Duration) auth0test.Invitation {
 	return auth0test.Invitation{OrgID: "org_a", Email: email, Created: time.Now().Add(-ago), Expires: time.Now().Add(left)}
 }
@@ -130,8 +130,8 @@ func TestInvite(t *testing.T) {
 	})
 }
 
-// TestAnInvitationIsSentAtMostOnce has everything go wrong that may, and counts
-// at the tenant.
+// TestAnInvitationIsSentAtMostOnce has everything go wrong that may, and counts the
+// mails of the tenant.
 func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

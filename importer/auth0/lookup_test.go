@@ -32,7 +32,7 @@ func newTenant(cfg auth0test.Config) *auth0test.Tenant {
 	return auth0test.New(cfg)
 }
 
-// asked is how many requests went to paths of the API that begin so.
+// asked returns how many requests went to paths of the API with a prefix.
 func asked(tenant *auth0test.Tenant, prefix string) (n int) {
 	for _, e := range tenant.Log() {
 		if strings.HasPrefix(e.Path, "/api/v2/"+prefix) {
@@ -89,8 +89,8 @@ func outcome(t *testing.T, d *importer.Directory, address, connection string) st
 	return "?"
 }
 
-// Every way to look users up gives the same answers, but that one by one nobody
-// is found who writes capitals that the file does not.
+// Every way to look users up gives the same answers, except that asking one by one
+// misses users whose address has capitals that the file has not.
 func TestUsersAreFoundInEveryWay(t *testing.T) {
 	users := []auth0test.User{
 		{ID: "auth0|one", Email: "one@acme.com", Connection: "db"},
@@ -168,7 +168,7 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 	})
 }
 
-// What the export lacks is asked for singly, and nothing else is.
+// Users that the export lacks are asked for one by one, and no others.
 func TestFreshUsersCostOneRequestEach(t *testing.T) {
 	d := &importer.Directory{CheckUsers: true}
 	users := auth0test.MakeUsers(1000)
@@ -213,7 +213,7 @@ func TestATenantThatKnowsNobodyIsTheWrongOne(t *testing.T) {
 	})
 }
 
-// The requests for organizations are no more than those that are due.
+// Organizations take no more requests than they should.
 func TestOrganizationsAreAskedForInTheCheaperWay(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -291,7 +291,7 @@ func TestOrganizationsOfAnotherTenantStopTheRun(t *testing.T) {
 	}
 }
 
-// Reading who is in never takes more requests than it can save.
+// Reading members never takes more requests than it can save.
 func TestMembersAreReadWithinBounds(t *testing.T) {
 	tenant := newTenant(auth0test.Config{KnownOrg: func(id string) bool { return id != "org_gone" }})
 	tenant.AddMembers("org_all", people(1000)...)
@@ -322,7 +322,7 @@ func TestMembersAreReadWithinBounds(t *testing.T) {
 	}
 }
 
-// An answer that says nothing of whether somebody exists ends the look-up.
+// An answer that does not say whether somebody exists ends the look-up.
 func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 	for status, body := range map[int]string{404: "<html>", 400: "", 403: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:users"}`} {
 		c := newClient(t, &sender{Answer: always(status, body)})

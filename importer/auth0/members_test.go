@@ -14,7 +14,7 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// pages answers the listing of members with one body after another.
+// pages answers with one body after another.
 func pages(bodies ...string) func(int, *http.Request, string) (*http.Response, error) {
 	return func(n int, _ *http.Request, _ string) (*http.Response, error) {
 		return reply(200, bodies[min(n, len(bodies))-1]), nil
@@ -66,7 +66,8 @@ func TestMembersThatComeRoundInACircle(t *testing.T) {
 	}
 }
 
-// TestMembersOfAServerThatNeverEnds: reported of a verify that ran for ever.
+// TestMembersOfAServerThatNeverEnds: such a server was reported to keep verify running
+// for ever.
 func TestMembersOfAServerThatNeverEnds(t *testing.T) {
 	auth0.SetMaxPages(t, 50)
 	for name, test := range map[string]struct {

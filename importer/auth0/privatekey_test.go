@@ -34,7 +34,7 @@ func utf16LE(s string) string {
 
 // TestPrivateKeysAsPeopleHaveThem reads keys in the forms of
 // airbyte-python-cdk#855 (\n in letters) and octokit/app.js#40 (others than RSA),
-// and what comes of copying them through a variable.
+// and what copying them through a variable makes of them.
 func TestPrivateKeysAsPeopleHaveThem(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -135,8 +135,8 @@ func TestPrivateKeysAsPeopleHaveThem(t *testing.T) {
 	}
 }
 
-// TestWhatNoSecretCanHoldIsNamed has secrets as aws-load-balancer-controller#3936
-// and kubernetes#23404 tell of them.
+// TestWhatNoSecretCanHoldIsNamed has secrets as in aws-load-balancer-controller#3936
+// and kubernetes#23404.
 func TestWhatNoSecretCanHoldIsNamed(t *testing.T) {
 	const secret = "Xk7-Gz_q0"
 	for given, want := range map[string]string{

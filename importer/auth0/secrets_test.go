@@ -23,7 +23,7 @@ const (
 	secretToken  = "t0ken-of-the-tenant"
 )
 
-// shown is everything that v could end as in a log, an error or a report.
+// shown returns all forms in which v could be printed, logged or marshalled.
 func shown(v any) string {
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -81,8 +81,8 @@ func TestCredentialsShowNoSecret(t *testing.T) {
 	}
 }
 
-// TestErrorsShowNoSecret has a tenant fail in all ways while it echoes all it was
-// sent: header, token and form.
+// TestErrorsShowNoSecret has a tenant fail in all ways and echo all that it was sent:
+// header, token and form.
 func TestErrorsShowNoSecret(t *testing.T) {
 	assertions := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}
 	secrets := auth0.Credentials{ClientID: "client", ClientSecret: secretSecret}

@@ -23,8 +23,7 @@ import (
 
 const org = "org_1234567890abcdef"
 
-// stack is the transports of a client in their order, over a tenant without a
-// socket.
+// stack returns a client with its transports over a tenant without a socket.
 func stack(t testing.TB, tenant http.RoundTripper) *auth0.Client {
 	return newClient(t, &auth0.Bearer{
 		Source: newSource(t, secretCredentials, &retry.Attempt{Base: tenant, Timeout: 30 * time.Second}),
@@ -128,8 +127,8 @@ func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
 	}
 }
 
-// TestOnlyTheUnknownFail goes through the readings of what the documents leave
-// open: whatever the tenant says of unknown users, the others are in.
+// TestOnlyTheUnknownFail goes through what the documents leave open: whatever the
+// tenant answers to unknown users, the others become members.
 func TestOnlyTheUnknownFail(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		for _, naming := range []auth0test.Naming{auth0test.NameNone, auth0test.NameAll, auth0test.NameFirst, auth0test.NameIndex} {
@@ -185,9 +184,8 @@ func TestQuotaIsNoMembership(t *testing.T) {
 	}
 }
 
-// TestFullOrganizationCostsFewRequests fills one up: after one row alone was
-// refused for the quota that the OpenAPI description words, the others are not
-// asked about.
+// TestFullOrganizationCostsFewRequests fills one up: once a single row was refused for
+// the quota, in the words of the OpenAPI description, the others are not sent.
 func TestFullOrganizationCostsFewRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{Undocumented: auth0test.Undocumented{MemberQuota: 13}})
@@ -202,7 +200,7 @@ func TestFullOrganizationCostsFewRequests(t *testing.T) {
 }
 
 // TestOrganizationThatIsRefusedFailsAlone has one organization answer 403 for a
-// limit of its own, as dust-tt/dust#30188 and datadog-sync-cli#395 tell of.
+// limit of its own, as in dust-tt/dust#30188 and datadog-sync-cli#395.
 func TestOrganizationThatIsRefusedFailsAlone(t *testing.T) {
 	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 		if strings.Contains(r.URL.Path, "/org_b/") {

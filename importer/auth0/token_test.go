@@ -259,8 +259,8 @@ func TestFailedFetchIsSharedToo(t *testing.T) {
 	})
 }
 
-// TestFetchOutlivesTheCallerThatBeganIt has the first of two callers called off:
-// the second gets its token all the same.
+// TestFetchOutlivesTheCallerThatBeganIt cancels the first of two callers: the second
+// still gets its token.
 func TestFetchOutlivesTheCallerThatBeganIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: func(n int, r *http.Request, _ string) (*http.Response, error) {
@@ -291,7 +291,11 @@ func TestFetchEndsAtOnceWhenItIsCalledOff(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		source := newSource(t, secretCredentials, &retry.Attempt{Base: slow{time.Hour}, Timeout: time.Minute})
+		never := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}}
+		source := newSource(t, secretCredentials, &retry.Attempt{Base: never, Timeout: time.Minute})
 		if _, err := source.Token(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
@@ -301,8 +305,7 @@ func TestFetchEndsAtOnceWhenItIsCalledOff(t *testing.T) {
 	})
 }
 
-// tenant is a transport that hands out tokens and takes members from those who
-// have the newest.
+// tenant is a transport that hands out tokens and accepts only the newest.
 type tenant struct {
 	fetches atomic.Int64
 	valid   atomic.Pointer[string]
@@ -365,9 +368,9 @@ func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
 	}
 }
 
-// TestAllTokensAreRefused has an API that takes no token at all, as one does whose
-// audience is another: node-auth0#787 tells of a client that fetches one after
-// the other. Two are enough to know, for all callers.
+// TestAllTokensAreRefused has an API that accepts no token, as with another audience:
+// in node-auth0#787 a client fetches one after the other. Two are enough to know, for
+// all callers.
 func TestAllTokensAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetches := &sender{Answer: tokens(time.Hour)}
@@ -399,8 +402,8 @@ func TestAllTokensAreRefused(t *testing.T) {
 	})
 }
 
-// TestOwnAnswersAreNoneToOthers has a call whose token is refused and which then
-// gets no answer any more: nothing proves that it is the request.
+// TestOwnAnswersAreNoneToOthers has a call whose token is refused and that gets no
+// answer after that: nothing proves that the request is to blame.
 func TestOwnAnswersAreNoneToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
@@ -521,7 +524,7 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestScopesAreReadFromTheAnswer where the token itself does not tell them.
+// TestScopesAreReadFromTheAnswer has a token that does not name them.
 func TestScopesAreReadFromTheAnswer(t *testing.T) {
 	s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 		return reply(200, `{"access_token":"opaque","token_type":"Bearer","expires_in":3600,"scope":"read:users read:roles"}`, "Content-Type", "application/json"), nil
@@ -592,8 +595,8 @@ func TestBearerLeavesTheRequestAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedCredentialsAreToldWithWhatToDo goes through what the token endpoint
-// was reported to answer. A custom domain has no audience of its own
+// TestRefusedCredentialsAreToldWithWhatToDo goes through reported answers of the token
+// endpoint. A custom domain has no audience of its own
 // (node-auth0#292), and the audience ends with a slash
 // (terraform-provider-auth0#951).
 func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
@@ -634,8 +637,7 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 	}
 }
 
-// TestClockThatIsWrongIsTold has an assertion refused by a tenant whose clock says
-// something else.
+// TestClockThatIsWrongIsTold has an assertion refused by a tenant whose clock differs.
 func TestClockThatIsWrongIsTold(t *testing.T) {
 	for off, want := range map[time.Duration]string{7 * time.Minute: "it is 7m0s off", -2 * time.Hour: "it is 2h0m0s off", 5 * time.Second: "check the private key"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 const signedLink = "https://exports.example/job_1/acme.json.gz?Signature=s3cret"
 
-// aJob is a tenant that exports one user, and what it was asked.
+// aJob is a tenant that exports one user, and the requests that it got.
 type aJob struct {
 	exports   auth0test.Exports
 	link      string                                        // the host of the downloads; empty: the tenant's
@@ -30,7 +31,7 @@ type aJob struct {
 	fetched         []*http.Request
 }
 
-// find looks a few addresses up by an export, as a test's bubble has it.
+// find looks addresses up by an export.
 func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]string) error {
 	t.Helper()
 	tenant := newTenant(auth0test.Config{
@@ -80,7 +81,7 @@ func (j *aJob) answer(tenant http.RoundTripper, r *http.Request, body string) (*
 
 func (j *aJob) requests() int { return len(j.created) + len(j.polled) }
 
-// asking is a directory that asks for addresses, each of a connection or of any.
+// asking returns a directory that asks for addresses of a connection, or of any.
 func asking(connection string, addresses ...string) *importer.Directory {
 	d := &importer.Directory{}
 	for _, a := range addresses {
@@ -166,7 +167,7 @@ func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 	}
 	cut := func(*http.Request) (*http.Response, error) {
 		r := reply(200, "")
-		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(annExported), iotestErr{errors.New("read " + signedLink)}))
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(annExported), iotest.ErrReader(errors.New("read "+signedLink))))
 		return r, nil
 	}
 	half := func(*http.Request) (*http.Response, error) { return reply(200, annExported[:30]), nil }
@@ -198,11 +199,6 @@ func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 		})
 	}
 }
-
-// iotestErr is a reader that fails.
-type iotestErr struct{ err error }
-
-func (r iotestErr) Read([]byte) (int, error) { return 0, r.err }
 
 func TestALinkToAnythingElseIsNotFollowed(t *testing.T) {
 	to := func(location string) []func(*http.Request) (*http.Response, error) {

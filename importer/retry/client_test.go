@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -47,7 +48,7 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 		"eof":     lost(io.ErrUnexpectedEOF),
 		"half an answer": func() (*http.Response, error) {
 			r := reply(400, "")
-			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"message":`), failingReader{}))
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"message":`), iotest.ErrReader(io.ErrUnexpectedEOF)))
 			return r, nil
 		},
 	} {
@@ -70,10 +71,6 @@ func TestPassingFailuresAreSentAgain(t *testing.T) {
 		})
 	}
 }
-
-type failingReader struct{}
-
-func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestRetryAfterIsHeeded(t *testing.T) {
 	for _, status := range []int{429, 503} {
@@ -176,8 +173,8 @@ func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
 	})
 }
 
-// TestOutageIsProbedByOneAtATime has many callers meet a tenant that is down for
-// a minute: all get in in the end, and few requests are sent until then.
+// TestOutageIsProbedByOneAtATime has many callers meet a tenant that is down for a
+// minute: all succeed in the end, and few requests are sent until then.
 func TestOutageIsProbedByOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers = 16
@@ -278,7 +275,7 @@ func TestOutageThatIsKnownToLastTooLongIsNotWaitedFor(t *testing.T) {
 }
 
 // TestServerThatChokesOnABatch has one batch that never gets an answer while all
-// others do: its rows fail and the run goes on.
+// others do: its rows fail and the run continues.
 func TestServerThatChokesOnABatch(t *testing.T) {
 	for _, others := range []int{1, 3, 200} {
 		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) {
@@ -396,8 +393,8 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 	}
 }
 
-// TestOutageAfterAGoodStartFailsNobody has a request fail while another is
-// answered, and then all of them: that is no reason to blame the first.
+// TestOutageAfterAGoodStartFailsNobody has a request fail while another is answered,
+// and then all of them fail: that is no reason to blame the first.
 func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -429,8 +426,8 @@ func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 	})
 }
 
-// TestCancelledProbeHandsItsTurnOn has the caller whose turn it is called off;
-// the others must not wait for it for ever.
+// TestCancelledProbeHandsItsTurnOn cancels the caller whose turn it is; the others
+// must not wait for it for ever.
 func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -481,8 +478,8 @@ type permanentError struct{}
 func (permanentError) Error() string   { return "the wait is too long" }
 func (permanentError) Permanent() bool { return true }
 
-// TestServerThatCannotBeReached meets what does not pass by itself: it ends the
-// call at once, but not when the server was there before.
+// TestServerThatCannotBeReached meets obstacles that do not pass by themselves: they
+// end the call at once, unless the server has answered before.
 func TestServerThatCannotBeReached(t *testing.T) {
 	dial := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
 	for name, test := range map[string]struct {
@@ -540,8 +537,8 @@ func proxyAnswered(t *testing.T, status int) error {
 	return retry.NewTransport(1).OnProxyConnectResponse(t.Context(), &url.URL{Host: "proxy:3128"}, nil, &http.Response{StatusCode: status})
 }
 
-// TestWhatMayPassOnTheWayIsWaitedFor has the way to the server blocked for a
-// moment, before it was ever there.
+// TestWhatMayPassOnTheWayIsWaitedFor has the way to the server blocked for a moment
+// before its first answer.
 func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 	for name, lost := range map[string]error{
 		"refused":      &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
@@ -563,8 +560,8 @@ func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestOnceIsNotSentAgain has a request that may have done its work fail: it is not
-// sent again, unless it was refused before anybody looked at it.
+// TestOnceIsNotSentAgain has a request fail that may have done its work: it is not
+// sent again, unless the server refused it without looking at it.
 func TestOnceIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}

@@ -35,12 +35,12 @@ func newClient(_ testing.TB, rt http.RoundTripper) *client {
 	return &client{http: retry.NewHTTPClient(rt), url: "https://server.example/"}
 }
 
-// refusal is an answer that is settled and no success.
+// refusal is the error of an answer that settles the call and is not a success.
 type refusal struct{ status int }
 
 func (e *refusal) Error() string { return fmt.Sprint("answered ", e.status) }
 
-// send sends body until that is settled.
+// send sends body until an answer settles the call.
 func (c *client) send(ctx context.Context, body string) (*retry.Call, error) {
 	return c.do(ctx, body, false)
 }

@@ -29,8 +29,8 @@ func TestBlameOfAFailure(t *testing.T) {
 	}
 }
 
-// TestFailureOfOneRequestLeavesTheStreakOfOthers has a request be to blame while
-// another fails too: what is known of the other stays.
+// TestFailureOfOneRequestLeavesTheStreakOfOthers blames a request while another fails
+// too: the streak of the other stays.
 func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	var h health
 	choking, other := &Call{}, &Call{}

@@ -15,7 +15,7 @@ import (
 	"orgimport/importer/retry"
 )
 
-// TestFirstPauses holds how long a call waits after its first failures: about 250
+// TestFirstPauses checks how long a call waits after its first failures: about 250
 // and 500 ms, drawn from half to one and a half times that.
 func TestFirstPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestFirstPauses(t *testing.T) {
 	})
 }
 
-// TestOutageBeginsWithTheThirdFailure in a row, whoever calls.
+// TestOutageBeginsWithTheThirdFailure in a row, with one caller and with several.
 func TestOutageBeginsWithTheThirdFailure(t *testing.T) {
 	for _, callers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestOutageBeginsWithTheThirdFailure(t *testing.T) {
 	}
 }
 
-// TestDefaults holds what a client does that is told nothing.
+// TestDefaults checks the limits of the zero Client.
 func TestDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: func(_ int, _ *http.Request, body string) (*http.Response, error) {
@@ -99,7 +99,7 @@ func TestDefaults(t *testing.T) {
 	})
 }
 
-// TestLargeAnswersAreReadWhole, and refusals as far as anybody writes one.
+// TestLargeAnswersAreReadWhole, and refusals up to a limit.
 func TestLargeAnswersAreReadWhole(t *testing.T) {
 	for _, test := range []struct{ status, size, want int }{{200, 3 << 20, 3 << 20}, {200, 5 << 20, 4 << 20}, {400, 60 << 10, 60 << 10}, {400, 1 << 20, 64 << 10}} {
 		a, err := retry.ReadAnswer(reply(test.status, strings.Repeat("x", test.size)))
@@ -109,7 +109,7 @@ func TestLargeAnswersAreReadWhole(t *testing.T) {
 	}
 }
 
-// TestConnectionIsKeptAfterALargeRefusal has a page be longer than is read.
+// TestConnectionIsKeptAfterALargeRefusal has a page that is longer than is read.
 func TestConnectionIsKeptAfterALargeRefusal(t *testing.T) {
 	remotes := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

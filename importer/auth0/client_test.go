@@ -11,7 +11,6 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
-	"orgimport/importer/retry"
 )
 
 func TestAddMembersSendsWhatTheDocumentsSay(t *testing.T) {
@@ -143,27 +142,5 @@ func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 	}
 	if receipt.HTTPStatus != 404 || receipt.Code != "inexistent_user" || receipt.Message != "The user does not exist." || receipt.Attempts != 1 {
 		t.Errorf("receipt %+v", receipt)
-	}
-}
-
-func TestConnectionsAreReusedAfterRefusals(t *testing.T) {
-	connections := map[string]bool{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		connections[r.RemoteAddr] = true
-		w.WriteHeader(400)
-		fmt.Fprint(w, strings.Repeat("x", 100<<10)) // more than is read of a refusal
-	}))
-	defer server.Close()
-	rt := retry.NewTransport(1)
-	defer rt.CloseIdleConnections()
-	c := newClient(t, rt)
-	c.BaseURL, _ = url.Parse(server.URL)
-	for range 3 {
-		if _, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a")); err == nil {
-			t.Fatal("no error")
-		}
-	}
-	if len(connections) != 1 {
-		t.Errorf("%d connections for 3 requests", len(connections))
 	}
 }
