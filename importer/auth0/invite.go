@@ -47,8 +47,7 @@ type Inviter struct {
 	Begun func(importer.Row) (importer.Outcome, bool)
 
 	mu      sync.Mutex
-	leaving map[string]importer.Row // by correlation id: not noted yet
-	left    map[string]*departure   // by correlation id
+	sending map[string]*departure   // by correlation id
 	pending map[string]*pendingList // by organization
 	refused *importer.Receipt       // a refusal that every other invitation would get too
 }
@@ -63,7 +62,7 @@ type pendingList struct {
 
 // Op returns the operation. A row has one Arg, the address.
 func (v *Inviter) Op() importer.Op {
-	v.leaving, v.left, v.pending = make(map[string]importer.Row), make(map[string]*departure), make(map[string]*pendingList)
+	v.sending, v.pending = make(map[string]*departure), make(map[string]*pendingList)
 	return importer.Op{
 		Name: "invite", Prefix: "ov", Size: 1, Done: importer.Invited, Already: importer.AlreadyInvited,
 		Args: []string{"email"},
@@ -117,31 +116,30 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 		return call.receipt(err), err
 	}
 	v.mu.Lock()
-	v.leaving[call.correlationID] = row
+	v.sending[call.correlationID] = &departure{row: row}
 	v.mu.Unlock()
 	_, err = v.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
 	v.mu.Lock()
-	left := v.left[call.correlationID]
-	delete(v.leaving, call.correlationID)
-	delete(v.left, call.correlationID)
+	sent := *v.sending[call.correlationID]
+	delete(v.sending, call.correlationID)
 	v.mu.Unlock()
 	receipt := call.receipt(err)
 	refusal, _ := errors.AsType[*Error](err)
 	switch {
 	case err == nil:
 		return receipt, nil
-	case refusal != nil && unsent(refusal):
-		return receipt, err // no connection came about
+	case refusal != nil && (sent.noted.IsZero() || unsent(refusal)):
+		return receipt, err // nothing left the program
 	case refusal != nil && refusal.passing() && refusal.Status != http.StatusTooManyRequests:
-		return v.settle(ctx, row, receipt, left.noted, time.Now())
+		return v.settle(ctx, row, receipt, sent.noted, time.Now())
 	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
 		return receipt, v.judge(refusal, receipt)
 	}
 	// The run ends. If the last thing that was sent is known to have been refused,
 	// the row can be tried again.
-	if left != nil && left.refused() {
-		receipt.HTTPStatus = left.status
-		if left.status == http.StatusTooManyRequests {
+	if sent.refused() {
+		receipt.HTTPStatus = sent.status
+		if sent.status == http.StatusTooManyRequests {
 			receipt.Code, receipt.Message = "", "429 Too Many Requests, and the run ended before it was sent again"
 		}
 		err = errors.Join(err, v.Note(importer.Outcome{Row: row, Status: importer.Failed, Receipt: receipt}))
@@ -151,8 +149,9 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 
 // departure is an invitation that has been sent, or is about to be.
 type departure struct {
-	noted  time.Time
-	status int // of the last answer; 0 if it has not come
+	row    importer.Row
+	noted  time.Time // zero until then
+	status int       // of the last answer; 0 if it has not come
 }
 
 // refused reports whether no invitation was made.
@@ -253,9 +252,9 @@ func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
 // note notes the row of a request that is about to leave, unless it was noted before.
 func (v *Inviter) note(ctx context.Context, correlationID string) error {
 	v.mu.Lock()
-	row, leaves := v.leaving[correlationID]
+	d := v.sending[correlationID]
 	v.mu.Unlock()
-	if !leaves {
+	if d == nil || !d.noted.IsZero() {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -263,7 +262,7 @@ func (v *Inviter) note(ctx context.Context, correlationID string) error {
 	}
 	now := time.Now()
 	err := v.Note(importer.Outcome{
-		Row: row, Status: importer.Sending,
+		Row: d.row, Status: importer.Sending,
 		Receipt: importer.Receipt{Attempts: 1, CorrelationID: correlationID, Time: now},
 	})
 	if err != nil {
@@ -271,8 +270,7 @@ func (v *Inviter) note(ctx context.Context, correlationID string) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.leaving, correlationID)
-	v.left[correlationID] = &departure{noted: now}
+	d.noted = now
 	return nil
 }
 
@@ -280,7 +278,7 @@ func (v *Inviter) note(ctx context.Context, correlationID string) error {
 func (v *Inviter) answered(correlationID string, status int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if d := v.left[correlationID]; d != nil {
+	if d := v.sending[correlationID]; d != nil {
 		d.status = status
 	}
 }

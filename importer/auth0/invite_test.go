@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -244,6 +245,21 @@ func TestNothingLeavesThatIsNotNoted(t *testing.T) {
 		_, err := v.Op().Send(t.Context(), importer.Batch{OrgID: "org_a", Rows: []importer.Row{invitee("org_a", "a@acme.com")}})
 		if !errors.Is(err, full) || importer.ReachOf(err) != importer.ReachRun || posts(tenant) != 0 {
 			t.Errorf("%v; %d sent", err, posts(tenant))
+		}
+	})
+}
+
+// TestNothingIsSettledThatWasNotSent has a request fail above the transport that
+// notes it.
+func TestNothingIsSettledThatWasNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant(auth0test.Config{})
+		tenant.AddInvitations(invited("a@acme.com", time.Hour, -time.Minute))
+		v, noted := newInviter(t, tenant)
+		v.Client = newClient(t, &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }})
+		outcomes := assign(t, v.Op(), 1, invitee("org_a", "a@acme.com"))
+		if o := outcomes[0]; o.Status != importer.Failed || o.Code != "" || !o.Passing || len(*noted) != 0 || lists(tenant) != 1 {
+			t.Errorf("%+v after %d lists and %d lines", o, lists(tenant), len(*noted))
 		}
 	})
 }
