@@ -128,14 +128,7 @@ func (l *Lookup) Want(k Key, connection string) {
 		l.places[string(l.key)] = place
 		l.matches = append(l.matches, match{})
 	}
-	written := strings.TrimSpace(k.Value)
-	if written == value || slices.Contains(l.spellings[place], written) {
-		return
-	}
-	if l.spellings == nil {
-		l.spellings = make(map[int32][]string)
-	}
-	l.spellings[place] = append(l.spellings[place], strings.Clone(written))
+	l.spell(place, k)
 }
 
 // Found notes that the tenant has a user of that connection, or an organization,
@@ -165,6 +158,34 @@ func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 			}
 		}
 	}
+}
+
+// Spelt notes how a user, or an organization, whose connection is not known writes
+// the value of a key. Keys that name a connection are then asked for in that way
+// too.
+func (l *Lookup) Spelt(k Key) {
+	kind, ok := l.kinds.number(k.Kind)
+	if !ok {
+		return
+	}
+	for number := range l.connections.list {
+		l.key = pack(l.key[:0], kind, number, canonical(k))
+		if place, ok := l.places[string(l.key)]; ok {
+			l.spell(place, k)
+		}
+	}
+}
+
+// spell notes how the value of the key at a place is written.
+func (l *Lookup) spell(place int32, k Key) {
+	written := strings.TrimSpace(k.Value)
+	if written == canonical(k) || slices.Contains(l.spellings[place], written) {
+		return
+	}
+	if l.spellings == nil {
+		l.spellings = make(map[int32][]string)
+	}
+	l.spellings[place] = append(l.spellings[place], strings.Clone(written))
 }
 
 func (l *Lookup) add(place int32, id string, verified bool) {

@@ -64,6 +64,11 @@ func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection strin
 			u.Connection = connection
 		}
 		d.Users.Found(u.ID, u.Connection, u.Verified, u.Keys...)
+		if u.Connection == "" {
+			for _, k := range u.Keys {
+				d.Users.Spelt(k)
+			}
+		}
 		if x.users%progressEvery == 0 {
 			l.progress(PhaseUsers, x.users, 0)
 		}

@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"orgimport/importer"
@@ -60,11 +63,20 @@ const (
 
 // jobState is the state of a job in an answer of the API.
 type jobState struct {
-	ID       string  `json:"id"`
-	Status   string  `json:"status"`
-	Percent  float64 `json:"percentage_done"`
-	TimeLeft float64 `json:"time_left_seconds"`
-	Location string  `json:"location"`
+	ID       string `json:"id"`
+	Status   string `json:"status"`
+	Percent  number `json:"percentage_done"`
+	TimeLeft number `json:"time_left_seconds"`
+	Location string `json:"location"`
+}
+
+// number is a JSON number, or a string that holds one. Anything else is 0.
+type number float64
+
+func (n *number) UnmarshalJSON(b []byte) error {
+	f, _ := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
+	*n = number(f)
+	return nil
 }
 
 // errJobFailed is the error of a job that the tenant gave up.
@@ -101,6 +113,11 @@ func (j *usersJob) once(ctx context.Context, read func(io.Reader) error) error {
 		}
 		if links == mostLinks {
 			return &JobError{"no link led to the users", err}
+		}
+		if links > 0 { // it is not that the first one was too old
+			if err := j.pause(ctx, time.Second<<links, "no link leads to the users"); err != nil {
+				return err
+			}
 		}
 		// A link lives a minute. Asking for the job gives another.
 		if state, err = j.state(ctx, id); err != nil {
@@ -141,6 +158,9 @@ func (j *usersJob) create(ctx context.Context) (id string, err error) {
 			}
 			continue
 		}
+		if ok && importer.ReachOf(err) != importer.ReachRun && importer.ReachOf(err) != importer.ReachBatch {
+			return "", &JobError{"the tenant refused the job", err}
+		}
 		if err == nil && state.ID == "" {
 			err = &JobError{Why: "the tenant gave the job no id"}
 		}
@@ -159,15 +179,15 @@ func (j *usersJob) finished(ctx context.Context, id string) (jobState, error) {
 		if err != nil {
 			return jobState{}, err
 		}
-		switch state.Status {
+		switch strings.ToLower(state.Status) {
 		case "completed":
 			j.progress(100)
 			return state, nil
-		case "failed":
+		case "failed", "error":
 			return jobState{}, errJobFailed
 		}
 		j.progress(int(state.Percent))
-		left := time.Duration(state.TimeLeft * float64(time.Second))
+		left := time.Duration(float64(state.TimeLeft) * float64(time.Second))
 		if left <= 0 {
 			left = time.Since(created)
 		}
@@ -225,11 +245,15 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: %d %s", errLink, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
-	err = read(resp.Body)
-	if _, format := errors.AsType[*formatError](err); err == nil || format {
-		return err
+	body := bufio.NewReader(resp.Body)
+	if _, err := body.Peek(1); errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: the download is empty", errLink)
 	}
-	if ctx.Err() != nil {
+	err = read(body)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return retry.Stopped(ctx)
 	}
 	return linkError(err)
@@ -248,6 +272,9 @@ func linkError(err error) error {
 	}
 	if slow, ok := errors.AsType[*retry.TimeoutError](err); ok {
 		return fmt.Errorf("%w: %w", errLink, slow)
+	}
+	if format, ok := errors.AsType[*formatError](err); ok {
+		return fmt.Errorf("%w: %w", errLink, format)
 	}
 	return fmt.Errorf("%w: the download was cut off", errLink)
 }

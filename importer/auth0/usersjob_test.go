@@ -170,16 +170,22 @@ func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(annExported), iotest.ErrReader(errors.New("read "+signedLink))))
 		return r, nil
 	}
+	empty := func(*http.Request) (*http.Response, error) { return reply(200, ""), nil }
+	page := func(*http.Request) (*http.Response, error) { return reply(200, "<html>s3cret</html>"), nil }
 	half := func(*http.Request) (*http.Response, error) { return reply(200, annExported[:30]), nil }
 	lost := func(*http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	}
 	done := func(*http.Request) (*http.Response, error) { return reply(200, annExported), nil }
 	synctest.Test(t, func(t *testing.T) {
-		j := &aJob{downloads: []func(*http.Request) (*http.Response, error){status(403), status(404), cut, half, lost, done}}
+		j := &aJob{downloads: []func(*http.Request) (*http.Response, error){status(403), empty, page, half, lost, done}}
 		d := asking("", "ann@acme.com")
+		began := time.Now()
 		if err := j.find(t, d, nil); err != nil || d.Users.Hits() != 1 || len(j.created) != 1 {
 			t.Errorf("%v, %d found, %d jobs", err, d.Users.Hits(), len(j.created))
+		}
+		if took := time.Since(began); took < 30*time.Second || took > 40*time.Second {
+			t.Errorf("the downloads took %s, want pauses of 2, 4, 8 and 16 s between them", took)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +195,7 @@ func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 			t.Errorf("%v, %d found, %d jobs, %d downloads", err, d.Users.Hits(), len(j.created), len(j.fetched))
 		}
 	})
-	for name, never := range map[string]func(*http.Request) (*http.Response, error){"expired": status(403), "cut off": cut, "half": half, "refused": lost} {
+	for name, never := range map[string]func(*http.Request) (*http.Response, error){"expired": status(403), "not found": status(404), "cut off": cut, "half": half, "empty": empty, "a page": page, "refused": lost} {
 		synctest.Test(t, func(t *testing.T) {
 			j := &aJob{downloads: []func(*http.Request) (*http.Response, error){never}}
 			err := j.find(t, asking("", "ann@acme.com"), nil)

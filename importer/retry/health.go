@@ -12,6 +12,7 @@ type Event struct {
 	Time  time.Time
 	Since time.Time // of an outage: when its first request failed
 	Err   error     // the failure; nil for OutageEnded
+	Once  bool      // of FirstFailure: the request is not sent again
 }
 
 // EventKind says what happened.
@@ -19,7 +20,7 @@ type EventKind int
 
 // The events of a client.
 const (
-	// FirstFailure: a request failed in a passing way and is sent again. It is
+	// FirstFailure: a request failed in a passing way and, unless Once, is sent again. It is
 	// reported once for each status, 0 being no answer, so that a limping server
 	// does not fill the log.
 	FirstFailure EventKind = iota
@@ -146,7 +147,7 @@ func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempt
 	}
 	h.streak++
 
-	v := verdict{events: h.firstOfItsKind(r)}
+	v := verdict{events: h.firstOfItsKind(call, r)}
 	switch blame(situation{
 		failures:       call.failures,
 		counted:        call.counted,
@@ -202,7 +203,7 @@ func (h *health) giveUp(what string, since time.Time, err error) error {
 	return h.gaveUp
 }
 
-func (h *health) firstOfItsKind(r Result) []Event {
+func (h *health) firstOfItsKind(call *Call, r Result) []Event {
 	if h.told[r.Status] {
 		return nil
 	}
@@ -210,7 +211,7 @@ func (h *health) firstOfItsKind(r Result) []Event {
 		h.told = make(map[int]bool)
 	}
 	h.told[r.Status] = true
-	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err}}
+	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err, Once: call.Once}}
 }
 
 // situation is what is known when a call has failed again.
