@@ -163,7 +163,7 @@ func (c *connection) retries() retry.Client {
 	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.tell.event, Heard: &c.heard}
 }
 
-// hostOf returns the host of a tenant; none of no domain.
+// hostOf returns the host of a domain; empty if that is empty.
 func hostOf(domain string) (string, error) {
 	if domain == "" {
 		return "", nil

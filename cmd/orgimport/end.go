@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"syscall"
 	"time"
 
 	"orgimport/report"
@@ -26,7 +27,7 @@ func (j *job) end(err error) error {
 		j.log.Info(j.after)
 	}
 	j.say(e)
-	if e.code != exitLocked && e.code != exitUsage {
+	if e.code != exitLocked && e.code != exitUsage || j.out != nil && j.out.begun {
 		j.ui.summarize(&j.summary, j.Quiet)
 	}
 	return e.said()
@@ -34,13 +35,14 @@ func (j *job) end(err error) error {
 
 // abandon is called before a second signal ends the program: it leaves a clean
 // line, and says what is known and how to go on.
-func (j *job) abandon() {
-	j.ui.abandon()
+func (j *job) abandon(signal syscall.Signal) {
+	j.ui.abandon(signal)
 	known := report.Plural(int(j.done.Load()), "row")
 	if total := j.total.Load(); total > 0 {
 		known = fmt.Sprintf("%s of %s", report.Number(int(j.done.Load())), report.Plural(int(total), "row"))
 	}
 	j.say(&exitError{
+		code: exitSignal + int(signal),
 		err:  fmt.Errorf("stopped without waiting for the requests in flight: %s accounts for %s; those in flight may have been carried out", j.Results, known),
 		hint: "go on with: " + j.goOn(),
 	})
@@ -77,6 +79,8 @@ func (j *job) verdict(err error) error {
 		return err
 	case j.in.changed():
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "run again with --resume when nobody writes to it any more"}
+	case j.guard.check(1) != nil:
+		return j.guard.check(1)
 	case j.chokes > 0:
 		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.chokes, "row")), "they count as failed: try them again with --resume"}
 	case j.summary.Failures() > 0:
@@ -93,7 +97,7 @@ func (j *job) count(e *exitError, err error) {
 	if err != nil {
 		s.Stopped = err.Error()
 	}
-	if e.err != nil && e.code != exitUsage {
+	if e.err != nil && (e.code != exitUsage || j.out != nil && j.out.begun) {
 		s.GoOn = j.goOn()
 	}
 	if e.code == exitRows {

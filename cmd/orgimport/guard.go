@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -70,21 +71,25 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 			if len(g.first) < guardRows {
 				g.first = append(g.first, o.Row)
 			}
-		case failed:
+		case failed, isUnresolved(o.Row):
 			g.told++
 		}
 		if !g.off && !g.in && g.answered == guardRows && g.failed == guardRows {
 			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard goes on all the same)", guardRows))
 		}
 	}
+	return g.check(guardRows) // a share says nothing of a handful of rows
+}
+
+// check returns an error if more rows failed than --max-errors allows. A share is
+// held against that many rows or more.
+func (g *guard) check(least int) error {
 	all := g.failed + g.told
 	if g.max.rows > 0 && all >= g.max.rows {
 		return g.stop(fmt.Errorf("%s failed, and --max-errors is %s", report.Plural(all, "row"), g.max))
 	}
-	// A share says nothing of a handful of rows, so it counts from as many on
-	// as the fixed guard looks at.
 	seen := g.answered + g.told
-	if g.max.percent > 0 && seen >= guardRows && float64(all) >= g.max.percent/100*float64(seen) {
+	if g.max.percent > 0 && seen >= least && float64(all) >= g.max.percent/100*float64(seen) {
 		return g.stop(fmt.Errorf("%s of %s failed, and --max-errors is %s", report.Number(all), report.Plural(seen, "row"), g.max))
 	}
 	return nil
@@ -96,6 +101,12 @@ func (g *guard) stop(why error) error {
 		hint = "the columns look swapped (there is a | in the organizations): name them with --org-column and --user-column"
 	}
 	return &exitError{exitErrors, why, hint}
+}
+
+// isUnresolved reports whether a row names nobody, or nobody for certain.
+func isUnresolved(r importer.Row) bool {
+	_, ok := errors.AsType[*importer.Unresolved](r.Err)
+	return ok
 }
 
 // looksSwapped reports whether most of the rows have a user's id where the

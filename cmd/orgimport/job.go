@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +105,14 @@ type resultFlags struct {
 	Lock     string `help:"Lock file that keeps a second run out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
 }
 
-func (f *resultFlags) lockPath() string { return cmp.Or(f.Lock, f.Results+".lock") }
+// lockPath is one for all links to a results file.
+func (f *resultFlags) lockPath() string {
+	results := f.Results
+	if info, err := os.Lstat(results); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		results = behindLinks(results)
+	}
+	return cmp.Or(f.Lock, results+".lock")
+}
 
 // stopFlags say when to stop before the end.
 type stopFlags struct {

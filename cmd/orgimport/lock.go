@@ -13,11 +13,17 @@ import (
 // it goes with the process however that ends. A file that was not there before
 // is removed by unlock.
 func lock(path string) (unlock func(), err error) {
+	if special(path) {
+		return nil, usagef("name a file that is not there yet", "--lock %s is not a regular file", path)
+	}
 	_, err = os.Stat(path)
 	made := errors.Is(err, fs.ErrNotExist)
 	l := flock.New(path, flock.SetPermissions(0o600))
 	for range 10 {
 		locked, err := l.TryLock()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, usagef("make the folder, or name another file with --lock", "can't make the lock file %s: its folder does not exist", path)
+		}
 		if err != nil {
 			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or make it writable; --lock names another place"}
 		}

@@ -369,10 +369,14 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	if err := look.ReadUsers(f, l.dir); err != nil {
 		return usagef("it takes an export of users as Auth0 makes it, NDJSON or CSV, with all that the file's rows name", "--users %s: %w", l.Users, err)
 	}
-	if scopes, known := tokens.Scopes(); known && !slices.Contains(scopes, scopeReadUsers) {
-		for _, kind := range l.dir.Users.Kinds() {
+	scopes, known := tokens.Scopes()
+	final := known && !slices.Contains(scopes, scopeReadUsers)
+	for _, kind := range l.dir.Users.Kinds() {
+		if final || !auth0.ListedAlone(kind) {
 			l.dir.NotFound[kind] = ", not in " + l.Users
 		}
+	}
+	if final {
 		return look.Guard(&l.dir.Users)
 	}
 	return look.FindUsersAlone(ctx, l.dir)

@@ -42,7 +42,11 @@ func (r *observer) signalled(signal syscall.Signal) {
 func (r *observer) event(e retry.Event) {
 	switch e.Kind {
 	case retry.FirstFailure:
-		r.log.Warn(fmt.Sprintf("a request failed and is sent again: %v", e.Err))
+		again := " and is sent again"
+		if e.Once {
+			again = ""
+		}
+		r.log.Warn(fmt.Sprintf("a request failed%s: %v", again, e.Err))
 	case retry.OutageBegan:
 		r.outage.Store(&e.Since)
 		r.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})

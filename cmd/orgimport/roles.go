@@ -16,10 +16,10 @@ type rolesCmd struct {
 	File string `arg:"" help:"A CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
 
 	jobFlags      `embed:""`
-	Role          string `help:"Role of every row, by name or id, for a file without a column of roles." placeholder:"NAME" group:"input"`
-	RoleSeparator string `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
-	SkipAssigned  bool   `help:"Look up who has which roles already: they cost no request." group:"look-ups"`
-	DryRun        bool   `help:"Send nothing; show how many requests it takes, and how long."`
+	Role          []string `help:"Role of every row, by name or id, for a file without a column of roles." sep:"none" placeholder:"NAME" group:"input"`
+	RoleSeparator string   `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
+	SkipAssigned  bool     `help:"Look up who has which roles already: they cost no request." group:"look-ups"`
+	DryRun        bool     `help:"Send nothing; show how many requests it takes, and how long."`
 }
 
 // Help is what orgimport roles --help says beside the flags.
@@ -38,6 +38,9 @@ It needs the scope create:organization_member_roles; for names also read:roles, 
 
 // Validate is called by kong when all flags are read.
 func (cmd *rolesCmd) Validate() error {
+	if len(cmd.Role) > 1 {
+		return errors.New("--role can be given once: name several roles as in --role 'Editor,Viewer'")
+	}
 	if cmd.RoleSeparator == "" {
 		return errors.New("--role-separator must name at least one character")
 	}
@@ -97,7 +100,7 @@ func (r *roleRun) value(row importer.Row) string {
 	if len(row.Args) > 0 && row.Args[0] != "" {
 		return row.Args[0]
 	}
-	return r.Role
+	return strings.Join(r.Role, "")
 }
 
 // separators returns what stands between the roles of a value. Results of ours
@@ -154,9 +157,9 @@ const scopeAssign = "create:organization_member_roles"
 func (r *roleRun) check(ctx context.Context, j *job) error {
 	column := j.table.Roles()
 	switch {
-	case column == "" && r.Role == "":
+	case column == "" && r.Role == nil:
 		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.name)
-	case column != "" && r.Role != "" && !j.table.Results():
+	case column != "" && r.Role != nil && !j.table.Results():
 		return usagef("leave --role out, or take the column out of the file", "%s has the roles of its rows in the column %q, and --role is given", j.in.name, column)
 	}
 	names, err := r.needNames(ctx, j)

@@ -27,7 +27,7 @@ func stopSignals() <-chan os.Signal {
 // the wire.
 //
 // Before they do so, first and second are called, if they are not nil.
-func (s *surroundings) untilSignal(first func(syscall.Signal), second func()) (ctx context.Context, end func()) {
+func (s *surroundings) untilSignal(first func(syscall.Signal), second func(syscall.Signal)) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals, ended := s.signals(), make(chan struct{})
 	next := func() (syscall.Signal, bool) {
@@ -49,7 +49,7 @@ func (s *surroundings) untilSignal(first func(syscall.Signal), second func()) (c
 		cancel(stoppedBy(signal))
 		if signal, came := next(); came {
 			if second != nil {
-				second()
+				second(signal)
 			}
 			s.exit(exitSignal + int(signal))
 		}

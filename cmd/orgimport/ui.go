@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -207,7 +208,7 @@ func (u *ui) Close() {
 }
 
 // abandon leaves a clean line at once, and lets nothing be drawn any more.
-func (u *ui) abandon() {
+func (u *ui) abandon(syscall.Signal) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.clear()

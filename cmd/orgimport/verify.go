@@ -147,7 +147,9 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 		r.Tenant = tenant
 		for o, e := range r.Outcomes() {
 			if err = e; err == nil {
-				err = v.add(o)
+				if err = v.add(o); err != nil {
+					err = usageError(err, "verify the results of one run")
+				}
 			}
 			if err != nil || ctx.Err() != nil {
 				break
