@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
 	"regexp"
@@ -42,11 +43,16 @@ var (
 // people have: with line ends as a literal \n, CRLF or none at all, in quotes, after
 // a byte order mark, or all of it in base64. Its error names any other form.
 func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
-	switch {
+	switch der := bytes.TrimLeft(given, " \t\r\n"); {
 	case isUTF16(given):
 		return nil, &KeyError{Why: "is in UTF-16; save it as UTF-8"}
-	case bytes.HasPrefix(bytes.TrimSpace(given), []byte{0x30, 0x82}):
-		return parseDER("", bytes.TrimSpace(given))
+	case bytes.HasPrefix(der, []byte{0x30, 0x82}):
+		// What follows it is cut off, but not a last byte that looks like space.
+		var key asn1.RawValue
+		if _, err := asn1.Unmarshal(der, &key); err == nil {
+			der = key.FullBytes
+		}
+		return parseDER("", der)
 	}
 	text := unquote(string(bytes.TrimPrefix(bytes.TrimSpace(given), utf8BOM)))
 	text = strings.NewReplacer(`\r`, "", `\\n`, "\n", `\n`, "\n").Replace(text)

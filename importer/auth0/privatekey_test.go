@@ -8,9 +8,11 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -94,7 +96,13 @@ func TestPrivateKeysAsPeopleHaveThem(t *testing.T) {
 			}
 		}
 	}
-	for name, given := range map[string]string{"DER": string(pkcs8DER), "base64 of DER": base64.StdEncoding.EncodeToString(pkcs8DER)} {
+	// The last byte of DER may look like white space.
+	blank := append(slices.Clone(pkcs8DER), 0xA0, 3, 0x0C, 1, ' ') // with an attribute, RFC 5208
+	binary.BigEndian.PutUint16(blank[2:], uint16(len(blank)-4))
+	for name, given := range map[string]string{
+		"DER": string(pkcs8DER), "DER and a newline": string(pkcs8DER) + "\n", "DER that ends in a space": string(blank),
+		"base64 of DER": base64.StdEncoding.EncodeToString(pkcs8DER),
+	} {
 		if got, err := parsePrivateKey([]byte(given)); err != nil || !got.Equal(key) {
 			t.Errorf("%s: %v", name, err)
 		}
