@@ -76,6 +76,10 @@ type call struct {
 	limitIsFinal  bool // a 429 is an answer: it is not about the rate
 }
 
+func (c *Client) newCall(method, path string, query url.Values) *call {
+	return &call{method: method, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
+}
+
 // do sends a call until an answer settles it. It returns the answer if its status is
 // in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
@@ -153,7 +157,7 @@ func (c *Client) request(ctx context.Context, call *call) (*http.Request, error)
 // write sends a request whose success is a 204. It sends nothing if err, which is
 // that of the path, is not nil.
 func (c *Client) write(ctx context.Context, method, path string, err error, content any) (importer.Receipt, error) {
-	call := &call{method: method, path: path, correlationID: c.nextCorrelationID()}
+	call := c.newCall(method, path, nil)
 	if err == nil {
 		call.body, err = json.Marshal(content)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 
 	"orgimport/importer/retry"
 )
@@ -103,10 +105,11 @@ func (cr Credentials) Source(base *url.URL, rt http.RoundTripper) (*TokenSource,
 		return &TokenSource{base: base, current: &heldToken{value: cr.Token, scopes: scopesOf(cr.Token)}}, nil
 	}
 	f := &fetcher{
-		host:     base.Hostname(),
-		clientID: cr.ClientID,
-		secret:   cr.ClientSecret,
-		tokenURL: base.String() + tokenPath,
+		host: base.Hostname(),
+		config: clientcredentials.Config{
+			ClientID: cr.ClientID, ClientSecret: cr.ClientSecret,
+			TokenURL: base.String() + tokenPath, AuthStyle: oauth2.AuthStyleInParams,
+		},
 		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
 		client:   retry.NewHTTPClient(wholeAnswers{rt}),
 	}

@@ -25,9 +25,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // fetcher gets access tokens from the tenant.
 type fetcher struct {
-	clientID string
-	secret   string
-	tokenURL string
+	config   clientcredentials.Config // without EndpointParams
 	audience string
 	assert   func() (string, error) // nil for a client secret
 	client   *http.Client
@@ -50,13 +48,8 @@ func (f *fetcher) fetch(ctx context.Context, client *retry.Client) (*heldToken, 
 
 // try asks for a token once.
 func (f *fetcher) try(ctx context.Context) (*heldToken, retry.Result) {
-	config := &clientcredentials.Config{
-		ClientID:       f.clientID,
-		ClientSecret:   f.secret,
-		TokenURL:       f.tokenURL,
-		EndpointParams: url.Values{"audience": {f.audience}},
-		AuthStyle:      oauth2.AuthStyleInParams,
-	}
+	config := f.config
+	config.EndpointParams = url.Values{"audience": {f.audience}}
 	var assertion string
 	if f.assert != nil {
 		var err error
@@ -106,8 +99,8 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 		Status:  r.Status,
 		Method:  http.MethodPost,
 		Path:    tokenPath,
-		Code:    oneLine(redact(refused.ErrorCode, f.secret, assertion), maxCode),
-		Message: oneLine(redact(refused.ErrorDescription, f.secret, assertion), maxMessage),
+		Code:    oneLine(redact(refused.ErrorCode, f.config.ClientSecret, assertion), maxCode),
+		Message: oneLine(redact(refused.ErrorDescription, f.config.ClientSecret, assertion), maxMessage),
 	}
 	if e.Message == "" {
 		e.Message = fmt.Sprintf("%d with %s", r.Status, contents(&retry.Answer{Header: refused.Response.Header, Body: refused.Body}))

@@ -107,9 +107,10 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 
 // invite sends the invitation of a row.
 func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receipt, error) {
-	call := &call{method: http.MethodPost, correlationID: v.Client.nextCorrelationID(), Call: retry.Call{Once: true}}
-	var err error
-	if call.path, err = organizationPath(row.OrgID, "invitations"); err == nil {
+	path, err := organizationPath(row.OrgID, "invitations")
+	call := v.Client.newCall(http.MethodPost, path, nil)
+	call.Once = true
+	if err == nil {
 		call.body, err = json.Marshal(v.body(row))
 	}
 	if err != nil {

@@ -28,7 +28,7 @@ var maxPages = 50_000
 
 // get reads the JSON at a path into v.
 func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
-	_, err := c.read(ctx, &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}, v)
+	_, err := c.read(ctx, c.newCall(http.MethodGet, path, query), v)
 	return err
 }
 
@@ -118,8 +118,7 @@ func numbered[T any](ctx context.Context, c *Client, path, name string, query ur
 			query.Set("page", strconv.Itoa(n))
 			query.Set("per_page", strconv.Itoa(size))
 			page := page[T]{name: name}
-			call := &call{method: http.MethodGet, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
-			a, err := c.read(ctx, call, &page)
+			a, err := c.read(ctx, c.newCall(http.MethodGet, path, query), &page)
 			if err != nil {
 				yield(page, err)
 				return

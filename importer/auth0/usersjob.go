@@ -146,11 +146,10 @@ func (j *usersJob) create(ctx context.Context) (id string, err error) {
 		return "", err
 	}
 	for {
+		call := j.client.newCall(http.MethodPost, usersPath, nil)
+		call.body, call.limitIsFinal = body, true
 		var state jobState
-		_, err := j.client.read(ctx, &call{
-			method: http.MethodPost, path: usersPath, body: body, correlationID: j.client.nextCorrelationID(),
-			limitIsFinal: true,
-		}, &state)
+		_, err := j.client.read(ctx, call, &state)
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
 			if err := j.pause(ctx, max(leastPoll, clampPoll(time.Since(j.began)/4)), "another export is under way"); err != nil {
