@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"orgimport/importer/auth0"
 )
@@ -74,6 +75,9 @@ func secret(getenv func(string) string, name string) (string, error) {
 	}
 	if value = withoutNewline(string(content)); value == "" {
 		return "", usagef("", "%s_FILE: the file that it names is empty", name)
+	}
+	if !utf8.Valid(content) {
+		return string(content), nil // a key in DER, which may end in any byte
 	}
 	return value, nil
 }
