@@ -106,11 +106,11 @@ func TestWhatOnlyLooksLikeSuccessEndsTheRun(t *testing.T) {
 		reply *http.Response
 		want  string
 	}{
-		{reply(200, "<html>sign in"), "200 with an HTML page is no answer of the Management API"},
-		{reply(201, `{"ok":true}`), "201 with JSON that gives no reason is no answer"},
-		{reply(202, ""), "202 with an empty body is no answer"},
-		{reply(302, "", "Location", "https://login.example.com/?token=x"), "302 with a redirect to login.example.com is no answer"},
-		{reply(304, ""), "304 with a redirect is no answer"},
+		{reply(200, "<html>sign in"), "200 with an HTML page is not an answer of the Management API"},
+		{reply(201, `{"ok":true}`), "201 with JSON that gives no reason is not an answer"},
+		{reply(202, ""), "202 with an empty body is not an answer"},
+		{reply(302, "", "Location", "https://login.example.com/?token=x"), "302 with a redirect to login.example.com is not an answer"},
+		{reply(304, ""), "304 with a redirect is not an answer"},
 	} {
 		s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return test.reply, nil }}
 		receipt, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))

@@ -257,7 +257,7 @@ func foreign(a *retry.Answer, call *call) *Error {
 			what += " to " + oneLine(to.Host, maxCode)
 		}
 	}
-	e := call.error(a.Status, fmt.Sprintf("%d %s is no answer of the Management API", a.Status, what)+gatewayAnswered(a.Header))
+	e := call.error(a.Status, fmt.Sprintf("%d %s is not an answer of the Management API", a.Status, what)+gatewayAnswered(a.Header))
 	e.Foreign = true
 	return e
 }

@@ -113,7 +113,7 @@ func parseBlock(label, body string) (*rsa.PrivateKey, error) {
 	}
 	der, ok := fromBase64(body)
 	if !ok {
-		return nil, &KeyError{Why: "is damaged: it is no base64 between its first and its last line"}
+		return nil, &KeyError{Why: "is damaged: it is not base64 between its first and its last line"}
 	}
 	return parseDER(label, der)
 }
@@ -133,7 +133,7 @@ func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
 			}
 			return nil, &KeyError{Why: damaged(label, err)}
 		default:
-			return nil, &KeyError{Why: fmt.Sprintf("is no RSA key but a %T; Auth0 takes RSA keys", other)}
+			return nil, &KeyError{Why: "is not an RSA key; Auth0 takes RSA keys"}
 		}
 	}
 	if bits := key.N.BitLen(); bits < minKeyBits {

@@ -126,7 +126,7 @@ func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
 				if ended {
 					return io.ErrUnexpectedEOF
 				}
-				return &formatError{number, "is no JSON object"}
+				return &formatError{number, "is not a JSON object"}
 			}
 			keys = x.tell(each, keys[:0], func(field string) string { return scalar(find(object, field)) })
 		}
@@ -300,7 +300,7 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 // unreadableCSV returns err without text that the parser may quote.
 func unreadableCSV(err error) error {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
-		return &formatError{e.Line, "is no CSV: " + e.Err.Error()}
+		return &formatError{e.Line, "is not CSV: " + e.Err.Error()}
 	}
 	return err
 }

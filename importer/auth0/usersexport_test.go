@@ -83,12 +83,12 @@ func TestUsersExportThatIsNone(t *testing.T) {
 	for export, want := range map[string]string{
 		"<html>":                           "line 1 begins with '<'",
 		`[{"user_id":"a|1"}]`:              "line 1 begins with '['",
-		"{\"user_id\":\"a|1\"}\nsecret\n":  "line 2 is no JSON object",
+		"{\"user_id\":\"a|1\"}\nsecret\n":  "line 2 is not a JSON object",
 		"email\nx@y\n":                     "no column user_id",
 		"user_id,email,email\na|1,x,y\n":   `"email" twice`,
 		"user_id,email\na|1,x,secret\n":    "line 2 has 3 values for 2 columns",
-		"user_id,email\na|1,se\"cret\n":    "line 2 is no CSV",
-		"user_id,email\n\"a|1,secret,x\n ": "is no CSV",
+		"user_id,email\na|1,se\"cret\n":    "line 2 is not CSV",
+		"user_id,email\n\"a|1,secret,x\n ": "is not CSV",
 	} {
 		_, _, err := readUsers(strings.NewReader(export))
 		if e, ok := errors.AsType[*formatError](err); !ok || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "secret") {
