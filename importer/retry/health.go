@@ -163,11 +163,11 @@ func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempt
 		v.err = r.Err
 		return v
 	case theServer:
-		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), h.since, r.Err)
+		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), r.Err)
 		return v
 	}
 	if now.Sub(h.since) >= maxWait {
-		v.err = h.giveUp(fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait), h.since, r.Err)
+		v.err = h.giveUp(fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait), r.Err)
 		return v
 	}
 	switch {
@@ -196,8 +196,8 @@ func (h *health) recover() []Event {
 }
 
 // giveUp ends all calls, the waiting ones and later ones.
-func (h *health) giveUp(what string, since time.Time, err error) error {
-	h.gaveUp = &GaveUpError{What: what, Since: since, Err: err}
+func (h *health) giveUp(what string, err error) error {
+	h.gaveUp = &GaveUpError{What: what, Since: h.since, Err: err}
 	close(h.goneLocked())
 	h.recover()
 	return h.gaveUp
