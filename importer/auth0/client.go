@@ -55,8 +55,9 @@ type Client struct {
 	// one tenant may share it; nil means that the client has its own.
 	Known *atomic.Bool
 
-	known    atomic.Bool
-	sequence atomic.Uint64
+	known     atomic.Bool
+	forbidden forbidden
+	sequence  atomic.Uint64
 }
 
 // nextCorrelationID returns the mark of one call; its repeats carry the same.
@@ -113,11 +114,18 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (r
 	switch {
 	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):
 		known.Store(true)
+		c.forbidden.succeeded(call)
 		return retry.Settled, nil
 	case a.Status < 400:
 		e = foreign(a, call)
 	default:
 		e = refusal(a, call)
+	}
+	if e.vague() {
+		if !renewed && !call.Once && c.forbidden.ever() {
+			return retry.Again, e // believed the second time
+		}
+		e.forbids = c.forbidden.judge(e)
 	}
 	switch {
 	case e.Foreign && !known.Load():

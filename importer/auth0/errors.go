@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Error struct {
 	Path          string // escaped, as sent
 	CorrelationID string
 	Err           error // why no answer came; nil if one did
+
+	forbids importer.Reach // of a 403 whose words do not say how far it reaches
 }
 
 func (e *Error) Error() string {
@@ -161,6 +164,11 @@ type envelope struct {
 	Message     text `json:"message"`
 	Code        text `json:"errorCode"`
 	Description text `json:"error_description"`
+
+	// Of other servers' refusals, such as those of RFC 9457.
+	Detail text       `json:"detail"`
+	Title  text       `json:"title"`
+	Errors []envelope `json:"errors"`
 }
 
 // text is a JSON string, or the text of any other JSON value.
@@ -192,6 +200,11 @@ func refusal(a *retry.Answer, call *call) *Error {
 		return e // it is about the request, no matter who says so
 	case http.StatusUnauthorized:
 		known = known || !isPage(a) // only a token can be lost
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		// What is in front of Auth0 seldom answers so.
+		known = known || len(bytes.TrimSpace(a.Body)) == 0 || json.Valid(a.Body) || e.aboutRows()
+	case http.StatusNotFound:
+		known = known || e.aboutRows()
 	}
 	if e.Foreign = !known && !temporary(a.Status); e.Foreign {
 		e.Message += gatewayAnswered(a.Header)
@@ -211,14 +224,21 @@ func gatewayAnswered(h http.Header) string {
 // explain fills e from the envelope in a and reports whether it is Auth0's: that of
 // others, such as API gateways, has only a message.
 func (e *Error) explain(a *retry.Answer, token string) bool {
-	var env envelope
-	if json.Unmarshal(a.Body, &env) != nil {
-		return false
-	}
 	if len(token) < leastSecret {
 		token = ""
 	}
 	clean := func(t text, limit int) string { return oneLine(redact(string(t), token), limit) }
+	var env envelope
+	if err := json.Unmarshal(a.Body, &env); err != nil {
+		if e.Message = clean(text(a.Body), maxMessage); isPage(a) || !e.aboutRows() {
+			e.Message = ""
+		}
+		return false
+	}
+	env.Message = cmp.Or(env.Message, env.Detail, env.Title)
+	for _, inner := range env.Errors {
+		env.Message = cmp.Or(env.Message, inner.Message, inner.Detail)
+	}
 	e.Reason, e.Code, e.Message = clean(env.Error, maxCode), clean(env.Code, maxCode), clean(env.Message, maxMessage)
 	if e.Message == "" {
 		e.Message = clean(env.Description, maxMessage)

@@ -22,7 +22,7 @@ func TestRefusalIsWorded(t *testing.T) {
 		{429, "", `{"statusCode":429,"error":"Too Many Requests"}`, "|Too Many Requests|Too Many Requests"},
 		{400, "", `{"error":"invalid_request","error_description":"no"}`, "|invalid_request|no"},
 		{400, "", `{"message":{"a":["b"]},"errorCode":7}`, `7||{"a":["b"]}`},
-		{400, "", `{"message":null}`, "||400 with JSON that gives no reason: a gateway answered, not Auth0"},
+		{400, "", `{"message":null}`, "||400 with JSON that gives no reason"},
 		{400, "", `{"statusCode":400,"message":" two\r\n lines\t\u001b[31m\u2028red \u202e"}`, "||two lines [31m red"},
 		{400, "", `{"statusCode":400,"message":"the token sesameopen is bad"}`, "||the token [secret] is bad"},
 		{500, "", `{}`, "||500 with JSON that gives no reason"},

@@ -44,17 +44,19 @@ var meanings = []meaning{
 		do: "It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."},
 	{answer: (*Error).noRefusal, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
-	{statuses: []int{http.StatusForbidden}, words: full, reach: importer.ReachOrg, title: orgFull, do: doOrgFull},
-	{statuses: []int{http.StatusForbidden}, words: thisOrg, but: permission, reach: importer.ReachOrg, title: "The organization takes no changes",
-		do: "Other organizations do. Look at this one in the tenant's dashboard."},
+	{statuses: []int{http.StatusForbidden}, words: full, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
+	{statuses: []int{http.StatusForbidden}, words: thisOrg, but: callerOrUser, reach: importer.ReachOrg, title: orgForbids, do: doOrgForbids},
+	{statuses: []int{http.StatusForbidden}, words: thisUser, but: permission, reach: importer.ReachRow, title: forbids, do: doForbids},
+	{statuses: []int{http.StatusForbidden}, answer: (*Error).forbidsRow, but: permission, reach: importer.ReachRow, title: forbids, do: doForbids},
+	{statuses: []int{http.StatusForbidden}, answer: (*Error).forbidsOrg, but: permission, reach: importer.ReachOrg, title: orgForbids, do: doOrgForbids},
 	{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: importer.ReachRun, title: "Credentials or permission",
 		do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then run again with --resume."},
 	{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: importer.ReachRun, title: "Credentials or permission",
 		do: "The token was not even recognised as one. Check AUTH0_API_TOKEN, then run again with --resume."},
 	{statuses: []int{http.StatusMethodNotAllowed, http.StatusProxyAuthRequired}, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
-	{statuses: []int{http.StatusConflict}, words: quota, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
-	{statuses: []int{http.StatusBadRequest}, words: full, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
+	{statuses: []int{http.StatusConflict}, words: quota, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
+	{statuses: []int{http.StatusBadRequest}, words: full, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
 	{statuses: notThere, words: missingRole, reach: importer.ReachRow, title: "There is no such role",
 		do: "Look for a mistyped name or id, or a role of another tenant or organization."},
 	{code: "inexistent_user", reach: importer.ReachRow, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
@@ -83,6 +85,10 @@ const (
 	doNotAuth0   = "Something else than Auth0 answers at this address. Check the domain, and whether a proxy stands in between."
 	orgFull      = "A quota of the organization or the tenant is full"
 	doOrgFull    = "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."
+	forbids      = "Forbidden"
+	doForbids    = "The same was permitted for other users. Look at the message, and at the user and the organization in the tenant's dashboard."
+	orgForbids   = "The organization takes no changes"
+	doOrgForbids = "Other organizations do. Look at this one in the tenant's dashboard."
 	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
 )
 
@@ -98,7 +104,10 @@ var (
 	// thisOrg matches what is about one organization, not about the feature, and
 	// permission what is about the caller.
 	thisOrg    = regexp.MustCompile(`\b(this|the|that|an?) organi[sz]ation\b|\borgani[sz]ation (is|has|was|can)`)
-	permission = regexp.MustCompile(`scope|permission|permitted|authori[sz]|grant|token|client|application`)
+	permission = regexp.MustCompile(`scope|permission|authori[sz]|grant|token|client|application`)
+	// thisUser matches what is about one user, and callerOrUser that and permission.
+	thisUser     = regexp.MustCompile(`\b(the|this|that) user\b|\buser (has|is|was|can|cannot|may|must|reached|exceeds)\b`)
+	callerOrUser = regexp.MustCompile(permission.String() + "|" + thisUser.String())
 
 	// missingOrg matches sentences that say that there is no such organization.
 	// Others may mention one for any reason; taking it for missing would fail rows
@@ -165,7 +174,7 @@ func (e *Error) Is(target error) bool {
 // are those of Cloudflare, which is in front of Auth0.
 func temporary(status int) bool {
 	switch status {
-	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	case 0, http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
 	return status >= 500
@@ -173,6 +182,19 @@ func temporary(status int) bool {
 
 // passing reports whether the same request may succeed later.
 func (e *Error) passing() bool { return e.Foreign || temporary(e.Status) }
+
+// aboutRows reports whether the message says that a user or an organization does not
+// exist.
+func (e *Error) aboutRows() bool {
+	words := e.words()
+	return unknownUser.MatchString(words) || missingOrg.MatchString(words)
+}
+
+// forbidsRow reports whether a 403 may be about a single row.
+func (e *Error) forbidsRow() bool { return e.forbids == importer.ReachRow }
+
+// forbidsOrg reports whether a 403 is about the organization.
+func (e *Error) forbidsOrg() bool { return e.forbids == importer.ReachOrg }
 
 // noRefusal reports whether the answer is neither a refusal nor a success of the API.
 func (e *Error) noRefusal() bool { return e.Status > 0 && e.Status < 400 }
