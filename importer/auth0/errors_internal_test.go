@@ -78,3 +78,33 @@ func FuzzRefusal(f *testing.F) {
 		_ = e.Is(importer.ErrMember)
 	})
 }
+
+// TestVerdictWithoutEnvelope has refusals that are not worded as Auth0's, and tells
+// them from those of a gateway.
+func TestVerdictWithoutEnvelope(t *testing.T) {
+	for _, test := range []struct {
+		status  int
+		body    string
+		message string
+		foreign bool
+	}{
+		{400, "", "400 with an empty body", false},
+		{422, `{}`, "422 with JSON that gives no reason", false},
+		{409, `{"message":"The user is a member already"}`, "The user is a member already", false},
+		{400, `{"type":"about:blank","title":"Bad Request","detail":"users not found: auth0|1"}`, "users not found: auth0|1", false},
+		{422, `{"errors":[{"message":"members[0] does not exist"}]}`, "members[0] does not exist", false},
+		{400, "The user does not exist: auth0|1", "The user does not exist: auth0|1", false},
+		{404, "No organization found by that id or name", "No organization found by that id or name", false},
+		{404, `{"message":"The user does not exist."}`, "The user does not exist.", false},
+		{404, `{"message":"no Route matched with those values"}`, "no Route matched with those values: a gateway answered, not Auth0", true},
+		{404, "", "404 with an empty body: a gateway answered, not Auth0", true},
+		{400, "Request blocked. Your support ID is: 77", "400 with a body that is not JSON: a gateway answered, not Auth0", true},
+		{400, "<html>The user does not exist", "400 with an HTML page: a gateway answered, not Auth0", true},
+		{403, `{"message":"Forbidden"}`, "Forbidden: a gateway answered, not Auth0", true},
+	} {
+		e := refusal(&retry.Answer{Status: test.status, Header: http.Header{}, Body: []byte(test.body), Request: withToken()}, &call{})
+		if e.Foreign != test.foreign || e.Message != test.message {
+			t.Errorf("%d %s: %q, foreign: %t", test.status, test.body, e.Message, e.Foreign)
+		}
+	}
+}
