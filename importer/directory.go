@@ -15,39 +15,39 @@ const (
 	KindOrgID  = "org_id"
 )
 
-// Directory is the finished result of looking up what the keys of a file name.
-// It is filled before the first row is sent, in three steps: Want notes the keys
-// of each row, Found of its two look-ups notes what the tenant has, and [Resolve]
-// only reads it.
+// Directory maps the keys of a file to the ids of the tenant's users and
+// organizations. It is filled before the first row is sent: [Directory.Want]
+// collects the keys of each row, then [Lookup.Found] adds what the tenant has.
+// [Resolve] only reads it.
 //
-// It holds the keys that the file asks for and nothing else of the tenant. It is
-// not safe for concurrent use.
+// It holds the keys of the file and nothing else about the tenant. It is not safe
+// for concurrent use.
 type Directory struct {
 	Users, Orgs Lookup
 
 	// CheckUsers and CheckOrgs have ids looked up too.
 	CheckUsers, CheckOrgs bool
 
-	// KeepUsers leaves the keys of users as they are, for an operation that
-	// takes those.
+	// KeepUsers leaves the keys of users unresolved, for an operation that takes
+	// keys.
 	KeepUsers bool
 
-	// AllowUnverified takes a user whose e-mail address is not verified.
+	// AllowUnverified accepts a user whose e-mail address is not verified.
 	AllowUnverified bool
 
-	// NoConnection are the names of connections that the tenant does not have.
+	// NoConnection holds the names of connections that the tenant does not have.
 	NoConnection map[string]bool
 
-	// NotFound says of a kind of key how it was looked up, for the message of
-	// those that nobody has.
+	// NotFound says, by kind of key, how keys were looked up. It is appended to
+	// the message for a key that was not found.
 	NotFound map[string]string
 
-	// Members are the pairs, by PairKey, that are in already.
+	// Members holds the memberships that exist already, by PairKey.
 	Members Set
 }
 
-// Want notes what has to be looked up for a row, and reports whether that is
-// anything. A row with Err takes nothing, for it is not sent.
+// Want collects the keys of a row that have to be looked up, and reports whether
+// it has any. A row with Err has none, because it is not sent.
 func (d *Directory) Want(r Row) bool {
 	if r.Err != nil {
 		return false
@@ -62,8 +62,8 @@ func (d *Directory) Want(r Row) bool {
 	return org.Kind != "" || user.Kind != ""
 }
 
-// keys returns what is to be looked up for a row. A Key without a Kind is
-// nothing.
+// keys returns the keys of a row to look up. A Key without a Kind stands for
+// none.
 func (d *Directory) keys(r Row) (org, user Key, connection string) {
 	switch {
 	case r.OrgID == "" && r.Keys != nil:
@@ -83,39 +83,39 @@ func (d *Directory) keys(r Row) (org, user Key, connection string) {
 // Wanted is a key that is looked up.
 type Wanted struct {
 	Key
-	Connection string // that the user must be of; empty: any
+	Connection string // the user must have this connection; empty: any
 
-	// Spellings are the ways in which the file writes the value, those that
-	// differ from Value, which is an e-mail address in lower case.
+	// Spellings are the spellings of the value in the file that differ from
+	// Value, in which an e-mail address is in lower case.
 	Spellings []string
 }
 
-// Lookup holds the keys of users, or of organizations, and who has them. Its
-// zero value is empty and ready for use.
+// Lookup maps the keys of users, or of organizations, to their ids. Its zero
+// value is empty and ready for use.
 type Lookup struct {
-	places      map[string]int32 // of a kind, a connection and a value
+	places      map[string]int32 // index in matches, by kind, connection and value
 	matches     []match
 	kinds       names
 	connections names
-	spellings   map[int32][]string // where the file writes it in other ways
-	others      map[int32][]string // ids beside the first
+	spellings   map[int32][]string // other spellings in the file, by place
+	others      map[int32][]string // ids after the first, by place
 	found       int                // matches with an id
-	key         []byte
+	key         []byte             // buffer for pack
 }
 
-// match is what has a key.
+// match is the user or the organization that a key was found to name.
 type match struct {
 	id       string
-	count    int32 // how many have it; mostIDs+1 stands for more
+	count    int32 // how many share the key; mostIDs+1 stands for more
 	verified bool  // the first of them has verified the address
-	settled  bool  // by an earlier run
+	settled  bool  // known from an earlier run
 }
 
-// mostIDs is how many ids are kept of those that share a key.
+// mostIDs is how many ids are kept for one key.
 const mostIDs = 3
 
-// Want notes that a key is to be looked up. A key is its kind, its value and the
-// connection.
+// Want adds a key to be looked up. Keys differ if their kind, value or connection
+// does.
 func (l *Lookup) Want(k Key, connection string) {
 	if l.places == nil {
 		l.places = make(map[string]int32)
@@ -131,9 +131,9 @@ func (l *Lookup) Want(k Key, connection string) {
 	l.spell(place, k)
 }
 
-// Found notes that the tenant has a user of that connection, or an organization,
-// with these keys. Those that nobody asked for are passed over, and to be told of
-// one twice changes nothing.
+// Found records that the tenant has a user of that connection, or an
+// organization, with these keys. Keys that are not wanted are ignored, and
+// recording one twice changes nothing.
 func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 	for _, k := range keys {
 		kind, ok := l.kinds.number(k.Kind)
@@ -160,9 +160,9 @@ func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 	}
 }
 
-// Spelt notes how a user, or an organization, whose connection is not known writes
-// the value of a key. Keys that name a connection are then asked for in that way
-// too.
+// Spelt records another spelling of a key's value in the file, for a user whose
+// connection is not known. Keys that name a connection are then asked for in that
+// spelling too.
 func (l *Lookup) Spelt(k Key) {
 	kind, ok := l.kinds.number(k.Kind)
 	if !ok {
@@ -176,7 +176,7 @@ func (l *Lookup) Spelt(k Key) {
 	}
 }
 
-// spell notes how the value of the key at a place is written.
+// spell records a spelling of the key at a place.
 func (l *Lookup) spell(place int32, k Key) {
 	written := strings.TrimSpace(k.Value)
 	if written == canonical(k) || slices.Contains(l.spellings[place], written) {
@@ -205,8 +205,8 @@ func (l *Lookup) add(place int32, id string, verified bool) {
 	m.count = min(m.count+1, mostIDs+1)
 }
 
-// Settle notes that a key has led to an id in an earlier run, which is believed.
-// It is not looked up again.
+// Settle records the id that an earlier run found for a key, which is then not
+// looked up again.
 func (l *Lookup) Settle(k Key, connection, id string) {
 	if m, _ := l.match(k, connection); m != nil && m.count == 0 {
 		l.found++
@@ -217,18 +217,18 @@ func (l *Lookup) Settle(k Key, connection, id string) {
 // Len returns the number of keys.
 func (l *Lookup) Len() int { return len(l.matches) }
 
-// Hits returns how many of the keys somebody has.
+// Hits returns the number of keys that were found.
 func (l *Lookup) Hits() int { return l.found }
 
-// Kinds returns the kinds of the keys, in the order in which they came.
+// Kinds returns the kinds of the keys, in the order in which they were added.
 func (l *Lookup) Kinds() []string { return l.kinds.list }
 
 // Connections returns the connections of the keys, in the order in which they
-// came. An empty name is that of a key that any connection will do for.
+// were added. An empty name stands for any connection.
 func (l *Lookup) Connections() []string { return l.connections.list }
 
-// Missing yields the keys that nobody is known to have, in the order in which
-// they came. What is found under way changes nothing about what it yields.
+// Missing yields the keys that have not been found, in the order in which they
+// were added. Keys that are found while it runs are still yielded.
 func (l *Lookup) Missing() iter.Seq[Wanted] {
 	return func(yield func(Wanted) bool) {
 		missing := make([]string, len(l.matches))
@@ -250,8 +250,7 @@ func (l *Lookup) wanted(packed string, place int32) Wanted {
 	return Wanted{Key{l.kinds.list[kind], value}, l.connections.list[connection], l.spellings[place]}
 }
 
-// Count returns how many keys of a kind there are, and how many of them somebody
-// has.
+// Count returns the number of keys of a kind, and how many of them were found.
 func (l *Lookup) Count(kind string) (keys, hits int) {
 	for packed, place := range l.places {
 		if k, _, _ := unpack(packed); l.kinds.list[k] == kind {
@@ -262,8 +261,8 @@ func (l *Lookup) Count(kind string) (keys, hits int) {
 	return keys, hits
 }
 
-// match returns what has a key, or nil if the key is not one of those that are
-// looked up; and its place.
+// match returns the match of a key and its place, or nil if the key is not
+// wanted.
 func (l *Lookup) match(k Key, connection string) (*match, int32) {
 	kind, known := l.kinds.number(k.Kind)
 	number, named := l.connections.number(connection)
@@ -278,7 +277,7 @@ func (l *Lookup) match(k Key, connection string) (*match, int32) {
 	return &l.matches[place], place
 }
 
-// pack makes one key for a map of three things.
+// pack appends to key the map key of a kind, a connection and a value.
 func pack(key []byte, kind, connection int, value string) []byte {
 	key = binary.AppendUvarint(key, uint64(kind))
 	key = binary.AppendUvarint(key, uint64(connection))
@@ -292,7 +291,7 @@ func unpack(key string) (kind, connection int, value string) {
 	return int(k), int(c), key[n+m:]
 }
 
-// canonical returns the value by which keys are the same.
+// canonical returns the form of a key's value in which keys are compared.
 func canonical(k Key) string {
 	if k.Kind == KindEmail {
 		return FoldAddress(k.Value)
@@ -301,8 +300,8 @@ func canonical(k Key) string {
 }
 
 // FoldAddress returns an e-mail address in the form in which addresses are compared:
-// without white space around it, and with the letters of ASCII in lower case.
-// Unicode takes a Kelvin sign for a k, and so one person for another.
+// without white space around it, and with ASCII letters in lower case. Unicode
+// folding would make a Kelvin sign a k, and so take one person for another.
 func FoldAddress(s string) string {
 	s = strings.TrimSpace(s)
 	if !strings.ContainsFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
@@ -317,7 +316,7 @@ func FoldAddress(s string) string {
 	return string(b)
 }
 
-// names numbers a few names.
+// names assigns small numbers to names.
 type names struct {
 	list    []string
 	numbers map[string]int

@@ -2,18 +2,17 @@ package importer
 
 import "iter"
 
-// Group packs rows into batches of up to size rows of one organization. A
-// batch leaves as soon as it is full. At the end of the input the rest leaves,
-// in the order in which the organizations were first seen, so that the same
-// rows always make the same batches. There are as few as can be: for every
-// organization its rows divided by size, rounded up.
+// Group packs rows into batches of up to size rows of one organization. It
+// yields a batch as soon as it is full. At the end of the input it yields the
+// rest, in the order in which the organizations were first seen, so that the same
+// rows always make the same batches. Their number is the smallest possible: for
+// each organization, its rows divided by size, rounded up.
 //
-// A row with Err leaves at once, alone in a batch, for no request will carry
-// it. An error ends the range; rows that still wait are not sent then.
+// A row with Err is yielded at once, alone in a batch, because no request will
+// carry it. An error ends the range; rows that still wait are dropped.
 //
 // Group holds at most size-1 rows of each organization. It does not look for
-// repeated users: a body has each user once if the rows came through
-// [Distinct].
+// repeated users: pass the rows through [Distinct] first.
 func Group(rows iter.Seq2[Row, error], size int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		var w waiting
@@ -40,10 +39,10 @@ func Group(rows iter.Seq2[Row, error], size int) iter.Seq2[Batch, error] {
 	}
 }
 
-// GroupLast packs rows as [Group] does, but the rows for which late returns true
-// into batches of their own, behind all others. They are those that an earlier
-// run failed to add, so that they keep no new row waiting, and stop none. It
-// holds them in memory. Rows with Err stay where they are.
+// GroupLast packs rows as [Group] does, but yields the rows for which late
+// returns true in batches of their own, after all others. These are rows that
+// failed in an earlier run: no new row should wait for them or be stopped by
+// them. They are held in memory. Rows with Err keep their place.
 func GroupLast(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		var held []Row
@@ -61,14 +60,14 @@ func GroupLast(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.S
 				return
 			}
 		}
-		behind := func(yield func(Row, error) bool) {
+		last := func(yield func(Row, error) bool) {
 			for _, row := range held {
 				if !yield(row, nil) {
 					return
 				}
 			}
 		}
-		for b, err := range Group(behind, size) {
+		for b, err := range Group(last, size) {
 			if !yield(b, err) {
 				return
 			}

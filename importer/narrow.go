@@ -8,55 +8,54 @@ import (
 	"time"
 )
 
-// A refused batch says that something in it is bad, seldom what. To find out
-// costs requests, and requests are what there is least of. The rules:
+// A refusal says that something in the batch is bad, but seldom what. Finding
+// out costs requests, and requests are the scarcest resource. The rules:
 //
-//   - A row fails only if it was refused alone, or if the refusal named it, and
-//     it only, and its fellows were taken without it. So a good row gets in
-//     whatever the server's refusals mean: bad ids, a batch that is too large
-//     for it, a batch that it took half of. Adding twice adds once.
+//   - A row fails only if it was refused alone, or if the refusal named it and
+//     no other, and the rest of the batch was accepted without it. So a good row
+//     gets in whatever the server's refusals mean: bad ids, a batch that is too
+//     large, a batch of which half was accepted. Adding twice adds once.
 //   - If the refusal names some of the users, the others are sent first. That
-//     one request settles them; those named are asked about singly, unless
-//     there is just one, for then it is proved already.
-//   - If it names nobody, the batch is halved. When the first half is taken the
-//     second need not be sent whole: it holds the bad row.
-//   - A refusal that speaks of a conflict may mean that the user is a member, or
-//     that another batch for the organization was under way. So from then on
-//     the batch has the organization to itself, and a row is taken for a member
-//     only if it conflicts then.
-//   - As soon as three separate parts are known to be bad the rest goes singly,
-//     for then halving would cost more.
+//     one request settles them; the named users are then sent one by one, unless
+//     only one is named, which is then proved to be bad.
+//   - If it names nobody, the batch is halved. If the first half is accepted, the
+//     second holds the bad row and need not be sent whole.
+//   - A conflict may mean that the user is a member, or that another batch for
+//     the organization was under way. So from then on the batch has the
+//     organization to itself, and a row counts as a member only if it conflicts
+//     again.
+//   - As soon as three separate parts are known to be bad, the rest is sent row
+//     by row, because halving would cost more.
 //
-// Without names that is, for a batch of ten, the first refusal included: 6.3
-// requests on average for one bad row (7 at most), 9.6 (11) for two, 13.1 (15)
-// for three, 14 for ten; singly it would be 11 each time. With names it is 2
-// for one bad row. TestCostOfBadRows holds these figures.
+// Without names, a batch of ten costs, the first refusal included: 6.3 requests
+// on average for one bad row (7 at most), 9.6 (11) for two, 13.1 (15) for three,
+// 14 for ten; row by row it would be 11 each time. With names, one bad row costs
+// 2. TestCostOfBadRows checks these figures.
 
-// singlyFrom is how many parts of a batch must be known to be bad for the rest
-// of it to be sent row by row.
+// singlyFrom is the number of parts known to be bad from which on the rest of a
+// batch is sent row by row.
 const singlyFrom = 3
 
-// sender sends batches for all workers and remembers what makes further
-// requests needless.
+// sender sends batches for all workers and remembers refusals that make further
+// requests pointless.
 type sender struct {
 	op    Op
-	turns *turns
+	locks *orgLocks
 
 	mu    sync.Mutex
-	orgs  map[string]Receipt // of the refusals of organizations that take nobody
-	full  map[string]Receipt // of those that take nobody more
-	users map[string]Receipt // of the refusals of users that do not exist
+	orgs  map[string]Receipt // refusals of organizations that accept no rows at all
+	full  map[string]Receipt // refusals of organizations that are full
+	users map[string]Receipt // refusals of users that do not exist
 }
 
 func newSender(op Op) *sender {
-	return &sender{op: op, turns: newTurns(), orgs: map[string]Receipt{}, full: map[string]Receipt{}, users: map[string]Receipt{}}
+	return &sender{op: op, locks: newOrgLocks(), orgs: map[string]Receipt{}, full: map[string]Receipt{}, users: map[string]Receipt{}}
 }
 
-// settle sends a batch and returns the outcome of each of its rows. If it
-// returns an error too, the run is over and the rows that are missing among the
-// outcomes have not been decided.
+// settle sends a batch and returns the outcome of each of its rows. If it also
+// returns an error, the run is over, and rows without an outcome are undecided.
 func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
-	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, endTurn: func() {}, outcomes: make([]Outcome, 0, len(b.Rows))}
+	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, unlock: func() {}, outcomes: make([]Outcome, 0, len(b.Rows))}
 	rows := make([]pending, 0, len(b.Rows))
 	for _, r := range b.Rows {
 		if r.Err != nil {
@@ -65,27 +64,28 @@ func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
 			rows = append(rows, pending{Row: r})
 		}
 	}
-	defer func() { n.endTurn() }()
+	defer func() { n.unlock() }()
 	err := n.resolve(rows)
 	return n.outcomes, err
 }
 
-// narrowing is the way of one batch until each of its rows is decided.
+// narrowing is the state of one batch until each of its rows is decided.
 type narrowing struct {
 	*sender
 	ctx      context.Context
 	orgID    string
 	stack    []part // what is left to decide, the next one last
-	found    int    // rows that proved to be the cause of a refusal
-	endTurn  func() // set while the batch has the organization to itself, and does nothing otherwise
-	alone    bool
+	found    int    // rows that proved to be bad
 	outcomes []Outcome
+
+	exclusive bool   // the batch has the organization to itself
+	unlock    func() // ends that; does nothing before
 }
 
-// part is some rows of a batch that are decided together.
+// part is a group of rows of a batch that are decided together.
 type part struct {
 	rows    []pending
-	bad     bool    // one of them at least is known to be bad
+	bad     bool    // at least one of them is known to be bad
 	refusal error   // of exactly these rows; nil if they have not been sent as they are
 	receipt Receipt // of that refusal
 }
@@ -102,7 +102,7 @@ func (n *narrowing) resolve(rows []pending) error {
 		p := n.pop()
 		var err error
 		switch {
-		case len(p.rows) == 1: // also if it is bad by deduction: it has not been refused yet
+		case len(p.rows) == 1: // even if it must be the bad one: it has not been refused alone yet
 			_, err = n.try(p.rows)
 		case p.refusal != nil && blamesSome(p):
 			err = n.setAside(p)
@@ -120,17 +120,17 @@ func (n *narrowing) resolve(rows []pending) error {
 	return nil
 }
 
-// try sends rows and reports whether they were taken. If they were not, they
-// are failed, or put back as a part known to be bad. An error ends the run.
+// try sends rows and reports whether they were accepted. If not, they fail, or
+// are put back as a part known to be bad. An error ends the run.
 func (n *narrowing) try(rows []pending) (taken bool, err error) {
 	rows = n.withoutHopeless(rows)
 	if len(rows) == 0 {
 		return false, nil
 	}
 	receipt, err := n.send(rows)
-	if errors.Is(err, ErrConflict) && !n.alone {
-		n.endTurn = n.turns.alone(n.orgID)
-		n.alone = true
+	if errors.Is(err, ErrConflict) && !n.exclusive {
+		n.unlock = n.locks.exclude(n.orgID)
+		n.exclusive = true
 		if len(rows) == 1 {
 			receipt, err = n.send(rows)
 		}
@@ -169,8 +169,8 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 	if n.ctx.Err() != nil {
 		return Receipt{}, context.Cause(n.ctx)
 	}
-	if !n.alone {
-		defer n.turns.beside(n.orgID)()
+	if !n.exclusive {
+		defer n.locks.share(n.orgID)()
 	}
 	receipt, err := n.op.Send(n.ctx, n.batch(rows))
 	for i := range rows {
@@ -179,9 +179,9 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 	return receipt, err
 }
 
-// withoutHopeless decides those rows of which an earlier refusal says that they
-// can't succeed, and returns the others. The outcome of such a row has the
-// answer and the correlation id of that refusal, and no attempts.
+// withoutHopeless fails the rows that can't succeed after an earlier refusal, and
+// returns the others. The outcome of such a row has the answer and the
+// correlation id of that refusal, and no attempts.
 func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -206,7 +206,7 @@ func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	return hopeful
 }
 
-// setAside sends the rows that a refusal does not name without those it names.
+// setAside first sends the rows that a refusal does not name.
 func (n *narrowing) setAside(p part) error {
 	var suspects, others []pending
 	blamed := Blame(p.refusal, userIDs(p.rows))
@@ -229,15 +229,15 @@ func (n *narrowing) setAside(p part) error {
 	return nil
 }
 
-// blamesSome reports whether the refusal of p names some of its rows and not
-// all of them.
+// blamesSome reports whether the refusal of p names some of its rows, but not
+// all.
 func blamesSome(p part) bool {
 	blamed := len(Blame(p.refusal, userIDs(p.rows)))
 	return 0 < blamed && blamed < len(p.rows)
 }
 
-// halve sends the first half of p. If that is taken the bad row is in the
-// second, which then need not be sent whole.
+// halve sends the first half of p. If that is accepted, the bad row is in the
+// second half, which then need not be sent whole.
 func (n *narrowing) halve(p part) error {
 	half := len(p.rows) / 2
 	n.push(part{rows: p.rows[half:]})
@@ -256,8 +256,8 @@ func (n *narrowing) singly(rows []pending) {
 	}
 }
 
-// knownBad counts what is known to be bad, each in rows that the others don't
-// have: rows found, and parts that hold one, next among them.
+// knownBad counts the bad rows found so far and the separate parts, including
+// next, that are known to hold another.
 func (n *narrowing) knownBad(next part) int {
 	bad := n.found
 	for _, p := range append(n.stack, next) {
@@ -268,7 +268,7 @@ func (n *narrowing) knownBad(next part) int {
 	return bad
 }
 
-// refuse decides over a row that is to blame for err.
+// refuse decides the outcome of a row that caused err.
 func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	n.found++
 	if n.op.Already != "" && errors.Is(err, ErrMember) {

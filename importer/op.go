@@ -6,36 +6,36 @@ import (
 	"errors"
 )
 
-// Op is what a run does with rows, such as adding members. A new operation is
-// one value of it.
+// Op is an operation on rows, such as adding members.
 type Op struct {
 	Name   string // as in the command, the summary and the page
-	Prefix string // how the correlation ids of its requests begin, such as oi
+	Prefix string // of the correlation ids of its requests, such as oi
 	Size   int    // rows that one request can carry
-	Done   Status // what a success makes of a row
+	Done   Status // of a row that succeeded
 
-	// Already is what becomes of a row that turns out to have been done before;
-	// empty for an operation that can't tell.
+	// Already is the status of a row that turns out to have been done before. It
+	// is empty for an operation that can't tell.
 	Already Status
 
-	// Args are the names of the columns of Row.Args in the results, where they
-	// stand behind the columns that every operation has.
+	// Args are the names of the columns of Row.Args in the results. They follow
+	// the columns that all operations have.
 	Args []string
 
-	// Key returns what makes two rows the same; nil means their organization
-	// and user. See KeyOf.
+	// Key returns the key by which rows are compared: rows with the same key
+	// repeat each other. If it is nil, that is their organization and user. See
+	// KeyOf.
 	Key func(Row) string
 
 	// Send sends one batch. A nil error says that all its rows are done;
-	// otherwise the error says how far the refusal reaches, and an error that
-	// does not is taken as [ReachRun]. It is called concurrently.
+	// otherwise the error says how far the refusal reaches. An error without a
+	// reach counts as [ReachRun]. Send is called concurrently.
 	//
-	// Cancelling ctx ends what waits to be sent at once; what is on the wire is
-	// finished, for its answer would be lost.
+	// When ctx is cancelled, a request that waits to be sent is dropped at once;
+	// one that is on the wire is finished, because its answer would be lost.
 	Send func(ctx context.Context, b Batch) (Receipt, error)
 }
 
-// KeyOf returns what the row has in common with the rows that repeat it.
+// KeyOf returns the key that the row shares with the rows that repeat it.
 func (op Op) KeyOf(r Row) string {
 	if op.Key != nil {
 		return op.Key(r)
@@ -57,24 +57,24 @@ func PairKey(r Row) string {
 type Reach int
 
 const (
-	// ReachRun: nothing else can succeed either, such as with credentials
-	// that are refused. The run ends. It is also what an error without a
-	// Reach has.
+	// ReachRun: nothing else can succeed either, for example because the
+	// credentials are refused. The run ends. An error without a Reach counts as
+	// ReachRun.
 	ReachRun Reach = iota
-	// ReachOrg: no row of this organization can succeed, such as when there
-	// is none with this id. Its other rows need no request.
+	// ReachOrg: no row of this organization can succeed, for example because it
+	// does not exist. Its other rows need no request.
 	ReachOrg
-	// ReachBatch: the rows of this batch fail together and none is to blame,
-	// such as when the server could not be brought to answer. Asking about
-	// them one by one would not help.
+	// ReachBatch: the rows of this batch fail together and none is to blame, for
+	// example because the server gave no usable answer. Sending them one by one
+	// would not help.
 	ReachBatch
 	// ReachRow: some row of the batch is refused, and the others would be
-	// taken without it. It is found by sending less.
+	// accepted without it. It is found by sending parts of the batch.
 	ReachRow
 )
 
-// ReachOf returns how far err reaches: the answer of the first error in its
-// tree that has a method Reach() Reach, and [ReachRun] if none has.
+// ReachOf returns how far err reaches: the result of the first error in its
+// tree with a method Reach() Reach, or [ReachRun] if none has one.
 func ReachOf(err error) Reach {
 	var r interface{ Reach() Reach }
 	if errors.As(err, &r) {
@@ -83,27 +83,28 @@ func ReachOf(err error) Reach {
 	return ReachRun
 }
 
-// What an error of an [Op] may be, asked with errors.Is.
+// Errors that an [Op] may return or wrap.
 var (
-	// ErrConflict: the batch conflicts with what is there, or with another
+	// ErrConflict: the batch conflicts with the tenant's state, or with another
 	// request for the same organization that is under way.
 	ErrConflict = errors.New("conflict")
 
-	// The others are asked about where a batch of one row was refused.
+	// The others only count for a batch of one row.
 
-	// ErrMember: the user has been a member already.
+	// ErrMember: the user was a member already.
 	ErrMember = errors.New("already a member")
-	// ErrUnknownUser: the tenant has no such user, so that no other
-	// organization will take the id either.
+	// ErrUnknownUser: the tenant has no such user, so no other organization will
+	// accept the id either.
 	ErrUnknownUser = errors.New("no such user")
-	// ErrOrgFull: the organization takes nobody more, so that its other rows
-	// need no request. A batch that is refused so may still hold rows that fit.
+	// ErrOrgFull: the organization accepts no more members, so its other rows
+	// need no request. A larger batch that is refused for this reason may still
+	// hold rows that fit.
 	ErrOrgFull = errors.New("the organization is full")
 )
 
-// Blame returns those of the given users whom err names as the cause of a
-// refusal: what the first error in its tree with a method Blame([]string)
-// []string returns, and nothing if none has.
+// Blame returns those of the given users that err names as the cause of a
+// refusal: the result of the first error in its tree with a method
+// Blame([]string) []string, or nothing if none has one.
 func Blame(err error, userIDs []string) []string {
 	var b interface {
 		Blame(userIDs []string) []string

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// Plan is what an import of some rows would do, found out without sending
-// anything.
+// Plan is what an import of some rows would do. Nothing is sent to find out.
 //
 // Rows = Sendable + Rejected + Duplicates + Settled.
 type Plan struct {
@@ -17,9 +16,9 @@ type Plan struct {
 	Sendable   int `json:"sendable"`   // rows that a request would carry
 	Rejected   int `json:"rejected"`   // rows that can't be sent as they are
 	Duplicates int `json:"duplicates"` // rows whose pair stands on an earlier line
-	Settled    int `json:"settled"`    // rows that are in already, by the input's own word
+	Settled    int `json:"settled"`    // rows that are done already, as far as is known
 
-	Organizations int `json:"organizations"` // that have a sendable row
+	Organizations int `json:"organizations"` // with a sendable row
 	Batches       int `json:"batches"`       // requests, if none fails and none is repeated
 
 	Largest []OrgRows `json:"largest"` // the organizations with the most sendable rows, at most 10
@@ -39,12 +38,12 @@ const (
 	planRejects = 10
 )
 
-// Survey reads rows to their end and returns what an import with batches of
-// size rows would do with them. The rows are those that [Group] would be given:
-// duplicates are counted if they came through [Distinct].
+// Survey reads all rows and returns what an import with batches of size rows
+// would do with them. The rows are those that [Group] would be given: to have
+// duplicates counted, pass them through [Distinct] first.
 //
 // If rejected is not nil, it is called with each row that can't be sent, in
-// order. The error is that of the range.
+// order. Survey returns the error of the range.
 func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, error) {
 	p := Plan{perOrg: make(map[string]*int32)}
 	for row, err := range rows {
@@ -105,8 +104,8 @@ func (p *Plan) reject(row Row, rejected func(Row)) {
 	}
 }
 
-// largest returns the n organizations with the most rows, the largest first,
-// those of one size by id.
+// largest returns the n organizations with the most rows, in the order of
+// [ByRows].
 func (p *Plan) largest(n int) []OrgRows {
 	all := make([]OrgRows, 0, len(p.perOrg))
 	for id, rows := range p.perOrg {
@@ -116,8 +115,8 @@ func (p *Plan) largest(n int) []OrgRows {
 	return slices.Clone(all[:min(len(all), n)]) // not the others with them
 }
 
-// ByRows is the order of organizations with the largest first, and those of one
-// size by id, for slices.SortFunc.
+// ByRows compares organizations for slices.SortFunc: those with more rows come
+// first, those with as many are ordered by id.
 func ByRows(a, b OrgRows) int {
 	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
 }

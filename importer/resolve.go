@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The error codes of rows that name nobody, or nobody for certain.
+// The error codes of rows that can't be resolved.
 const (
 	CodeUserNotFound       = "user_not_found"
 	CodeUserAmbiguous      = "user_ambiguous"
@@ -20,8 +20,8 @@ const (
 	CodeOrgAmbiguous       = "organization_ambiguous"
 )
 
-// Unresolved is the Err of a row that names nobody, or nobody for certain. The
-// row is rejected.
+// Unresolved is the Err of a row whose keys or ids match no user or organization
+// of the tenant, or not exactly one. The row is rejected.
 type Unresolved struct {
 	code, message string
 }
@@ -31,15 +31,15 @@ func (e *Unresolved) Error() string { return e.message }
 // Code returns the error code of the row.
 func (e *Unresolved) Code() string { return e.code }
 
-// errNotLookedUp is the Err of a row that was not in the file when its keys were
+// errNotLookedUp is the Err of a row that was not in the file when the keys were
 // collected.
 var errNotLookedUp = errors.New("the file has changed: what this row names was not in it when it was looked up")
 
-// Resolve gives rows the ids of the organization and the user that their keys
-// name, as d has them, and marks those that are in already as [Settled]. A row
-// whose keys name nobody, or nobody for certain, is rejected with an
-// *[Unresolved]; so is one whose id the tenant does not have, if d had ids
-// looked up. With a nil directory, the rows pass as they are.
+// Resolve fills in the ids of the organization and the user that the keys of a
+// row name according to d, and marks rows that are members already as [Settled].
+// A row whose keys match nothing, or more than one, is rejected with an
+// *[Unresolved]; so is one whose id the tenant does not have, if ids were looked
+// up. If d is nil, the rows pass unchanged.
 func Resolve(rows iter.Seq2[Row, error], d *Directory) iter.Seq2[Row, error] {
 	if d == nil {
 		return rows
@@ -70,7 +70,8 @@ func (d *Directory) resolve(row *Row) {
 	}
 }
 
-// organization returns the id that a key leads to, or why it leads to none.
+// organization returns the id of the organization that a key names. The error
+// says why there is none.
 func (d *Directory) organization(k Key) (string, error) {
 	if k.Kind == "" {
 		return "", nil
@@ -87,7 +88,8 @@ func (d *Directory) organization(k Key) (string, error) {
 	return m.id, nil
 }
 
-// user returns the id that a key leads to, or why it leads to none.
+// user returns the id of the user that a key names. The error says why there is
+// none.
 func (d *Directory) user(k Key, connection string) (string, error) {
 	if k.Kind == "" {
 		return "", nil
@@ -117,7 +119,7 @@ func (d *Directory) user(k Key, connection string) (string, error) {
 	return m.id, nil
 }
 
-// many says how many have a key that more than one has.
+// many returns how many share a key, as text.
 func (m *match) many() string {
 	if m.count > mostIDs {
 		return fmt.Sprintf("more than %d", mostIDs)
@@ -125,13 +127,14 @@ func (m *match) many() string {
 	return strconv.Itoa(int(m.count))
 }
 
-// ids returns the ids that have the key at a place, up to three of them.
+// ids returns the ids that share the key at a place, up to three.
 func (l *Lookup) ids(place int32) string {
 	ids := slices.Sorted(slices.Values(append([]string{l.matches[place].id}, l.others[place]...)))
 	return strings.Join(ids, ", ")
 }
 
-// having says what somebody would have to have to be the one that the key names.
+// having returns the end of a message such as "no user has the e-mail
+// ann@acme.com"; for a key of the kind id, only the value.
 func having(k Key, id string) string {
 	value := strings.TrimSpace(k.Value)
 	switch k.Kind {

@@ -6,7 +6,7 @@ import (
 	"iter"
 )
 
-// Each calls f with each row before it passes, so that f can count it or change
+// Each calls f with each row before it yields it, so that f can count or change
 // it. An error of f ends the range.
 func Each(rows iter.Seq2[Row, error], f func(*Row) error) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
@@ -25,10 +25,10 @@ func Each(rows iter.Seq2[Row, error], f func(*Row) error) iter.Seq2[Row, error] 
 	}
 }
 
-// Distinct marks every row whose key stands on an earlier line as [Settled], a
+// Distinct marks every row whose key occurs on an earlier line as [Settled], a
 // [Duplicate] that names that line. Rows with Err that are not done pass
-// untouched and do not count as an occurrence: what is never sent can't stand for
-// another row.
+// unchanged and do not count as an occurrence: a row that is never sent can't
+// make another one unnecessary.
 //
 // It keeps a [Set] of the keys of the whole input.
 func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, error] {
@@ -45,16 +45,15 @@ func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, e
 	}
 }
 
-// isDone reports whether a row needs no request because what it asks for is so
-// already.
+// isDone reports whether a row needs no request because it is known to be done.
 func isDone(row Row) bool {
 	settled, ok := errors.AsType[*Settled](row.Err)
 	return ok && settled.Status.Settled()
 }
 
-// Skip drops the rows that are done already, such as those an earlier run has
-// finished. Rows with Err that are not done are never dropped: they have an
-// outcome of their own, whatever became of their pair.
+// Skip drops the rows for which done returns true, such as the ones that an
+// earlier run finished. Rows with Err that are not done are never dropped: they
+// have an outcome of their own, even if the same pair is done.
 func Skip(rows iter.Seq2[Row, error], done func(Row) bool) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for row, err := range rows {

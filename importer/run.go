@@ -8,20 +8,21 @@ import (
 	"time"
 )
 
-// Run sends the batches with op, at most n at a time, and yields what became
-// of their rows: all that one batch decided at once, in the order in which the
-// answers came. It reads no further ahead than there are workers free to send.
+// Run sends the batches with op, at most n at a time, and yields the outcomes of
+// their rows: all outcomes of one batch at once, in the order in which the
+// answers arrive. It reads a batch only when a worker is free to send it.
 //
-// A refused batch is narrowed where it stands until the rows to blame are
-// alone, so every row gets an answer of its own; see narrow.go. Rows that carry
-// an Err come out as they went in, without a request.
+// A worker narrows a refused batch until each bad row is found, so every row gets
+// an answer of its own; see narrow.go. A row with Err comes out without a
+// request.
 //
 // When ctx is cancelled, or nothing further can succeed ([ReachRun]), or the
-// input breaks, the intake stops at once. What is on the wire is finished and
-// yielded, and the last thing yielded is the error: the cause of ctx, or what
-// went wrong first. Rows without an outcome have not been attempted, or their
-// answer was lost. A reader that hangs is not waited for; it ends when its
-// input does, so the caller leaves alone what the batches are made from.
+// input fails, Run reads no more batches. Requests on the wire are finished and
+// their outcomes yielded, and the error comes last: the cause of ctx, or what
+// went wrong first. Rows without an outcome were not attempted, or their answer
+// was lost. Run does not wait for a read of batches that hangs: that goroutine
+// ends when the read returns, so the caller must not touch what batches reads
+// from.
 func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) iter.Seq2[[]Outcome, error] {
 	return func(yield func([]Outcome, error) bool) {
 		ctx, stop := context.WithCancelCause(ctx)
@@ -48,7 +49,7 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 			close(out)
 		}()
 		listening := true
-		for outcomes := range out { // to the end, so that no worker is left behind
+		for outcomes := range out { // drained even after break, so that no worker blocks
 			if listening && !yield(outcomes, nil) {
 				listening = false
 				stop(errors.New("nobody reads the outcomes"))
@@ -60,8 +61,8 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 	}
 }
 
-// feed hands out the batches until they end, or ctx does. It returns the error
-// of the input.
+// feed sends the batches to work until they end or ctx does. It returns the
+// error of the input.
 func feed(ctx context.Context, work chan<- Batch, batches iter.Seq2[Batch, error]) error {
 	for b, err := range batches {
 		if err != nil {
@@ -76,8 +77,8 @@ func feed(ctx context.Context, work chan<- Batch, batches iter.Seq2[Batch, error
 	return nil
 }
 
-// work settles batches until there are no more, or ctx ends, or a batch breaks
-// the run. An answer that came is handed on even then.
+// work settles batches until there are no more, or ctx ends, or a batch ends the
+// run. Even then, it passes on the outcomes that are known.
 func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outcome) error {
 	for {
 		select {

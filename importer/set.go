@@ -5,17 +5,16 @@ import "hash/maphash"
 // Set is a set of keys, each with the line it was first seen on. The zero value
 // is an empty set, ready for use.
 //
-// It keeps 96 bits of hash a key, not the key: 16 bytes and what a map needs
-// around them, whatever the length. Two different keys of a million meet with a
-// probability of 1 in 10^17, far below that of a fault in the machine's memory.
-// The hash is seeded anew by every set, so that no file can be made in which
-// they meet.
+// It keeps 96 bits of hash per key instead of the key: 16 bytes and the map's
+// overhead, whatever the length. Among a million keys, two collide with a
+// probability of 1 in 10^17, far below that of a memory error. Each set has its
+// own seeds, so no file can be crafted to collide.
 type Set struct {
 	lines map[[3]uint32]uint32
 	seeds [2]maphash.Seed
 }
 
-// Add puts a key into the set. If it is there already, Add returns the line it
+// Add adds a key to the set. If it is there already, Add returns the line that it
 // was added with and true, and changes nothing.
 func (s *Set) Add(key string, line int) (earlier int, found bool) {
 	if s.lines == nil {
@@ -30,7 +29,7 @@ func (s *Set) Add(key string, line int) (earlier int, found bool) {
 	return 0, false
 }
 
-// Put puts a key into the set, with the line in the place of any other.
+// Put adds a key to the set, or changes its line if it is there already.
 func (s *Set) Put(key string, line int) {
 	if _, found := s.Add(key, line); found {
 		s.lines[s.hash(key)] = uint32(line)

@@ -20,16 +20,16 @@ const (
 	Sending         Status = "sending"
 )
 
-// CodeUnknownOutcome is the error code of a failed row that may have been done all
-// the same, and must not be done twice: no later run sends it.
+// CodeUnknownOutcome is the error code of a failed row that may have been done
+// after all and must not be done twice: no later run sends it.
 const CodeUnknownOutcome = "unknown_outcome"
 
-// CodeRowUnreadable is the error code of a rejected row of which no id is known for
-// certain. Its message shows what stands in the input.
+// CodeRowUnreadable is the error code of a rejected row whose ids could not be
+// read with certainty. Its message quotes the input.
 const CodeRowUnreadable = "row_unreadable"
 
-// StatusInfo is what there is to know of a status. Whatever depends on statuses
-// ranges over [Statuses], so that a new one is a new line there.
+// StatusInfo describes a status. Code that depends on statuses ranges over
+// [Statuses], so that a new status is one new line there.
 type StatusInfo struct {
 	Status  Status
 	Meaning string // in a few words
@@ -41,7 +41,7 @@ type StatusInfo struct {
 	Failure bool
 }
 
-// statuses is in the order in which people read them.
+// statuses is the table, in the order in which people read it.
 var statuses = []StatusInfo{
 	{Added, "the server took the request that the row was in", true, false},
 	{Removed, "the server took the request that the row was in", true, false},
@@ -56,8 +56,7 @@ var statuses = []StatusInfo{
 	{Sending, "a request was under way when the run ended", false, true},
 }
 
-// Statuses returns the table of all statuses, in the order in which people read
-// them.
+// Statuses returns all statuses, in the order in which people read them.
 func Statuses() []StatusInfo { return slices.Clone(statuses) }
 
 // Known reports whether s is a status that a row can end with.

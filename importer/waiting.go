@@ -5,38 +5,37 @@ import (
 	"strings"
 )
 
-// waiting holds the rows whose batch is not full yet. In the worst case these
-// are all rows of the input, each of another organization, so that what counts
-// is how little is kept of each and how little is allocated for it.
+// waiting holds the rows whose batch is not full yet. In the worst case these are
+// all rows of the input, each of another organization, so it is built to keep and
+// allocate little per row.
 //
-// The rows of all organizations lie in one list of pages, those of one
-// organization linked from the last to the first. A place that becomes free is
-// used again.
+// The rows of all organizations lie in one list of pages; the rows of one
+// organization are linked from the last to the first. Free places are reused.
 type waiting struct {
 	orgs         map[string]*waitingOrg
 	oldest, last *waitingOrg // in the order of first appearance
 
 	pages []*waitingPage
 	used  int32 // places in pages that were ever used
-	free  int32 // the last place that became free plus 1; 0 if there is none
+	free  int32 // head of the list of free places, plus 1; 0 if it is empty
 }
 
-// waitingOrg is an organization that was seen, with the one copy of its id that
-// all its rows share.
+// waitingOrg is an organization, with the one copy of its id that all its rows
+// share.
 type waitingOrg struct {
 	id    string
-	next  *waitingOrg // that was seen
+	next  *waitingOrg // in the order of first appearance
 	row   int32       // place of its last row
 	count int32
 }
 
-// waitingRow is a row that waits. Most rows are nothing but their ids and a line;
-// any other is kept whole.
+// waitingRow is a row that waits. Most rows consist of their ids and a line; any
+// other is kept whole.
 type waitingRow struct {
 	userID string
 	line   uint32
 	before int32 // place of the row before it
-	whole  *Row  // nil if the ids and the line are all there is
+	whole  *Row  // nil if the row consists of its ids and line
 }
 
 func newWaitingRow(row Row, before int32) waitingRow {
@@ -47,7 +46,7 @@ func newWaitingRow(row Row, before int32) waitingRow {
 	return waitingRow{before: before, whole: &whole}
 }
 
-// row returns the row as it came, with the one copy of its organization's id.
+// row returns the row with the shared copy of its organization's id.
 func (r *waitingRow) row(orgID string) Row {
 	if r.whole == nil {
 		return Row{OrgID: orgID, UserID: r.userID, Line: int(r.line)}
@@ -61,8 +60,8 @@ const waitingPageSize = 1024
 
 type waitingPage [waitingPageSize]waitingRow
 
-// add puts the row to the others of its organization, and returns them as a
-// batch if there are size of them now.
+// add adds the row to those of its organization, and returns them as a batch when
+// there are size of them.
 func (w *waiting) add(row Row, size int) (b Batch, full bool) {
 	org, ok := w.orgs[row.OrgID]
 	if !ok {
@@ -124,7 +123,7 @@ func (w *waiting) take(org *waitingOrg) Batch {
 	return b
 }
 
-// rest returns what waits, each organization's rows as one batch.
+// rest yields the waiting rows, each organization's as one batch.
 func (w *waiting) rest() iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
 		for org := w.oldest; org != nil; org = org.next {
