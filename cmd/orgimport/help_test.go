@@ -33,7 +33,7 @@ func printed(t *testing.T, args ...string) string {
 // parserOf knows all that can be typed.
 func parserOf(t *testing.T) *kong.Kong {
 	t.Helper()
-	parser, err := newParser(&console{surroundings: surroundings{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}}, nil)
+	parser, err := newParser(&console{surroundings: surroundings{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}}, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

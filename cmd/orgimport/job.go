@@ -36,9 +36,7 @@ import (
 //		})
 //	}
 //
-// In the struct cli the command names its default for --results:
-//
-//	Remove removeCmd `cmd:"" help:"…" set:"results=removed.csv"`
+// Its line in [commands] has its default for --results.
 
 // task is what a job does.
 type task struct {

@@ -5,12 +5,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -36,24 +38,29 @@ func main() {
 	}))
 }
 
-// cli is all that can be typed.
-type cli struct {
-	Import  importCmd  `cmd:"" set:"results=results.csv" help:"Add the users of a CSV file to organizations."`
-	Plan    planCmd    `cmd:"" set:"results=results.csv" help:"Show what an import would do, and how long it would take."`
-	Remove  removeCmd  `cmd:"" set:"results=removed.csv" help:"Remove the users of a CSV file from organizations, or undo an import."`
-	Roles   rolesCmd   `cmd:"" set:"results=assigned.csv" help:"Assign roles to the members of organizations."`
-	Invite  inviteCmd  `cmd:"" set:"results=invited.csv" help:"Invite people to organizations by their e-mail addresses."`
-	Export  exportCmd  `cmd:"" help:"Write the members of organizations to a CSV file."`
-	Verify  verifyCmd  `cmd:"" help:"Check that the tenant has what the results of a run say."`
-	Report  reportCmd  `cmd:"" help:"Make a page of a run, to read or to send."`
-	Demo    demoCmd    `cmd:"" help:"Run a whole import against a simulated tenant on this machine."`
-	Tenant  tenantCmd  `cmd:"" help:"Serve a simulated tenant, to rehearse an import with your own CSV."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+// command is a command of orgimport.
+type command struct {
+	name, help string
+	cmd        any
+	results    string // default of --results
+}
 
-	ShowVersion versionFlag `name:"version" short:"v" help:"Print the version."`
-
-	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
-	Help       helpCmd       `cmd:"" help:"Show the help of a command or a topic."`
+func commands() []command {
+	return []command{
+		{"import", "Add the users of a CSV file to organizations.", &importCmd{}, "results.csv"},
+		{"plan", "Show what an import would do, and how long it would take.", &planCmd{}, "results.csv"},
+		{"remove", "Remove the users of a CSV file from organizations, or undo an import.", &removeCmd{}, "removed.csv"},
+		{"roles", "Assign roles to the members of organizations.", &rolesCmd{}, "assigned.csv"},
+		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
+		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},
+		{"verify", "Check that the tenant has what the results of a run say.", &verifyCmd{}, ""},
+		{"report", "Make a page of a run, to read or to send.", &reportCmd{}, ""},
+		{"demo", "Run a whole import against a simulated tenant on this machine.", &demoCmd{}, ""},
+		{"tenant", "Serve a simulated tenant, to rehearse an import with your own CSV.", &tenantCmd{}, ""},
+		{"version", "Print the version.", &versionCmd{}, ""},
+		{"completion", "Print a completion script for bash, zsh or fish.", &completionCmd{}, ""},
+		{"help", "Show the help of a command or a topic.", &helpCmd{}, ""},
+	}
 }
 
 // surroundings are all that a command gets from outside, so that a test can
@@ -89,7 +96,7 @@ func run(s surroundings) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parser, err := newParser(c, func(code int) { exited = code })
+	parser, err := newParser(c, args[0], func(code int) { exited = code })
 	if err != nil {
 		return c.fail(err)
 	}
@@ -103,10 +110,16 @@ func run(s surroundings) (code int) {
 	return c.fail(ctx.Run())
 }
 
-// newParser returns the parser of the arguments. It calls exit after --help and
-// --version.
-func newParser(c *console, exit func(code int)) (*kong.Kong, error) {
-	parser, err := kong.New(&cli{},
+// newParser returns the parser of the arguments, which begin with the given one. If
+// that is a command, the parser knows no other one: building all of them takes most
+// of the time of a start. It calls exit after --help and --version.
+func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error) {
+	all := commands()
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == first && first != "completion" && first != "help" })
+	if i >= 0 {
+		all = all[i : i+1]
+	}
+	options := []kong.Option{
 		kong.Name("orgimport"),
 		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
 		kong.Writers(c.stdout, c.stderr),
@@ -117,7 +130,14 @@ func newParser(c *console, exit func(code int)) (*kong.Kong, error) {
 		kong.ValueFormatter(helpOf),
 		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
 		kong.Bind(c),
-	)
+	}
+	for _, c := range all {
+		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.cmd, fmt.Sprintf(`set:"results=%s"`, c.results)))
+	}
+	var flags struct {
+		Version versionFlag `short:"v" help:"Print the version."`
+	}
+	parser, err := kong.New(&flags, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (p *program) snapshot() map[string]string {
 // Those to come are among them.
 func outputFlags(t *testing.T, command string) (flags []string) {
 	t.Helper()
-	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, nil)
+	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

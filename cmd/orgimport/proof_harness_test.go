@@ -361,7 +361,7 @@ func (p *program) begin(r *running) *running {
 
 // fileFlags are the flags of all commands that name a file.
 var fileFlags = sync.OnceValue(func() (flags []string) {
-	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, nil)
+	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, "", nil)
 	if err != nil {
 		panic(err)
 	}
