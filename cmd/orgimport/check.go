@@ -72,7 +72,7 @@ func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
 		Tenant: j.conn.base.Host, Scope: "granted",
 		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []lookedUp{},
 	}
-	if err := j.conn.need(ctx, []string{scopeAdd}); err != nil {
+	if err := j.conn.requireScopes(ctx, []string{scopeAdd}); err != nil {
 		return nil, err
 	}
 	if _, known := j.conn.tokens.Scopes(); !known {
@@ -94,7 +94,7 @@ func (j *job) findForCheck(ctx context.Context) error {
 		look.unchecked = "the token lacks the scope " + wanted[0]
 		look.dir.Orgs = importer.Lookup{}
 	}
-	err := look.find(ctx, j.conn, &j.observer, j.again)
+	err := look.find(ctx, j.conn, &j.observer, j.reopenTable)
 	look.dir.CheckOrgs = false // an import sends these rows whether or not the organization exists
 	return err
 }
@@ -129,7 +129,7 @@ func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
 	look := &j.look
 	f.Skipped = look.unchecked
 	f.Reads, f.WritesSaved = int(look.sent.Load()), j.saved.requests()
-	f.LookUps = append(f.LookUps, look.did...)
+	f.LookUps = append(f.LookUps, look.phases...)
 	slices.SortFunc(f.Unresolved, func(a, b unresolved) int { return cmp.Or(b.Rows-a.Rows, strings.Compare(a.Code, b.Code)) })
 	if look.dir == nil {
 		return f

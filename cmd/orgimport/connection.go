@@ -73,11 +73,11 @@ const drainTime = 25 * time.Second
 // connection is the way to a tenant: what the classes of its endpoints share.
 // Each class has a limit of its own at the tenant, and so a pace of its own.
 type connection struct {
-	base    *url.URL
-	tokens  *auth0.TokenSource
-	attempt *retry.Attempt
-	pace    paceFlags
-	tell    *observer
+	base     *url.URL
+	tokens   *auth0.TokenSource
+	attempt  *retry.Attempt
+	pace     paceFlags
+	observer *observer
 
 	tokenPace *ratelimit.Transport
 	heard     atomic.Bool // something has answered at the tenant's address
@@ -108,8 +108,8 @@ func (c *connection) state() (sum ratelimit.State) {
 	return sum
 }
 
-// connect opens the way to the tenant. What happens on it goes to tell.
-func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*connection, error) {
+// connect opens the way to the tenant. What happens on it is reported to o.
+func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*connection, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
 	}
@@ -126,7 +126,7 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*
 			return nil, err
 		}
 	}
-	c := &connection{base: base, pace: pace, tell: tell}
+	c := &connection{base: base, pace: pace, observer: o}
 	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
 	// Without Grace: a token that nobody waits for any more is worth nothing.
 	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
@@ -134,8 +134,8 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, tell *observer) (*
 		return nil, usageError(err, "")
 	}
 	c.tokens.Retry = c.retries()
-	c.tokens.OnRefused = tell.tokenRefused
-	tell.conn.Store(c)
+	c.tokens.OnRefused = o.tokenRefused
+	o.conn.Store(c)
 	return c, nil
 }
 
@@ -156,11 +156,11 @@ func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 
 // paced returns a transport with a pace of its own.
 func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
-	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxWait: c.pace.MaxWait, OnWait: c.tell.wait}
+	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxWait: c.pace.MaxWait, OnWait: c.observer.wait}
 }
 
 func (c *connection) retries() retry.Client {
-	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.tell.event, Heard: &c.heard}
+	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.observer.event, Heard: &c.heard}
 }
 
 // hostOf returns the host of a domain; empty if that is empty.
@@ -175,9 +175,9 @@ func hostOf(domain string) (string, error) {
 	return base.Host, nil
 }
 
-// need makes sure, before anything is asked, that a token can be got, and that
+// requireScopes makes sure, before anything is asked, that a token can be got, and that
 // it has a scope of each group as far as it tells its scopes.
-func (c *connection) need(ctx context.Context, groups ...[]string) error {
+func (c *connection) requireScopes(ctx context.Context, groups ...[]string) error {
 	_, err := c.tokens.Token(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -21,16 +21,16 @@ func (j *job) end(err error) error {
 	j.eventLog.stop(j, e)
 	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
 	if e.code != exitLocked { // the run that holds the lock tells of itself
-		j.tell(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
+		j.publish(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
 	}
 	if j.after != "" && j.members.Load() > 0 {
 		j.log.Info(j.after)
 	}
-	j.say(e)
+	j.printError(e)
 	if e.code != exitLocked && e.code != exitUsage || j.out != nil && j.out.begun {
 		j.ui.summarize(&j.summary, j.Quiet)
 	}
-	return e.said()
+	return e.silent()
 }
 
 // abandon is called before a second signal ends the program: it leaves a clean
@@ -41,10 +41,10 @@ func (j *job) abandon(signal syscall.Signal) {
 	if total := j.total.Load(); total > 0 {
 		known = fmt.Sprintf("%s of %s", report.Number(int(j.done.Load())), report.Plural(int(total), "row"))
 	}
-	j.say(&exitError{
+	j.printError(&exitError{
 		code: exitSignal + int(signal),
 		err:  fmt.Errorf("stopped without waiting for the requests in flight: %s accounts for %s; those in flight may have been carried out", j.Results, known),
-		hint: "go on with: " + j.goOn(),
+		hint: "go on with: " + j.resumeCommand(),
 	})
 }
 
@@ -81,8 +81,8 @@ func (j *job) verdict(err error) error {
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "run again with --resume when nobody writes to it any more"}
 	case j.guard.check(1) != nil:
 		return j.guard.check(1)
-	case j.chokes > 0:
-		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.chokes, "row")), "they count as failed: try them again with --resume"}
+	case j.unanswered > 0:
+		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.unanswered, "row")), "they count as failed: try them again with --resume"}
 	case j.summary.Failures() > 0:
 		return errRows
 	}
@@ -98,10 +98,10 @@ func (j *job) count(e *exitError, err error) {
 		s.Stopped = err.Error()
 	}
 	if e.err != nil && (e.code != exitUsage || j.out != nil && j.out.begun) {
-		s.GoOn = j.goOn()
+		s.GoOn = j.resumeCommand()
 	}
 	if e.code == exitRows {
-		s.Next = "look at what failed: " + commandLine(j.reportArgs()) + "\ntry it again: " + j.goOn()
+		s.Next = "look at what failed: " + commandLine(j.reportArgs()) + "\ntry it again: " + j.resumeCommand()
 	}
 	if j.conn != nil {
 		state := j.conn.state()

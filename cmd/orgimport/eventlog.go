@@ -12,15 +12,15 @@ import (
 // writes nothing. What can't be written does not stop the run.
 type eventLog struct {
 	events *report.EventWriter // nil: nothing is written
-	out    lateFile
+	out    deferredFile
 
 	refused  int // 429s told so far
 	end      chan struct{}
 	sampling sync.WaitGroup
 }
 
-// lateFile holds back what is written until there is a file.
-type lateFile struct {
+// deferredFile holds back what is written until there is a file.
+type deferredFile struct {
 	mu   sync.Mutex
 	file *os.File
 	held []byte
@@ -29,7 +29,7 @@ type lateFile struct {
 // maxHeldEvents bounds what is held back, in bytes; what is more is lost.
 const maxHeldEvents = 1 << 20
 
-func (f *lateFile) Write(p []byte) (int, error) {
+func (f *deferredFile) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.file != nil {
@@ -43,7 +43,7 @@ func (f *lateFile) Write(p []byte) (int, error) {
 
 // open opens the file and writes what was held back. A run that goes on with
 // another one appends to its events.
-func (d *eventLog) open(path string, resumed bool) error {
+func (l *eventLog) open(path string, resumed bool) error {
 	if path == "" {
 		return nil
 	}
@@ -60,24 +60,24 @@ func (d *eventLog) open(path string, resumed bool) error {
 	if err != nil {
 		return writeError(path, err)
 	}
-	d.out.mu.Lock()
-	defer d.out.mu.Unlock()
-	d.out.file = file
-	if _, err := file.Write(d.out.held); err != nil {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	l.out.file = file
+	if _, err := file.Write(l.out.held); err != nil {
 		return writeError(path, err)
 	}
-	d.out.held = nil
+	l.out.held = nil
 	return nil
 }
 
-func (d *eventLog) write(e report.Event) {
-	if d.events == nil {
+func (l *eventLog) write(e report.Event) {
+	if l.events == nil {
 		return
 	}
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	_ = d.events.Write(e)
+	_ = l.events.Write(e)
 }
 
 // sampleEvery says how often the course of a run is noted: densely at first, so
@@ -90,51 +90,51 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 }
 
 // start notes the start, and then samples until stop.
-func (d *eventLog) start(r *job) {
-	d.events = report.NewEventWriter(&d.out)
-	d.write(report.Event{
-		Kind: report.EventStart, Tenant: r.conn.base.Host,
-		Command: commandLine(withoutSecrets(r.args)), Input: r.in.name, Version: version(),
+func (l *eventLog) start(j *job) {
+	l.events = report.NewEventWriter(&l.out)
+	l.write(report.Event{
+		Kind: report.EventStart, Tenant: j.conn.base.Host,
+		Command: commandLine(withoutSecrets(j.args)), Input: j.in.name, Version: version(),
 	})
-	d.end = make(chan struct{})
-	d.sampling.Go(func() {
+	l.end = make(chan struct{})
+	l.sampling.Go(func() {
 		for {
 			select {
-			case <-time.After(sampleEvery(time.Since(r.summary.Started))):
-				d.sample(r)
-			case <-d.end:
+			case <-time.After(sampleEvery(time.Since(j.summary.Started))):
+				l.sample(j)
+			case <-l.end:
 				return
 			}
 		}
 	})
 }
 
-func (d *eventLog) sample(r *job) {
-	all, writes := r.conn.state(), r.pace.State()
-	for ; d.refused < all.Refused; d.refused++ {
-		d.write(report.Event{Kind: report.EventRefused, Limit: writes.Limit})
+func (l *eventLog) sample(j *job) {
+	all, writes := j.conn.state(), j.pace.State()
+	for ; l.refused < all.Refused; l.refused++ {
+		l.write(report.Event{Kind: report.EventRefused, Limit: writes.Limit})
 	}
-	d.write(report.Event{
-		Kind: report.EventSample, Requests: all.Sent, Members: int(r.members.Load()),
+	l.write(report.Event{
+		Kind: report.EventSample, Requests: all.Sent, Members: int(j.members.Load()),
 		Waited: all.Waited.Seconds(), Limit: writes.Limit, Remaining: writes.Remaining, Rate: writes.Refill,
 	})
 }
 
 // stop notes how the run ended, and closes the file.
-func (d *eventLog) stop(r *job, e *exitError) {
-	if d.events == nil {
+func (l *eventLog) stop(j *job, e *exitError) {
+	if l.events == nil {
 		return
 	}
-	close(d.end)
-	d.sampling.Wait()
-	d.sample(r)
+	close(l.end)
+	l.sampling.Wait()
+	l.sample(j)
 	stop := report.Event{
-		Kind: report.EventStop, Requests: r.summary.Requests, Members: int(r.members.Load()),
-		Waited: r.summary.Waited.Seconds(), ExitCode: e.code,
+		Kind: report.EventStop, Requests: j.summary.Requests, Members: int(j.members.Load()),
+		Waited: j.summary.Waited.Seconds(), ExitCode: e.code,
 	}
-	rows := r.summary.Rows()
+	rows := j.summary.Rows()
 	stop.NotAttempted = rows["not_attempted"]
-	if r.summary.Stopped == "" || r.summary.Total > 0 {
+	if j.summary.Stopped == "" || j.summary.Total > 0 {
 		for _, n := range rows {
 			stop.Rows += n
 		}
@@ -142,11 +142,11 @@ func (d *eventLog) stop(r *job, e *exitError) {
 	if e.err != nil {
 		stop.Message = e.Error()
 	}
-	d.write(stop)
-	if d.out.file == nil {
+	l.write(stop)
+	if l.out.file == nil {
 		return // no request was answered
 	}
-	if err := d.out.file.Close(); err != nil {
-		r.warn("can't write the events: " + err.Error())
+	if err := l.out.file.Close(); err != nil {
+		j.warn("can't write the events: " + err.Error())
 	}
 }

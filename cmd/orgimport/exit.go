@@ -101,8 +101,8 @@ func exitOf(err error) *exitError {
 	return exit
 }
 
-// say says what went wrong and what to do about it.
-func (c *console) say(e *exitError) {
+// printError says what went wrong and what to do about it.
+func (c *console) printError(e *exitError) {
 	if e.err == nil {
 		return
 	}
@@ -119,12 +119,12 @@ func (c *console) say(e *exitError) {
 // fail ends the program with err, and returns its exit code.
 func (c *console) fail(err error) int {
 	e := exitOf(err)
-	c.say(e)
+	c.printError(e)
 	return e.code
 }
 
 // said returns err as the end of a command that has told all about it already.
-func (e *exitError) said() error { return &exitError{code: e.code} }
+func (e *exitError) silent() error { return &exitError{code: e.code} }
 
 // hintFor says what to do about what is in the way to the tenant.
 func hintFor(o retry.Obstacle) string {

@@ -80,7 +80,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	if err := x.readOrgs(ctx); err != nil {
 		return err
 	}
-	if err := x.conn.need(ctx, cmd.scopes()...); err != nil {
+	if err := x.conn.requireScopes(ctx, cmd.scopes()...); err != nil {
 		return err
 	}
 	x.ui.notice("tenant " + x.conn.base.Host)
@@ -98,10 +98,10 @@ func (cmd *exportCmd) Run(c *console) error {
 		return err
 	}
 	e := exitOf(x.unknownError())
-	c.say(e)
+	c.printError(e)
 	x.ui.closing(fmt.Sprintf("%s of %s, %s of them without a member, in %s",
 		report.Plural(x.members, "member"), report.Plural(x.written, "organization"), report.Number(x.empty), time.Since(started).Round(time.Second)))
-	return e.said()
+	return e.silent()
 }
 
 // readOrgs reads the organizations that a file names.

@@ -51,10 +51,10 @@ func (m maxErrors) String() string {
 type guard struct {
 	max      maxErrors
 	off      bool // whatever the first rows come to
-	in       bool // an earlier run got rows in, so it is aimed right
+	anyDone  bool // an earlier run got rows in, so it is aimed right
 	answered int  // rows that a request was made for
 	failed   int  // those of them that failed
-	told     int  // rows that failed without a request, told from another's answer
+	unsent   int  // rows that failed without a request, told from another's answer
 	first    []importer.Row
 }
 
@@ -72,9 +72,9 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 				g.first = append(g.first, o.Row)
 			}
 		case failed, isUnresolved(o.Row):
-			g.told++
+			g.unsent++
 		}
-		if !g.off && !g.in && g.answered == guardRows && g.failed == guardRows {
+		if !g.off && !g.anyDone && g.answered == guardRows && g.failed == guardRows {
 			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard goes on all the same)", guardRows))
 		}
 	}
@@ -84,11 +84,11 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 // check returns an error if more rows failed than --max-errors allows. A share is
 // held against that many rows or more.
 func (g *guard) check(least int) error {
-	all := g.failed + g.told
+	all := g.failed + g.unsent
 	if g.max.rows > 0 && all >= g.max.rows {
 		return g.stop(fmt.Errorf("%s failed, and --max-errors is %s", report.Plural(all, "row"), g.max))
 	}
-	seen := g.answered + g.told
+	seen := g.answered + g.unsent
 	if g.max.percent > 0 && seen >= least && float64(all) >= g.max.percent/100*float64(seen) {
 		return g.stop(fmt.Errorf("%s of %s failed, and --max-errors is %s", report.Number(all), report.Plural(seen, "row"), g.max))
 	}

@@ -62,13 +62,13 @@ func importing(file string, batchSize int, skipMembers bool) task {
 		skipMembers: skipMembers,
 		scopes:      []string{scopeAdd},
 
-		op: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
-		read: func(j *job, d *csvfile.Dialect, _ origin) error {
+		newOp: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
+		adjustDialect: func(j *job, d *csvfile.Dialect, _ origin) error {
 			d.Settled = settledIn(j.host())
 			return nil
 		},
 		check: func(_ context.Context, j *job) error {
-			j.sayRoles()
+			j.warnRoles()
 			return nil
 		},
 	}
@@ -79,15 +79,15 @@ func importing(file string, batchSize int, skipMembers bool) task {
 // nothing of who is in; an empty host is any.
 func settledIn(host string) func(csvfile.Result) error {
 	return func(r csvfile.Result) error {
-		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != ofImport || !ours) {
+		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != prefixImport || !ours) {
 			return nil
 		}
 		return csvfile.Settled(r)
 	}
 }
 
-// sayRoles says that an import leaves the roles of a file alone.
-func (j *job) sayRoles() {
+// warnRoles says that an import leaves the roles of a file alone.
+func (j *job) warnRoles() {
 	name, file := j.table.Roles(), j.file
 	if name == "" {
 		return

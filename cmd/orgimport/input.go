@@ -196,7 +196,7 @@ func (in *input) changed() bool {
 
 // again returns all of the input once more. It takes a regular file, or a pipe
 // that was spooled.
-func (in *input) again() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
+func (in *input) reread() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
 
 // remember has the first bytes of a pipe kept, so that it can be spooled when its
 // header has been read.
@@ -212,10 +212,10 @@ func (in *input) remember() {
 func (in *input) spool(beside string) error {
 	dir, room := "", "make room in "+os.TempDir()
 	if beside != "" {
-		dir, room = filepath.Dir(behindLinks(beside)), "make room beside "+beside
+		dir, room = filepath.Dir(linkTarget(beside)), "make room beside "+beside
 	}
 	if err := in.copyTo(dir); err != nil {
-		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), room}
+		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it readTwice: %w", in.name, err), room}
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func (in *input) copyTo(dir string) error {
 	if in.info, err = f.Stat(); err != nil {
 		return err
 	}
-	in.Reader = in.again()
+	in.Reader = in.reread()
 	return nil
 }
 
@@ -253,7 +253,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*c
 	if in.file == nil {
 		return 0, nil
 	}
-	table, err := csvfile.Open(in.again(), d)
+	table, err := csvfile.Open(in.reread(), d)
 	if err != nil {
 		return 0, nil
 	}

@@ -59,14 +59,14 @@ func (cmd *inviteCmd) Validate() error {
 func (cmd *inviteCmd) Run(c *console) error {
 	r := &inviteRun{inviteCmd: cmd}
 	t := task{
-		file:      cmd.File,
-		op:        r.op,
-		twice:     true,
-		byAddress: true,
-		scopes:    []string{scopeInvite},
-		read:      readInvitations,
-		rows:      withAddresses,
-		check:     r.check,
+		file:          cmd.File,
+		newOp:         r.op,
+		readTwice:     true,
+		byAddress:     true,
+		scopes:        []string{scopeInvite},
+		adjustDialect: readInvitations,
+		rows:          withAddresses,
+		check:         r.check,
 	}
 	if cmd.DryRun {
 		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "send", noun: "invitation", limits: publishedPlan.inviting})
@@ -77,8 +77,8 @@ func (cmd *inviteCmd) Run(c *console) error {
 // inviteRun is invitations under way.
 type inviteRun struct {
 	*inviteCmd
-	inviter *auth0.Inviter
-	begun   map[string]importer.Outcome // by the keys of rows: what an earlier run left without an answer
+	inviter    *auth0.Inviter
+	unanswered map[string]importer.Outcome // by the keys of rows: what an earlier run left without an answer
 }
 
 // op returns the operation. What it is about to send it notes below the pace, so
@@ -88,7 +88,7 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 		Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail,
 		Note: j.note,
 		Begun: func(row importer.Row) (importer.Outcome, bool) {
-			o, found := r.begun[j.does.KeyOf(row)]
+			o, found := r.unanswered[j.op.KeyOf(row)]
 			return o, found
 		},
 	}
@@ -101,16 +101,16 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 // readInvitations takes of the results of an import the lines of those whom the
 // tenant does not know. Of its own, it takes all but those that an earlier run is
 // done with, or can't tell whether it is.
-func readInvitations(_ *job, d *csvfile.Dialect, was origin) error {
+func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Emails = true
 	d.Settled = func(csvfile.Result) error { return nil }
 	switch {
-	case was.prefix == ofInvite:
-		d.Only = func(l csvfile.Result) bool { return !was.repeated[l.Line] }
+	case from.prefix == prefixInvite:
+		d.Only = func(l csvfile.Result) bool { return !from.repeated[l.Line] }
 		d.Settled = settledInvitation
-	case was.prefix != "" && was.prefix != ofImport:
+	case from.prefix != "" && from.prefix != prefixImport:
 		return errors.New("these are neither the results of an import nor those of invitations")
-	case was.repeated != nil:
+	case from.repeated != nil:
 		d.Only = func(l csvfile.Result) bool {
 			return l.Status == importer.Rejected && l.Code == importer.CodeUserNotFound
 		}
@@ -176,7 +176,7 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 	if roleNames {
 		scopes = append(scopes, []string{"read:roles"})
 	}
-	if err := j.conn.need(ctx, scopes...); err != nil {
+	if err := j.conn.requireScopes(ctx, scopes...); err != nil {
 		return err
 	}
 	r.inviter.Lists, _ = j.conn.class()
@@ -186,15 +186,15 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 	if err := r.findRoles(ctx, j, roleNames); err != nil {
 		return err
 	}
-	names, err := j.names(ctx)
+	names, err := j.countRows(ctx)
 	if err != nil {
 		return err
 	}
 	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(names.rows, "invitation"), report.Plural(names.organizations, "organization")))
-	if err := j.allow(names, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
+	if err := j.checkLimit(names, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
 		return err
 	}
-	return r.readBegun(j)
+	return r.readUnanswered(j)
 }
 
 func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) error {
@@ -234,9 +234,9 @@ func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
 	return nil
 }
 
-// readBegun finds the rows of the results whose last line says sending: the run
+// readUnanswered finds the rows of the results whose last line says sending: the run
 // before ended while they were under way.
-func (r *inviteRun) readBegun(j *job) error {
+func (r *inviteRun) readUnanswered(j *job) error {
 	if !j.out.resumed {
 		return nil
 	}
@@ -249,17 +249,17 @@ func (r *inviteRun) readBegun(j *job) error {
 	if err != nil {
 		return resultsError(j.Results, err)
 	}
-	lines.Args = len(j.does.Args)
-	r.begun = make(map[string]importer.Outcome)
+	lines.Args = len(j.op.Args)
+	r.unanswered = make(map[string]importer.Outcome)
 	for o, err := range lines.Outcomes() {
 		if err != nil {
 			return resultsError(j.Results, err)
 		}
 		switch {
 		case o.Status == importer.Sending:
-			r.begun[j.does.KeyOf(o.Row)] = o
+			r.unanswered[j.op.KeyOf(o.Row)] = o
 		case o.Status != importer.Duplicate:
-			delete(r.begun, j.does.KeyOf(o.Row))
+			delete(r.unanswered, j.op.KeyOf(o.Row))
 		}
 	}
 	return nil

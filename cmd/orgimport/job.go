@@ -31,7 +31,7 @@ import (
 //	func (cmd *removeCmd) Run(c *console) error {
 //		return c.runJob(&cmd.jobFlags, task{
 //			file:  cmd.File,
-//			op:    func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
+//			newOp: func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
 //			check: cmd.checkNumber,
 //		})
 //	}
@@ -44,11 +44,11 @@ type task struct {
 	size int    // rows in a request at most; 0: as many as the operation can carry
 
 	// op returns the operation. Its Send may call [job.note].
-	op func(j *job, client *auth0.Client) importer.Op
+	newOp func(j *job, client *auth0.Client) importer.Op
 
 	// twice says that the input is read before the first request too, so that
 	// a pipe has to be spooled.
-	twice bool
+	readTwice bool
 
 	// byAddress says that the operation takes users by their e-mail addresses,
 	// so that nobody looks these up.
@@ -64,7 +64,7 @@ type task struct {
 	// read, if set, adds to how the input is read beside what the flags say. If
 	// the input is read twice and holds results, was says whose; otherwise it is
 	// zero. An error refuses the input.
-	read func(j *job, d *csvfile.Dialect, was origin) error
+	adjustDialect func(j *job, d *csvfile.Dialect, from origin) error
 
 	// rows, if set, is the stage between the look-ups and the operation. It
 	// sees every row of the input once, those included that are done already.
@@ -107,7 +107,7 @@ type resultFlags struct {
 func (f *resultFlags) lockPath() string {
 	results := f.Results
 	if info, err := os.Lstat(results); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		results = behindLinks(results)
+		results = linkTarget(results)
 	}
 	return cmp.Or(f.Lock, results+".lock")
 }
@@ -129,26 +129,26 @@ type job struct {
 	ui   *ui
 	stop context.CancelCauseFunc
 
-	conn  *connection
-	in    *input
-	was   origin
-	table *csvfile.Table
-	look  lookups
-	saved *saved // nil: nothing is looked up
-	pace  *ratelimit.Transport
-	does  importer.Op
-	most  *int // distinct rows that may be sent; nil: any number
+	conn    *connection
+	in      *input
+	from    origin
+	table   *csvfile.Table
+	look    lookups
+	saved   *saved // nil: nothing is looked up
+	pace    *ratelimit.Transport
+	op      importer.Op
+	maxRows *int // distinct rows that may be sent; nil: any number
 
-	out     *results
-	writing sync.Mutex         // held by whoever writes results
-	held    []importer.Outcome // of rows without a request, while there was none
-	derived []*derived
-	closing []func()
-	summary report.Summary
-	guard   guard
-	broken  error // a row could not be written: none after it counts
-	chokes  int   // rows that failed because the server could not be brought to answer
-	pinged  sync.WaitGroup
+	out        *results
+	writing    sync.Mutex         // held by whoever writes results
+	held       []importer.Outcome // of rows without a request, while there was none
+	derived    []*derived
+	closing    []func()
+	summary    report.Summary
+	guard      guard
+	broken     error // a row could not be written: none after it counts
+	unanswered int   // rows that failed because the server could not be brought to answer
+	pinged     sync.WaitGroup
 
 	total, done, members, failed atomic.Int64
 }
@@ -210,7 +210,7 @@ func (j *job) send(ctx context.Context) error {
 	if rowCount > 0 {
 		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
 	}
-	j.sayNotes(notes)
+	j.logNotes(notes)
 	if rowCount > 0 {
 		j.announce(ahead)
 	}
@@ -218,21 +218,21 @@ func (j *job) send(ctx context.Context) error {
 	if j.saved != nil {
 		rows = j.saved.count(rows)
 	}
-	batches := j.out.order(j.noMore(importer.Distinct(rows, j.does.KeyOf)), j.batchSize())
-	for answered, err := range importer.Run(ctx, batches, j.does, j.conn.pace.workers()) {
+	batches := j.out.batches(j.limited(importer.Distinct(rows, j.op.KeyOf)), j.batchSize())
+	for answered, err := range importer.Run(ctx, batches, j.op, j.conn.pace.workers()) {
 		if err != nil {
 			return err
 		}
 		j.record(answered)
 	}
 	if j.in.file == nil { // there was no reading it before
-		j.sayNotes(j.table.Notes())
+		j.logNotes(j.table.Notes())
 	}
 	return nil
 }
 
-// sayNotes says what there is to know about the input.
-func (j *job) sayNotes(notes []csvfile.Note) {
+// logNotes says what there is to know about the input.
+func (j *job) logNotes(notes []csvfile.Note) {
 	for _, n := range notes {
 		if n.Loud {
 			j.log.Warn(n.Text)
@@ -270,8 +270,8 @@ func (j *job) lookUp(ctx context.Context) error {
 	if len(j.scopes) > 0 {
 		scopes = append(scopes, j.scopes)
 	}
-	j.look.isIn = j.out.before.Done
-	if err := j.look.find(ctx, j.conn, &j.observer, j.again, scopes...); err != nil {
+	j.look.isDone = j.out.before.Done
+	if err := j.look.find(ctx, j.conn, &j.observer, j.reopenTable, scopes...); err != nil {
 		return err
 	}
 	j.saved = newSaved(j.batchSize())
@@ -285,7 +285,7 @@ func (j *job) host() string {
 }
 
 // again opens the input from its start. It takes a task that reads it twice.
-func (j *job) again() (*csvfile.Table, error) { return csvfile.Open(j.in.again(), j.dialect()) }
+func (j *job) reopenTable() (*csvfile.Table, error) { return csvfile.Open(j.in.reread(), j.dialect()) }
 
 // resolved returns the rows of the input with what was looked up.
 func (j *job) resolved(table *csvfile.Table) rowSeq {
@@ -301,14 +301,14 @@ func (j *job) prepared(table *csvfile.Table) rowSeq {
 }
 
 // batchSize is how many rows a request carries at most.
-func (j *job) batchSize() int { return cmp.Or(j.size, j.does.Size) }
+func (j *job) batchSize() int { return cmp.Or(j.size, j.op.Size) }
 
 // dialect says how the input is read.
 func (j *job) dialect() csvfile.Dialect {
 	d := j.jobFlags.dialect()
 	d.KeepKeys = j.look.keys
-	if j.read != nil {
-		_ = j.read(j, &d, j.was) // openTable has asked for its error
+	if j.adjustDialect != nil {
+		_ = j.adjustDialect(j, &d, j.from) // openTable has asked for its error
 	}
 	return d
 }
@@ -325,7 +325,7 @@ func (j *job) progress() progress {
 	before := int64(j.out.before.Settled())
 	p := progress{
 		done: j.done.Load(), total: j.total.Load(), before: before,
-		members: j.members.Load(), did: string(j.does.Done), failed: j.failed.Load(),
+		members: j.members.Load(), did: string(j.op.Done), failed: j.failed.Load(),
 		elapsed: time.Since(j.summary.Started),
 		waiting: j.waiting(),
 	}

@@ -36,7 +36,7 @@ func lock(path string) (unlock func(), err error) {
 		}
 		return func() {
 			if made {
-				_ = os.Remove(behindLinks(path)) // while it is locked: nobody relies on what is removed
+				_ = os.Remove(linkTarget(path)) // while it is locked: nobody relies on what is removed
 			}
 			_ = l.Unlock()
 		}, nil

@@ -57,7 +57,7 @@ type lookups struct {
 	keepUsers   bool // the operation takes users by their keys
 	noGuard     bool
 
-	isIn      func(importer.Row) bool // by the results of earlier runs; nil: nobody is
+	isDone    func(importer.Row) bool // by the results of earlier runs; nil: nobody is
 	dir       *importer.Directory     // nil: nothing is to be looked up
 	rows      int                     // of the input, once it has been read
 	keys      []string                // columns that are copied to the results: those that rows take keys from
@@ -65,7 +65,7 @@ type lookups struct {
 	sent      atomic.Int64            // requests
 	jobs      atomic.Int64            // of them those past any pace
 	now       atomic.Pointer[phase]
-	did       []lookedUp
+	phases    []lookedUp
 }
 
 // lookedUp is what a phase has cost.
@@ -254,13 +254,13 @@ const scopeReadUsers = "read:users"
 // find makes sure that the token has a scope of each group of those that this
 // takes and of the given ones, and looks everything up. open opens the input from
 // its start.
-func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, open func() (*csvfile.Table, error), scopes ...[]string) error {
-	if err := conn.need(ctx, append(l.scopes(), scopes...)...); err != nil {
+func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open func() (*csvfile.Table, error), scopes ...[]string) error {
+	if err := conn.requireScopes(ctx, append(l.scopes(), scopes...)...); err != nil {
 		return err
 	}
 	defer l.now.Store(nil)
 	if what := l.missing(); what != "" {
-		tell.log.Info("looking up " + what)
+		o.log.Info("looking up " + what)
 	}
 	look := l.lookup(conn)
 	for _, step := range []struct {
@@ -281,9 +281,9 @@ func (l *lookups) find(ctx context.Context, conn *connection, tell *observer, op
 		if requests == 0 {
 			continue
 		}
-		l.did = append(l.did, lookedUp{step.name, requests, took.Seconds()})
-		tell.log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
-		tell.eventLog.write(report.Event{Kind: report.EventLookup, Message: step.name, Reads: requests, Seconds: took.Seconds()})
+		l.phases = append(l.phases, lookedUp{step.name, requests, took.Seconds()})
+		o.log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
+		o.eventLog.write(report.Event{Kind: report.EventLookup, Message: step.name, Reads: requests, Seconds: took.Seconds()})
 	}
 	return nil
 }
@@ -397,7 +397,7 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
-		if row.Err != nil || row.OrgID == "" || row.UserID == "" || l.isIn != nil && l.isIn(row) {
+		if row.Err != nil || row.OrgID == "" || row.UserID == "" || l.isDone != nil && l.isDone(row) {
 			continue // nothing is to be written for it
 		}
 		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {

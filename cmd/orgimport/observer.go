@@ -23,54 +23,54 @@ type observer struct {
 }
 
 // signalled tells at once that a signal is heeded, and what is still done.
-func (r *observer) signalled(signal syscall.Signal) {
-	r.stopping.Store(true)
+func (o *observer) signalled(signal syscall.Signal) {
+	o.stopping.Store(true)
 	again := "a second signal stops now"
 	if signal == syscall.SIGINT {
 		again = "Ctrl-C again stops now"
 	}
 	what := "stopping"
-	if conn := r.conn.Load(); conn != nil {
+	if conn := o.conn.Load(); conn != nil {
 		if n := conn.state().InFlight; n > 0 {
 			what = fmt.Sprintf("stopping: %s in flight %s finished, up to %s", report.Plural(n, "request"), report.Verb(n, "is", "are"), drainTime)
 		}
 	}
-	r.log.Info(what + "; " + again)
+	o.log.Info(what + "; " + again)
 }
 
 // event tells what happened between the run and the tenant.
-func (r *observer) event(e retry.Event) {
+func (o *observer) event(e retry.Event) {
 	switch e.Kind {
 	case retry.FirstFailure:
 		again := " and is sent again"
 		if e.Once {
 			again = ""
 		}
-		r.log.Warn(fmt.Sprintf("a request failed%s: %v", again, e.Err))
+		o.log.Warn(fmt.Sprintf("a request failed%s: %v", again, e.Err))
 	case retry.OutageBegan:
-		r.outage.Store(&e.Since)
-		r.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
-		r.log.Warn(fmt.Sprintf("the tenant does not answer; all requests wait while one at a time is tried: %v", e.Err))
+		o.outage.Store(&e.Since)
+		o.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
+		o.log.Warn(fmt.Sprintf("the tenant does not answer; all requests wait while one at a time is tried: %v", e.Err))
 	case retry.OutageEnded:
-		r.outage.Store(nil)
+		o.outage.Store(nil)
 		lasted := e.Time.Sub(e.Since)
-		r.eventLog.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
-		r.log.Info(fmt.Sprintf("the tenant answers again after %s", lasted.Round(time.Second)))
+		o.eventLog.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
+		o.log.Info(fmt.Sprintf("the tenant answers again after %s", lasted.Round(time.Second)))
 	}
 }
 
-func (r *observer) tokenRefused(why error) {
-	r.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
-	r.log.Info(fmt.Sprintf("the token was refused; a new one is fetched: %v", why))
+func (o *observer) tokenRefused(why error) {
+	o.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
+	o.log.Info(fmt.Sprintf("the token was refused; a new one is fetched: %v", why))
 }
 
 // wait tells of waits that are long enough to wonder about.
-func (r *observer) wait(w ratelimit.Wait) {
+func (o *observer) wait(w ratelimit.Wait) {
 	switch lasts := w.Until.Sub(w.Since); {
 	case w.Ended:
-		r.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
+		o.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
 	case lasts >= pauseWorthLog:
-		r.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), inFull(w)))
+		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), inFull(w)))
 	}
 }
 
@@ -85,14 +85,14 @@ func inBrackets(detail string) string {
 }
 
 // waiting is what is waited for now, and for how long.
-func (r *observer) waiting() waiting {
-	if r.stopping.Load() {
+func (o *observer) waiting() waiting {
+	if o.stopping.Load() {
 		return waiting{text: "stopping"}
 	}
-	if since := r.outage.Load(); since != nil {
+	if since := o.outage.Load(); since != nil {
 		return waiting{text: "no answer for " + brief(time.Since(*since))}
 	}
-	conn := r.conn.Load()
+	conn := o.conn.Load()
 	if conn == nil {
 		return waiting{}
 	}

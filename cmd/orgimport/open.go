@@ -23,7 +23,7 @@ func (j *job) checkFiles() error {
 	if special(j.Results) {
 		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", j.Results)
 	}
-	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.besides()...))
+	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.sideFiles()...))
 }
 
 // derive lists the files that are made of the results.
@@ -33,8 +33,8 @@ func (j *job) derive() []*derived {
 	}
 }
 
-// besides lists the files that are written beside the results.
-func (j *job) besides() []file {
+// sideFiles lists the files that are written beside the results.
+func (j *job) sideFiles() []file {
 	files := []file{{"--summary", j.watchFlags.Summary}, {"--metrics", j.Metrics}, {"--events", j.Events}}
 	for _, d := range j.derived {
 		files = append(files, d.file)
@@ -51,8 +51,8 @@ func (j *job) open(ctx context.Context) (err error) {
 	}
 	var client *auth0.Client
 	client, j.pace = j.conn.class()
-	j.does = j.op(j, client)
-	client.RunID = report.RunID(j.does.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
+	j.op = j.newOp(j, client)
+	client.RunID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	if err := j.openTable(ctx); err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
-	for _, f := range j.besides() {
+	for _, f := range j.sideFiles() {
 		if f.path != "" {
 			if err := proveWritable(f, exitUsage); err != nil {
 				j.unwritable = f.path
@@ -94,35 +94,35 @@ func (j *job) open(ctx context.Context) (err error) {
 // their end first if the task asks whose they are.
 func (j *job) openTable(ctx context.Context) (err error) {
 	j.in.remember()
-	if j.twice {
+	if j.readTwice {
 		if err := j.in.spool(j.Results); err != nil {
 			return err
 		}
 	}
 	j.table, err = csvfile.Open(j.in, j.dialect())
-	if err != nil || !j.table.Results() || j.read == nil || !j.twice {
+	if err != nil || !j.table.Results() || j.adjustDialect == nil || !j.readTwice {
 		return err
 	}
 	d := j.dialect()
-	d.Settled = func(r csvfile.Result) error { return &told{r} }
-	results, err := csvfile.Open(j.in.again(), d)
+	d.Settled = func(r csvfile.Result) error { return &originRow{r} }
+	results, err := csvfile.Open(j.in.reread(), d)
 	if err == nil {
-		j.was, err = readOrigin(ctx, results, j.does.KeyOf, j.host())
+		j.from, err = readOrigin(ctx, results, j.op.KeyOf, j.host())
 	}
 	if err == nil {
-		err = j.read(j, &d, j.was)
+		err = j.adjustDialect(j, &d, j.from)
 	}
 	if err != nil {
 		return usagef("", "%s: %w", j.in.name, err)
 	}
-	j.table, err = j.again()
+	j.table, err = j.reopenTable()
 	return err
 }
 
 // collect reads the input for what there is to look up, if there may be
 // anything, and opens it anew with the columns of the keys.
 func (j *job) collect(ctx context.Context) (err error) {
-	j.table, err = j.look.prepare(ctx, j.in, j.Results, j.table, j.again)
+	j.table, err = j.look.prepare(ctx, j.in, j.Results, j.table, j.reopenTable)
 	j.total.Store(int64(j.look.rows))
 	return err
 }
@@ -145,16 +145,16 @@ func keptBefore(path string) []string {
 func (j *job) openResults() (err error) {
 	_, statErr := os.Stat(j.Results)
 	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
-		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
+		j.out, err = resumeResults(j.Results, j.conn.base.Host, j.op, j.table.Kept)
 	} else {
-		j.out, err = createResults(j.Results, j.conn.base.Host, j.does, j.table.Kept)
+		j.out, err = createResults(j.Results, j.conn.base.Host, j.op, j.table.Kept)
 	}
 	if err != nil {
 		return err
 	}
 	j.closing = append(j.closing, j.out.close)
 	before := j.out.before.Settled()
-	j.guard.in = before > 0
+	j.guard.anyDone = before > 0
 	j.summary.Resumed(j.out.before)
 	j.done.Store(int64(before))
 	for _, d := range j.derived {
@@ -173,5 +173,5 @@ func (j *job) close() {
 }
 
 func (j *job) writeHeader(w io.Writer) error {
-	return report.NewWriter(w, j.does.Args, j.table.Kept).WriteHeader()
+	return report.NewWriter(w, j.op.Args, j.table.Kept).WriteHeader()
 }

@@ -12,10 +12,10 @@ import (
 
 // The operations, by how their correlation ids begin.
 const (
-	ofImport = "oi"
-	ofRemove = "or"
-	ofRoles  = "oa"
-	ofInvite = "ov"
+	prefixImport = "oi"
+	prefixRemove = "or"
+	prefixRoles  = "oa"
+	prefixInvite = "ov"
 )
 
 // origin says whose results an input holds. Its zero value is that of an input
@@ -31,10 +31,10 @@ type origin struct {
 // an earlier run: what counts is the row that it repeats.
 var errRepeated = &importer.Settled{Status: importer.Duplicate, Message: "same as an earlier line, by the results of an earlier run"}
 
-// told carries what a results file says of a row.
-type told struct{ csvfile.Result }
+// originRow carries what a results file says of a row.
+type originRow struct{ csvfile.Result }
 
-func (told) Error() string { return "read to see whose results they are" }
+func (originRow) Error() string { return "read to see whose results they are" }
 
 // readOrigin reads the results in a file to their end. They must be of one
 // operation, and of that tenant as far as they tell.
@@ -47,7 +47,7 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 		if err != nil {
 			return o, err
 		}
-		said, ok := errors.AsType[*told](row.Err)
+		said, ok := errors.AsType[*originRow](row.Err)
 		if !ok {
 			continue
 		}

@@ -75,9 +75,9 @@ func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 	return info, real
 }
 
-// behindLinks returns the path that the links at path lead to, whether or not
+// linkTarget returns the path that the links at path lead to, whether or not
 // there is a file yet. Where they lead to something [special], it is path.
-func behindLinks(path string) string {
+func linkTarget(path string) string {
 	if real, replaceable := follow(path); replaceable {
 		return real
 	}
@@ -124,7 +124,7 @@ func proveWritable(f file, missing int) error {
 	if special(f.path) {
 		return nil
 	}
-	tmp, err := createPart(behindLinks(f.path))
+	tmp, err := createPart(linkTarget(f.path))
 	if err == nil {
 		err = errors.Join(reserve(tmp, 0, 2*headroom), tmp.Close(), os.Remove(tmp.Name()))
 	}
@@ -167,7 +167,7 @@ func replaceFile(path string, mode fs.FileMode, write func(w io.Writer) error) (
 		}
 		return errors.Join(write(f), f.Close())
 	}
-	path = behindLinks(path)
+	path = linkTarget(path)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}

@@ -136,7 +136,7 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 	}
 	d := j.dialect()
 	d.Keep = true
-	table, err := csvfile.Open(j.in.again(), d)
+	table, err := csvfile.Open(j.in.reread(), d)
 	if err != nil {
 		return err
 	}

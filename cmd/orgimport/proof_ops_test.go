@@ -537,7 +537,7 @@ func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
 // TestNoMoreThanWasTypedIsRemoved from a file that changes after it was counted.
 func TestNoMoreThanWasTypedIsRemoved(t *testing.T) {
 	most := 3
-	j := &job{in: &input{name: "members.csv"}, most: &most}
+	j := &job{in: &input{name: "members.csv"}, maxRows: &most}
 	rows := func(yield func(importer.Row, error) bool) {
 		for i := range 10 {
 			row := importer.Row{Line: i}
@@ -551,7 +551,7 @@ func TestNoMoreThanWasTypedIsRemoved(t *testing.T) {
 	}
 	sent := 0
 	var broken error
-	for row, err := range j.noMore(rows) {
+	for row, err := range j.limited(rows) {
 		if broken = err; err == nil && row.Err == nil {
 			sent++
 		}

@@ -93,11 +93,11 @@ func (j *job) write(answered []importer.Outcome) {
 			j.failed.Add(1)
 		}
 		if o.Passing {
-			j.chokes++
+			j.unanswered++
 		}
 	}
 	j.done.Add(int64(len(answered)))
-	if err := cmp.Or(j.guard.add(answered), j.out.room()); err != nil {
+	if err := cmp.Or(j.guard.add(answered), j.out.ensureRoom()); err != nil {
 		j.stop(err)
 	}
 }

@@ -35,13 +35,13 @@ It needs the scope delete:organization_members. The users themselves stay. Auth0
 // Run removes the members.
 func (cmd *removeCmd) Run(c *console) error {
 	t := task{
-		file:   cmd.File,
-		op:     func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
-		twice:  true,
-		scopes: []string{scopeRemove},
-		read:   readRemovals,
-		check:  cmd.check,
-		after:  "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
+		file:          cmd.File,
+		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
+		readTwice:     true,
+		scopes:        []string{scopeRemove},
+		adjustDialect: readRemovals,
+		check:         cmd.check,
+		after:         "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
 	}
 	if cmd.DryRun {
 		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "remove", noun: "membership", limits: publishedPlan.adding})
@@ -53,21 +53,21 @@ const scopeRemove = "delete:organization_members"
 
 // readRemovals takes of the results of an import the lines that say that a user
 // was added, and of those of a removal the lines of users who are not removed.
-func readRemovals(_ *job, d *csvfile.Dialect, was origin) error {
+func readRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(csvfile.Result) error { return nil }
-	switch was.prefix {
+	switch from.prefix {
 	case "":
-		if was.repeated != nil {
+		if from.repeated != nil {
 			return errors.New("nothing in these results says whether an import added anybody: to remove the users in them, give a file that has only their ids")
 		}
-	case ofImport:
+	case prefixImport:
 		d.Only = func(r csvfile.Result) bool {
 			prefix, _ := report.Origin(r.CorrelationID, "")
-			return r.Status == importer.Added && prefix == ofImport
+			return r.Status == importer.Added && prefix == prefixImport
 		}
-	case ofRemove:
+	case prefixRemove:
 		d.Only = func(r csvfile.Result) bool {
-			return r.Status != importer.Removed && r.Status != importer.Duplicate && !was.repeated[r.Line]
+			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.repeated[r.Line]
 		}
 	default:
 		return errors.New("these are neither the results of an import nor those of a removal")
@@ -77,16 +77,16 @@ func readRemovals(_ *job, d *csvfile.Dialect, was origin) error {
 
 // check says what is going to be removed, and holds it against --max-removals.
 func (cmd *removeCmd) check(ctx context.Context, j *job) error {
-	if err := j.conn.need(ctx, []string{scopeRemove}); err != nil {
+	if err := j.conn.requireScopes(ctx, []string{scopeRemove}); err != nil {
 		return err
 	}
-	names, err := j.names(ctx)
+	names, err := j.countRows(ctx)
 	if err != nil {
 		return err
 	}
-	if j.was.prefix == ofImport {
+	if j.from.prefix == prefixImport {
 		j.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
 	}
 	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(names.rows, "membership"), report.Plural(names.organizations, "organization")))
-	return j.allow(names, cmd.MaxRemovals, "--max-removals", "membership")
+	return j.checkLimit(names, cmd.MaxRemovals, "--max-removals", "membership")
 }

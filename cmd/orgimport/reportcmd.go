@@ -62,7 +62,7 @@ func (cmd *reportCmd) Run(c *console) error {
 	if err := results.spool(beside); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	open := func() (io.Reader, error) { return csvfile.Decompress(results.again()) }
+	open := func() (io.Reader, error) { return csvfile.Decompress(results.reread()) }
 	write := func(w io.Writer) error { return page.Write(w, open, events, about) }
 	if cmd.Output == "-" {
 		return resultsError(results.name, write(c.stdout))

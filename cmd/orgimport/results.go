@@ -55,7 +55,7 @@ type results struct {
 func createResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
 	place := path
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		place = behindLinks(path) // there may be nothing yet
+		place = linkTarget(path) // there may be nothing yet
 	}
 	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -116,10 +116,10 @@ func (r *results) use(f *os.File) error {
 			return err
 		}
 	}
-	if err := r.room(); err != nil {
+	if err := r.ensureRoom(); err != nil {
 		return err
 	}
-	r.synced.Go(r.syncNowAndThen)
+	r.synced.Go(r.syncPeriodically)
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (r *results) rewrite() error {
 
 // order leaves out what is done already and packs the rest into batches, what
 // failed before behind what was never attempted.
-func (r *results) order(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
+func (r *results) batches(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
 	return importer.GroupLast(importer.Skip(rows, r.before.Has), size, r.before.Failed)
 }
 
@@ -220,10 +220,10 @@ func (r *results) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// room makes sure that the disk has room for the answers to come, and that it
+// ensureRoom makes sure that the disk has room for the answers to come, and that it
 // took those that came. It is asked before more is sent, so that a disk that
 // fills up stops the intake while there is still room for what is in flight.
-func (r *results) room() error {
+func (r *results) ensureRoom() error {
 	r.syncing.Lock()
 	err := r.syncErr
 	r.syncing.Unlock()
@@ -240,7 +240,7 @@ func (r *results) room() error {
 	return nil
 }
 
-func (r *results) syncNowAndThen() {
+func (r *results) syncPeriodically() {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
 	for {
@@ -261,7 +261,7 @@ func (r *results) sync() {
 	if !dirty {
 		return
 	}
-	if err := errors.Join(r.file.Sync(), r.inPlace()); err != nil {
+	if err := errors.Join(r.file.Sync(), r.checkPlace()); err != nil {
 		r.syncing.Lock()
 		r.syncErr = errors.Join(r.syncErr, err)
 		r.syncing.Unlock()
@@ -269,7 +269,7 @@ func (r *results) sync() {
 }
 
 // inPlace makes sure that the file that is written is the one at its path.
-func (r *results) inPlace() error {
+func (r *results) checkPlace() error {
 	ours, err := r.file.Stat()
 	if err != nil {
 		return err
@@ -292,7 +292,7 @@ func (r *results) finish() error {
 	}
 	close(r.stop)
 	r.synced.Wait()
-	err := errors.Join(r.syncErr, r.inPlace(), r.trim(), r.file.Sync(), r.file.Close())
+	err := errors.Join(r.syncErr, r.checkPlace(), r.trim(), r.file.Sync(), r.file.Close())
 	r.file = nil
 	if err != nil {
 		return writeError(r.path, err)
@@ -318,7 +318,7 @@ func (r *results) close() {
 	created := !r.resumed && !r.begun
 	_ = r.finish() // a run that wrote lines has asked for its error
 	if created {
-		_ = os.Remove(behindLinks(r.path))
+		_ = os.Remove(linkTarget(r.path))
 	}
 }
 

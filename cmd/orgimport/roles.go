@@ -51,13 +51,13 @@ func (cmd *rolesCmd) Validate() error {
 func (cmd *rolesCmd) Run(c *console) error {
 	r := &roleRun{rolesCmd: cmd, roles: &auth0.Roles{}}
 	t := task{
-		file:   cmd.File,
-		op:     func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
-		twice:  true,
-		scopes: []string{scopeAssign},
-		read:   r.read,
-		rows:   r.rows,
-		check:  r.check,
+		file:          cmd.File,
+		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
+		readTwice:     true,
+		scopes:        []string{scopeAssign},
+		adjustDialect: r.adjustDialect,
+		rows:          r.rows,
+		check:         r.check,
 	}
 	if cmd.DryRun {
 		t.rows = r.named
@@ -75,13 +75,13 @@ type roleRun struct {
 
 // read asks for the column of roles. Those whom an earlier run of roles has
 // served are done; what other operations have done says nothing of roles.
-func (r *roleRun) read(j *job, d *csvfile.Dialect, was origin) error {
+func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	d.Roles = true
 	d.Settled = func(csvfile.Result) error { return nil }
-	if was.prefix != ofRoles {
+	if from.prefix != prefixRoles {
 		return nil
 	}
-	d.Only = func(l csvfile.Result) bool { return !was.repeated[l.Line] }
+	d.Only = func(l csvfile.Result) bool { return !from.repeated[l.Line] }
 	d.Settled = func(l csvfile.Result) error {
 		switch l.Status {
 		case importer.Assigned, importer.AlreadyAssigned:
@@ -173,7 +173,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 	if r.SkipAssigned {
 		scopes = append(scopes, []string{"read:organization_members"}, []string{"read:organization_member_roles"})
 	}
-	if err := j.conn.need(ctx, scopes...); err != nil {
+	if err := j.conn.requireScopes(ctx, scopes...); err != nil {
 		return err
 	}
 	if names {
@@ -192,7 +192,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 
 // needNames reports whether a row names a role by anything but its id.
 func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
-	table, err := j.again()
+	table, err := j.reopenTable()
 	if err != nil {
 		return false, err
 	}
@@ -210,7 +210,7 @@ func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
 // findAssigned reads which roles the members in the file have. Of an organization
 // it makes no more requests than it has rows, for that is what they could save.
 func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
-	table, err := j.again()
+	table, err := j.reopenTable()
 	if err != nil {
 		return err
 	}

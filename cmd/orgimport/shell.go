@@ -6,7 +6,7 @@ import (
 )
 
 // goOn is the command that goes on where this run stopped.
-func (c *console) goOn() string {
+func (c *console) resumeCommand() string {
 	args := withoutSecrets(c.args)
 	if !slices.Contains(args, "--resume") {
 		args = append(args, "--resume")

@@ -18,16 +18,16 @@ import (
 // they would be sent. With check they are looked up; without, the keys of a row
 // stand for its ids, and nothing is asked of the tenant.
 func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err error) {
-	j.does = j.op(j, &auth0.Client{})
+	j.op = j.newOp(j, &auth0.Client{})
 	if j.look.checkOrgs = check != nil; check == nil {
 		j.look = lookups{keepUsers: j.byAddress}
 	}
 	done := &report.Journal{}
 	if j.Resume {
-		if done, err = readJournal(j.Results, j.Domain, j.does); err != nil {
+		if done, err = readJournal(j.Results, j.Domain, j.op); err != nil {
 			return nil, err
 		}
-		j.look.isIn = done.Done
+		j.look.isDone = done.Done
 	}
 	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 	}
 	rows = importer.Resolve(j.table.Rows(), j.look.dir)
 	if check == nil {
-		rows = importer.Each(rows, undecided)
+		rows = importer.Each(rows, keysAsIDs)
 	}
 	if j.rows != nil {
 		rows = j.rows(j, rows)
@@ -61,9 +61,9 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 		j.done.Add(1)
 		return context.Cause(ctx)
 	})
-	rows = importer.Distinct(rows, j.does.KeyOf)
+	rows = importer.Distinct(rows, j.op.KeyOf)
 	if j.Resume {
-		rows = settled(rows, done.Has)
+		rows = markDone(rows, done.Has)
 	}
 	if check != nil {
 		rows = j.checked(rows, check)
@@ -71,9 +71,9 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 	return rows, nil
 }
 
-// undecided takes a row for a good one if it names nobody known, and puts its keys
+// keysAsIDs takes a row for a good one if it names nobody known, and puts its keys
 // in the place of ids that it lacks.
-func undecided(row *importer.Row) error {
+func keysAsIDs(row *importer.Row) error {
 	if _, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
 		row.Err = nil
 	}
@@ -108,7 +108,7 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 
 // settled marks the rows whose pair is in already, which an import would leave
 // out.
-func settled(rows rowSeq, in func(importer.Row) bool) rowSeq {
+func markDone(rows rowSeq, in func(importer.Row) bool) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		if in(*row) {
 			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}

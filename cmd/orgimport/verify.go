@@ -126,9 +126,9 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 		err = &exitError{exitStopped, fmt.Errorf("can't write the list: %w", e), ""}
 	}
 	e := exitOf(err)
-	c.say(e)
+	c.printError(e)
 	ui.closing(sum.String())
-	return e.said()
+	return e.silent()
 }
 
 // readResults reads the lines that say that a row is done.

@@ -36,8 +36,8 @@ func (w *watchFlags) Validate() error {
 	return nil
 }
 
-// tell writes the summary and the metrics, and pings the exit code.
-func (w *watchFlags) tell(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
+// publish writes the summary and the metrics, and pings the exit code.
+func (w *watchFlags) publish(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
 	if w.Summary != "" && w.Summary != w.unwritable {
 		err := replaceFile(w.Summary, 0o600, func(out io.Writer) error {
 			e := json.NewEncoder(out)

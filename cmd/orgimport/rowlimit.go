@@ -12,8 +12,8 @@ import (
 type names struct{ rows, organizations int }
 
 // names reads the input to its end. Rows that would be rejected name nothing.
-func (j *job) names(ctx context.Context) (names, error) {
-	table, err := j.again()
+func (j *job) countRows(ctx context.Context) (names, error) {
+	table, err := j.reopenTable()
 	if err != nil {
 		return names{}, err
 	}
@@ -25,7 +25,7 @@ func (j *job) names(ctx context.Context) (names, error) {
 		case err != nil:
 			return names{}, err
 		case row.Err == nil:
-			rows.Add(j.does.KeyOf(row), row.Line)
+			rows.Add(j.op.KeyOf(row), row.Line)
 			orgs.Add(row.OrgID, row.Line)
 		}
 	}
@@ -35,8 +35,8 @@ func (j *job) names(ctx context.Context) (names, error) {
 // allow returns an error unless the number that a flag allows is given and is no
 // less than that of the rows. No more rows are sent than that, even if the file
 // changes under the run.
-func (j *job) allow(n names, most *int, flag, noun string) error {
-	j.most = most
+func (j *job) checkLimit(n names, most *int, flag, noun string) error {
+	j.maxRows = most
 	file := fmt.Sprintf("this file names %s", report.Plural(n.rows, noun))
 	switch {
 	case most == nil:
@@ -48,8 +48,8 @@ func (j *job) allow(n names, most *int, flag, noun string) error {
 }
 
 // noMore ends distinct rows where there are more than are allowed.
-func (j *job) noMore(rows rowSeq) rowSeq {
-	if j.most == nil {
+func (j *job) limited(rows rowSeq) rowSeq {
+	if j.maxRows == nil {
 		return rows
 	}
 	n := 0
@@ -57,8 +57,8 @@ func (j *job) noMore(rows rowSeq) rowSeq {
 		if row.Err == nil {
 			n++
 		}
-		if n > *j.most {
-			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.most), "look at the file, then go on with --resume"}
+		if n > *j.maxRows {
+			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.maxRows), "look at the file, then go on with --resume"}
 		}
 		return nil
 	})
