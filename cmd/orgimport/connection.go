@@ -19,16 +19,15 @@ import (
 	"orgimport/report"
 )
 
-// tenantFlags say which tenant, and with whose credentials. The value of a
-// secret is never a flag: it would stand in the process list and in the shell's
-// history.
+// tenantFlags name the tenant and the application. The value of a secret is never
+// a flag: it would show in the process list and in the shell's history.
 type tenantFlags struct {
 	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com, or its https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
 	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
 	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
 }
 
-// paceFlags say how hard the tenant may be worked.
+// paceFlags limit the load on the tenant.
 type paceFlags struct {
 	Rate           float64           `help:"Most requests a second; 0: as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
 	Reserve        ratelimit.Reserve `help:"What is left of the tenant's rate limit for everyone else: a number of requests, or a share." default:"10%" placeholder:"N|N%" group:"pace"`
@@ -55,9 +54,9 @@ func (p *paceFlags) Validate() error {
 	return nil
 }
 
-// readyWorkers stand ready if nobody says how many. How many of them are in
-// flight is decided by the pace: rate times latency, 13 at 50 requests a second
-// and 280 ms, so this only has to be more than that.
+// readyWorkers is the default number of workers. The pace decides how many of
+// them have a request in flight: rate times latency, 13 at 50 requests a second
+// and 280 ms. So this only has to be more than that.
 const readyWorkers = 32
 
 func (p *paceFlags) workers() int {
@@ -67,11 +66,11 @@ func (p *paceFlags) workers() int {
 	return readyWorkers
 }
 
-// drainTime is how long what is on the wire may take after a signal.
+// drainTime is how long requests on the wire may take after a signal.
 const drainTime = 25 * time.Second
 
-// connection is the way to a tenant: what the classes of its endpoints share.
-// Each class has a limit of its own at the tenant, and so a pace of its own.
+// connection is a connection to a tenant, shared by the classes of its endpoints.
+// The tenant limits each class separately, so each class has its own pace.
 type connection struct {
 	base     *url.URL
 	tokens   *auth0.TokenSource
@@ -80,15 +79,15 @@ type connection struct {
 	observer *observer
 
 	tokenPace *ratelimit.Transport
-	heard     atomic.Bool // something has answered at the tenant's address
-	known     atomic.Bool // the API has
+	heard     atomic.Bool // a server has answered at the tenant's address
+	known     atomic.Bool // the Management API has answered there
 	mu        sync.Mutex
 	classes   []*ratelimit.Transport
 }
 
-// state sums up what is known of the classes. The wait is that of the class that
-// has waited longest; the limit and its refill mean nothing together. Of the
-// requests for tokens only the waits count, and what was refused.
+// state sums up the states of the classes. The wait is that of the class that has
+// waited longest; limits and refill rates have no meaningful sum. Of the requests
+// for tokens, only waits and refusals count.
 func (c *connection) state() (sum ratelimit.State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +107,8 @@ func (c *connection) state() (sum ratelimit.State) {
 	return sum
 }
 
-// connect opens the way to the tenant. What happens on it is reported to o.
+// connect returns a connection to the tenant, which reports its events to o. It
+// sends nothing.
 func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*connection, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
@@ -128,7 +128,7 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*con
 	}
 	c := &connection{base: base, pace: pace, observer: o}
 	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
-	// Without Grace: a token that nobody waits for any more is worth nothing.
+	// Without Grace: nothing needs a token after the run is stopped.
 	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
 	if c.tokens, err = credentials.Source(base, c.tokenPace); err != nil {
 		return nil, usageError(err, "")
@@ -150,11 +150,11 @@ func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 		HTTP:    retry.NewHTTPClient(pace),
 		Retry:   c.retries(),
 		Known:   &c.known,
-		RunID:   report.RunID("ol", c.base.Host, ""), // of look-ups; an operation has its own
+		RunID:   report.RunID("ol", c.base.Host, ""), // for look-ups; an operation sets its own
 	}, pace
 }
 
-// paced returns a transport with a pace of its own.
+// paced returns a transport with its own pace.
 func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
 	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxWait: c.pace.MaxWait, OnWait: c.observer.wait}
 }
@@ -163,7 +163,7 @@ func (c *connection) retries() retry.Client {
 	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.observer.event, Heard: &c.heard}
 }
 
-// hostOf returns the host of a domain; empty if that is empty.
+// hostOf returns the host of a domain, or "" if the domain is empty.
 func hostOf(domain string) (string, error) {
 	if domain == "" {
 		return "", nil
@@ -175,8 +175,8 @@ func hostOf(domain string) (string, error) {
 	return base.Host, nil
 }
 
-// requireScopes makes sure, before anything is asked, that a token can be got, and that
-// it has a scope of each group as far as it tells its scopes.
+// requireScopes gets a token, and checks that it has at least one scope of each
+// group, if the token lists its scopes.
 func (c *connection) requireScopes(ctx context.Context, groups ...[]string) error {
 	_, err := c.tokens.Token(ctx)
 	if ctx.Err() != nil {

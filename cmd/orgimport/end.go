@@ -9,7 +9,8 @@ import (
 	"orgimport/report"
 )
 
-// end closes the files, says how it ended and adds up.
+// end closes the files, and reports how the run ended. It returns err with the
+// exit code of the run, and with nothing left to print.
 func (j *job) end(err error) error {
 	j.ui.Close()
 	if err == nil && j.out != nil && !j.out.begun {
@@ -19,8 +20,8 @@ func (j *job) end(err error) error {
 	e := exitOf(j.verdict(err))
 	j.count(e, err)
 	j.eventLog.stop(j, e)
-	j.pinged.Wait()           // the start is told before the end, and nothing after the summary
-	if e.code != exitLocked { // the run that holds the lock tells of itself
+	j.pinged.Wait()           // so that the ping of the start comes first, and no warning follows the summary
+	if e.code != exitLocked { // the files belong to the run that holds the lock
 		j.publish(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
 	}
 	if j.after != "" && j.members.Load() > 0 {
@@ -33,8 +34,8 @@ func (j *job) end(err error) error {
 	return e.silent()
 }
 
-// abandon is called before a second signal ends the program: it leaves a clean
-// line, and says what is known and how to go on.
+// abandon is called before a second signal ends the program. It clears the line
+// of progress, and prints what is known and how to continue.
 func (j *job) abandon(signal syscall.Signal) {
 	j.ui.abandon(signal)
 	known := report.Plural(int(j.done.Load()), "row")
@@ -48,8 +49,8 @@ func (j *job) abandon(signal syscall.Signal) {
 	})
 }
 
-// settle closes what was written, and returns why the run ended before its
-// input did, if it did.
+// settle finishes the files that were written, and returns why the run ended
+// before its input did, or nil.
 func (j *job) settle(err error) error {
 	err = cmp.Or(j.broken, err)
 	if j.out == nil || !j.out.begun {
@@ -68,17 +69,18 @@ func (j *job) settle(err error) error {
 	case err == nil:
 		return e
 	default:
-		return fmt.Errorf("%w; %w", e, err) // what could not be written decides
+		return fmt.Errorf("%w; %w", e, err) // e comes first: it decides the exit code
 	}
 }
 
-// verdict returns how the run ended, which was stopped by err if it is not nil.
+// verdict returns the error that the run ends with: err if that stopped it,
+// otherwise what is wrong with a finished run.
 func (j *job) verdict(err error) error {
 	switch {
 	case err != nil:
 		return err
 	case j.in.changed():
-		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: rows of it may be missing", j.in.name), "run again with --resume when nobody writes to it any more"}
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: some of its rows may be missing", j.in.name), "run again with --resume when nothing writes to it any more"}
 	case j.guard.check(1) != nil:
 		return j.guard.check(1)
 	case j.unanswered > 0:
@@ -89,8 +91,8 @@ func (j *job) verdict(err error) error {
 	return nil
 }
 
-// count fills in the summary of a run that ended with e, and was stopped by err
-// if it is not nil.
+// count completes the summary of a run that ended with e; err is what stopped it,
+// or nil.
 func (j *job) count(e *exitError, err error) {
 	s := &j.summary
 	s.ExitCode, s.Finished, s.Total = e.code, time.Now(), int(j.total.Load())
@@ -122,7 +124,7 @@ func (j *job) count(e *exitError, err error) {
 	}
 }
 
-// reportArgs make a page of the run.
+// reportArgs returns the arguments of the command that makes a page of the run.
 func (j *job) reportArgs() []string {
 	args := []string{"report", j.Results}
 	if j.Events != "" {

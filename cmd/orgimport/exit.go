@@ -12,26 +12,26 @@ import (
 	"orgimport/ratelimit"
 )
 
-// The exit codes, as promised to people's crontabs.
+// The exit codes. Users' crontabs depend on them.
 const (
-	exitDone      = 0  // every row is in
+	exitDone      = 0  // every row is done
 	exitRows      = 1  // finished, but some rows failed or were rejected
 	exitUsage     = 2  // usage, configuration, input that can't be read
 	exitStopped   = 3  // credentials or permission refused, disk full
-	exitErrors    = 4  // --max-errors, or nothing but errors
+	exitErrors    = 4  // --max-errors, another limit or a guard
 	exitTemporary = 5  // gave up on something temporary
 	exitLocked    = 6  // another run holds the lock
 	exitDuration  = 10 // --max-duration reached
 	exitSignal    = 128
 )
 
-// exitError is how a command ends: its exit code, why, and what to type next.
-// Commands return it as their error; what other packages return becomes one in
-// [exitOf].
+// exitError says how a command ends: its exit code, why, and what to do next.
+// Commands return it as their error; [exitOf] makes one from the errors of other
+// packages.
 type exitError struct {
 	code int
-	err  error  // nil if nothing is left to say
-	hint string // empty if nothing is known to help
+	err  error  // nil if there is nothing to print
+	hint string // may be empty
 }
 
 func (e *exitError) Error() string {
@@ -43,21 +43,20 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// usageError ends a command that can't do what it is asked for.
+// usageError returns an error with the exit code [exitUsage].
 func usageError(err error, hint string) error { return &exitError{exitUsage, err, hint} }
 
 func usagef(hint, format string, args ...any) error {
 	return usageError(fmt.Errorf(format, args...), hint)
 }
 
-// errRows ends a run that has come to its end but left rows out, and has said
-// so.
+// errRows ends a run that has finished and reported that rows failed.
 var errRows = &exitError{code: exitRows}
 
-// errMaxDuration stops a run that took as long as it may.
+// errMaxDuration stops a run after --max-duration.
 var errMaxDuration = &exitError{code: exitDuration, err: errors.New("--max-duration is reached")}
 
-// stoppedBy ends a command that a signal stopped.
+// stoppedBy returns the error of a command that a signal stopped.
 func stoppedBy(signal syscall.Signal) error {
 	names := map[syscall.Signal]string{syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM"}
 	return &exitError{code: exitSignal + int(signal), err: fmt.Errorf("stopped by %s", names[signal])}
@@ -72,7 +71,7 @@ func exitOf(err error) *exitError {
 		if exit.err == nil {
 			return exit
 		}
-		return &exitError{exit.code, err, exit.hint} // with all that was said around it
+		return &exitError{exit.code, err, exit.hint} // err, not exit.err: keep what wraps it
 	}
 	exit := &exitError{code: exitStopped, err: err}
 	var (
@@ -96,12 +95,12 @@ func exitOf(err error) *exitError {
 	case errors.As(err, &gaveUp), errors.As(err, &limit):
 		exit.code = exitTemporary
 	case errors.As(err, &refusal) && refusal.Reach() == importer.ReachRun:
-		exit.code = exitUsage // it is not the Management API that answers at this address
+		exit.code = exitUsage // the server at this address is not the Management API
 	}
 	return exit
 }
 
-// printError says what went wrong and what to do about it.
+// printError prints what went wrong, and what to do about it.
 func (c *console) printError(e *exitError) {
 	if e.err == nil {
 		return
@@ -123,10 +122,10 @@ func (c *console) fail(err error) int {
 	return e.code
 }
 
-// said returns err as the end of a command that has told all about it already.
+// silent returns e without its error, for a command that has printed it already.
 func (e *exitError) silent() error { return &exitError{code: e.code} }
 
-// hintFor says what to do about what is in the way to the tenant.
+// hintFor returns what to do about an obstacle on the way to the tenant.
 func hintFor(o retry.Obstacle) string {
 	switch o {
 	case retry.NoSuchHost:
@@ -136,17 +135,17 @@ func hintFor(o retry.Obstacle) string {
 	case retry.ProxyLogin:
 		return "give the proxy its user name and password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 	case retry.ProxyRefusal:
-		return "ask whoever runs the proxy to let this machine through to the tenant, or go past it: NO_PROXY=DOMAIN"
+		return "ask the administrator of the proxy to let this machine through to the tenant, or bypass it: NO_PROXY=DOMAIN"
 	case retry.Untrusted:
 		return "if a proxy of your network inspects TLS, add its root certificate to those this machine trusts: SSL_CERT_FILE=FILE"
 	case retry.OtherName:
-		return "check the domain: the server's certificate is for another"
+		return "check the domain: the server's certificate is for another name"
 	case retry.NotValid:
 		return "check this machine's clock, and the server's certificate"
 	case retry.NoTLS:
 		return "check the domain and the port: what answers there does not speak TLS"
 	case retry.Handshake:
-		return "check the domain, and whether a proxy stands in between: TLS 1.2 or later is needed"
+		return "check the domain, and whether there is a proxy in between: TLS 1.2 or later is required"
 	}
 	return ""
 }

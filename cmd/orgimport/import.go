@@ -74,9 +74,9 @@ func importing(file string, batchSize int, skipMembers bool) task {
 	}
 }
 
-// settledIn returns what is known of a row by the results of an earlier run.
-// Those of a run against another tenant than host, or of another operation, say
-// nothing of who is in; an empty host is any.
+// settledIn returns a function that returns what is known about a row from the
+// results of an earlier import; nil if nothing is. Lines of another operation, or
+// of another tenant than host, do not count. An empty host matches any tenant.
 func settledIn(host string) func(csvfile.Result) error {
 	return func(r csvfile.Result) error {
 		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != prefixImport || !ours) {
@@ -86,7 +86,7 @@ func settledIn(host string) func(csvfile.Result) error {
 	}
 }
 
-// warnRoles says that an import leaves the roles of a file alone.
+// warnRoles warns that an import does not assign the roles in a file.
 func (j *job) warnRoles() {
 	name, file := j.table.Roles(), j.file
 	if name == "" {

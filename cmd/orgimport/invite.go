@@ -20,7 +20,7 @@ type inviteCmd struct {
 
 	jobFlags       `embed:""`
 	Application    string        `help:"Client ID of the application that the people will log in to." required:"" placeholder:"ID" group:"invitation"`
-	Inviter        string        `help:"Name of who invites, as the mail shows it." required:"" placeholder:"NAME" group:"invitation"`
+	Inviter        string        `help:"Name of the inviter, as the mail shows it." required:"" placeholder:"NAME" group:"invitation"`
 	TTL            time.Duration `help:"How long an invitation is valid, up to 720h (default: Auth0's 7 days)." placeholder:"DURATION" group:"invitation"`
 	Role           []string      `help:"Role in the organization for those who accept, by name or id; may be repeated." placeholder:"NAME" group:"invitation"`
 	NoEmail        bool          `help:"Have Auth0 send no mail." group:"invitation"`
@@ -39,12 +39,12 @@ Examples:
     orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" \
         --max-invitations 12
 
-An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations shows whether it was made; if that does not tell, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: remove its line by hand to do so. Who has a pending invitation is already_invited.
+An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations usually shows whether it was made. If it does not, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: remove its line by hand to do so. An address with a pending invitation gets the status already_invited.
 
 It needs the scopes create:organization_invitations and read:organization_invitations; for the name of a role also read:roles, for that of a connection read:connections. The links of invitations are never read or written.`
 }
 
-// longestTTL is the longest that Auth0 takes.
+// longestTTL is the longest that Auth0 accepts.
 const longestTTL = 30 * 24 * time.Hour
 
 // Validate is called by kong when all flags are read.
@@ -74,15 +74,15 @@ func (cmd *inviteCmd) Run(c *console) error {
 	return c.runJob(&cmd.jobFlags, t)
 }
 
-// inviteRun is invitations under way.
+// inviteRun is the state of a run that sends invitations.
 type inviteRun struct {
 	*inviteCmd
 	inviter    *auth0.Inviter
-	unanswered map[string]importer.Outcome // by the keys of rows: what an earlier run left without an answer
+	unanswered map[string]importer.Outcome // invitations of an earlier run that lack an answer, by the rows' keys
 }
 
-// op returns the operation. What it is about to send it notes below the pace, so
-// that a row which only waits for its turn can be sent by another run.
+// op returns the operation. It notes a row only when the pace has let its request
+// through, so that another run can send a row that was still waiting.
 func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 	r.inviter = &auth0.Inviter{
 		Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail,
@@ -98,9 +98,9 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 	return r.inviter.Op()
 }
 
-// readInvitations takes of the results of an import the lines of those whom the
-// tenant does not know. Of its own, it takes all but those that an earlier run is
-// done with, or can't tell whether it is.
+// readInvitations selects lines if the input holds results: of an import, the
+// lines of users that the tenant does not know; of invitations, the line of each
+// row that counts, settled if it must not be sent again.
 func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Emails = true
 	d.Settled = func(csvfile.Result) error { return nil }
@@ -109,7 +109,7 @@ func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 		d.Only = func(l csvfile.Result) bool { return !from.repeated[l.Line] }
 		d.Settled = settledInvitation
 	case from.prefix != "" && from.prefix != prefixImport:
-		return errors.New("these are neither the results of an import nor those of invitations")
+		return errors.New("these are the results of neither an import nor invitations")
 	case from.repeated != nil:
 		d.Only = func(l csvfile.Result) bool {
 			return l.Status == importer.Rejected && l.Code == importer.CodeUserNotFound
@@ -118,11 +118,11 @@ func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	return nil
 }
 
-// settledInvitation returns what is known of a row by the results of an earlier
-// run; nil if it is to be sent.
+// settledInvitation returns what is known about a row from the results of an
+// earlier run; nil if it is to be sent.
 func settledInvitation(l csvfile.Result) error {
 	switch {
-	case l.Status == importer.Duplicate: // what counts is the line it repeats
+	case l.Status == importer.Duplicate: // only the line that it repeats counts
 		return errRepeated
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
 		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, by the results of an earlier run", CorrelationID: l.CorrelationID}
@@ -130,7 +130,7 @@ func settledInvitation(l csvfile.Result) error {
 		return &unknownOutcome{importer.Settled{
 			Status:        importer.Failed,
 			CorrelationID: l.CorrelationID,
-			Message:       "whether an earlier run sent it is not known, so it is not sent again: take the row out of the file, or invite the address by another",
+			Message:       "whether an earlier run sent it is not known, so it is not sent again: take the row out of the file, or invite the address with another file",
 		}}
 	}
 	return nil
@@ -141,7 +141,7 @@ type unknownOutcome struct{ importer.Settled }
 
 func (e *unknownOutcome) Error() string { return e.Message }
 
-// Unwrap returns what is known of the row.
+// Unwrap returns what is known about the row.
 func (e *unknownOutcome) Unwrap() error { return &e.Settled }
 
 // Code returns the error code of the row.
@@ -161,8 +161,8 @@ func withAddresses(_ *job, rows rowSeq) rowSeq {
 
 const scopeInvite = "create:organization_invitations"
 
-// check says how many are going to be invited, holds it against
-// --max-invitations, and asks the tenant for what it takes to invite them.
+// check prints how many invitations are going to be sent, compares their number
+// with --max-invitations, and looks up what they need.
 func (r *inviteRun) check(ctx context.Context, j *job) error {
 	scopes := [][]string{{scopeInvite}, {"read:organization_invitations"}}
 	named := r.Connection != "" && !strings.HasPrefix(r.Connection, "con_")
@@ -234,8 +234,8 @@ func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
 	return nil
 }
 
-// readUnanswered finds the rows of the results whose last line says sending: the run
-// before ended while they were under way.
+// readUnanswered finds the rows of the results whose last line says sending: the
+// run before this one ended while their requests were under way.
 func (r *inviteRun) readUnanswered(j *job) error {
 	if !j.out.resumed {
 		return nil

@@ -18,9 +18,9 @@ import (
 	"orgimport/report"
 )
 
-// A job has an operation carried out over the rows of a file: it brings the
-// results, the failures and going on with them, the lock, the guard, the
-// progress, the summary and whoever watches. A command brings a [task]:
+// A job carries out an operation on the rows of a file. It provides the results,
+// the failures, --resume, the lock, the guard, the progress, the summary and the
+// metrics. A command provides a [task]:
 //
 //	type removeCmd struct {
 //		File     string `arg:"" help:"…" placeholder:"FILE"`
@@ -36,45 +36,45 @@ import (
 //		})
 //	}
 //
-// Its line in [commands] has its default for --results.
+// The command's line in [commands] sets the default of --results.
 
-// task is what a job does.
+// task says what a job does.
 type task struct {
 	file string // the input; - for standard input
-	size int    // rows in a request at most; 0: as many as the operation can carry
+	size int    // most rows in a request; 0: as many as the operation can carry
 
-	// op returns the operation. Its Send may call [job.note].
+	// newOp returns the operation. Its Send may call [job.note].
 	newOp func(j *job, client *auth0.Client) importer.Op
 
-	// twice says that the input is read before the first request too, so that
-	// a pipe has to be spooled.
+	// readTwice says that the input is also read before the first request, so
+	// that a pipe has to be spooled.
 	readTwice bool
 
-	// byAddress says that the operation takes users by their e-mail addresses,
-	// so that nobody looks these up.
+	// byAddress says that the operation names users by their e-mail addresses,
+	// which are therefore not looked up.
 	byAddress bool
 
-	// skipMembers has it read before the operation who is in already.
+	// skipMembers says that existing members are looked up before the operation.
 	skipMembers bool
 
-	// scopes are those of which the operation takes one. They are asked for before
-	// anything is looked up.
+	// scopes are the scopes of which the operation needs one. The token is checked
+	// for them before anything is looked up.
 	scopes []string
 
-	// read, if set, adds to how the input is read beside what the flags say. If
-	// the input is read twice and holds results, was says whose; otherwise it is
-	// zero. An error refuses the input.
+	// adjustDialect, if set, changes the dialect that the flags give. If the input
+	// is read twice and holds results, from says which operation wrote them;
+	// otherwise it is zero. An error rejects the input.
 	adjustDialect func(j *job, d *csvfile.Dialect, from origin) error
 
-	// rows, if set, is the stage between the look-ups and the operation. It
-	// sees every row of the input once, those included that are done already.
+	// rows, if set, is a stage between the look-ups and the operation. It gets
+	// every row of the input once, including rows that are done already.
 	rows func(j *job, rows rowSeq) rowSeq
 
-	// check, if set, is asked when the tenant, the input and the results are
-	// open, and before the first request. An error ends the run.
+	// check, if set, is called when the tenant, the input and the results are
+	// open, before the first request. An error ends the run.
 	check func(ctx context.Context, j *job) error
 
-	// after is said at the end of a run that has done something.
+	// after is logged at the end of a run that has changed something.
 	after string
 }
 
@@ -103,7 +103,8 @@ type resultFlags struct {
 	Lock     string `help:"Lock file that keeps a second run out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
 }
 
-// lockPath is one for all links to a results file.
+// lockPath returns the path of the lock file, which is the same for all links to
+// a results file.
 func (f *resultFlags) lockPath() string {
 	results := f.Results
 	if info, err := os.Lstat(results); err == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -119,8 +120,8 @@ type stopFlags struct {
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 }
 
-// job is a task under way. Outcomes are recorded by one goroutine; what the
-// progress looks at is atomic.
+// job is a task under way. One goroutine records the outcomes; the fields that
+// the progress reads are atomic.
 type job struct {
 	*console
 	*jobFlags
@@ -140,20 +141,20 @@ type job struct {
 	maxRows *int // distinct rows that may be sent; nil: any number
 
 	out        *results
-	writing    sync.Mutex         // held by whoever writes results
-	held       []importer.Outcome // of rows without a request, while there was none
+	writing    sync.Mutex         // guards the writing of results
+	held       []importer.Outcome // rows without a request, held until the first answer
 	derived    []*derived
 	closing    []func()
 	summary    report.Summary
 	guard      guard
-	broken     error // a row could not be written: none after it counts
-	unanswered int   // rows that failed because the server could not be brought to answer
+	broken     error // why a row could not be written; no later row counts
+	unanswered int   // rows that failed because the server gave no usable answer
 	pinged     sync.WaitGroup
 
 	total, done, members, failed atomic.Int64
 }
 
-// newJob returns a job that has opened nothing but its ui.
+// newJob returns a job that has opened only its ui.
 func (c *console) newJob(flags *jobFlags, t task) *job {
 	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
 	j.log = j.ui.log
@@ -164,13 +165,13 @@ func (c *console) newJob(flags *jobFlags, t task) *job {
 	return j
 }
 
-// runJob carries out a task, and tells people and whoever watches how it went.
+// runJob carries out a task, and reports how it went.
 func (c *console) runJob(flags *jobFlags, t task) error {
 	j := c.newJob(flags, t)
 	defer j.close()
 	if err := j.checkFiles(); err != nil {
 		j.ui.Close()
-		return err // nothing is written, for it might be the input that is
+		return err // writes nothing: the summary file may be the input
 	}
 	ctx, end := c.untilSignal(j.signalled, j.abandon)
 	defer end()
@@ -185,7 +186,7 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 	return j.end(err)
 }
 
-// send is the program.
+// send looks up and sends the rows of the input.
 func (j *job) send(ctx context.Context) error {
 	if j.Events != "" {
 		j.eventLog.start(j)
@@ -225,13 +226,13 @@ func (j *job) send(ctx context.Context) error {
 		}
 		j.record(answered)
 	}
-	if j.in.file == nil { // there was no reading it before
+	if j.in.file == nil { // a pipe, which survey could not read
 		j.logNotes(j.table.Notes())
 	}
 	return nil
 }
 
-// logNotes says what there is to know about the input.
+// logNotes logs the notes about the input.
 func (j *job) logNotes(notes []csvfile.Note) {
 	for _, n := range notes {
 		if n.Loud {
@@ -242,7 +243,7 @@ func (j *job) logNotes(notes []csvfile.Note) {
 	}
 }
 
-// announce says how much is about to be sent, and about how long that takes.
+// announce logs how much is about to be sent, and about how long it takes.
 func (j *job) announce(ahead *batchCount) {
 	if ahead.rows == 0 {
 		j.log.Info("nothing is left to send")
@@ -258,7 +259,7 @@ func (j *job) announce(ahead *batchCount) {
 	j.log.Info(text, j.ui.fields("rows", ahead.rows, "requests", requests, "seconds", takes.Seconds())...)
 }
 
-// lookUp finds out what the rows name, before anything is sent.
+// lookUp looks up what the rows name, before anything is sent.
 func (j *job) lookUp(ctx context.Context) error {
 	if j.look.dir == nil {
 		return nil
@@ -278,21 +279,22 @@ func (j *job) lookUp(ctx context.Context) error {
 	return nil
 }
 
-// host names the tenant; empty if none is given.
+// host returns the host of the tenant; empty if none is given.
 func (j *job) host() string {
-	host, _ := hostOf(j.Domain) // connect says what is wrong with it
+	host, _ := hostOf(j.Domain) // connect returns the error
 	return host
 }
 
-// again opens the input from its start. It takes a task that reads it twice.
+// reopenTable opens the input from its start. The input must be a regular file or
+// spooled.
 func (j *job) reopenTable() (*csvfile.Table, error) { return csvfile.Open(j.in.reread(), j.dialect()) }
 
-// resolved returns the rows of the input with what was looked up.
+// resolved returns the rows of the input with the ids that were looked up.
 func (j *job) resolved(table *csvfile.Table) rowSeq {
 	return withIDs(importer.Resolve(table.Rows(), j.look.dir), j.byAddress)
 }
 
-// prepared returns the rows as the operation takes them.
+// prepared returns the rows as the operation needs them.
 func (j *job) prepared(table *csvfile.Table) rowSeq {
 	if j.rows == nil {
 		return j.resolved(table)
@@ -300,23 +302,23 @@ func (j *job) prepared(table *csvfile.Table) rowSeq {
 	return j.rows(j, j.resolved(table))
 }
 
-// batchSize is how many rows a request carries at most.
+// batchSize returns how many rows a request can carry.
 func (j *job) batchSize() int { return cmp.Or(j.size, j.op.Size) }
 
-// dialect says how the input is read.
+// dialect returns how the input is read.
 func (j *job) dialect() csvfile.Dialect {
 	d := j.jobFlags.dialect()
 	d.KeepKeys = j.look.keys
 	if j.adjustDialect != nil {
-		_ = j.adjustDialect(j, &d, j.from) // openTable has asked for its error
+		_ = j.adjustDialect(j, &d, j.from) // openTable has checked the error
 	}
 	return d
 }
 
-// warn says what went wrong beside the run.
+// warn logs a problem that does not stop the run.
 func (j *job) warn(text string) { j.log.Warn(text) }
 
-// progress is asked for by the ui, from its own goroutine.
+// progress returns how far the run is. The ui calls it from its own goroutine.
 func (j *job) progress() progress {
 	if p, looking := j.look.progress(); looking {
 		p.waiting = j.waiting()

@@ -1,7 +1,7 @@
 // Command orgimport puts the users of a CSV file into Auth0 organizations.
 //
-// Its contract with people and scripts (commands, flags, exit codes, the
-// columns of the results) is told in the README and by orgimport --help.
+// The README and orgimport --help document its contract with people and scripts:
+// commands, flags, exit codes, and the columns of the results.
 package main
 
 import (
@@ -21,14 +21,14 @@ import (
 	"orgimport/importer/retry"
 )
 
-// gcPercent keeps the heap close to what is in use. What a run holds, the keys
-// of all its rows, stays to the end, so with Go's default of 100 a million rows
-// would take twice the memory that they need; collecting more often costs a
-// run nothing, since it waits for the tenant.
+// gcPercent keeps the heap close to what is in use. A run holds the keys of all
+// its rows to the end, so with Go's default of 100 a million rows would take
+// twice the memory that they need. Collecting more often costs nothing, because
+// a run mostly waits for the tenant.
 const gcPercent = 50
 
 func main() {
-	log.SetOutput(io.Discard) // net/http has its say there, between our lines
+	log.SetOutput(io.Discard) // net/http logs there, and would break up our lines
 	debug.SetGCPercent(gcPercent)
 	os.Exit(run(surroundings{
 		args: os.Args[1:], getenv: os.Getenv,
@@ -63,9 +63,9 @@ func commands() []command {
 	}
 }
 
-// surroundings are all that a command gets from outside, so that a test can
-// run the command itself, on a fake clock and against a tenant in memory. Only
-// main takes them from the process.
+// surroundings hold everything that a command gets from outside, so that a test
+// can run the command itself, on a fake clock and against a tenant in memory.
+// Only main takes them from the process.
 type surroundings struct {
 	args   []string // as typed, without the name of the program
 	getenv func(name string) string
@@ -74,24 +74,24 @@ type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	// transport returns the way to the network for so many requests at a time.
+	// transport returns a transport for that many concurrent requests.
 	transport func(requests int) http.RoundTripper
 
-	signals func() <-chan os.Signal // those that stop a command, from the call on
+	signals func() <-chan os.Signal // delivers the signals that stop a command
 	exit    func(code int)          // ends the program at once
 }
 
 // console is a command's view of its surroundings.
 type console struct {
 	surroundings
-	errors *slog.Logger // where errors go if the log is for machines; otherwise nil
+	errors *slog.Logger // receives the errors if the log is JSON; otherwise nil
 }
 
-// run is the program.
+// run runs the program and returns its exit code.
 func run(s surroundings) (code int) {
 	s.transport = identified(s.transport)
 	c := &console{surroundings: s}
-	exited := -1 // --help ends the parsing by an exit
+	exited := -1 // kong calls exit while it parses --help
 	args := s.args
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -148,22 +148,22 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 	return parser, nil
 }
 
-// identified returns transports whose requests all say which program sends them.
+// identified returns transports that send the program's name as User-Agent.
 func identified(transport func(int) http.RoundTripper) func(int) http.RoundTripper {
 	return func(requests int) http.RoundTripper { return &userAgent{transport(requests)} }
 }
 
 type userAgent struct{ base http.RoundTripper }
 
-// RoundTrip sends a clone of req with the name of the program.
+// RoundTrip sends a clone of req with the User-Agent header.
 func (u *userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", "orgimport/"+version())
 	return u.base.RoundTrip(req)
 }
 
-// helpOf is the help of a flag. The variables that are its twins are not named:
-// the rule for them is said once.
+// helpOf returns the help of a flag. It does not name the flag's environment
+// variable: the rule for those is stated once.
 func helpOf(v *kong.Value) string {
 	if v.Default == "" || v.Default == "0" || v.IsBool() {
 		return v.Help
@@ -171,12 +171,12 @@ func helpOf(v *kong.Value) string {
 	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
 }
 
-// twins gives the flags that were not typed the values of their variables in
-// the environment. The twin of --max-errors is ORGIMPORT_MAX_ERRORS; a flag with
-// the tag auth0 has one of Auth0's own names too, which goes before.
+// twins sets flags that were not typed from the environment. The twin of
+// --max-errors is ORGIMPORT_MAX_ERRORS. A flag with the tag auth0 also has
+// Auth0's own variable, which takes precedence.
 //
-// A variable that is set to nothing counts as not set, as people mean it who
-// leave a value out in a Compose file.
+// An empty variable counts as not set: that is what a value left out in a Compose
+// file means.
 func twins(getenv func(string) string) kong.ResolverFunc {
 	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if flag.Name == "help" || flag.Name == "version" {

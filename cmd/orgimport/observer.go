@@ -12,17 +12,17 @@ import (
 	"orgimport/report"
 )
 
-// observer tells what happens between a command and its tenant. What the
-// progress looks at is atomic.
+// observer logs what happens between a command and its tenant. The fields that
+// the progress reads are atomic.
 type observer struct {
 	log      *slog.Logger
 	eventLog eventLog
-	conn     atomic.Pointer[connection] // nil before there is one
-	outage   atomic.Pointer[time.Time]  // since when; nil: none
+	conn     atomic.Pointer[connection] // nil before it is made
+	outage   atomic.Pointer[time.Time]  // start of the outage; nil: none
 	stopping atomic.Bool
 }
 
-// signalled tells at once that a signal is heeded, and what is still done.
+// signalled logs at once that a signal was received, and what is still finished.
 func (o *observer) signalled(signal syscall.Signal) {
 	o.stopping.Store(true)
 	again := "a second signal stops now"
@@ -38,7 +38,7 @@ func (o *observer) signalled(signal syscall.Signal) {
 	o.log.Info(what + "; " + again)
 }
 
-// event tells what happened between the run and the tenant.
+// event logs an event of the retry client.
 func (o *observer) event(e retry.Event) {
 	switch e.Kind {
 	case retry.FirstFailure:
@@ -64,7 +64,7 @@ func (o *observer) tokenRefused(why error) {
 	o.log.Info(fmt.Sprintf("the token was refused; a new one is fetched: %v", why))
 }
 
-// wait tells of waits that are long enough to wonder about.
+// wait logs waits that are long enough for people to wonder about.
 func (o *observer) wait(w ratelimit.Wait) {
 	switch lasts := w.Until.Sub(w.Since); {
 	case w.Ended:
@@ -74,7 +74,7 @@ func (o *observer) wait(w ratelimit.Wait) {
 	}
 }
 
-// inFull is what is waited for.
+// inFull returns what is waited for, with its detail.
 func inFull(w ratelimit.Wait) string { return w.Why + inBrackets(w.Detail) }
 
 func inBrackets(detail string) string {
@@ -84,7 +84,7 @@ func inBrackets(detail string) string {
 	return " (" + detail + ")"
 }
 
-// waiting is what is waited for now, and for how long.
+// waiting returns what is waited for now, and for how long.
 func (o *observer) waiting() waiting {
 	if o.stopping.Load() {
 		return waiting{text: "stopping"}

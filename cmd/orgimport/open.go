@@ -13,7 +13,7 @@ import (
 	"orgimport/report"
 )
 
-// checkFiles holds all files of the run against each other.
+// checkFiles compares all files of the run with each other.
 func (j *job) checkFiles() error {
 	inputs := []file{{"the input", j.file}}
 	for _, name := range secretFiles() {
@@ -26,7 +26,7 @@ func (j *job) checkFiles() error {
 	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.sideFiles()...))
 }
 
-// derive lists the files that are made of the results.
+// derive lists the files that are made from the results.
 func (j *job) derive() []*derived {
 	return []*derived{
 		{file: file{"--failures", j.Failures}, header: j.writeHeader, rows: report.Failures},
@@ -42,9 +42,9 @@ func (j *job) sideFiles() []file {
 	return files
 }
 
-// open opens everything, cheapest first: nothing is sent or written before the
-// input is known to be readable, and nothing is sent before all files are known
-// to be writable.
+// open opens everything, the cheapest first. It sends and writes nothing before
+// it has read from the input, and sends nothing before it knows that all files
+// can be written.
 func (j *job) open(ctx context.Context) (err error) {
 	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
 		return err
@@ -90,8 +90,9 @@ func (j *job) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// openTable reads the header of the input. Results of an earlier run are read to
-// their end first if the task asks whose they are.
+// openTable reads the header of the input. If the input holds the results of an
+// earlier run and the task reads its input twice, they are read to their end
+// first to find out which operation wrote them.
 func (j *job) openTable(ctx context.Context) (err error) {
 	j.in.remember()
 	if j.readTwice {
@@ -119,15 +120,15 @@ func (j *job) openTable(ctx context.Context) (err error) {
 	return err
 }
 
-// collect reads the input for what there is to look up, if there may be
-// anything, and opens it anew with the columns of the keys.
+// collect reads the input for keys to look up, if it may have any, and reopens it
+// with their columns.
 func (j *job) collect(ctx context.Context) (err error) {
 	j.table, err = j.look.prepare(ctx, j.in, j.Results, j.table, j.reopenTable)
 	j.total.Store(int64(j.look.rows))
 	return err
 }
 
-// keptBefore returns the columns behind the ten of a results file, if there is one.
+// keptBefore returns the kept columns of a results file, if there is one.
 func keptBefore(path string) []string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -136,12 +137,12 @@ func keptBefore(path string) []string {
 	defer f.Close()
 	r, err := report.NewReader(f)
 	if err != nil {
-		return nil // openResults says so
+		return nil // openResults returns the error
 	}
 	return r.Kept
 }
 
-// openResults opens the results, and what is made of them.
+// openResults opens the results and the files that are made from them.
 func (j *job) openResults() (err error) {
 	_, statErr := os.Stat(j.Results)
 	if j.Resume && !errors.Is(statErr, fs.ErrNotExist) {
@@ -165,7 +166,7 @@ func (j *job) openResults() (err error) {
 	return nil
 }
 
-// close lets go of everything, the last thing first.
+// close releases everything, in reverse order.
 func (j *job) close() {
 	for i := len(j.closing) - 1; i >= 0; i-- {
 		j.closing[i]()

@@ -10,7 +10,7 @@ import (
 	"orgimport/report"
 )
 
-// The operations, by how their correlation ids begin.
+// The prefixes of correlation ids, by operation.
 const (
 	prefixImport = "oi"
 	prefixRemove = "or"
@@ -18,26 +18,26 @@ const (
 	prefixInvite = "ov"
 )
 
-// origin says whose results an input holds. Its zero value is that of an input
-// that holds none, or of which no line tells.
+// origin says which operation wrote the results in an input.
 type origin struct {
-	prefix   string       // of the correlation ids, such as oi
-	repeated map[int]bool // lines that another line of the same row replaces
+	prefix   string       // of the correlation ids, such as oi; empty if no line has one
+	repeated map[int]bool // lines that another line of the same row replaces; nil if the input is not results
 
-	last, done importer.Set // rows, and rows that are done
+	last, done importer.Set // the last line of each row, and of each row that is done
 }
 
-// errRepeated is the Err of a row that repeats an earlier one by the results of
-// an earlier run: what counts is the row that it repeats.
+// errRepeated is the Err of a row that repeats an earlier one according to the
+// results of an earlier run: only the row that it repeats counts.
 var errRepeated = &importer.Settled{Status: importer.Duplicate, Message: "same as an earlier line, by the results of an earlier run"}
 
-// originRow carries what a results file says of a row.
+// originRow is the Err of a row while the results are read for their origin. It
+// carries the row's line of the results.
 type originRow struct{ csvfile.Result }
 
-func (originRow) Error() string { return "read to see whose results they are" }
+func (originRow) Error() string { return "read only to find the origin of the results" }
 
-// readOrigin reads the results in a file to their end. They must be of one
-// operation, and of that tenant as far as they tell.
+// readOrigin reads the results in table to their end. All lines with a
+// correlation id must be of one operation, and of the given tenant.
 func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (origin, error) {
 	o := origin{repeated: make(map[int]bool)}
 	for row, err := range table.Rows() {
@@ -67,8 +67,8 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 	return o, nil
 }
 
-// count notes which of the lines of a row counts: the first that says that the
-// row is done, otherwise the last.
+// count records which line of a row counts: the first with a status that settles
+// the row, otherwise the last.
 func (o *origin) count(key string, r csvfile.Result) {
 	if o.done.Has(key) {
 		o.repeated[r.Line] = true

@@ -51,14 +51,14 @@ func (cmd *removeCmd) Run(c *console) error {
 
 const scopeRemove = "delete:organization_members"
 
-// readRemovals takes of the results of an import the lines that say that a user
-// was added, and of those of a removal the lines of users who are not removed.
+// readRemovals selects lines if the input holds results: of an import, the lines
+// of users who were added; of a removal, those of users who are not removed yet.
 func readRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(csvfile.Result) error { return nil }
 	switch from.prefix {
 	case "":
 		if from.repeated != nil {
-			return errors.New("nothing in these results says whether an import added anybody: to remove the users in them, give a file that has only their ids")
+			return errors.New("these results do not say whether an import added anybody: to remove the users in them, give a file that has only their ids")
 		}
 	case prefixImport:
 		d.Only = func(r csvfile.Result) bool {
@@ -70,12 +70,12 @@ func readRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.repeated[r.Line]
 		}
 	default:
-		return errors.New("these are neither the results of an import nor those of a removal")
+		return errors.New("these are the results of neither an import nor a removal")
 	}
 	return nil
 }
 
-// check says what is going to be removed, and holds it against --max-removals.
+// check prints what is going to be removed, and compares it with --max-removals.
 func (cmd *removeCmd) check(ctx context.Context, j *job) error {
 	if err := j.conn.requireScopes(ctx, []string{scopeRemove}); err != nil {
 		return err

@@ -66,15 +66,15 @@ func (cmd *rolesCmd) Run(c *console) error {
 	return c.runJob(&cmd.jobFlags, t)
 }
 
-// roleRun is what a run knows of roles.
+// roleRun is the state of a run that assigns roles.
 type roleRun struct {
 	*rolesCmd
 	roles *auth0.Roles
-	has   map[string]auth0.RoleIDs // by PairKey, those of members in the file; nil: not asked for
+	has   map[string]auth0.RoleIDs // roles of the members in the file, by PairKey; nil: not looked up
 }
 
-// read asks for the column of roles. Those whom an earlier run of roles has
-// served are done; what other operations have done says nothing of roles.
+// adjustDialect reads the column of roles. Rows that an earlier run of roles has
+// finished are done; the results of other operations say nothing about roles.
 func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	d.Roles = true
 	d.Settled = func(csvfile.Result) error { return nil }
@@ -94,8 +94,7 @@ func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	return nil
 }
 
-// values returns what the row says of its roles: that of the file, or that of
-// --role.
+// value returns the roles of a row, as the file or --role gives them.
 func (r *roleRun) value(row importer.Row) string {
 	if len(row.Args) > 0 && row.Args[0] != "" {
 		return row.Args[0]
@@ -103,8 +102,8 @@ func (r *roleRun) value(row importer.Row) string {
 	return strings.Join(r.Role, "")
 }
 
-// separators returns what stands between the roles of a value. Results of ours
-// have ids with a separator of their own.
+// separators returns the characters that separate the roles of a value. A value
+// of ids only may come from the results, which have their own separator.
 func (r *roleRun) separators(value string) string {
 	for id := range strings.SplitSeq(value, auth0.RoleSeparator) {
 		if !strings.HasPrefix(id, "rol_") {
@@ -114,7 +113,7 @@ func (r *roleRun) separators(value string) string {
 	return r.RoleSeparator + auth0.RoleSeparator
 }
 
-// eachSendable calls f with the rows that are to be sent.
+// eachSendable calls f with each row that is to be sent, before it yields it.
 func eachSendable(rows rowSeq, f func(*importer.Row)) rowSeq {
 	return importer.Each(rows, func(row *importer.Row) error {
 		if row.Err == nil {
@@ -124,8 +123,8 @@ func eachSendable(rows rowSeq, f func(*importer.Row)) rowSeq {
 	})
 }
 
-// rows gives rows the ids of their roles, and settles those of members who have
-// them. A row of which a role can't be given is rejected.
+// rows replaces the roles of each row with their ids, and settles the rows of
+// members who have them. A row with a role that can't be assigned is rejected.
 func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
@@ -141,7 +140,8 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 	})
 }
 
-// named is rows where nobody is asked for names: each stands for a role.
+// named is the stage for a dry run, which looks up no roles: each name counts as
+// a role.
 func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
@@ -152,15 +152,15 @@ func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
 
 const scopeAssign = "create:organization_member_roles"
 
-// check makes sure that there are roles, and asks the tenant for what it takes to
-// give them.
+// check makes sure that the rows have roles, and looks up what is needed to
+// assign them.
 func (r *roleRun) check(ctx context.Context, j *job) error {
 	column := j.table.Roles()
 	switch {
 	case column == "" && r.Role == nil:
 		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.name)
 	case column != "" && r.Role != nil && !j.table.Results():
-		return usagef("leave --role out, or take the column out of the file", "%s has the roles of its rows in the column %q, and --role is given", j.in.name, column)
+		return usagef("leave --role out, or take the column out of the file", "--role is given, but %s has the column %q", j.in.name, column)
 	}
 	names, err := r.needNames(ctx, j)
 	if err != nil {
@@ -190,7 +190,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 	return nil
 }
 
-// needNames reports whether a row names a role by anything but its id.
+// needNames reports whether any row names a role by something other than its id.
 func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
 	table, err := j.reopenTable()
 	if err != nil {
@@ -207,8 +207,9 @@ func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
 	return false, nil
 }
 
-// findAssigned reads which roles the members in the file have. Of an organization
-// it makes no more requests than it has rows, for that is what they could save.
+// findAssigned looks up the roles of the members in the file. It makes no more
+// requests for an organization than the file has rows of it, because that is how
+// many it can save.
 func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
 	table, err := j.reopenTable()
 	if err != nil {

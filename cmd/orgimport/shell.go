@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// goOn is the command that goes on where this run stopped.
+// resumeCommand returns the command that continues where this run stopped.
 func (c *console) resumeCommand() string {
 	args := withoutSecrets(c.args)
 	if !slices.Contains(args, "--resume") {
@@ -14,8 +14,8 @@ func (c *console) resumeCommand() string {
 	return commandLine(args)
 }
 
-// withoutSecrets returns a copy of args with … in the place of the address of a
-// ping, which is a secret for many services.
+// withoutSecrets returns a copy of args with … instead of the value of --ping,
+// which is a secret for many services.
 func withoutSecrets(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
@@ -29,7 +29,7 @@ func withoutSecrets(args []string) []string {
 	return args
 }
 
-// commandLine is what to type to run orgimport with these arguments.
+// commandLine returns the shell command that runs orgimport with these arguments.
 func commandLine(args []string) string {
 	words := []string{"orgimport"}
 	for _, arg := range args {
@@ -38,7 +38,7 @@ func commandLine(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// shellQuote writes a word so that a shell reads it back.
+// shellQuote quotes a word for a shell, if necessary.
 func shellQuote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+…", r)
