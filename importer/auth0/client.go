@@ -122,8 +122,8 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (r
 		e = refusal(a, call)
 	}
 	if e.vague() {
-		if !renewed && !call.Once && c.forbidden.ever() {
-			return retry.Again, e // believed the second time
+		if !renewed && !call.Once {
+			return retry.Again, e // believed the second time, when others may have succeeded
 		}
 		e.forbids = c.forbidden.judge(e)
 	}

@@ -34,13 +34,6 @@ func (e *Error) vague() bool {
 	return e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun && !permission.MatchString(e.words())
 }
 
-// ever reports whether anything has been permitted.
-func (f *forbidden) ever() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.permitted
-}
-
 // judge notes a 403 that is vague, and says how far it reaches.
 func (f *forbidden) judge(e *Error) importer.Reach {
 	f.mu.Lock()

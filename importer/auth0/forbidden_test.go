@@ -81,7 +81,7 @@ func TestForbiddenOrganization(t *testing.T) {
 // after some time.
 func TestForbiddenEverywhere(t *testing.T) {
 	s := forbidding("Forbidden", func(string, string) bool { return true })
-	if _, err := imported(t, s, "org_a", "org_b"); importer.ReachOf(err) != importer.ReachRun || s.Count() != 1 {
+	if _, err := imported(t, s, "org_a", "org_b"); importer.ReachOf(err) != importer.ReachRun || s.Count() != 2 {
 		t.Errorf("error %v after %d requests", err, s.Count())
 	}
 	s = forbidding("Forbidden", func(path, _ string) bool { return !strings.Contains(path, "/org_0/") })
