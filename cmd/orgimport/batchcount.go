@@ -8,11 +8,11 @@ import (
 	"orgimport/importer"
 )
 
-// batchCount counts rows by organization, and the batches that they make.
+// batchCount counts rows by organization, and the batches they fill.
 type batchCount struct {
-	size int // rows in a batch at most
+	size int // maximum rows in a batch
 	rows int
-	orgs map[uint64]int32 // rows, by a hash of the organization
+	orgs map[uint64]int32 // rows, by the hash of their organization
 	seed maphash.Seed
 }
 
@@ -32,19 +32,20 @@ func (c *batchCount) batches() (n int) {
 	return n
 }
 
-// saved counts the requests that look-ups save: those for rows that they have
-// settled, or whose id they have found to be nobody's. Rows may still pass when a
-// stopped run adds up.
+// saved counts the requests that look-ups make unnecessary: those for users who
+// are members already and for ids that do not exist. It is locked because rows
+// may still pass while a stopped run adds up its totals.
 type saved struct {
-	mu        sync.Mutex
-	all, sent *batchCount // with the rows that need no request, and without
+	mu   sync.Mutex
+	all  *batchCount // rows that need a request, or would without the look-ups
+	sent *batchCount // rows that need a request
 }
 
 func newSaved(size int) *saved {
 	return &saved{all: newBatchCount(size), sent: newBatchCount(size)}
 }
 
-// count counts the rows as they pass.
+// count yields rows unchanged and counts them as they pass.
 func (s *saved) count(rows rowSeq) rowSeq {
 	return importer.Each(rows, func(row *importer.Row) error {
 		s.add(row)
@@ -67,7 +68,7 @@ func (s *saved) add(row *importer.Row) {
 	}
 }
 
-// requests returns how many were saved so far.
+// requests returns the number of requests saved so far.
 func (s *saved) requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,45 +14,46 @@ import (
 	"orgimport/report"
 )
 
-// scopeAdd is what an import takes.
+// scopeAdd is the scope that an import requires.
 const scopeAdd = "create:organization_members"
 
-// scopesReadOrganization are those of which any lets an organization be read.
+// scopesReadOrganization returns the scopes that allow reading an organization.
+// Any one of them is enough.
 func scopesReadOrganization() []string {
 	return []string{"read:organizations", "read:organizations_summary"}
 }
 
-// finding is what the tenant said before an import: whether the token is good for
-// it, what the rows name, and whether the organizations exist. Its JSON is promised
-// to scripts, as that of [plan].
+// finding is the result of plan --check: whether the token allows the import,
+// what the look-ups found, and whether the organizations exist. Scripts rely on
+// its JSON, as on that of [plan].
 type finding struct {
 	Tenant  string             `json:"tenant"`
-	Scope   string             `json:"scope"`             // of adding members: granted, or unknown if the token does not tell
-	Asked   int                `json:"asked"`             // organizations
-	Skipped string             `json:"skipped,omitempty"` // why the organizations were not asked for, if they were not
-	Unknown []importer.OrgRows `json:"unknown"`           // organizations that do not exist, the largest first
+	Scope   string             `json:"scope"`             // scopeAdd: granted, or unknown if the token does not list its scopes
+	Asked   int                `json:"asked"`             // organizations that were checked
+	Skipped string             `json:"skipped,omitempty"` // why the organizations were not checked; empty if they were
+	Unknown []importer.OrgRows `json:"unknown"`           // organizations that do not exist, largest first
 
-	Keys        []keysFound  `json:"keys"`       // what was looked up, ids included, by kind
-	Unresolved  []unresolved `json:"unresolved"` // rows that name nobody, or nobody for certain, by error code
-	Members     int          `json:"members"`    // pairs of the file that are in already
+	Keys        []keysFound  `json:"keys"`       // keys looked up, ids included, by kind
+	Unresolved  []unresolved `json:"unresolved"` // rows whose user or organization is unknown or ambiguous, by error code
+	Members     int          `json:"members"`    // pairs of the file that are members already
 	LookUps     []lookedUp   `json:"look_ups"`   // requests and time, by phase
 	Reads       int          `json:"reads"`
 	WritesSaved int          `json:"writes_saved"`
 }
 
-// keysFound says how many keys of a kind somebody has.
+// keysFound says how many keys of one kind exist in the tenant.
 type keysFound struct {
 	Of    string `json:"of"`   // users or organizations
-	Kind  string `json:"kind"` // such as email
+	Kind  string `json:"kind"` // for example, email
 	Keys  int    `json:"keys"`
 	Found int    `json:"found"`
 }
 
-// unresolved are the rows that would be rejected with one error code.
+// unresolved counts the rows that would be rejected with one error code.
 type unresolved struct {
 	Code     string    `json:"error_code"`
 	Rows     int       `json:"rows"`
-	Examples []example `json:"examples"` // at most three
+	Examples []example `json:"examples"` // at most mostExamples
 }
 
 type example struct {
@@ -62,8 +63,8 @@ type example struct {
 
 const mostExamples = 3
 
-// openCheck gets a token, so that credentials that are refused are told before
-// the file is read.
+// openCheck gets a token, so that refused credentials are reported before the
+// file is read.
 func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
 	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
 		return nil, err
@@ -81,8 +82,8 @@ func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
 	return f, nil
 }
 
-// findForCheck looks up what the file names, as an import does, and whether the
-// organizations exist that it names by id.
+// findForCheck makes the look-ups that an import would make, and also looks up
+// whether the organizations that the file names by id exist.
 func (j *job) findForCheck(ctx context.Context) error {
 	look := &j.look
 	if look.dir == nil { // an empty file
@@ -99,8 +100,8 @@ func (j *job) findForCheck(ctx context.Context) error {
 	return err
 }
 
-// checked notes the rows as they pass: which name nobody, and which need no
-// request.
+// checked yields rows unchanged. As they pass, it adds the unresolved ones to f
+// and counts in j.saved the requests that are not needed.
 func (j *job) checked(rows rowSeq, f *finding) rowSeq {
 	j.saved = newSaved(j.batchSize())
 	return importer.Each(j.saved.count(rows), func(row *importer.Row) error {
@@ -124,7 +125,7 @@ func (f *finding) add(code string, line int, reason string) {
 	}
 }
 
-// conclude fills in what is known when all rows have passed.
+// conclude completes f once all rows have passed.
 func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
 	look := &j.look
 	f.Skipped = look.unchecked
@@ -157,11 +158,11 @@ func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
 	return f
 }
 
-// print prints the finding for people.
+// print prints f for people.
 func (f *finding) print(out io.Writer) {
 	fmt.Fprintf(out, "\ntenant %s: the token is good", f.Tenant)
 	if f.Scope == "unknown" {
-		fmt.Fprintf(out, "; whether it has the scope %s can't be told\n", scopeAdd)
+		fmt.Fprintf(out, "; it does not show whether it has the scope %s\n", scopeAdd)
 	} else {
 		fmt.Fprintf(out, " and has the scope %s\n", scopeAdd)
 	}
@@ -178,7 +179,7 @@ func (f *finding) print(out io.Writer) {
 	f.printLookUps(out)
 }
 
-// printLookUps prints what was looked up, and what it took.
+// printLookUps prints what was looked up, and the requests and time that took.
 func (f *finding) printLookUps(w io.Writer) {
 	if len(f.Keys) == 0 && f.Reads == 0 {
 		return
@@ -189,10 +190,10 @@ func (f *finding) printLookUps(w io.Writer) {
 		}
 	}
 	if f.Members > 0 {
-		fmt.Fprintf(w, "%s in already\n", report.Plural(f.Members, "member"))
+		fmt.Fprintf(w, "%s %s already\n", report.Plural(f.Members, "membership"), report.Verb(f.Members, "exists", "exist"))
 	}
 	for _, u := range f.Unresolved {
-		fmt.Fprintf(w, "%s: %s, such as\n", u.Code, report.Plural(u.Rows, "row"))
+		fmt.Fprintf(w, "%s: %s, for example:\n", u.Code, report.Plural(u.Rows, "row"))
 		for _, e := range u.Examples {
 			fmt.Fprintf(w, "  line %d: %s\n", e.Line, printable(e.Reason))
 		}

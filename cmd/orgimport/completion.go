@@ -12,12 +12,12 @@ import (
 )
 
 // completionCmd prints a script that makes a shell complete commands, flags and
-// their values. It is made of the same tags as the help.
+// their values. The script is generated from the same struct tags as the help.
 type completionCmd struct {
 	Shell string `arg:"" help:"The shell: bash, zsh or fish." enum:"bash,zsh,fish" placeholder:"SHELL"`
 }
 
-// Help is what orgimport completion --help says beside the flags.
+// Help returns what orgimport completion --help prints besides the flags.
 func (completionCmd) Help() string {
 	return `Examples:
 
@@ -52,7 +52,7 @@ func completeBash(w io.Writer, app *kong.Node) {
 			if f.IsBool() {
 				continue
 			}
-			reply := "" // nothing that is known
+			reply := "" // any value
 			switch {
 			case f.Enum != "":
 				reply = fmt.Sprintf("COMPREPLY=($(compgen -W %s -- \"$cur\")); ", shellQuote(strings.Join(f.EnumSlice(), " ")))
@@ -80,7 +80,7 @@ complete -o filenames -F _orgimport orgimport
 `, shellQuote(strings.Join(commandNames(app), " ")))
 }
 
-// completeZsh lets zsh read what bash reads.
+// completeZsh makes zsh use the script for bash.
 func completeZsh(w io.Writer, app *kong.Node) {
 	fmt.Fprintln(w, "autoload -U +X bashcompinit && bashcompinit")
 	completeBash(w, app)
@@ -112,8 +112,8 @@ func completeFish(w io.Writer, app *kong.Node) {
 	}
 }
 
-// takesFile reports whether a file is wanted where the help has that
-// placeholder.
+// takesFile reports whether a flag or argument with this placeholder in the help
+// takes a file or a directory.
 func takesFile(placeholder string) bool {
 	return strings.Contains(placeholder, "FILE") || placeholder == "DIR"
 }
@@ -122,7 +122,8 @@ func argTakesFile(command *kong.Node) bool {
 	return len(command.Positional) > 0 && takesFile(command.Positional[0].Tag.PlaceHolder)
 }
 
-// argValues are what the argument of a command can be, if that is known.
+// argValues returns the values that the argument of a command can have, or nil if
+// any value is possible.
 func argValues(app, command *kong.Node) []string {
 	switch {
 	case len(command.Positional) == 0:
@@ -135,7 +136,7 @@ func argValues(app, command *kong.Node) []string {
 	return nil
 }
 
-// offered are the flags of a command that its help shows, too.
+// offered returns the flags of a command that its help shows.
 func offered(command *kong.Node) (flags []*kong.Flag) {
 	for _, f := range command.Flags {
 		if !f.Hidden {

@@ -29,12 +29,12 @@ type tenantFlags struct {
 
 // paceFlags limit the load on the tenant.
 type paceFlags struct {
-	Rate           float64           `help:"Most requests a second; 0: as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
-	Reserve        ratelimit.Reserve `help:"What is left of the tenant's rate limit for everyone else: a number of requests, or a share." default:"10%" placeholder:"N|N%" group:"pace"`
-	Workers        int               `help:"Most requests in flight at once; 0: up to 32." default:"0" placeholder:"N" group:"pace"`
-	MaxAttempts    int               `help:"Attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
+	Rate           float64           `help:"Maximum requests per second; 0 means as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
+	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
+	Workers        int               `help:"Maximum requests in flight; 0 means up to 32." default:"0" placeholder:"N" group:"pace"`
+	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
 	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
-	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage; then exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
+	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
 }
 
 // Validate is called by kong when all flags are read.
@@ -54,19 +54,19 @@ func (p *paceFlags) Validate() error {
 	return nil
 }
 
-// readyWorkers is the default number of workers. The pace decides how many of
-// them have a request in flight: rate times latency, 13 at 50 requests a second
-// and 280 ms. So this only has to be more than that.
-const readyWorkers = 32
+// defaultWorkers is the default number of workers. The pace decides how many of
+// them have a request in flight: rate times latency, 14 at 50 requests a second
+// and 280 ms, so the default only has to be more than that.
+const defaultWorkers = 32
 
 func (p *paceFlags) workers() int {
 	if p.Workers > 0 {
 		return p.Workers
 	}
-	return readyWorkers
+	return defaultWorkers
 }
 
-// drainTime is how long requests on the wire may take after a signal.
+// drainTime is how long requests in flight may take after a signal.
 const drainTime = 25 * time.Second
 
 // connection is a connection to a tenant, shared by the classes of its endpoints.
@@ -139,7 +139,8 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*con
 	return c, nil
 }
 
-// class returns a client for one class of endpoints, and its pace.
+// class returns a client for one class of endpoints, and the transport that sets
+// its pace.
 func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 	pace := c.paced(&auth0.Bearer{Source: c.tokens, Base: c.attempt})
 	c.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// credentials gathers what the environment holds.
+// credentials returns the credentials given by flags and the environment.
 func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials, error) {
 	c := auth0.Credentials{ClientID: withoutNewline(t.ClientID), Audience: strings.TrimSpace(t.Audience)}
 	c.SigningAlg = getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
@@ -36,7 +36,7 @@ func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials
 	return c, nil
 }
 
-// credentialsHint says what to set so that credentials can be used.
+// credentialsHint returns a hint on which variables to set.
 func credentialsHint(err error) string {
 	if key, ok := errors.AsType[*auth0.KeyError](err); ok {
 		if key.IsPath {
@@ -45,19 +45,19 @@ func credentialsHint(err error) string {
 		return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY (or …_FILE) to the RSA private key in PEM form whose public key the application has"
 	}
 	if bad, ok := errors.AsType[*auth0.MalformedError](err); ok {
-		return "set the " + bad.What + " to what Auth0's dashboard shows, and nothing else"
+		return "set the " + bad.What + " to exactly what Auth0's dashboard shows"
 	}
 	return "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN"
 }
 
-// secretFiles are the variables that name a file with a secret.
+// secretFiles returns the variables that name files with secrets.
 func secretFiles() []string {
 	return []string{"AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE", "AUTH0_API_TOKEN_FILE"}
 }
 
-// secret reads a secret from the variable of that name, or from the file that
-// the variable with _FILE names, without the newline at its end. No error shows
-// what the variables hold: people mix them up.
+// secret returns the value of the named variable, or the content of the file that
+// the variable with the suffix _FILE names, without one trailing newline. Errors
+// never show the values of the variables, because people mix them up.
 func secret(getenv func(string) string, name string) (string, error) {
 	value, path := getenv(name), getenv(name+"_FILE")
 	if path == "" {
@@ -68,25 +68,25 @@ func secret(getenv func(string) string, name string) (string, error) {
 	}
 	content, err := os.ReadFile(path)
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
-		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: the file that it names can't be read: %w", name, file.Err)
+		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: can't read the file it names: %w", name, file.Err)
 	}
 	if err != nil {
-		return "", usagef("", "%s_FILE: the file that it names can't be read", name)
+		return "", usagef("", "%s_FILE: can't read the file it names", name)
 	}
 	if value = withoutNewline(string(content)); value == "" {
-		return "", usagef("", "%s_FILE: the file that it names is empty", name)
+		return "", usagef("", "%s_FILE: the file it names is empty", name)
 	}
 	if !utf8.Valid(content) {
-		return string(content), nil // a key in DER, which may end in any byte
+		return string(content), nil // a key in DER, whose last byte may be a newline
 	}
 	return value, nil
 }
 
 func withoutNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
 
-// checkProxy returns an error if a variable names a proxy in a way that net/http
-// does not understand, and so would silently do without. The value is not shown:
-// it may hold a password.
+// checkProxy returns an error if a variable that names a proxy holds something
+// else: net/http would silently connect without a proxy. The error does not show
+// the value, which may hold a password.
 func checkProxy(getenv func(string) string) error {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 		value := getenv(name)
@@ -98,14 +98,14 @@ func checkProxy(getenv func(string) string) error {
 		}
 		u, err := url.Parse(value)
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-			return usagef("set it to such as http://proxy.example.com:3128, or unset it", "%s is not the address of a proxy", name)
+			return usagef("set it to a URL such as http://proxy.example.com:3128, or unset it", "%s is not the address of a proxy", name)
 		}
 	}
 	return nil
 }
 
-// checkRoots returns an error if a variable names root certificates that can't be
-// used, which crypto/x509 silently does without.
+// checkRoots returns an error if SSL_CERT_FILE names a file without usable root
+// certificates, which crypto/x509 would silently ignore.
 func checkRoots(getenv func(string) string) error {
 	const name = "SSL_CERT_FILE"
 	path := getenv(name)
@@ -117,7 +117,7 @@ func checkRoots(getenv func(string) string) error {
 		return usagef("name a file that this user can read, or unset it", "%s: %w", name, err)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return usagef("name a file with root certificates, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----", "%s: %s holds no certificate in PEM form", name, path)
+		return usagef("name a file with root certificates, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----", "%s: %s contains no certificate in PEM form", name, path)
 	}
 	return nil
 }

@@ -240,7 +240,7 @@ func (l *longImport) rowByRow(t *testing.T) (took time.Duration) {
 		began := time.Now()
 		next := make(chan int)
 		var working sync.WaitGroup
-		for range readyWorkers {
+		for range defaultWorkers {
 			working.Go(func() {
 				for i := range next {
 					org, user, _ := strings.Cut(l.row(c, i), ",")

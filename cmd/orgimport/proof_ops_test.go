@@ -153,7 +153,7 @@ func TestUndoOfAKilledImport(t *testing.T) {
 		stayed += len(members) - len(u.before[org])
 	}
 	t.Logf("%d stay in after %d kills", stayed, kills)
-	if most := kills * readyWorkers * auth0.MaxMembers; stayed > most {
+	if most := kills * defaultWorkers * auth0.MaxMembers; stayed > most {
 		t.Errorf("%d stay in, and at most %d were under way", stayed, most)
 	}
 }

@@ -178,7 +178,7 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 			if requests > 3 {
 				t.Errorf("%d requests for a token", requests)
 			}
-			if tenant.writes() > readyWorkers {
+			if tenant.writes() > defaultWorkers {
 				t.Errorf("%d requests although nothing is permitted", tenant.writes())
 			}
 		})
