@@ -10,14 +10,14 @@ import (
 	"orgimport/report"
 )
 
-// forecast is what there is to know of an operation before it.
+// forecast describes an operation for its dry run.
 type forecast struct {
-	verb, noun string                       // such as remove, membership
-	limits     func(publishedPlan) []bucket // that it draws on; nil where none is published
+	verb, noun string                       // for example, remove and membership
+	limits     func(publishedPlan) []bucket // limits that apply to it; nil if the plan publishes none
 }
 
-// dryRun says what a task would do, and sends nothing. Nothing is looked up, so
-// it needs no credentials; rows that have no ids are told apart by their keys.
+// dryRun prints what a task would do, and sends nothing. It makes no look-ups, so
+// it needs no credentials; rows without ids are distinguished by their keys.
 func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	j := c.newJob(flags, t)
 	defer j.close()
@@ -42,11 +42,11 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 	return nil
 }
 
-// print prints requests and time first, then what there is beside.
+// print prints the requests and the time first, and then the details.
 func (f forecast) print(p *plan, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	usual := endpoint(20, 200)
-	fmt.Fprintf(w, "%s at least to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(p.Sendable, f.noun), atLeast(duration(p.Requests, usual)), sustained(usual))
+	fmt.Fprintf(w, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(p.Sendable, f.noun), atLeast(duration(p.Requests, usual)), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
 	fmt.Fprintln(w, strings.Replace(p.totals(), "in already", "done already", 1))
 	p.printTimes(w)
@@ -56,7 +56,7 @@ func (f forecast) print(p *plan, out io.Writer) error {
 	}
 	p.printNotes(w)
 	if p.Rejected > 0 {
-		fmt.Fprintf(w, "\n%s would be rejected, such as:\n", report.Plural(p.Rejected, "row"))
+		fmt.Fprintf(w, "\n%s would be rejected, for example:\n", report.Plural(p.Rejected, "row"))
 	}
 	for _, r := range p.Rejects {
 		fmt.Fprintf(w, "  line %d: %s\n", r.Line, printable(r.Reason))

@@ -9,8 +9,9 @@ import (
 	"orgimport/report"
 )
 
-// end closes the files, and reports how the run ended. It returns err with the
-// exit code of the run, and with nothing left to print.
+// end closes the files and reports how a run ended that err stopped, if it is not
+// nil. The error it returns has only the exit code of the run: everything has been
+// printed.
 func (j *job) end(err error) error {
 	j.ui.Close()
 	if err == nil && j.out != nil && !j.out.begun {
@@ -20,7 +21,7 @@ func (j *job) end(err error) error {
 	e := exitOf(j.verdict(err))
 	j.count(e, err)
 	j.eventLog.stop(j, e)
-	j.pinged.Wait()           // so that the ping of the start comes first, and no warning follows the summary
+	j.pinged.Wait()           // the start ping comes before the end ping, and no warning after the summary
 	if e.code != exitLocked { // the files belong to the run that holds the lock
 		j.publish(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
 	}
@@ -44,7 +45,7 @@ func (j *job) abandon(signal syscall.Signal) {
 	}
 	j.printError(&exitError{
 		code: exitSignal + int(signal),
-		err:  fmt.Errorf("stopped without waiting for the requests in flight: %s accounts for %s; those in flight may have been carried out", j.Results, known),
+		err:  fmt.Errorf("stopped without waiting for the requests in flight, which may have been carried out: %s accounts for %s", j.Results, known),
 		hint: "go on with: " + j.resumeCommand(),
 	})
 }
@@ -80,7 +81,7 @@ func (j *job) verdict(err error) error {
 	case err != nil:
 		return err
 	case j.in.changed():
-		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was read: some of its rows may be missing", j.in.name), "run again with --resume when nothing writes to it any more"}
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read: some of its rows may be missing", j.in.name), "run again with --resume once nothing writes to it any more"}
 	case j.guard.check(1) != nil:
 		return j.guard.check(1)
 	case j.unanswered > 0:

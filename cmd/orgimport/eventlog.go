@@ -8,26 +8,27 @@ import (
 	"orgimport/report"
 )
 
-// eventLog writes what happens under way to the --events file. Its zero value
-// writes nothing. What can't be written does not stop the run.
+// eventLog writes the events of a run to the --events file. The zero value writes
+// nothing. Once the file is open, write errors do not stop the run.
 type eventLog struct {
 	events *report.EventWriter // nil: nothing is written
 	out    deferredFile
 
-	refused  int // 429s told so far
+	refused  int // 429 answers logged so far
 	end      chan struct{}
 	sampling sync.WaitGroup
 }
 
-// deferredFile holds back what is written until there is a file.
+// deferredFile buffers what is written until the file is open.
 type deferredFile struct {
 	mu   sync.Mutex
 	file *os.File
-	held []byte
+	buf  []byte
 }
 
-// maxHeldEvents bounds what is held back, in bytes; what is more is lost.
-const maxHeldEvents = 1 << 20
+// maxEventBuffer is how many bytes of events a [deferredFile] buffers. Events that
+// do not fit are lost.
+const maxEventBuffer = 1 << 20
 
 func (f *deferredFile) Write(p []byte) (int, error) {
 	f.mu.Lock()
@@ -35,14 +36,14 @@ func (f *deferredFile) Write(p []byte) (int, error) {
 	if f.file != nil {
 		return f.file.Write(p)
 	}
-	if len(f.held)+len(p) <= maxHeldEvents {
-		f.held = append(f.held, p...)
+	if len(f.buf)+len(p) <= maxEventBuffer {
+		f.buf = append(f.buf, p...)
 	}
 	return len(p), nil
 }
 
-// open opens the file and writes what was held back. A run that goes on with
-// another one appends to its events.
+// open opens the file and writes the buffered events. A resumed run appends to the
+// events of the earlier run.
 func (l *eventLog) open(path string, resumed bool) error {
 	if path == "" {
 		return nil
@@ -63,10 +64,10 @@ func (l *eventLog) open(path string, resumed bool) error {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
 	l.out.file = file
-	if _, err := file.Write(l.out.held); err != nil {
+	if _, err := file.Write(l.out.buf); err != nil {
 		return writeError(path, err)
 	}
-	l.out.held = nil
+	l.out.buf = nil
 	return nil
 }
 
@@ -80,8 +81,8 @@ func (l *eventLog) write(e report.Event) {
 	_ = l.events.Write(e)
 }
 
-// sampleEvery says how often the course of a run is noted: densely at first, so
-// that a short run has one too.
+// sampleEvery returns the interval between samples of a run. It is short at first,
+// so that a short run has samples too.
 func sampleEvery(elapsed time.Duration) time.Duration {
 	if elapsed < time.Minute {
 		return time.Second
@@ -89,7 +90,7 @@ func sampleEvery(elapsed time.Duration) time.Duration {
 	return 15 * time.Second
 }
 
-// start notes the start, and then samples until stop.
+// start logs the start of the run, and then samples until [eventLog.stop].
 func (l *eventLog) start(j *job) {
 	l.events = report.NewEventWriter(&l.out)
 	l.write(report.Event{
@@ -120,7 +121,7 @@ func (l *eventLog) sample(j *job) {
 	})
 }
 
-// stop notes how the run ended, and closes the file.
+// stop logs how the run ended, and closes the file.
 func (l *eventLog) stop(j *job, e *exitError) {
 	if l.events == nil {
 		return
@@ -144,7 +145,7 @@ func (l *eventLog) stop(j *job, e *exitError) {
 	}
 	l.write(stop)
 	if l.out.file == nil {
-		return // no request was answered
+		return // the file was never opened, because no request was answered
 	}
 	if err := l.out.file.Close(); err != nil {
 		j.warn("can't write the events: " + err.Error())

@@ -53,7 +53,7 @@ func usagef(hint, format string, args ...any) error {
 // errRows ends a run that has finished and reported that rows failed.
 var errRows = &exitError{code: exitRows}
 
-// errMaxDuration stops a run after --max-duration.
+// errMaxDuration stops a run when --max-duration has passed.
 var errMaxDuration = &exitError{code: exitDuration, err: errors.New("--max-duration is reached")}
 
 // stoppedBy returns the error of a command that a signal stopped.
@@ -62,7 +62,7 @@ func stoppedBy(signal syscall.Signal) error {
 	return &exitError{code: exitSignal + int(signal), err: fmt.Errorf("stopped by %s", names[signal])}
 }
 
-// exitOf returns how err ends a command; nil is success.
+// exitOf returns how err ends a command. A nil err is success.
 func exitOf(err error) *exitError {
 	if err == nil {
 		return &exitError{code: exitDone}
@@ -115,7 +115,7 @@ func (c *console) printError(e *exitError) {
 	}
 }
 
-// fail ends the program with err, and returns its exit code.
+// fail prints err, and returns its exit code.
 func (c *console) fail(err error) int {
 	e := exitOf(err)
 	c.printError(e)
@@ -129,21 +129,21 @@ func (e *exitError) silent() error { return &exitError{code: e.code} }
 func hintFor(o retry.Obstacle) string {
 	switch o {
 	case retry.NoSuchHost:
-		return "check the spelling of the domain, such as acme.eu.auth0.com, and that this machine has a network"
+		return "check the spelling of the domain, which looks like acme.eu.auth0.com, and this machine's network connection"
 	case retry.NoSuchProxy:
 		return "check the spelling of the proxy in HTTPS_PROXY"
 	case retry.ProxyLogin:
 		return "give the proxy its user name and password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 	case retry.ProxyRefusal:
-		return "ask the administrator of the proxy to let this machine through to the tenant, or bypass it: NO_PROXY=DOMAIN"
+		return "ask the proxy's administrator to allow connections to the tenant, or bypass the proxy: NO_PROXY=DOMAIN"
 	case retry.Untrusted:
-		return "if a proxy of your network inspects TLS, add its root certificate to those this machine trusts: SSL_CERT_FILE=FILE"
+		return "if a proxy in your network inspects TLS, make this machine trust its root certificate: SSL_CERT_FILE=FILE"
 	case retry.OtherName:
 		return "check the domain: the server's certificate is for another name"
 	case retry.NotValid:
 		return "check this machine's clock, and the server's certificate"
 	case retry.NoTLS:
-		return "check the domain and the port: what answers there does not speak TLS"
+		return "check the domain and the port: the server there does not speak TLS"
 	case retry.Handshake:
 		return "check the domain, and whether there is a proxy in between: TLS 1.2 or later is required"
 	}

@@ -10,12 +10,12 @@ import (
 	"orgimport/report"
 )
 
-// guardRows is how many answered rows may all fail before the run is taken to
-// be aimed at the wrong thing: the wrong tenant, the wrong columns.
+// guardRows is the number of answered rows after which a run stops if all of them
+// have failed: it probably has the wrong tenant or the wrong columns.
 const guardRows = 100
 
-// maxErrors is the value of --max-errors: a number of failed rows, or a share
-// of those that were answered. The zero value sets no limit.
+// maxErrors is the value of --max-errors: a number of failed rows, or a percentage
+// of the rows so far. The zero value sets no limit.
 type maxErrors struct {
 	rows    int
 	percent float64
@@ -34,7 +34,7 @@ func (m *maxErrors) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return fmt.Errorf("%q is neither a number of rows from 1 on nor a percentage", text)
+		return fmt.Errorf("%q is neither a number of rows, 1 or more, nor a percentage", text)
 	}
 	*m = maxErrors{rows: n}
 	return nil
@@ -47,15 +47,15 @@ func (m maxErrors) String() string {
 	return strconv.Itoa(m.rows)
 }
 
-// guard watches the outcomes and says when to stop.
+// guard counts outcomes, and decides when too many rows have failed.
 type guard struct {
 	max      maxErrors
-	off      bool // whatever the first rows come to
-	anyDone  bool // an earlier run got rows in, so it is aimed right
-	answered int  // rows that a request was made for
-	failed   int  // those of them that failed
-	unsent   int  // rows that failed without a request, told from another's answer
-	first    []importer.Row
+	off      bool           // --no-guard: guardRows does not apply
+	anyDone  bool           // rows of an earlier run are done, so guardRows does not apply
+	answered int            // rows that a request was sent for
+	failed   int            // answered rows that failed
+	unsent   int            // rows that failed or were not found, without a request of their own
+	first    []importer.Row // the first answered rows, at most guardRows
 }
 
 // add counts outcomes and returns the reason to stop, if there is one.
@@ -75,14 +75,14 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 			g.unsent++
 		}
 		if !g.off && !g.anyDone && g.answered == guardRows && g.failed == guardRows {
-			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard goes on all the same)", guardRows))
+			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard continues anyway)", guardRows))
 		}
 	}
-	return g.check(guardRows) // a share says nothing of a handful of rows
+	return g.check(guardRows) // a percentage of a handful of rows means little
 }
 
-// check returns an error if more rows failed than --max-errors allows. A share is
-// held against that many rows or more.
+// check returns an error if as many rows have failed as --max-errors says. A
+// percentage applies only from least rows on.
 func (g *guard) check(least int) error {
 	all := g.failed + g.unsent
 	if g.max.rows > 0 && all >= g.max.rows {
@@ -96,22 +96,22 @@ func (g *guard) check(least int) error {
 }
 
 func (g *guard) stop(why error) error {
-	hint := "look at the failed lines in the results: is it the right tenant (--domain), are these its organizations and users?"
+	hint := "look at the failed lines in the results: is it the right tenant (--domain), and are these its organizations and users?"
 	if looksSwapped(g.first) {
-		hint = "the columns look swapped (there is a | in the organizations): name them with --org-column and --user-column"
+		hint = "the columns look swapped (the organizations contain a |): name them with --org-column and --user-column"
 	}
 	return &exitError{exitErrors, why, hint}
 }
 
-// isUnresolved reports whether a row names nobody, or nobody for certain.
+// isUnresolved reports whether the user or the organization of a row is unknown or
+// ambiguous.
 func isUnresolved(r importer.Row) bool {
 	_, ok := errors.AsType[*importer.Unresolved](r.Err)
 	return ok
 }
 
-// looksSwapped reports whether most of the rows have a user's id where the
-// organization's should be: a "|" is what user ids have and organizations'
-// never.
+// looksSwapped reports whether most of the rows have a user id as their
+// organization. User ids contain a "|", and organization ids never do.
 func looksSwapped(rows []importer.Row) bool {
 	n := 0
 	for _, r := range rows {

@@ -215,7 +215,7 @@ func (in *input) spool(beside string) error {
 		dir, room = filepath.Dir(linkTarget(beside)), "make room beside "+beside
 	}
 	if err := in.copyTo(dir); err != nil {
-		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it readTwice: %w", in.name, err), room}
+		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), room}
 	}
 	return nil
 }

@@ -208,22 +208,22 @@ func TestFilesThatChangeUnderARunAreTold(t *testing.T) {
 	}{
 		"the input grows": {
 			func(p *program) { appendTo(p, "members.csv") },
-			exitTemporary, "members.csv changed while it was read",
+			exitTemporary, "members.csv changed while it was being read",
 		},
 		"the input shrinks": {
 			func(p *program) { p.write("members.csv", []byte(proofHeader)) },
-			exitTemporary, "members.csv changed while it was read",
+			exitTemporary, "members.csv changed while it was being read",
 		},
 		"the input is edited": {
 			func(p *program) { p.write("members.csv", []byte(strings.ToUpper(p.read("members.csv")))) },
-			exitTemporary, "members.csv changed while it was read",
+			exitTemporary, "members.csv changed while it was being read",
 		},
 		"the input is replaced": {
 			func(p *program) {
 				p.write("new.csv", []byte(p.read("members.csv")+more))
 				p.rename("new.csv", "members.csv")
 			},
-			exitTemporary, "members.csv changed while it was read",
+			exitTemporary, "members.csv changed while it was being read",
 		},
 		"the results are removed": {
 			func(p *program) { p.rename("results.csv", "moved.csv") },
