@@ -12,7 +12,7 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// expectations are what a results file says of the tenant: the lines of rows
+// expectations are what a results file claims about the tenant: the lines of rows
 // that are done, by organization, in the order of the file.
 type expectations struct {
 	*claim
@@ -21,11 +21,11 @@ type expectations struct {
 	lines int
 }
 
-// claim is what the lines of an operation say of a user and an organization, and
-// the words for lines that are true and that are not.
+// claim is what the lines of an operation say about a user and an organization,
+// with the words for it.
 type claim struct {
-	holds, fails string
-	yet          string // of lines that may become true
+	holds, fails string // words for lines that are true, and that are not
+	yet          string // words for lines that may become true
 	reason       string // why a line is not true
 }
 
@@ -36,7 +36,7 @@ var (
 	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
 )
 
-// claims are what lines with a status say.
+// claims maps a status to what its lines say.
 var claims = map[importer.Status]*claim{
 	importer.Added: claimMember, importer.AlreadyMember: claimMember,
 	importer.Removed:  claimGone,
@@ -44,32 +44,31 @@ var claims = map[importer.Status]*claim{
 	importer.Invited: claimInvited, importer.AlreadyInvited: claimInvited,
 }
 
-// expected is what is expected of one organization. It keeps no more of the lines
-// than it takes to look them up: a million lines with ids as Auth0 makes them are
-// 40 MB.
+// expected is what is expected of one organization. It keeps only what is needed
+// to check the lines: a million lines with ids as Auth0 makes them are 40 MB.
 type expected struct {
 	*claim
 	orgID string
-	users strings.Builder // ids, or e-mail addresses, one behind the other
-	ends  []uint32        // of each of them
-	lines []uint32        // of the input, of each of them
-	roles []string        // of each of them, if that is what is expected
+	users strings.Builder // ids, or e-mail addresses, one after the other
+	ends  []uint32        // where each user ends in users
+	lines []uint32        // line of the input of each user
+	roles []string        // roles of each user, if they are claimed
 
-	open  []uint32 // places in ends and lines of those that are not known to hold
-	pages int      // that the last look took, at most
+	open  []uint32 // indexes of the users whose lines are not known to be true
+	pages int      // most pages that the last look read
 	state lookState
-	why   error // of unread, and of read if there is no such organization
+	why   error // why it is unread, or, if it is read, why it does not exist
 }
 
 type lookState int
 
 const (
 	unasked lookState = iota
-	unread            // no answer could be got
-	read              // the members were gone through
+	unread            // the tenant gave no answer
+	read              // the members were read
 )
 
-// add notes a line of the results if it says that its row is done. Lines of two
+// add adds a line of the results if it says that its row is done. Lines of two
 // operations in one file are an error.
 func (es *expectations) add(o importer.Outcome) error {
 	c, done := claims[o.Status]
@@ -85,13 +84,13 @@ func (es *expectations) add(o importer.Outcome) error {
 		if es.byOrg == nil {
 			es.byOrg = make(map[string]*expected)
 		}
-		e = &expected{claim: c, orgID: strings.Clone(o.Row.OrgID)} // not the line with it
+		e = &expected{claim: c, orgID: strings.Clone(o.Row.OrgID)} // a clone, so as not to keep the whole line
 		es.byOrg[e.orgID] = e
 		es.all = append(es.all, e)
 	}
 	user, argument := o.Row.UserID, ""
 	if len(o.Row.Kept) > 0 {
-		argument = o.Row.Kept[0] // the reader tells no arguments from what was kept
+		argument = o.Row.Kept[0] // the reader returns arguments as kept columns
 	}
 	switch c {
 	case claimRoles:
@@ -107,8 +106,7 @@ func (es *expectations) add(o importer.Outcome) error {
 	return nil
 }
 
-// user returns an id, or an address. It is a part of a longer string, which it
-// keeps.
+// user returns the id or the address of a user. It is a substring of users.
 func (e *expected) user(place uint32) string {
 	start := uint32(0)
 	if place > 0 {
@@ -117,12 +115,12 @@ func (e *expected) user(place uint32) string {
 	return e.users.String()[start:e.ends[place]]
 }
 
-// pageSize is how many members a page of a list has.
+// pageSize is the number of members on a page of a list.
 const pageSize = 100
 
-// look strikes off the lines that hold by the members of the organization, and
-// reads no more of them than it takes to know of each line. It returns the first
-// error of members.
+// look closes the lines that are true according to the members of the
+// organization. It stops reading when every line is decided. It returns the
+// first error of members.
 func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 	slices.SortFunc(e.open, func(a, b uint32) int { return strings.Compare(e.user(a), e.user(b)) })
 	seen := make([]bool, len(e.open))
@@ -134,7 +132,7 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 		}
 		n++
 		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(place uint32, id string) int { return strings.Compare(e.user(place), id) })
-		for ; i < len(seen) && e.user(e.open[i]) == m.UserID; i++ { // of several lines for one user, each
+		for ; i < len(seen) && e.user(e.open[i]) == m.UserID; i++ { // a user may have several lines
 			if !seen[i] && e.fits(e.open[i], m) {
 				seen[i] = true
 				left--
@@ -153,7 +151,7 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 	return failed
 }
 
-// fits reports whether the member is what a line says.
+// fits reports whether the member has the roles that a line says.
 func (e *expected) fits(place uint32, m auth0.Member) bool {
 	if e.claim != claimRoles {
 		return true
@@ -166,8 +164,8 @@ func (e *expected) fits(place uint32, m auth0.Member) bool {
 	return true
 }
 
-// keep leaves the places open that were seen, or that were not, in the order of
-// the file.
+// keep leaves those places open for which seen is which, in the order of the
+// file.
 func (e *expected) keep(seen []bool, which bool) {
 	var open []uint32
 	for i, place := range e.open {
@@ -179,7 +177,7 @@ func (e *expected) keep(seen []bool, which bool) {
 	e.open = open
 }
 
-// absent notes that there is no such organization: nobody is in it.
+// absent records that the organization does not exist: it has no members.
 func (e *expected) absent(why error) {
 	e.state, e.why = read, why
 	if e.claim == claimGone {
@@ -192,7 +190,7 @@ func (e *expected) pending() bool {
 	return e.state == unread || e.state == read && e.why == nil && len(e.open) > 0
 }
 
-// whyOpen says why the lines that are open do not hold.
+// whyOpen returns why the open lines are not true.
 func (e *expected) whyOpen() string {
 	if e.why != nil {
 		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) && refusal.Status == http.StatusNotFound {

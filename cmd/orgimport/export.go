@@ -19,9 +19,9 @@ import (
 	"orgimport/report"
 )
 
-// exportCmd gets members out of a tenant, as a CSV file.
+// exportCmd writes the members of organizations to a CSV file.
 type exportCmd struct {
-	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all of the tenant)." placeholder:"ORG"`
+	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all organizations of the tenant)." placeholder:"ORG"`
 
 	Orgs        string        `help:"CSV file with a column of organizations, by id or name." placeholder:"FILE" group:"input"`
 	Output      string        `short:"o" help:"File, written once everything has been read (default: standard output, as it is read)." placeholder:"FILE" group:"output"`
@@ -43,7 +43,7 @@ Examples:
     orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
     orgimport export --orgs customers.csv
 
-It needs the scopes read:organizations and read:organization_members, and for --roles read:organization_member_roles. FILE stays as it was unless everything could be read. The exit code is 1 if an organization that was named does not exist; the others are written all the same.`
+It needs the scopes read:organizations and read:organization_members, and for --roles read:organization_member_roles. FILE stays unchanged unless everything could be read. The exit code is 1 if a named organization does not exist; the others are still written.`
 }
 
 // Validate is called by kong when all flags are read.
@@ -122,12 +122,12 @@ func (x *export) readOrgs(ctx context.Context) error {
 		return stoppedOr(ctx, err)
 	}
 	if x.named = append(x.named, orgs...); len(x.named) == 0 {
-		return usagef("leave it out to export all of the tenant", "--orgs %s names no organization", x.cmd.Orgs)
+		return usagef("leave it out to export all organizations of the tenant", "--orgs %s names no organization", x.cmd.Orgs)
 	}
 	return nil
 }
 
-// scopes are those that the token must have; of each group, any.
+// scopes returns the scopes that the token must have: one of each group.
 func (cmd *exportCmd) scopes() [][]string {
 	scopes := [][]string{scopesReadOrganization(), {"read:organization_members"}}
 	if cmd.Roles {
@@ -136,11 +136,11 @@ func (cmd *exportCmd) scopes() [][]string {
 	return scopes
 }
 
-// eachUpTo is how many organizations are asked for one by one. More are found
-// in the list of all.
+// eachUpTo is how many organizations are looked up one by one. More are looked up
+// in the list of all organizations.
 const eachUpTo = 20
 
-// organizations returns those to export, in the order of their ids.
+// organizations returns the organizations to export, in the order of their ids.
 func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error) {
 	client, _ := x.conn.class()
 	var orgs []auth0.Organization
@@ -154,7 +154,7 @@ func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error
 	return slices.CompactFunc(orgs, func(a, b auth0.Organization) bool { return a.ID == b.ID }), err
 }
 
-// each asks for organizations one by one.
+// each looks up organizations one by one.
 func (x *export) each(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
 	for _, name := range named {
 		ask := client.OrganizationNamed
@@ -204,7 +204,7 @@ func isOrgID(s string) bool { return strings.HasPrefix(s, "org_") }
 // lookupError says what to do if a look-up failed.
 func lookupError(err error) error {
 	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
-		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard goes on all the same"}
+		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard continues anyway"}
 	}
 	if job, ok := errors.AsType[*auth0.JobError](err); ok {
 		return &exitError{exitTemporary, job, "nothing was written: try again in a while"}
@@ -215,8 +215,8 @@ func lookupError(err error) error {
 	return err
 }
 
-// heldAhead is how many members are held of organizations whose turn to be
-// written has not come: 40 MB or so.
+// heldAhead is how many members are held of organizations that can't be written
+// yet: about 40 MB.
 const heldAhead = 200_000
 
 // run writes the members to w.
@@ -244,7 +244,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 		}
 	})
 	out := csv.NewWriter(w)
-	_ = out.Write(header) // asked for its error with the first organization
+	_ = out.Write(header) // write checks the error with the first organization
 	if err = e.run(ctx, orgs, func(r *roster) error { return x.write(out, r) }); err != nil {
 		return lookupError(err)
 	}
@@ -257,13 +257,13 @@ func (x *export) write(out *csv.Writer, r *roster) error {
 	if r.err == nil {
 		x.put(out, r)
 	} else {
-		x.gone(r) // perhaps after some of its members were read
+		x.gone(r) // some of its members may have been read before
 	}
 	out.Flush()
 	return x.writeError(out.Error())
 }
 
-// put writes the members of an organization that is there.
+// put writes the members of an organization that exists.
 func (x *export) put(out *csv.Writer, r *roster) {
 	for _, m := range r.members {
 		record := []string{r.org.ID, r.org.Name, m.UserID, m.Email, m.Name}
@@ -279,7 +279,7 @@ func (x *export) put(out *csv.Writer, r *roster) {
 	}
 }
 
-// gone notes an organization that was removed from the tenant meanwhile.
+// gone records an organization that was removed from the tenant meanwhile.
 func (x *export) gone(r *roster) {
 	if len(x.named) > 0 {
 		x.unknown = append(x.unknown, r.org.ID)
@@ -295,7 +295,8 @@ func (x *export) writeError(err error) error {
 	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "make room, and make sure that the folder is writable")
 }
 
-// unknownError names the organizations that don't exist.
+// unknownError returns an error that names the organizations that don't exist, if
+// there are any.
 func (x *export) unknownError() error {
 	const most = 10
 	n := len(x.unknown)

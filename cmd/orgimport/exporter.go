@@ -13,37 +13,36 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// exporter reads the members of organizations, several at a time, and hands
-// them on in order. It holds the members of one organization, and some of those
-// after it.
+// exporter reads the members of several organizations at a time, and writes them
+// in order. It holds the members of one organization, and some of the members of
+// the organizations after it.
 type exporter struct {
 	members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
-	workers int // organizations read at a time, at most
-	most    int // members held of organizations whose turn has not come
+	workers int // most organizations read at a time
+	most    int // most members held of organizations after head
 
 	mu     sync.Mutex
 	moved  sync.Cond // ahead has shrunk, head has changed, or the run is over
-	ahead  int       // members held
-	head   *roster   // the organization whose turn it is; it need not wait
+	ahead  int       // members held of organizations after head
+	head   *roster   // the organization to be written next; its members are not limited
 	closed bool
 
 	// For the progress.
 	organizations, read atomic.Int64
 }
 
-// roster is the members of one organization.
+// roster holds the members of one organization.
 type roster struct {
 	org     auth0.Organization
 	members []auth0.Member
 	err     error
 	done    chan struct{} // closed when all of them are read
-	ahead   int           // members held before its turn
+	ahead   int           // members read before it became head
 }
 
-// run calls write with each organization in turn, and with its members in
-// ascending order of their ids, each once. An organization that does not exist
-// any more is handed on with an err that reaches the organization. Any other
-// error, of write too, ends the run.
+// run calls write with each organization in turn. Its members are sorted by id,
+// each once. An organization that does not exist any more has an err that reaches
+// the organization. Any other error ends the run, including one of write.
 func (e *exporter) run(ctx context.Context, orgs []auth0.Organization, write func(*roster) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	e.moved.L = &e.mu
@@ -97,8 +96,8 @@ func (e *exporter) fill(ctx context.Context, r *roster) {
 	r.members = slices.CompactFunc(r.members, func(a, b auth0.Member) bool { return a.UserID == b.UserID })
 }
 
-// hold waits until there is room for one more member, and reports whether the
-// run goes on.
+// hold waits until there is room for one more member of r, and reports whether
+// the run continues.
 func (e *exporter) hold(r *roster) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -112,7 +111,7 @@ func (e *exporter) hold(r *roster) bool {
 	return !e.closed
 }
 
-// turnOf makes r the organization that is written next.
+// turnOf makes r the organization to be written next.
 func (e *exporter) turnOf(r *roster) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"orgimport/importer"
 )
 
-// helpCmd shows the help of a command, or of what no single flag is about.
+// helpCmd shows the help of a command, or of a topic beyond a single flag.
 type helpCmd struct {
 	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment and results." placeholder:"TOPIC"`
 }
@@ -62,8 +62,8 @@ After a signal, requests in flight are finished and written, within 25
 seconds; a second signal stops at once.
 `,
 	"environment": `Every flag can be set in the environment: --max-errors is
-ORGIMPORT_MAX_ERRORS. What is typed takes precedence. An empty variable counts
-as not set.
+ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as not
+set.
 
 The tenant and its credentials have Auth0's own names. Secrets are never flags.
 
@@ -100,8 +100,8 @@ Statuses:
 
 ` + statusHelp() + `
 A row without a line has not been attempted: --resume attempts it, and tries
-again what failed or was rejected. The results and the file of --failures are
-inputs as they are.
+again what failed or was rejected. The results and the file of --failures can
+be used as inputs unchanged.
 
 The results of roles have an eleventh column, roles, with their ids; those of
 invite have email. If it is not known what became of an invitation, its line is

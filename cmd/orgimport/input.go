@@ -17,7 +17,7 @@ import (
 	"orgimport/importer/csvfile"
 )
 
-// dialectFlags say how to read the input; what is not said is found out.
+// dialectFlags say how to read the input. What they leave open is detected.
 type dialectFlags struct {
 	OrgColumn   string `help:"Header of the column with the organization (default: org_id, organization_id, org, organization, org_name or organization_name)." placeholder:"NAME" group:"input"`
 	UserColumn  string `help:"Header of the column with the user (default: user_id, userid, sub, user, email, mail, user_email or email_address)." placeholder:"NAME" group:"input"`
@@ -47,8 +47,8 @@ func (d *dialectFlags) Validate() error {
 	return nil
 }
 
-// knownKey reports whether key is empty, one of keys, or a path behind one of
-// prefixes.
+// knownKey reports whether key is empty, one of keys, or one of prefixes followed
+// by a path.
 func knownKey(key string, keys []string, prefixes ...string) bool {
 	return key == "" || slices.Contains(keys, key) || slices.ContainsFunc(prefixes, func(prefix string) bool {
 		return strings.HasPrefix(key, prefix) && len(key) > len(prefix)
@@ -76,7 +76,7 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 }
 
 // withIDs rejects the rows that name their organization or user by something
-// other than an id, and have not been looked up.
+// other than an id and were not looked up.
 func withIDs(rows rowSeq, byAddress bool) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		if row.Keys != nil && (row.OrgID == "" || !byAddress) {
@@ -85,7 +85,7 @@ func withIDs(rows rowSeq, byAddress bool) rowSeq {
 	})
 }
 
-// input is the file, or the pipe, that is read.
+// input is the file or the pipe with the rows.
 type input struct {
 	io.Reader
 	file *os.File // nil for a pipe
@@ -93,12 +93,12 @@ type input struct {
 	name string
 	read atomic.Int64 // bytes so far
 
-	head   *bytes.Buffer // what was read of a pipe that may still be spooled
-	remove bool          // the file is a copy of ours
+	head   *bytes.Buffer // what was read from a pipe that may still be spooled
+	remove bool          // the file is a spooled copy, to be removed
 }
 
-// openInput opens a file; "-" is standard input. What can keep a reader waiting
-// for ever, a pipe or a terminal, is let go when ctx ends.
+// openInput opens a file; "-" is standard input. Reading from a pipe or a
+// terminal, which may block forever, stops when ctx ends.
 func openInput(ctx context.Context, c *console, path string) (*input, error) {
 	if path == "-" {
 		return &input{Reader: interruptible(ctx, c.stdin), name: "standard input"}, nil
@@ -130,8 +130,8 @@ func openInput(ctx context.Context, c *console, path string) (*input, error) {
 	return in, nil
 }
 
-// openFile opens a file, unless ctx ends first: a pipe with a name opens when
-// its other end does, which may be never.
+// openFile opens a file, unless ctx ends first: opening a named pipe blocks until
+// its other end is opened, which may be never.
 func openFile(ctx context.Context, path string) (*os.File, error) {
 	type opened struct {
 		file *os.File
@@ -160,7 +160,7 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the file; a pipe is left to the end of the program.
+// Close closes the file. A pipe stays open until the program ends.
 func (in *input) Close() error {
 	if in.file == nil {
 		return nil
@@ -172,7 +172,7 @@ func (in *input) Close() error {
 	return err
 }
 
-// size is how many bytes there are to read; 0 if that is not known.
+// size returns the number of bytes to read, or 0 if it is not known.
 func (in *input) size() int64 {
 	if in.file == nil {
 		return 0
@@ -180,7 +180,7 @@ func (in *input) size() int64 {
 	return in.info.Size()
 }
 
-// changed reports whether a regular file is another one than it was when it was
+// changed reports whether a regular file was changed or replaced since it was
 // opened.
 func (in *input) changed() bool {
 	if in.file == nil {
@@ -190,25 +190,26 @@ func (in *input) changed() bool {
 	if err != nil || now.Size() != in.info.Size() || !now.ModTime().Equal(in.info.ModTime()) {
 		return true
 	}
-	there, err := os.Stat(in.file.Name()) // if it is gone, all of it has been read
+	there, err := os.Stat(in.file.Name()) // a file that was removed could still be read to its end
 	return err == nil && !os.SameFile(there, now)
 }
 
-// again returns all of the input once more. It takes a regular file, or a pipe
-// that was spooled.
+// reread returns the whole input once more. The input must be a regular file, or
+// a pipe that was spooled.
 func (in *input) reread() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
 
-// remember has the first bytes of a pipe kept, so that it can be spooled when its
-// header has been read.
+// remember keeps what is read from a pipe from now on, so that it can be spooled
+// after its header has been read.
 func (in *input) remember() {
 	if in.file == nil {
 		in.head = new(bytes.Buffer)
 	}
 }
 
-// spool copies a pipe to a file beside the given one, so that it can be read more
-// than once; if that is empty, to a temporary file. Nobody else can read it, and
-// it goes with the program where the system allows that, otherwise with Close.
+// spool copies a pipe to a file, so that it can be read more than once. The file
+// is in the folder of the file beside, or in the one for temporary files if beside
+// is empty. Other users can't read it. It is unlinked at once where the system
+// allows that, otherwise by Close.
 func (in *input) spool(beside string) error {
 	dir, room := "", "make room in "+os.TempDir()
 	if beside != "" {
@@ -220,7 +221,7 @@ func (in *input) spool(beside string) error {
 	return nil
 }
 
-// copyTo copies a pipe to a file in that folder, and reads from there.
+// copyTo copies a pipe to a file in dir, from which it is then read.
 func (in *input) copyTo(dir string) error {
 	if in.file != nil {
 		return nil
@@ -246,9 +247,9 @@ func (in *input) copyTo(dir string) error {
 	return nil
 }
 
-// survey reads a regular file to its end before it is read for good, and calls
-// each with its rows, as prepared returns them. It returns how many there are, and
-// what there is to know about them; nothing of any other input, or if ctx ends.
+// survey reads a regular file to its end before its rows are sent, and calls each
+// with every row that prepared returns. It returns the number of rows, and the
+// notes about the file. It returns nothing for a pipe, or if ctx ends.
 func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
 		return 0, nil
@@ -259,7 +260,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*c
 	}
 	for row, err := range prepared(table) {
 		if err != nil || ctx.Err() != nil {
-			return 0, nil // reading it for good will tell
+			return 0, nil // the run will meet the error itself
 		}
 		rows++
 		each(row)
@@ -267,7 +268,8 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*c
 	return rows, table.Notes()
 }
 
-// interruptible reads from r until ctx ends, even if r never answers.
+// interruptible returns a reader of r that fails when ctx ends, even while a read
+// of r blocks.
 func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	pr, pw := io.Pipe()
 	go func() {

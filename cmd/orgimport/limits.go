@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// publishedPlan is what Auth0 publishes of a plan's limits, for the requests
-// that orgimport sends. A limit is all of a tenant's: whatever else calls the
-// API draws on it too.
+// publishedPlan holds the limits that Auth0 publishes for a plan, for the
+// requests that orgimport sends. A limit applies to the whole tenant: everything
+// else that calls the API draws on it too.
 type publishedPlan struct {
 	name string
 
-	// whole is the limit of the Management API altogether. The documents
-	// contradict each other on whether endpoints with a row of their own draw on
-	// it too. It is counted, so that no estimate is too short for that.
+	// whole is the limit of the Management API as a whole. The documentation
+	// contradicts itself on whether endpoints with their own row draw on it too.
+	// The estimates assume that they do, so as not to be too short.
 	whole []bucket
 
-	// POST and DELETE /organizations/{id}/members. Those of a member's roles have
-	// a row of their own, with the same numbers.
+	// POST and DELETE /organizations/{id}/members. The roles of members have their
+	// own row, with the same numbers.
 	writeMembers []bucket
 
-	// POST /organizations/{id}/invitations; nil: not published. Essentials and
-	// Professional have a row for all other endpoints together.
+	// POST /organizations/{id}/invitations; nil: not published. For Essentials and
+	// Professional, it is the row for all other endpoints together.
 	writeInvitations []bucket
 }
 
-// publishedPlans are the plans of Auth0, from its documentation, "Rate Limit
+// publishedPlans returns the plans of Auth0, from its documentation, "Rate Limit
 // Configurations" (auth0.com/docs, troubleshoot, customer support, operational
 // policies, rate limit policy), as of August 2026: the rows "Management API" and
-// "Write Organization Members". They are for
-// estimates only: a run learns the limit from the tenant's answers.
+// "Write Organization Members". They are for estimates only: a run learns the
+// limit from the tenant's answers.
 //
 // A row "20 burst, 200 a minute" is read as two buckets, 20 a second and 200 a
-// minute, as older editions of the documents have it.
+// minute, which is how older editions of the documentation put it.
 func publishedPlans() []publishedPlan {
 	small := endpoint(20, 200)
 	return []publishedPlan{
@@ -61,7 +61,7 @@ func endpoint(burst, aMinute int) []bucket {
 // adding returns the limits that adding members draws on.
 func (p publishedPlan) adding() []bucket { return slices.Concat(p.whole, p.writeMembers) }
 
-// inviting returns the limits that invitations draw on; nil if they are not
+// inviting returns the limits that invitations draw on, or nil if they are not
 // published.
 func (p publishedPlan) inviting() []bucket {
 	if p.writeInvitations == nil && p.name != "Free" {
@@ -70,9 +70,9 @@ func (p publishedPlan) inviting() []bucket {
 	return slices.Concat(p.whole, p.writeInvitations)
 }
 
-// duration is how long it takes at least until the last of n requests may leave
-// through all of the buckets, which are full at the start: the burst goes at
-// once, the rest as it drips in.
+// duration returns the shortest time after which the last of n requests may pass
+// all buckets. They are full at the start: the burst passes at once, the rest as
+// the buckets refill.
 func duration(n int, buckets []bucket) time.Duration {
 	var longest time.Duration
 	for _, b := range buckets {
@@ -81,17 +81,18 @@ func duration(n int, buckets []bucket) time.Duration {
 	return longest
 }
 
-// durationAt is how long n requests take at a steady rate, in requests a second.
+// durationAt returns how long n requests take at a steady rate, in requests a
+// second.
 func durationAt(n int, rate float64) time.Duration { return seconds(float64(n-1) / rate) }
 
-// seconds rounds up to whole seconds. What is less than none is none, and what
-// no Duration can hold is the longest.
+// seconds rounds up to whole seconds, and clamps the result to the durations from
+// 0 to the longest.
 func seconds(s float64) time.Duration {
 	const longest = float64(math.MaxInt64 / int64(time.Second))
 	return time.Duration(math.Ceil(min(max(s, 0), longest))) * time.Second
 }
 
-// sustained says what of the buckets counts in the long run.
+// sustained returns the rate of the slowest bucket, which decides in the long run.
 func sustained(buckets []bucket) string {
 	slowest := slices.MinFunc(buckets, func(a, b bucket) int {
 		return int(int64(a.per)*int64(b.interval) - int64(b.per)*int64(a.interval))

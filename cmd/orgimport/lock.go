@@ -9,9 +9,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lock keeps other runs off the results. It is the kernel's lock on a file, so
-// it goes with the process however that ends. A file that was not there before
-// is removed by unlock.
+// lock keeps other runs away from the results. It is the kernel's lock on a file,
+// so it is released however the process ends. If lock creates the file, unlock
+// removes it.
 func lock(path string) (unlock func(), err error) {
 	if special(path) {
 		return nil, usagef("name a file that is not there yet", "--lock %s is not a regular file", path)
@@ -31,12 +31,12 @@ func lock(path string) (unlock func(), err error) {
 			break
 		}
 		if !isAt(path, l) {
-			_ = l.Unlock() // the run before has just removed it
+			_ = l.Unlock() // the previous run has just removed the file
 			continue
 		}
 		return func() {
 			if made {
-				_ = os.Remove(linkTarget(path)) // while it is locked: nobody relies on what is removed
+				_ = os.Remove(linkTarget(path)) // while it is locked, so that no other run can hold it
 			}
 			_ = l.Unlock()
 		}, nil

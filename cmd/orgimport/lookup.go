@@ -19,8 +19,8 @@ import (
 	"orgimport/report"
 )
 
-// lookupFlags say how rows that hold no ids are looked up, and what else is read
-// before anything is written.
+// lookupFlags say how rows without ids are looked up, and what else is looked up
+// before anything is sent.
 type lookupFlags struct {
 	CheckUsers      bool          `help:"Look up user ids too: one that the tenant does not have costs no write." group:"look-ups"`
 	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request a user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
@@ -41,20 +41,21 @@ func (f *lookupFlags) Validate() error {
 }
 
 const (
-	// fewKeys is up to how many users are asked for one by one. At 500 a minute
-	// that is a minute, less than most exports take.
+	// fewKeys is up to how many users are looked up one by one. At 500 requests a
+	// minute that takes a minute, less than most exports.
 	fewKeys = 500
-	// mostConnections may be named, for each takes a request.
+	// mostConnections is how many connections a file may name, because each needs
+	// a request.
 	mostConnections = 20
 )
 
-// lookups find out, before anything is sent, what the rows of a file name, and
-// what of it needs no request.
+// lookups look up, before anything is sent, what the rows of a file name, and
+// which rows need no request.
 type lookups struct {
 	lookupFlags
-	skipMembers bool // read who is in already
-	checkOrgs   bool // look ids of organizations up too
-	keepUsers   bool // the operation takes users by their keys
+	skipMembers bool // look up existing members
+	checkOrgs   bool // look up ids of organizations too
+	keepUsers   bool // the operation names users by their keys
 	noGuard     bool
 
 	isDone    func(importer.Row) bool // by the results of earlier runs; nil: nobody is
@@ -68,21 +69,21 @@ type lookups struct {
 	phases    []lookedUp
 }
 
-// lookedUp is what a phase has cost.
+// lookedUp says what a phase of the look-ups has cost.
 type lookedUp struct {
 	Phase    string  `json:"phase"`
 	Requests int     `json:"requests"`
 	Seconds  float64 `json:"seconds"`
 }
 
-// phase is where the look-ups stand.
+// phase is the progress of the look-ups.
 type phase struct {
 	name     string
 	done, of int
 	began    time.Time
 }
 
-// progress is where the look-ups stand, for the ui; false if none is under way.
+// progress returns the progress of the look-ups, and false if none is under way.
 func (l *lookups) progress() (progress, bool) {
 	p := l.now.Load()
 	if p == nil {
@@ -90,7 +91,7 @@ func (l *lookups) progress() (progress, bool) {
 	}
 	words := "looking up " + p.name
 	switch {
-	case p.name == auth0.PhaseExport: // its progress is in percent, if the tenant tells it
+	case p.name == auth0.PhaseExport: // its progress is in percent, if the tenant gives it
 		words = "waiting for the tenant's export of users"
 	case p.of > 0:
 		words += ": " + report.Number(p.done) + "/" + report.Number(p.of)
@@ -105,9 +106,8 @@ func (l *lookups) wanted(table *csvfile.Table) bool {
 	return table.Keyed() || l.CheckUsers || l.checkOrgs || l.skipMembers
 }
 
-// prepare reads the input for what there is to look up, if there may be anything,
-// and opens it anew with the columns of the keys. What can be read only once is
-// kept beside the results.
+// prepare reads the input for keys to look up, if it may have any, and reopens it
+// with their columns. A pipe is spooled beside the results.
 func (l *lookups) prepare(ctx context.Context, in *input, results string, table *csvfile.Table, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
 	if !l.wanted(table) {
 		in.head = nil
@@ -127,7 +127,7 @@ func (l *lookups) prepare(ctx context.Context, in *input, results string, table 
 	return open()
 }
 
-// collect reads the input for what there is to look up.
+// collect reads the input for keys to look up.
 func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 	d := &importer.Directory{
 		CheckUsers: l.CheckUsers, CheckOrgs: l.checkOrgs, KeepUsers: l.keepUsers,
@@ -149,7 +149,7 @@ func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 	l.dir = d
 	for _, kind := range d.Users.Kinds() {
 		if l.Lookup == "each" && !auth0.ListedAlone(kind) {
-			return usagef("leave --lookup each out", "users can't be asked for one by one by their %s, only by e-mail or id", kind)
+			return usagef("leave --lookup each out", "users can't be looked up one by one by %s, only by e-mail or id", kind)
 		}
 	}
 	if n := len(l.connections()); n > mostConnections {
@@ -158,14 +158,14 @@ func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 	return nil
 }
 
-// connections are those that rows name.
+// connections returns the connections that rows name.
 func (l *lookups) connections() []string {
 	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
 }
 
-// settle takes the ids of keys from the results of earlier runs, which have the
-// columns that the keys stand in beside the ids of rows that are in. What was
-// written with other flags says nothing of these keys.
+// settle takes the ids of keys from the results of earlier runs: a line of a row
+// that is done has both the ids and the columns of the keys. Lines that were
+// written with other flags for the keys do not count.
 func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) error {
 	if l.dir == nil {
 		return nil
@@ -175,8 +175,8 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 		return nil //nolint:nilerr // there are none yet
 	}
 	defer f.Close()
-	// A line without a request is of some run of the file: it is believed if all
-	// of them, and there are some, read keys as this one does.
+	// A line without a correlation id may be of any run in the file. It counts if
+	// the file has lines with one, and all of those were written with these flags.
 	alike, some := true, false
 	d.Keys = true
 	d.Settled = func(csvfile.Result) error { return nil }
@@ -201,7 +201,7 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 	}
 	results, err := csvfile.Open(f, d)
 	if err != nil {
-		return nil //nolint:nilerr // then no line of it tells an id
+		return nil //nolint:nilerr // then no line has an id to take
 	}
 	for row, err := range results.Rows() {
 		switch {
@@ -215,8 +215,7 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 	return nil
 }
 
-// scopes are those that the look-ups take, each group of which the token must
-// have one.
+// scopes returns the scopes that the look-ups need: one of each group.
 func (l *lookups) scopes() (groups [][]string) {
 	users := l.dir.Users.Len() > l.dir.Users.Hits()
 	if users && l.Users == "" {
@@ -234,7 +233,7 @@ func (l *lookups) scopes() (groups [][]string) {
 	return groups
 }
 
-// missing says what is to be looked up.
+// missing returns what is to be looked up, as text.
 func (l *lookups) missing() string {
 	var what []string
 	if n := l.dir.Orgs.Len() - l.dir.Orgs.Hits(); n > 0 {
@@ -251,9 +250,9 @@ func (l *lookups) missing() string {
 
 const scopeReadUsers = "read:users"
 
-// find makes sure that the token has a scope of each group of those that this
-// takes and of the given ones, and looks everything up. open opens the input from
-// its start.
+// find looks everything up. Before that, it makes sure that the token has one
+// scope of each group that the look-ups need, and of each of the given groups.
+// open opens the input from its start.
 func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open func() (*csvfile.Table, error), scopes ...[]string) error {
 	if err := conn.requireScopes(ctx, append(l.scopes(), scopes...)...); err != nil {
 		return err
@@ -288,7 +287,7 @@ func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open 
 	return nil
 }
 
-// lookup returns the way to look things up, each class of endpoints at its own
+// lookup returns the client of the look-ups, each class of endpoints with its own
 // pace.
 func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 	class := func() *auth0.Client {
@@ -317,8 +316,8 @@ func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) err
 	return err
 }
 
-// onlyCheckOrgs reports whether organizations are looked up only to see whether
-// they exist, for which nobody's import depends on it.
+// onlyCheckOrgs reports whether organizations are looked up only to check that
+// they exist. No import depends on that.
 func (l *lookups) onlyCheckOrgs() bool {
 	return l.checkOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
 }
@@ -349,7 +348,7 @@ func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	return look.FindUsersByExport(ctx, d, ids)
 }
 
-// each reports whether users are asked for one by one.
+// each reports whether users are looked up one by one.
 func (l *lookups) each() bool {
 	if l.Lookup != "auto" {
 		return l.Lookup == "each"
@@ -358,8 +357,8 @@ func (l *lookups) each() bool {
 	return users.Len()-users.Hits() <= fewKeys && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
 }
 
-// readUsers takes the users from a file. Those that it lacks are asked for if the
-// token may do that, as far as it tells.
+// readUsers takes the users from a file. It looks up the users that the file
+// lacks, unless the token is known not to permit that.
 func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *auth0.TokenSource) error {
 	f, err := os.Open(l.Users)
 	if err != nil {
@@ -367,7 +366,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	}
 	defer f.Close()
 	if err := look.ReadUsers(f, l.dir); err != nil {
-		return usagef("it takes an export of users as Auth0 makes it, NDJSON or CSV, with all that the file's rows name", "--users %s: %w", l.Users, err)
+		return usagef("give an export of users as Auth0 makes it, NDJSON or CSV, with the fields that the rows are looked up by", "--users %s: %w", l.Users, err)
 	}
 	scopes, known := tokens.Scopes()
 	final := known && !slices.Contains(scopes, scopeReadUsers)
@@ -382,7 +381,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	return look.FindUsersAlone(ctx, l.dir)
 }
 
-// findMembers reads who is in the organizations of the file.
+// findMembers looks up the members of the organizations in the file.
 func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func() (*csvfile.Table, error)) error {
 	if !l.skipMembers {
 		return nil
@@ -398,7 +397,7 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 			return stoppedOr(ctx, err)
 		}
 		if row.Err != nil || row.OrgID == "" || row.UserID == "" || l.isDone != nil && l.isDone(row) {
-			continue // nothing is to be written for it
+			continue // nothing is to be sent for it
 		}
 		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
 			rows[strings.Clone(row.OrgID)]++
@@ -407,19 +406,19 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 	return look.FindMembers(ctx, l.dir, &pairs, rows)
 }
 
-// jobsPace sends a request that makes a job past the pace of all others. That it
-// is refused because another export is under way would look like a limit.
-type jobsPace struct{ others, past http.RoundTripper }
+// jobsPace sends a request that starts a job without a pace. If it is refused
+// because another export is under way, the pace would take that for the limit.
+type jobsPace struct{ paced, unpaced http.RoundTripper }
 
 // RoundTrip sends req.
 func (j *jobsPace) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodPost {
-		return j.past.RoundTrip(req)
+		return j.unpaced.RoundTrip(req)
 	}
-	return j.others.RoundTrip(req)
+	return j.paced.RoundTrip(req)
 }
 
-// counted counts the requests that pass.
+// counted counts the requests that it sends.
 type counted struct {
 	http.RoundTripper
 	n *atomic.Int64

@@ -16,16 +16,16 @@ import (
 
 const lastSuccess = "orgimport_last_success_timestamp_seconds"
 
-// metrics are gauges in the order in which they were set. A registry is for
-// programs that are asked again and again.
+// metrics are gauges, in the order in which they were set. A registry would suit
+// a program that is scraped.
 type metrics struct {
-	labels   []*dto.LabelPair // of all of them
+	labels   []*dto.LabelPair // of every gauge
 	families []*dto.MetricFamily
 }
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
-// set sets a gauge, one for each value of its own labels.
+// set sets a gauge; own are labels that only this gauge has.
 func (m *metrics) set(name, help string, value float64, own ...*dto.LabelPair) {
 	gauge := &dto.Metric{Label: append(own, m.labels...), Gauge: &dto.Gauge{Value: &value}}
 	if n := len(m.families); n > 0 && m.families[n-1].GetName() == name {
@@ -88,7 +88,7 @@ func successBefore(path string, labels []*dto.LabelPair) (at float64, known bool
 	return 0, false
 }
 
-// hasLabels reports whether the labels of m are those.
+// hasLabels reports whether m has exactly these labels.
 func hasLabels(m *dto.Metric, labels []*dto.LabelPair) bool {
 	return slices.EqualFunc(m.GetLabel(), labels, func(a, b *dto.LabelPair) bool {
 		return a.GetName() == b.GetName() && a.GetValue() == b.GetValue()

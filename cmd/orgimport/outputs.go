@@ -11,13 +11,14 @@ import (
 	"syscall"
 )
 
-// file is a file that a command reads or writes, and how people know it: by its
-// flag, or as the input.
+// file is a file that a command reads or writes, with the name that people know
+// it by: its flag, or "the input".
 type file struct{ name, path string }
 
-// checkOutputs refuses outputs that are an input or each other, however they
-// are spelt or linked, and outputs that no file could be at. It opens nothing.
-// Devices and pipes are left out: they hold nothing that could be overwritten.
+// checkOutputs returns an error if an output is the same file as an input or
+// another output, however they are spelt or linked, or if an output is a folder.
+// It opens nothing. It ignores devices and pipes: they hold nothing that could be
+// overwritten.
 func (c *console) checkOutputs(inputs, outputs []file) error {
 	type place struct {
 		file
@@ -56,8 +57,8 @@ func (c *console) checkOutputs(inputs, outputs []file) error {
 	return nil
 }
 
-// stat returns what is at path, and the path behind its links. The input "-" is
-// standard input.
+// stat returns what is at path, and the path that its links lead to. The input
+// "-" is standard input.
 func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 	if path == "-" && !output {
 		if f, ok := c.stdin.(*os.File); ok {
@@ -75,8 +76,8 @@ func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 	return info, real
 }
 
-// linkTarget returns the path that the links at path lead to, whether or not
-// there is a file yet. Where they lead to something [special], it is path.
+// linkTarget returns the path that the links at path lead to, whether or not the
+// file exists. If they lead to something [special], it returns path.
 func linkTarget(path string) string {
 	if real, replaceable := follow(path); replaceable {
 		return real
@@ -84,10 +85,10 @@ func linkTarget(path string) string {
 	return path
 }
 
-// follow returns where the links at path lead, and whether a file could be put
-// there in place of what is there. A device or a pipe is not to be replaced, nor
-// is a file that is open already, such as what /dev/stdout leads to: whoever
-// holds it open would write to a file that is gone.
+// follow returns where the links at path lead, and whether a new file may replace
+// what is there. A device or a pipe must not be replaced, nor a file that is open
+// already, such as the target of /dev/stdout: the process that holds it open
+// would then write to a file without a name.
 func follow(path string) (real string, replaceable bool) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return path, false
@@ -117,9 +118,9 @@ func follow(path string) (real string, replaceable bool) {
 	return path, replaceable
 }
 
-// proveWritable makes sure that f can be written, room for a while included,
-// and leaves no trace. The code is the one to end with if it can't because its
-// folder is missing; for any other reason it is [exitStopped].
+// proveWritable makes sure that f can be written and that the disk has some room,
+// and leaves no trace. Its error has the exit code missing if the folder does not
+// exist, and [exitStopped] otherwise.
 func proveWritable(f file, missing int) error {
 	if special(f.path) {
 		return nil
@@ -137,16 +138,16 @@ func proveWritable(f file, missing int) error {
 	return nil
 }
 
-// special reports whether path leads to something that is there and not to be
-// replaced, such as a device or a pipe. It is written to as it is.
+// special reports whether path leads to something that must be written to without
+// replacing it, such as a device or a pipe.
 func special(path string) bool {
 	_, replaceable := follow(path)
 	return !replaceable
 }
 
 // openSpecial opens a device or a pipe for writing, or the file that standard
-// output goes to. A pipe that nobody reads is an error: to wait for a reader
-// could take for ever.
+// output goes to. A pipe without a reader is an error: waiting for one could take
+// forever.
 func openSpecial(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {
@@ -155,10 +156,10 @@ func openSpecial(path string) (*os.File, error) {
 	return f, err
 }
 
-// replaceFile writes a file so that whoever looks at path, a power cut
-// included, finds either what was there before or all that write wrote. Behind a
-// link it is the file that is replaced, whose mode stays; a new file has the
-// given one. A device or a pipe is written to.
+// replaceFile replaces the file at path atomically, even across a power cut: path
+// has either its old content or all that write wrote. It follows links, and keeps
+// the mode of an existing file; a new file gets the given mode. It writes directly
+// to a device or a pipe.
 func replaceFile(path string, mode fs.FileMode, write func(w io.Writer) error) (err error) {
 	if special(path) {
 		f, err := openSpecial(path)
@@ -190,14 +191,14 @@ func replaceFile(path string, mode fs.FileMode, write func(w io.Writer) error) (
 	return syncDir(filepath.Dir(path))
 }
 
-// createPart creates the file, of mode 0600, that a new version of path is
-// written to before it takes its place.
+// createPart creates the temporary file, of mode 0600, for a new version of path.
 func createPart(path string) (*os.File, error) {
 	dir, begin := partOf(path)
 	return os.CreateTemp(dir, begin+"*.part")
 }
 
-// partOf says where the parts of path are, and how their names begin.
+// partOf returns the folder of the temporary files for path, and how their names
+// begin.
 func partOf(path string) (dir, begin string) {
 	dir, base := filepath.Split(path)
 	if dir == "" {
@@ -206,13 +207,13 @@ func partOf(path string) (dir, begin string) {
 	return dir, "." + base[:min(len(base), 200)] + "." // names are limited to 255 bytes
 }
 
-// clearParts removes what runs left behind that were killed while they replaced
-// path. Whoever replaces a file has it for itself.
+// clearParts removes the temporary files of runs that were killed while they
+// replaced path. Only one run at a time replaces a file.
 func clearParts(path string) {
 	dir, begin := partOf(path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // the next step will tell
+		return // createPart will meet the error too
 	}
 	for _, e := range entries {
 		random, ours := strings.CutPrefix(e.Name(), begin)
@@ -223,8 +224,8 @@ func clearParts(path string) {
 	}
 }
 
-// syncDir makes a new name in a folder last. A folder that can't be synced, as
-// on some network filesystems, is left to the filesystem.
+// syncDir syncs a folder, so that a new name in it survives a power cut. It
+// ignores folders that can't be synced, as on some network filesystems.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -234,9 +235,9 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
-// writeError says that a file can't be written, which ends the run.
+// writeError returns the error of a run that can't write one of its files.
 func writeError(path string, err error) error {
-	return cantWrite(path, err, "make room, and make sure that the folder is writable, then go on with --resume")
+	return cantWrite(path, err, "make room, and make sure that the folder is writable, then continue with --resume")
 }
 
 func cantWrite(path string, err error, hint string) error {

@@ -13,7 +13,7 @@ import (
 	"orgimport/report"
 )
 
-// planCmd says what an import would do, and sends nothing.
+// planCmd prints what an import would do, and sends nothing.
 type planCmd struct {
 	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
@@ -96,7 +96,7 @@ func (cmd *planCmd) print(j *job) error {
 	return nil
 }
 
-// plan reads all of the input, and asks the tenant if that is wanted.
+// plan reads the whole input, and with --check asks the tenant.
 func (cmd *planCmd) plan(ctx context.Context, j *job) (*plan, error) {
 	var check *finding
 	if cmd.Check {
@@ -125,13 +125,13 @@ func (cmd *planCmd) plan(ctx context.Context, j *job) (*plan, error) {
 	return plan, nil
 }
 
-// writeResolved writes the input with the ids that were found, if that is asked
-// for. A row without keeps what it names its organization or user by.
+// writeResolved writes the input with the ids that were found to the file of
+// --resolved, if it is given. A row without ids keeps the columns of its keys.
 func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 	if cmd.Resolved == "" {
 		return nil
 	}
-	if err := j.in.spool(j.Results); err != nil { // an empty file may not have been
+	if err := j.in.spool(j.Results); err != nil { // an empty pipe may not be spooled yet
 		return err
 	}
 	d := j.dialect()
@@ -167,16 +167,16 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 	return err
 }
 
-// isUnreadable reports whether a row is rejected for what it is, and not for what
-// the tenant has.
+// isUnreadable reports whether a row is rejected for its content, and not because
+// of what the tenant has.
 func isUnreadable(err error) bool {
 	var settled *importer.Settled
 	var unresolved *importer.Unresolved
 	return err != nil && !errors.As(err, &settled) && !errors.As(err, &unresolved)
 }
 
-// keepRejects has survey done, and writes the rows it rejects to the file of
-// failures if there is to be one.
+// keepRejects calls survey, and writes the rows that it rejects to the file of
+// --failures, if it is given.
 func (j *job) keepRejects(survey func(rejected func(importer.Row)) (importer.Plan, error)) (found importer.Plan, err error) {
 	if j.Failures == "" {
 		return survey(nil)

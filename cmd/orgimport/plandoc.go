@@ -16,8 +16,8 @@ import (
 	"orgimport/report"
 )
 
-// plan is what orgimport plan prints. Its JSON is promised to scripts: names
-// stay, and new ones may come.
+// plan is what orgimport plan prints. Scripts rely on its JSON: fields may be
+// added, but not renamed or removed.
 type plan struct {
 	Input   string  `json:"input"`
 	Dialect string  `json:"dialect"`
@@ -43,14 +43,14 @@ type columns struct {
 	Kept   []string `json:"kept"`
 }
 
-// estimate is how long it takes at least at the limits of a plan of Auth0's.
+// estimate is the least time that a run takes at the limits of an Auth0 plan.
 type estimate struct {
 	Plan    string `json:"plan"`
 	Limit   string `json:"limit"` // what counts in the long run
 	Seconds int    `json:"seconds"`
 }
 
-// atRate is how long it takes at least at --rate.
+// atRate is the least time that a run takes at --rate.
 type atRate struct {
 	Rate    float64 `json:"rate"`
 	Seconds int     `json:"seconds"`
@@ -64,8 +64,8 @@ type reject struct {
 	Reason string `json:"reason"`
 }
 
-// newPlan makes a plan of what a survey of the input found. limits are those that
-// the operation draws on; nil where none is published.
+// newPlan makes a plan from what a survey of the input found. limits returns the
+// limits of a plan that the operation draws on, or nil if none is published.
 func newPlan(j *job, found importer.Plan, limits func(publishedPlan) []bucket) *plan {
 	doc := &plan{
 		Input: j.in.name, Dialect: j.table.String(), Columns: columns{Kept: append([]string{}, j.table.Kept...)},
@@ -116,7 +116,7 @@ func (p *plan) print(w io.Writer) error {
 	return out.Flush()
 }
 
-// totals adds up.
+// totals returns the line that adds up the rows.
 func (p *plan) totals() string {
 	var terms []string
 	for _, t := range []struct {
@@ -147,10 +147,10 @@ func (p *plan) printTimes(w io.Writer) {
 	if p.AtRate != nil {
 		fmt.Fprintf(t, "  --rate %g\t%s\t\n", p.AtRate.Rate, atLeast(wholeSeconds(p.AtRate.Seconds)))
 	}
-	_ = t.Flush() // into w, which is asked for its error at the end
+	_ = t.Flush() // w is buffered; its error is checked at the end
 }
 
-// byTime puts plans that take the same time together, the slowest first.
+// byTime merges plans that take the same time, and sorts them, the slowest first.
 func byTime(estimates []estimate) (different []estimate) {
 	others := make(map[int]int)
 	for _, e := range slices.SortedStableFunc(slices.Values(estimates), func(a, b estimate) int { return b.Seconds - a.Seconds }) {
@@ -175,7 +175,7 @@ func byTime(estimates []estimate) (different []estimate) {
 	return different
 }
 
-// atLeast is a time that something takes at least.
+// atLeast formats the least time that a run takes.
 func atLeast(d time.Duration) string {
 	if d < time.Second {
 		return "under 1s"
@@ -201,7 +201,8 @@ func printOrgs(w io.Writer, orgs []importer.OrgRows) {
 	_ = t.Flush()
 }
 
-// printable keeps what a file holds from steering the terminal.
+// printable quotes text with control characters, which could manipulate the
+// terminal.
 func printable(id string) string {
 	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(id)

@@ -11,21 +11,22 @@ import (
 	"orgimport/report"
 )
 
-// progress is where a run stands.
+// progress says how far a run is.
 type progress struct {
-	done, total int64 // rows, or bytes if the rows are not known beforehand; total 0: not known
+	done, total int64 // rows, or bytes if their number is not known; total 0: not known
 	bytes       bool
-	before      int64   // of done: what was done before this run
+	before      int64   // the part of done that earlier runs did
 	learnt      float64 // rows a second that the tenant's limit allows; 0: not known
-	members     int64   // done by this run, with a request
+	members     int64   // rows that this run did with a request
 	did         string  // what was done with them, such as added
 	failed      int64
 	elapsed     time.Duration
 	waiting     waiting
-	words       string // what is said in the place of the numbers; empty: those
+	words       string // shown instead of the numbers, unless it is empty
 }
 
-// waiting is what a run waits for; the zero value: for nothing.
+// waiting describes what a run waits for. The zero value means that it does not
+// wait.
 type waiting struct {
 	text   string // "waiting 38s"
 	why    string // " for the tenant's limit"
@@ -41,9 +42,9 @@ func (p progress) perSecond() float64 {
 	return float64(p.members) / p.elapsed.Seconds()
 }
 
-// left is the time that the rest takes: at the rate that was learnt of the
-// tenant, which a burst at the start says nothing about, or else if it goes on
-// as it went; 0: not known.
+// left returns the time that the rest takes, or 0 if it is not known. It assumes
+// the average rate so far, but no more than the tenant's limit allows: a run
+// starts with a burst.
 func (p progress) left() time.Duration {
 	if p.done <= p.before || p.total <= p.done || p.elapsed < 3*time.Second {
 		return 0
@@ -58,10 +59,10 @@ func (p progress) left() time.Duration {
 // leastBar is the shortest bar worth drawing, in columns.
 const leastBar = 12
 
-// line returns the progress in one line of so many columns at most. What there
-// is no room for is left out, the details first; the percentage, the wait and the
-// time left stay. A bar takes the room that is left. The spinner stands in the
-// place of the percentage where nothing is known of the end.
+// line returns the progress in one line of at most that many columns. If there is
+// not enough room, it leaves parts out, the details first; the percentage, the
+// wait and the time left stay. A bar fills the remaining room. If the total is not
+// known, the spinner is shown instead of the percentage.
 func (p progress) line(columns int, spinner string) string {
 	start := spinner + " "
 	if p.total > 0 {
@@ -89,8 +90,8 @@ func (p progress) line(columns int, spinner string) string {
 	return cut(start+p.text(noFailed), columns)
 }
 
-// levels are how much of the text is left out: each leaves out what the ones
-// before it do, too.
+// levels say how much of the text is left out. Each level leaves out one more
+// part than the level before it.
 type levels int
 
 const (
@@ -101,7 +102,7 @@ const (
 	noFailed
 )
 
-// text is what stands beside the bar.
+// text returns the text beside the bar.
 func (p progress) text(out levels) string {
 	var parts []string
 	add := func(least levels, part string) {
@@ -140,17 +141,17 @@ func (p progress) counts() string {
 	return report.Number(int(p.done)) + "/" + report.Number(int(p.total))
 }
 
-// bar draws a bar of so many columns.
+// bar returns a bar of that many columns.
 func (p progress) bar(columns int) string {
 	var drawn strings.Builder
-	bar := progressbar.NewOptions64(p.total+1, // one that is full is finished for good
+	bar := progressbar.NewOptions64(p.total+1, // + 1, because a full bar can't be redrawn
 		progressbar.OptionSetWriter(&drawn),
 		progressbar.OptionSetWidth(columns-2),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionUseANSICodes(true), // so that it does not clear the line
 	)
-	_ = bar.Set64(min(p.done, p.total)) // a strings.Builder takes it
+	_ = bar.Set64(min(p.done, p.total)) // writing to a strings.Builder can't fail
 	drawn.Reset()
 	bar.Describe("")
 	_, rest, _ := strings.Cut(drawn.String(), "|")
@@ -158,7 +159,7 @@ func (p progress) bar(columns int) string {
 	return "|" + cells + "|"
 }
 
-// String is the line in a log.
+// String returns the progress as a line of a log.
 func (p progress) String() string {
 	s := fmt.Sprintf("%s %s, %.1f a second, %s failed", report.Number(int(p.members)), p.did, p.perSecond(), report.Number(int(p.failed)))
 	if p.words != "" {
@@ -175,7 +176,7 @@ func (p progress) String() string {
 	return s
 }
 
-// fields are those of a line in a log for machines.
+// fields returns the progress as the fields of a JSON log line.
 func (p progress) fields() []any {
 	fields := []any{"done", p.done, "total", p.total, "members", p.members, "failed", p.failed, "elapsed_seconds", p.elapsed.Seconds()}
 	if p.bytes {
@@ -190,7 +191,7 @@ func (p progress) fields() []any {
 	return fields
 }
 
-// brief is a time as people want to read it: 45s, 12m30s, 9m, 1h05m.
+// brief formats a duration for people: 45s, 12m30s, 9m, 1h05m.
 func brief(d time.Duration) string {
 	if d < time.Hour {
 		if whole, found := strings.CutSuffix(d.Round(time.Second).String(), "m0s"); found {
@@ -202,7 +203,7 @@ func brief(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-// cut cuts a text to so many columns.
+// cut shortens a text to that many columns.
 func cut(s string, columns int) string {
 	if utf8.RuneCountInString(s) <= columns {
 		return s

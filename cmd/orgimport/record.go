@@ -6,13 +6,13 @@ import (
 	"orgimport/importer"
 )
 
-// record writes what became of some rows, and only then counts them. What goes
-// wrong stops the run but not the recording: answers that are on their way
-// still come.
+// record writes the outcomes of some rows, and only then counts them. A failed
+// guard stops the run, but later outcomes are still recorded: answers to requests
+// in flight still arrive.
 //
-// Nothing is written before the first answer to a request, so that a run which
-// can send none leaves everything as it was. Rows that need no request are held
-// until then.
+// Nothing is written before the first answer to a request, so that a run that can
+// send none leaves all files unchanged. Until then, rows that need no request are
+// held.
 func (j *job) record(answered []importer.Outcome) {
 	j.writing.Lock()
 	defer j.writing.Unlock()
@@ -29,9 +29,8 @@ func (j *job) record(answered []importer.Outcome) {
 	j.write(answered)
 }
 
-// note writes a line at once and has it on the disk when it returns, for an
-// operation that must not forget what it is about to do. It may be called
-// concurrently.
+// note writes a line, which is on the disk when it returns. It is for an operation
+// that must not forget what it is about to do. It may be called concurrently.
 func (j *job) note(o importer.Outcome) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
@@ -40,7 +39,7 @@ func (j *job) note(o importer.Outcome) error {
 	}
 	switch {
 	case j.broken != nil:
-	case o.Status != importer.Sending: // it counts, and need not be on the disk
+	case o.Status != importer.Sending: // a final outcome counts, and need not be synced
 		j.write([]importer.Outcome{o})
 	default:
 		if j.broken = j.out.note(o); j.broken != nil {
@@ -50,7 +49,7 @@ func (j *job) note(o importer.Outcome) error {
 	return j.broken
 }
 
-// maxHeld bounds the rows that are held. They take some 300 bytes each.
+// maxHeld is the most rows that are held, at some 300 bytes each.
 const maxHeld = 20_000
 
 func sentAny(outcomes []importer.Outcome) bool {
@@ -62,7 +61,7 @@ func sentAny(outcomes []importer.Outcome) bool {
 	return false
 }
 
-// release begins to write, and returns what was held.
+// release opens the files for writing, and returns the held rows.
 func (j *job) release() []importer.Outcome {
 	held := j.held
 	j.held = nil

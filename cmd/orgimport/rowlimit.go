@@ -8,34 +8,34 @@ import (
 	"orgimport/report"
 )
 
-// names are how much a file names, each once.
-type names struct{ rows, organizations int }
+// rowCount is the number of distinct rows of a file, and of their organizations.
+type rowCount struct{ rows, organizations int }
 
-// names reads the input to its end. Rows that would be rejected name nothing.
-func (j *job) countRows(ctx context.Context) (names, error) {
+// countRows reads the input to its end. Rows that would be rejected do not count.
+func (j *job) countRows(ctx context.Context) (rowCount, error) {
 	table, err := j.reopenTable()
 	if err != nil {
-		return names{}, err
+		return rowCount{}, err
 	}
 	var rows, orgs importer.Set
 	for row, err := range j.prepared(table) {
 		switch {
 		case ctx.Err() != nil:
-			return names{}, context.Cause(ctx)
+			return rowCount{}, context.Cause(ctx)
 		case err != nil:
-			return names{}, err
+			return rowCount{}, err
 		case row.Err == nil:
 			rows.Add(j.op.KeyOf(row), row.Line)
 			orgs.Add(row.OrgID, row.Line)
 		}
 	}
-	return names{rows.Len(), orgs.Len()}, nil
+	return rowCount{rows.Len(), orgs.Len()}, nil
 }
 
-// allow returns an error unless the number that a flag allows is given and is no
-// less than that of the rows. No more rows are sent than that, even if the file
-// changes under the run.
-func (j *job) checkLimit(n names, most *int, flag, noun string) error {
+// checkLimit returns an error unless the flag is given and its value, most, is at
+// least the number of rows. The run then sends no more rows than that, even if the
+// file changes meanwhile.
+func (j *job) checkLimit(n rowCount, most *int, flag, noun string) error {
 	j.maxRows = most
 	file := fmt.Sprintf("this file names %s", report.Plural(n.rows, noun))
 	switch {
@@ -47,7 +47,8 @@ func (j *job) checkLimit(n names, most *int, flag, noun string) error {
 	return nil
 }
 
-// noMore ends distinct rows where there are more than are allowed.
+// limited ends the rows, which are distinct, with an error if there are more than
+// j.maxRows.
 func (j *job) limited(rows rowSeq) rowSeq {
 	if j.maxRows == nil {
 		return rows
@@ -58,7 +59,7 @@ func (j *job) limited(rows rowSeq) rowSeq {
 			n++
 		}
 		if n > *j.maxRows {
-			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.maxRows), "look at the file, then go on with --resume"}
+			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.maxRows), "look at the file, then continue with --resume"}
 		}
 		return nil
 	})
