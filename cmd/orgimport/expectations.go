@@ -21,12 +21,13 @@ type expectations struct {
 	lines int
 }
 
-// claim is what the lines of an operation say about a user and an organization,
-// with the words for it.
+// claim is what the lines of one operation claim about a user and an organization,
+// as the words for lines that turn out true or false.
 type claim struct {
-	holds, fails string // words for lines that are true, and that are not
-	yet          string // words for lines that may become true
-	reason       string // why a line is not true
+	holds  string // for lines that are true
+	fails  string // for lines that are false
+	yet    string // for lines that are false but may still become true
+	reason string // why a line is false
 }
 
 var (
@@ -36,7 +37,7 @@ var (
 	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
 )
 
-// claims maps a status to what its lines say.
+// claims maps each status of a row that is done to the claim of its line.
 var claims = map[importer.Status]*claim{
 	importer.Added: claimMember, importer.AlreadyMember: claimMember,
 	importer.Removed:  claimGone,
@@ -44,39 +45,39 @@ var claims = map[importer.Status]*claim{
 	importer.Invited: claimInvited, importer.AlreadyInvited: claimInvited,
 }
 
-// expected is what is expected of one organization. It keeps only what is needed
-// to check the lines: a million lines with ids as Auth0 makes them are 40 MB.
+// expected holds the lines of one organization. It keeps only what is needed to
+// look them up: a million lines with ids of Auth0's usual length take 40 MB.
 type expected struct {
 	*claim
 	orgID string
-	users strings.Builder // ids, or e-mail addresses, one after the other
+	users strings.Builder // ids or e-mail addresses, without separators
 	ends  []uint32        // where each user ends in users
-	lines []uint32        // line of the input of each user
-	roles []string        // roles of each user, if they are claimed
+	lines []uint32        // the line of each user in the input
+	roles []string        // the roles of each user; only for claimRoles
 
-	open  []uint32 // indexes of the users whose lines are not known to be true
-	pages int      // most pages that the last look read
+	open  []uint32 // indexes into ends and lines of the lines not known to be true
+	pages int      // pages that the last look read, at most
 	state lookState
-	why   error // why it is unread, or, if it is read, why it does not exist
+	why   error // why state is unread or, if it is read, why there is no such organization
 }
 
 type lookState int
 
 const (
 	unasked lookState = iota
-	unread            // the tenant gave no answer
-	read              // the members were read
+	unread            // the members could not be read
+	read              // the members were read as far as needed
 )
 
-// add adds a line of the results if it says that its row is done. Lines of two
-// operations in one file are an error.
+// add adds a line of the results if its row is done. It returns an error if the
+// line is of another operation than those before it.
 func (es *expectations) add(o importer.Outcome) error {
 	c, done := claims[o.Status]
 	if !done {
 		return nil
 	}
 	if es.lines > 0 && c != es.claim {
-		return fmt.Errorf("the line of row %d says %s, which is not of the same operation as the lines before", o.Row.Line, o.Status)
+		return fmt.Errorf("the line of row %d has the status %s, which is of another operation than the lines before it", o.Row.Line, o.Status)
 	}
 	es.claim = c
 	e := es.byOrg[o.Row.OrgID]
@@ -106,21 +107,22 @@ func (es *expectations) add(o importer.Outcome) error {
 	return nil
 }
 
-// user returns the id or the address of a user. It is a substring of users.
-func (e *expected) user(place uint32) string {
+// user returns the id or the address at index. It is a substring of users, and
+// keeps all of them in memory.
+func (e *expected) user(index uint32) string {
 	start := uint32(0)
-	if place > 0 {
-		start = e.ends[place-1]
+	if index > 0 {
+		start = e.ends[index-1]
 	}
-	return e.users.String()[start:e.ends[place]]
+	return e.users.String()[start:e.ends[index]]
 }
 
 // pageSize is the number of members on a page of a list.
 const pageSize = 100
 
-// look closes the lines that are true according to the members of the
-// organization. It stops reading when every line is decided. It returns the
-// first error of members.
+// look compares the open lines with the members of the organization, and closes
+// those that are true. It stops reading members once all lines are decided. It
+// returns the first error of members.
 func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 	slices.SortFunc(e.open, func(a, b uint32) int { return strings.Compare(e.user(a), e.user(b)) })
 	seen := make([]bool, len(e.open))
@@ -131,7 +133,7 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 			break
 		}
 		n++
-		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(place uint32, id string) int { return strings.Compare(e.user(place), id) })
+		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(index uint32, id string) int { return strings.Compare(e.user(index), id) })
 		for ; i < len(seen) && e.user(e.open[i]) == m.UserID; i++ { // a user may have several lines
 			if !seen[i] && e.fits(e.open[i], m) {
 				seen[i] = true
@@ -151,12 +153,12 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 	return failed
 }
 
-// fits reports whether the member has the roles that a line says.
-func (e *expected) fits(place uint32, m auth0.Member) bool {
+// fits reports whether m has the roles that the line at index claims, if any.
+func (e *expected) fits(index uint32, m auth0.Member) bool {
 	if e.claim != claimRoles {
 		return true
 	}
-	for role := range strings.SplitSeq(e.roles[place], auth0.RoleSeparator) {
+	for role := range strings.SplitSeq(e.roles[index], auth0.RoleSeparator) {
 		if !slices.Contains(m.Roles, role) {
 			return false
 		}
@@ -164,13 +166,12 @@ func (e *expected) fits(place uint32, m auth0.Member) bool {
 	return true
 }
 
-// keep leaves those places open for which seen is which, in the order of the
-// file.
+// keep leaves only those lines open whose seen is which, in the order of the file.
 func (e *expected) keep(seen []bool, which bool) {
 	var open []uint32
-	for i, place := range e.open {
+	for i, index := range e.open {
 		if seen[i] == which {
-			open = append(open, place)
+			open = append(open, index)
 		}
 	}
 	slices.Sort(open)
@@ -185,7 +186,7 @@ func (e *expected) absent(why error) {
 	}
 }
 
-// pending reports whether another look may find more.
+// pending reports whether another look may close more lines.
 func (e *expected) pending() bool {
 	return e.state == unread || e.state == read && e.why == nil && len(e.open) > 0
 }

@@ -24,7 +24,7 @@ type exportCmd struct {
 	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all organizations of the tenant)." placeholder:"ORG"`
 
 	Orgs        string        `help:"CSV file with a column of organizations, by id or name." placeholder:"FILE" group:"input"`
-	Output      string        `short:"o" help:"File, written once everything has been read (default: standard output, as it is read)." placeholder:"FILE" group:"output"`
+	Output      string        `short:"o" help:"File to write once everything has been read (default: standard output, written while reading)." placeholder:"FILE" group:"output"`
 	Roles       bool          `help:"Add a column with the ids of each member's roles in the organization." group:"output"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 
@@ -33,9 +33,9 @@ type exportCmd struct {
 	uiFlags     `embed:""`
 }
 
-// Help is what orgimport export --help says beside the flags.
+// Help returns what orgimport export --help prints besides the flags.
 func (exportCmd) Help() string {
-	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file is an input of orgimport import, roles and remove.
+	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file can be an input of orgimport import, roles and remove.
 
 Examples:
 
@@ -43,13 +43,13 @@ Examples:
     orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
     orgimport export --orgs customers.csv
 
-It needs the scopes read:organizations and read:organization_members, and for --roles read:organization_member_roles. FILE stays unchanged unless everything could be read. The exit code is 1 if a named organization does not exist; the others are still written.`
+It needs the scopes read:organizations and read:organization_members, and with --roles also read:organization_member_roles. FILE is not changed unless everything could be read. The exit code is 1 if a named organization does not exist; the others are still written.`
 }
 
 // Validate is called by kong when all flags are read.
 func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }
 
-// export is an export under way.
+// export is an export in progress.
 type export struct {
 	*console
 	observer
@@ -57,11 +57,11 @@ type export struct {
 	ui   *ui
 	conn *connection
 
-	named   []string // organizations to export; none: all
-	unknown []string // organizations that were named and don't exist
-	members int      // written
-	written int      // organizations
-	empty   int      // organizations without a member
+	named   []string // organizations to export; empty: all
+	unknown []string // named organizations that do not exist
+	members int      // members written
+	written int      // organizations written
+	empty   int      // organizations without members
 }
 
 // Run exports the members.
@@ -99,12 +99,12 @@ func (cmd *exportCmd) Run(c *console) error {
 	}
 	e := exitOf(x.unknownError())
 	c.printError(e)
-	x.ui.closing(fmt.Sprintf("%s of %s, %s of them without a member, in %s",
+	x.ui.closing(fmt.Sprintf("%s of %s, %s of them without members, in %s",
 		report.Plural(x.members, "member"), report.Plural(x.written, "organization"), report.Number(x.empty), time.Since(started).Round(time.Second)))
 	return e.silent()
 }
 
-// readOrgs reads the organizations that a file names.
+// readOrgs reads the organizations in the file of --orgs.
 func (x *export) readOrgs(ctx context.Context) error {
 	if x.cmd.Orgs == "" {
 		return nil
@@ -173,7 +173,8 @@ func (x *export) each(ctx context.Context, client *auth0.Client, named []string)
 	return orgs, nil
 }
 
-// listed finds organizations in the list of all; with no names, it finds all.
+// listed reads the list of all organizations, and returns the named ones, or all
+// of them if none is named.
 func (x *export) listed(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
 	missing := make(map[string]bool)
 	for _, name := range named {
@@ -197,27 +198,26 @@ func (x *export) listed(ctx context.Context, client *auth0.Client, named []strin
 	return orgs, nil
 }
 
-// isOrgID reports whether s is meant as an id: the names of organizations can't
-// begin so.
+// isOrgID reports whether s is an organization's id: names can't begin with org_.
 func isOrgID(s string) bool { return strings.HasPrefix(s, "org_") }
 
-// lookupError says what to do if a look-up failed.
+// lookupError gives the error of a look-up its exit code and a hint.
 func lookupError(err error) error {
 	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
 		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard continues anyway"}
 	}
 	if job, ok := errors.AsType[*auth0.JobError](err); ok {
-		return &exitError{exitTemporary, job, "nothing was written: try again in a while"}
+		return &exitError{exitTemporary, job, "nothing was written: try again later"}
 	}
 	if importer.ReachOf(err) == importer.ReachBatch {
-		return &exitError{exitTemporary, err, "try again in a while"}
+		return &exitError{exitTemporary, err, "try again later"}
 	}
 	return err
 }
 
-// heldAhead is how many members are held of organizations that can't be written
-// yet: about 40 MB.
-const heldAhead = 200_000
+// maxMembersAhead is how many members may be held of organizations whose turn to
+// be written has not come. They take about 40 MB.
+const maxMembersAhead = 200_000
 
 // run writes the members to w.
 func (x *export) run(ctx context.Context, w io.Writer) error {
@@ -231,7 +231,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	if x.cmd.Roles {
 		fields, header = append(fields, auth0.FieldRoles), append(header, "roles")
 	}
-	e := &exporter{workers: x.conn.pace.workers(), most: heldAhead}
+	e := &exporter{workers: x.conn.pace.workers(), maxAhead: maxMembersAhead}
 	e.members = func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 		return client.Members(ctx, orgID, fields...)
 	}
@@ -244,7 +244,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 		}
 	})
 	out := csv.NewWriter(w)
-	_ = out.Write(header) // write checks the error with the first organization
+	_ = out.Write(header) // out.Error returns the error later
 	if err = e.run(ctx, orgs, func(r *roster) error { return x.write(out, r) }); err != nil {
 		return lookupError(err)
 	}
@@ -257,7 +257,7 @@ func (x *export) write(out *csv.Writer, r *roster) error {
 	if r.err == nil {
 		x.put(out, r)
 	} else {
-		x.gone(r) // some of its members may have been read before
+		x.noteDeleted(r) // some of its members may have been read
 	}
 	out.Flush()
 	return x.writeError(out.Error())
@@ -279,13 +279,14 @@ func (x *export) put(out *csv.Writer, r *roster) {
 	}
 }
 
-// gone records an organization that was removed from the tenant meanwhile.
-func (x *export) gone(r *roster) {
+// noteDeleted notes an organization that was deleted from the tenant during the
+// export.
+func (x *export) noteDeleted(r *roster) {
 	if len(x.named) > 0 {
 		x.unknown = append(x.unknown, r.org.ID)
 		return
 	}
-	x.log.Warn("the organization " + r.org.ID + " is gone: " + r.err.Error())
+	x.log.Warn("the organization " + r.org.ID + " no longer exists: " + r.err.Error())
 }
 
 func (x *export) writeError(err error) error {
@@ -295,8 +296,8 @@ func (x *export) writeError(err error) error {
 	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "make room, and make sure that the folder is writable")
 }
 
-// unknownError returns an error that names the organizations that don't exist, if
-// there are any.
+// unknownError returns an error that names the organizations that do not exist, or
+// nil.
 func (x *export) unknownError() error {
 	const most = 10
 	n := len(x.unknown)
@@ -307,5 +308,5 @@ func (x *export) unknownError() error {
 	if n > most {
 		names += fmt.Sprintf(" and %d more", n-most)
 	}
-	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others are written; an organization is named by its id, org_…, or by its name"}
+	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others were written; name an organization by its id (org_…) or by its name"}
 }

@@ -13,22 +13,23 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// exporter reads the members of several organizations at a time, and writes them
-// in order. It holds the members of one organization, and some of the members of
-// the organizations after it.
+// exporter reads the members of several organizations at a time, and passes the
+// organizations on in order. It holds the members of the organization whose turn
+// it is, and some members of those after it.
 type exporter struct {
-	members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
-	workers int // most organizations read at a time
-	most    int // most members held of organizations after head
+	members  func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
+	workers  int // organizations read at a time, at most
+	maxAhead int // members held of organizations whose turn has not come, at most
 
-	mu     sync.Mutex
-	moved  sync.Cond // ahead has shrunk, head has changed, or the run is over
-	ahead  int       // members held of organizations after head
-	head   *roster   // the organization to be written next; its members are not limited
-	closed bool
+	mu      sync.Mutex
+	changed sync.Cond // ahead has shrunk, head has changed, or the run is over
+	ahead   int       // members held of organizations whose turn has not come
+	head    *roster   // the organization whose turn it is; it never waits for room
+	closed  bool
 
-	// For the progress.
-	organizations, read atomic.Int64
+	// Counts for the progress.
+	organizations atomic.Int64 // written
+	read          atomic.Int64 // members read
 }
 
 // roster holds the members of one organization.
@@ -36,16 +37,17 @@ type roster struct {
 	org     auth0.Organization
 	members []auth0.Member
 	err     error
-	done    chan struct{} // closed when all of them are read
-	ahead   int           // members read before it became head
+	done    chan struct{} // closed when all members are read, or err is set
+	ahead   int           // its part of the exporter's ahead
 }
 
-// run calls write with each organization in turn. Its members are sorted by id,
-// each once. An organization that does not exist any more has an err that reaches
-// the organization. Any other error ends the run, including one of write.
+// run calls write for each organization in turn, with its members sorted by id and
+// without duplicates. For an organization that no longer exists, the roster has an
+// err whose reach is the organization. Any other error, also one of write, ends
+// the run.
 func (e *exporter) run(ctx context.Context, orgs []auth0.Organization, write func(*roster) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	e.moved.L = &e.mu
+	e.changed.L = &e.mu
 	rosters := make(chan *roster, e.workers-1)
 	var readers sync.WaitGroup
 	defer readers.Wait()
@@ -64,7 +66,7 @@ func (e *exporter) run(ctx context.Context, orgs []auth0.Organization, write fun
 		}
 	})
 	for r := range rosters {
-		e.turnOf(r)
+		e.advance(r)
 		<-r.done
 		if r.err != nil && (ctx.Err() != nil || importer.ReachOf(r.err) != importer.ReachOrg) {
 			return cmp.Or(context.Cause(ctx), r.err)
@@ -101,8 +103,8 @@ func (e *exporter) fill(ctx context.Context, r *roster) {
 func (e *exporter) hold(r *roster) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for !e.closed && e.head != r && e.ahead >= e.most {
-		e.moved.Wait()
+	for !e.closed && e.head != r && e.ahead >= e.maxAhead {
+		e.changed.Wait()
 	}
 	if e.head != r {
 		e.ahead++
@@ -111,18 +113,18 @@ func (e *exporter) hold(r *roster) bool {
 	return !e.closed
 }
 
-// turnOf makes r the organization to be written next.
-func (e *exporter) turnOf(r *roster) {
+// advance makes r the organization whose turn it is.
+func (e *exporter) advance(r *roster) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ahead -= r.ahead
 	e.head = r
-	e.moved.Broadcast()
+	e.changed.Broadcast()
 }
 
 func (e *exporter) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
-	e.moved.Broadcast()
+	e.changed.Broadcast()
 }

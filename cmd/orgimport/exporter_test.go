@@ -44,7 +44,7 @@ func organizationsNamed(ids ...string) (orgs []auth0.Organization) {
 func TestExporterKeepsTheOrder(t *testing.T) {
 	lists := memberLists{"a": {"3", "1", "2", "1"}, "c": {}, "d": {"x"}}
 	for _, workers := range []int{1, 2, 32} {
-		e := &exporter{members: lists.members, workers: workers, most: 2}
+		e := &exporter{members: lists.members, workers: workers, maxAhead: 2}
 		var got []string
 		err := e.run(t.Context(), organizationsNamed("a", "b", "c", "d"), func(r *roster) error {
 			text := r.org.ID
@@ -72,7 +72,7 @@ func TestExporterWaitsForItsTurn(t *testing.T) {
 		large[i] = fmt.Sprintf("%09d", i)
 	}
 	lists := memberLists{"a": large, "b": large, "c": large}
-	e := &exporter{members: lists.members, workers: 3, most: most}
+	e := &exporter{members: lists.members, workers: 3, maxAhead: most}
 	var written int
 	err := e.run(t.Context(), organizationsNamed("a", "b", "c"), func(r *roster) error {
 		e.mu.Lock()
@@ -93,13 +93,13 @@ func TestExporterEnds(t *testing.T) {
 	lists := memberLists{"a": {"1"}, "b": {"2"}, "c": {"3"}}
 	orgs := organizationsNamed("a", "b", "c")
 	t.Run("when nothing can be written", func(t *testing.T) {
-		e := &exporter{members: lists.members, workers: 3, most: 2}
+		e := &exporter{members: lists.members, workers: 3, maxAhead: 2}
 		if err := e.run(t.Context(), orgs, func(*roster) error { return broken }); !errors.Is(err, broken) {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("when nothing can be read", func(t *testing.T) {
-		e := &exporter{workers: 3, most: 2, members: func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+		e := &exporter{workers: 3, maxAhead: 2, members: func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			if orgID == "b" {
 				return func(yield func(auth0.Member, error) bool) { yield(auth0.Member{}, &auth0.Error{Status: 503}) }
 			}
@@ -113,7 +113,7 @@ func TestExporterEnds(t *testing.T) {
 	})
 	t.Run("when it is stopped", func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
-		e := &exporter{members: lists.members, workers: 1, most: 2}
+		e := &exporter{members: lists.members, workers: 1, maxAhead: 2}
 		if err := e.run(ctx, orgs, func(*roster) error { stop(broken); return nil }); !errors.Is(err, broken) {
 			t.Errorf("error %v", err)
 		}
