@@ -186,12 +186,12 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 	if err := r.findRoles(ctx, j, roleNames); err != nil {
 		return err
 	}
-	names, err := j.countRows(ctx)
+	n, err := j.countRows(ctx)
 	if err != nil {
 		return err
 	}
-	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(names.rows, "invitation"), report.Plural(names.organizations, "organization")))
-	if err := j.checkLimit(names, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
+	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(n.rows, "invitation"), report.Plural(n.organizations, "organization")))
+	if err := j.checkLimit(n, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
 		return err
 	}
 	return r.readUnanswered(j)

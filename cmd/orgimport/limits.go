@@ -7,34 +7,35 @@ import (
 	"time"
 )
 
-// publishedPlan holds the limits that Auth0 publishes for a plan, for the
-// requests that orgimport sends. A limit applies to the whole tenant: everything
-// else that calls the API draws on it too.
+// publishedPlan holds the rate limits that Auth0 publishes for a plan, for the
+// requests that orgimport sends. A limit applies to the whole tenant: all other
+// callers of the API draw on it too.
 type publishedPlan struct {
 	name string
 
-	// whole is the limit of the Management API as a whole. The documentation
-	// contradicts itself on whether endpoints with their own row draw on it too.
-	// The estimates assume that they do, so as not to be too short.
-	whole []bucket
+	// overall is the limit of the Management API as a whole. The documentation
+	// contradicts itself on whether endpoints with a limit of their own draw on
+	// it too. The estimates assume that they do, so that none is too short.
+	overall []bucket
 
-	// POST and DELETE /organizations/{id}/members. The roles of members have their
-	// own row, with the same numbers.
+	// writeMembers is the limit of POST and DELETE /organizations/{id}/members.
+	// Assigning roles to a member has a separate limit with the same numbers.
 	writeMembers []bucket
 
-	// POST /organizations/{id}/invitations; nil: not published. For Essentials and
-	// Professional, it is the row for all other endpoints together.
+	// writeInvitations is the limit of POST /organizations/{id}/invitations; nil
+	// if none is published. For Essentials and Professional it is the limit of
+	// all endpoints that have none of their own.
 	writeInvitations []bucket
 }
 
-// publishedPlans returns the plans of Auth0, from its documentation, "Rate Limit
-// Configurations" (auth0.com/docs, troubleshoot, customer support, operational
-// policies, rate limit policy), as of August 2026: the rows "Management API" and
-// "Write Organization Members". They are for estimates only: a run learns the
+// publishedPlans returns Auth0's plans. The numbers are from the rows "Management
+// API" and "Write Organization Members" of "Rate Limit Configurations"
+// (auth0.com/docs, troubleshoot, customer support, operational policies, rate
+// limit policy), as of August 2026. They are for estimates only: a run learns the
 // limit from the tenant's answers.
 //
 // A row "20 burst, 200 a minute" is read as two buckets, 20 a second and 200 a
-// minute, which is how older editions of the documentation put it.
+// minute, as in older editions of the documentation.
 func publishedPlans() []publishedPlan {
 	small := endpoint(20, 200)
 	return []publishedPlan{
@@ -59,7 +60,7 @@ func endpoint(burst, aMinute int) []bucket {
 }
 
 // adding returns the limits that adding members draws on.
-func (p publishedPlan) adding() []bucket { return slices.Concat(p.whole, p.writeMembers) }
+func (p publishedPlan) adding() []bucket { return slices.Concat(p.overall, p.writeMembers) }
 
 // inviting returns the limits that invitations draw on, or nil if they are not
 // published.
@@ -67,12 +68,12 @@ func (p publishedPlan) inviting() []bucket {
 	if p.writeInvitations == nil && p.name != "Free" {
 		return nil
 	}
-	return slices.Concat(p.whole, p.writeInvitations)
+	return slices.Concat(p.overall, p.writeInvitations)
 }
 
-// duration returns the shortest time after which the last of n requests may pass
-// all buckets. They are full at the start: the burst passes at once, the rest as
-// the buckets refill.
+// duration returns the shortest time in which n requests can be sent within all
+// of the buckets, which are full at the start: the burst is sent at once, the
+// rest as the buckets refill.
 func duration(n int, buckets []bucket) time.Duration {
 	var longest time.Duration
 	for _, b := range buckets {
@@ -85,14 +86,14 @@ func duration(n int, buckets []bucket) time.Duration {
 // second.
 func durationAt(n int, rate float64) time.Duration { return seconds(float64(n-1) / rate) }
 
-// seconds rounds up to whole seconds, and clamps the result to the durations from
-// 0 to the longest.
+// seconds returns s seconds, rounded up to whole seconds. A negative s becomes 0,
+// and an s that is too large for a Duration becomes the longest one.
 func seconds(s float64) time.Duration {
 	const longest = float64(math.MaxInt64 / int64(time.Second))
 	return time.Duration(math.Ceil(min(max(s, 0), longest))) * time.Second
 }
 
-// sustained returns the rate of the slowest bucket, which decides in the long run.
+// sustained returns the rate that the buckets allow in the long run, as text.
 func sustained(buckets []bucket) string {
 	slowest := slices.MinFunc(buckets, func(a, b bucket) int {
 		return int(int64(a.per)*int64(b.interval) - int64(b.per)*int64(a.interval))

@@ -9,15 +9,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lock keeps other runs away from the results. It is the kernel's lock on a file,
-// so it is released however the process ends. If lock creates the file, unlock
-// removes it.
+// lock keeps other runs away from the results. It locks a file through the
+// kernel, so the lock ends with the process, however that ends. If lock creates
+// the file, unlock removes it.
 func lock(path string) (unlock func(), err error) {
 	if special(path) {
 		return nil, usagef("name a file that is not there yet", "--lock %s is not a regular file", path)
 	}
 	_, err = os.Stat(path)
-	made := errors.Is(err, fs.ErrNotExist)
+	created := errors.Is(err, fs.ErrNotExist)
 	l := flock.New(path, flock.SetPermissions(0o600))
 	for range 10 {
 		locked, err := l.TryLock()
@@ -25,7 +25,7 @@ func lock(path string) (unlock func(), err error) {
 			return nil, usagef("make the folder, or name another file with --lock", "can't make the lock file %s: its folder does not exist", path)
 		}
 		if err != nil {
-			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder, or make it writable; --lock names another place"}
+			return nil, &exitError{exitStopped, fmt.Errorf("can't make the lock file: %w", err), "make the folder writable, or name another file with --lock"}
 		}
 		if !locked {
 			break
@@ -35,16 +35,16 @@ func lock(path string) (unlock func(), err error) {
 			continue
 		}
 		return func() {
-			if made {
-				_ = os.Remove(linkTarget(path)) // while it is locked, so that no other run can hold it
+			if created {
+				_ = os.Remove(linkTarget(path)) // still locked, so no other run relies on it
 			}
 			_ = l.Unlock()
 		}, nil
 	}
-	return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "it is still at work: wait for it to end, or give this run its own --results"}
+	return nil, &exitError{exitLocked, fmt.Errorf("another run holds the lock %s", path), "wait for it to end, or give this run its own --results"}
 }
 
-// isAt reports whether the file that is locked is still the one at path.
+// isAt reports whether the locked file is still the one at path.
 func isAt(path string, l *flock.Flock) bool {
 	ours, err := l.Stat()
 	if err != nil {

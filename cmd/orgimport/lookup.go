@@ -19,12 +19,12 @@ import (
 	"orgimport/report"
 )
 
-// lookupFlags say how rows without ids are looked up, and what else is looked up
-// before anything is sent.
+// lookupFlags say how rows without ids are looked up, and what else is read before
+// anything is written.
 type lookupFlags struct {
-	CheckUsers      bool          `help:"Look up user ids too: one that the tenant does not have costs no write." group:"look-ups"`
+	CheckUsers      bool          `help:"Look up user ids too, so that unknown users cost no write." group:"look-ups"`
 	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request a user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
-	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and ask only for those it lacks." placeholder:"FILE" group:"look-ups"`
+	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and request only those it lacks." placeholder:"FILE" group:"look-ups"`
 	LookupWait      time.Duration `help:"Longest wait for the export job; then exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
 	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
 }
@@ -41,49 +41,50 @@ func (f *lookupFlags) Validate() error {
 }
 
 const (
-	// fewKeys is up to how many users are looked up one by one. At 500 requests a
-	// minute that takes a minute, less than most exports.
-	fewKeys = 500
-	// mostConnections is how many connections a file may name, because each needs
-	// a request.
-	mostConnections = 20
+	// maxSingleUsers is the largest number of users that are looked up one by
+	// one. At 500 requests a minute that takes a minute, less than most exports.
+	maxSingleUsers = 500
+	// maxConnections is the largest number of connections that rows may name,
+	// because each takes a request.
+	maxConnections = 20
 )
 
-// lookups look up, before anything is sent, what the rows of a file name, and
-// which rows need no request.
+// lookups resolves the keys in a file's rows before anything is sent, and finds
+// the rows that need no request.
 type lookups struct {
 	lookupFlags
 	skipMembers bool // look up existing members
-	checkOrgs   bool // look up ids of organizations too
-	keepUsers   bool // the operation names users by their keys
+	checkOrgs   bool // look up the ids of organizations too
+	keepUsers   bool // the operation takes users by their keys
 	noGuard     bool
 
-	isDone    func(importer.Row) bool // by the results of earlier runs; nil: nobody is
-	dir       *importer.Directory     // nil: nothing is to be looked up
-	rows      int                     // of the input, once it has been read
-	keys      []string                // columns that are copied to the results: those that rows take keys from
-	unchecked string                  // why the ids of organizations were not looked up, though they should have been
+	isDone    func(importer.Row) bool // whether earlier runs have done the row; nil: none is done
+	dir       *importer.Directory     // nil: nothing has to be looked up
+	rows      int                     // rows in the input, once it has been read
+	keys      []string                // columns with keys, which are copied to the results
+	unchecked string                  // why the ids of organizations could not be checked; empty: they were
 	sent      atomic.Int64            // requests
-	jobs      atomic.Int64            // of them those past any pace
-	now       atomic.Pointer[phase]
+	jobs      atomic.Int64            // requests that bypassed the rate limit; sent includes them
+	now       atomic.Pointer[phase]   // nil: no look-up is under way
 	phases    []lookedUp
 }
 
-// lookedUp says what a phase of the look-ups has cost.
+// lookedUp is the cost of a phase that has ended.
 type lookedUp struct {
 	Phase    string  `json:"phase"`
 	Requests int     `json:"requests"`
 	Seconds  float64 `json:"seconds"`
 }
 
-// phase is the progress of the look-ups.
+// phase is the progress of the look-ups of one kind.
 type phase struct {
 	name     string
 	done, of int
 	began    time.Time
 }
 
-// progress returns the progress of the look-ups, and false if none is under way.
+// progress returns the progress of the look-ups for the ui, and false if none is
+// under way.
 func (l *lookups) progress() (progress, bool) {
 	p := l.now.Load()
 	if p == nil {
@@ -91,7 +92,7 @@ func (l *lookups) progress() (progress, bool) {
 	}
 	words := "looking up " + p.name
 	switch {
-	case p.name == auth0.PhaseExport: // its progress is in percent, if the tenant gives it
+	case p.name == auth0.PhaseExport: // its progress, if known, is a percentage
 		words = "waiting for the tenant's export of users"
 	case p.of > 0:
 		words += ": " + report.Number(p.done) + "/" + report.Number(p.of)
@@ -101,13 +102,14 @@ func (l *lookups) progress() (progress, bool) {
 	return progress{done: int64(p.done), total: int64(p.of), elapsed: time.Since(p.began), words: words}, true
 }
 
-// wanted reports whether anything may have to be looked up for a file.
+// wanted reports whether a file may need look-ups.
 func (l *lookups) wanted(table *csvfile.Table) bool {
 	return table.Keyed() || l.CheckUsers || l.checkOrgs || l.skipMembers
 }
 
-// prepare reads the input for keys to look up, if it may have any, and reopens it
-// with their columns. A pipe is spooled beside the results.
+// prepare collects the keys in the input, if it may have any, and reopens the
+// input with their columns. An input that can be read only once is spooled to a
+// file beside the results.
 func (l *lookups) prepare(ctx context.Context, in *input, results string, table *csvfile.Table, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
 	if !l.wanted(table) {
 		in.head = nil
@@ -127,33 +129,33 @@ func (l *lookups) prepare(ctx context.Context, in *input, results string, table 
 	return open()
 }
 
-// collect reads the input for keys to look up.
+// collect reads the input to its end and collects the keys to look up.
 func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 	d := &importer.Directory{
 		CheckUsers: l.CheckUsers, CheckOrgs: l.checkOrgs, KeepUsers: l.keepUsers,
 		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
 	}
-	some := l.skipMembers
+	needed := l.skipMembers
 	for row, err := range table.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
 		l.rows++
 		if d.Want(row) {
-			some = true
+			needed = true
 		}
 	}
-	if !some {
+	if !needed {
 		return nil
 	}
 	l.dir = d
 	for _, kind := range d.Users.Kinds() {
 		if l.Lookup == "each" && !auth0.ListedAlone(kind) {
-			return usagef("leave --lookup each out", "users can't be looked up one by one by %s, only by e-mail or id", kind)
+			return usagef("leave --lookup each out", "users can't be looked up one by one by their %s, only by e-mail or id", kind)
 		}
 	}
-	if n := len(l.connections()); n > mostConnections {
-		return usagef("split the file by connection", "the rows name %d connections, and at most %d can be looked up", n, mostConnections)
+	if n := len(l.connections()); n > maxConnections {
+		return usagef("split the file by connection", "the rows name %d connections, and at most %d can be looked up", n, maxConnections)
 	}
 	return nil
 }
@@ -163,10 +165,10 @@ func (l *lookups) connections() []string {
 	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
 }
 
-// settle takes the ids of keys from the results of earlier runs: a line of a row
-// that is done has both the ids and the columns of the keys. Lines that were
-// written with other flags for the keys do not count.
-func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) error {
+// reuseIDs takes the ids of keys from the results of earlier runs, in which rows
+// that are done have their keys beside their ids. It ignores lines that were
+// written with other flags, because those give the keys another meaning.
+func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) error {
 	if l.dir == nil {
 		return nil
 	}
@@ -175,8 +177,8 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 		return nil //nolint:nilerr // there are none yet
 	}
 	defer f.Close()
-	// A line without a correlation id may be of any run in the file. It counts if
-	// the file has lines with one, and all of those were written with these flags.
+	// A line without a correlation id does not show which run wrote it. It counts
+	// only if some lines have one and all of those read keys as this run does.
 	alike, some := true, false
 	d.Keys = true
 	d.Settled = func(csvfile.Result) error { return nil }
@@ -201,7 +203,7 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 	}
 	results, err := csvfile.Open(f, d)
 	if err != nil {
-		return nil //nolint:nilerr // then no line has an id to take
+		return nil //nolint:nilerr // then no line has an id to reuse
 	}
 	for row, err := range results.Rows() {
 		switch {
@@ -215,7 +217,8 @@ func (l *lookups) settle(ctx context.Context, path string, d csvfile.Dialect) er
 	return nil
 }
 
-// scopes returns the scopes that the look-ups need: one of each group.
+// scopes returns the scopes that the look-ups need. The token must have one of
+// each group.
 func (l *lookups) scopes() (groups [][]string) {
 	users := l.dir.Users.Len() > l.dir.Users.Hits()
 	if users && l.Users == "" {
@@ -233,7 +236,7 @@ func (l *lookups) scopes() (groups [][]string) {
 	return groups
 }
 
-// missing returns what is to be looked up, as text.
+// missing returns what has to be looked up, as text.
 func (l *lookups) missing() string {
 	var what []string
 	if n := l.dir.Orgs.Len() - l.dir.Orgs.Hits(); n > 0 {
@@ -250,9 +253,9 @@ func (l *lookups) missing() string {
 
 const scopeReadUsers = "read:users"
 
-// find looks everything up. Before that, it makes sure that the token has one
-// scope of each group that the look-ups need, and of each of the given groups.
-// open opens the input from its start.
+// find looks everything up. First it checks that the token has one scope of each
+// group: of the given groups and of those that the look-ups need. open opens the
+// input from its start.
 func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open func() (*csvfile.Table, error), scopes ...[]string) error {
 	if err := conn.requireScopes(ctx, append(l.scopes(), scopes...)...); err != nil {
 		return err
@@ -287,8 +290,8 @@ func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open 
 	return nil
 }
 
-// lookup returns the client of the look-ups, each class of endpoints with its own
-// pace.
+// lookup returns a Lookup with a client for each class of endpoints, because each
+// has a rate limit of its own.
 func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 	class := func() *auth0.Client {
 		client, pace := conn.class()
@@ -296,7 +299,7 @@ func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 		return client
 	}
 	jobs, pace := conn.class()
-	jobs.HTTP = retry.NewHTTPClient(&counted{&jobsPace{pace, &counted{pace.Base, &l.jobs}}, &l.sent})
+	jobs.HTTP = retry.NewHTTPClient(&counted{&jobsTransport{pace, &counted{pace.Base, &l.jobs}}, &l.sent})
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
@@ -317,7 +320,7 @@ func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) err
 }
 
 // onlyCheckOrgs reports whether organizations are looked up only to check that
-// they exist. No import depends on that.
+// they exist, so that an import can do without.
 func (l *lookups) onlyCheckOrgs() bool {
 	return l.checkOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
 }
@@ -341,24 +344,24 @@ func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	switch {
 	case l.Users != "":
 		return l.readUsers(ctx, look, tokens)
-	case l.each():
-		d.NotFound[importer.KindEmail] = ", asked as written and in lower case (--lookup export finds other spellings)"
+	case l.singly():
+		d.NotFound[importer.KindEmail] = ", searched for as written and in lower case (--lookup export finds other spellings)"
 		return look.FindUsersAlone(ctx, d)
 	}
 	return look.FindUsersByExport(ctx, d, ids)
 }
 
-// each reports whether users are looked up one by one.
-func (l *lookups) each() bool {
+// singly reports whether users are looked up one by one.
+func (l *lookups) singly() bool {
 	if l.Lookup != "auto" {
 		return l.Lookup == "each"
 	}
 	users := &l.dir.Users
-	return users.Len()-users.Hits() <= fewKeys && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
+	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
 }
 
-// readUsers takes the users from a file. It looks up the users that the file
-// lacks, unless the token is known not to permit that.
+// readUsers looks the users up in a file. It requests those that the file lacks,
+// unless the token is known to lack the scope for that.
 func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *auth0.TokenSource) error {
 	f, err := os.Open(l.Users)
 	if err != nil {
@@ -366,7 +369,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 	}
 	defer f.Close()
 	if err := look.ReadUsers(f, l.dir); err != nil {
-		return usagef("give an export of users as Auth0 makes it, NDJSON or CSV, with the fields that the rows are looked up by", "--users %s: %w", l.Users, err)
+		return usagef("give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by", "--users %s: %w", l.Users, err)
 	}
 	scopes, known := tokens.Scopes()
 	final := known && !slices.Contains(scopes, scopeReadUsers)
@@ -397,7 +400,7 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 			return stoppedOr(ctx, err)
 		}
 		if row.Err != nil || row.OrgID == "" || row.UserID == "" || l.isDone != nil && l.isDone(row) {
-			continue // nothing is to be sent for it
+			continue // it will not be sent
 		}
 		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
 			rows[strings.Clone(row.OrgID)]++
@@ -406,16 +409,17 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 	return look.FindMembers(ctx, l.dir, &pairs, rows)
 }
 
-// jobsPace sends a request that starts a job without a pace. If it is refused
-// because another export is under way, the pace would take that for the limit.
-type jobsPace struct{ paced, unpaced http.RoundTripper }
+// jobsTransport sends requests that create a job without the rate limit, and all
+// others with it. The tenant refuses a job with 429 while another export is under
+// way, which would look like the rate limit.
+type jobsTransport struct{ limited, unlimited http.RoundTripper }
 
 // RoundTrip sends req.
-func (j *jobsPace) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *jobsTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodPost {
-		return j.unpaced.RoundTrip(req)
+		return t.unlimited.RoundTrip(req)
 	}
-	return j.paced.RoundTrip(req)
+	return t.limited.RoundTrip(req)
 }
 
 // counted counts the requests that it sends.

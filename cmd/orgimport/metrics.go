@@ -16,8 +16,8 @@ import (
 
 const lastSuccess = "orgimport_last_success_timestamp_seconds"
 
-// metrics are gauges, in the order in which they were set. A registry would suit
-// a program that is scraped.
+// metrics holds gauges in the order in which they were set. It does without a
+// Prometheus registry, which is made for programs that are scraped.
 type metrics struct {
 	labels   []*dto.LabelPair // of every gauge
 	families []*dto.MetricFamily
@@ -25,7 +25,8 @@ type metrics struct {
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
-// set sets a gauge; own are labels that only this gauge has.
+// set adds a gauge with the labels of all gauges and its own. Calls with the same
+// name must follow each other.
 func (m *metrics) set(name, help string, value float64, own ...*dto.LabelPair) {
 	gauge := &dto.Metric{Label: append(own, m.labels...), Gauge: &dto.Gauge{Value: &value}}
 	if n := len(m.families); n > 0 && m.families[n-1].GetName() == name {
@@ -58,7 +59,7 @@ func writeMetrics(path string, s *report.Summary, tenant, results string) error 
 	if known {
 		m.set(lastSuccess, "When a run last ended with exit code 0.", success)
 	}
-	// The node exporter, which reads it, is another user.
+	// The node exporter reads the file as another user.
 	return replaceFile(path, 0o644, func(w io.Writer) error {
 		for _, family := range m.families {
 			if _, err := expfmt.MetricFamilyToText(w, family); err != nil {
@@ -88,7 +89,7 @@ func successBefore(path string, labels []*dto.LabelPair) (at float64, known bool
 	return 0, false
 }
 
-// hasLabels reports whether m has exactly these labels.
+// hasLabels reports whether m has exactly the given labels, in this order.
 func hasLabels(m *dto.Metric, labels []*dto.LabelPair) bool {
 	return slices.EqualFunc(m.GetLabel(), labels, func(a, b *dto.LabelPair) bool {
 		return a.GetName() == b.GetName() && a.GetValue() == b.GetValue()

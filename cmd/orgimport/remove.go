@@ -80,13 +80,13 @@ func (cmd *removeCmd) check(ctx context.Context, j *job) error {
 	if err := j.conn.requireScopes(ctx, []string{scopeRemove}); err != nil {
 		return err
 	}
-	names, err := j.countRows(ctx)
+	n, err := j.countRows(ctx)
 	if err != nil {
 		return err
 	}
 	if j.from.prefix == prefixImport {
 		j.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
 	}
-	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(names.rows, "membership"), report.Plural(names.organizations, "organization")))
-	return j.checkLimit(names, cmd.MaxRemovals, "--max-removals", "membership")
+	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(n.rows, "membership"), report.Plural(n.organizations, "organization")))
+	return j.checkLimit(n, cmd.MaxRemovals, "--max-removals", "membership")
 }

@@ -8,10 +8,11 @@ import (
 	"orgimport/report"
 )
 
-// rowCount is the number of distinct rows of a file, and of their organizations.
+// rowCount is the number of distinct rows in a file, and of their organizations.
 type rowCount struct{ rows, organizations int }
 
-// countRows reads the input to its end. Rows that would be rejected do not count.
+// countRows reads the input to its end. It does not count rows that would be
+// rejected.
 func (j *job) countRows(ctx context.Context) (rowCount, error) {
 	table, err := j.reopenTable()
 	if err != nil {
@@ -32,9 +33,9 @@ func (j *job) countRows(ctx context.Context) (rowCount, error) {
 	return rowCount{rows.Len(), orgs.Len()}, nil
 }
 
-// checkLimit returns an error unless the flag is given and its value, most, is at
-// least the number of rows. The run then sends no more rows than that, even if the
-// file changes meanwhile.
+// checkLimit returns an error if the flag that limits the rows is missing, or if
+// the file has more rows than it allows. [job.limited] enforces the limit later,
+// in case the file changes during the run.
 func (j *job) checkLimit(n rowCount, most *int, flag, noun string) error {
 	j.maxRows = most
 	file := fmt.Sprintf("this file names %s", report.Plural(n.rows, noun))
@@ -47,8 +48,8 @@ func (j *job) checkLimit(n rowCount, most *int, flag, noun string) error {
 	return nil
 }
 
-// limited ends the rows, which are distinct, with an error if there are more than
-// j.maxRows.
+// limited ends the range of distinct rows with an error when it exceeds the
+// limit, if there is one.
 func (j *job) limited(rows rowSeq) rowSeq {
 	if j.maxRows == nil {
 		return rows
