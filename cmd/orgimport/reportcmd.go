@@ -74,8 +74,8 @@ func (cmd *reportCmd) Run(c *console) error {
 	return err
 }
 
-// resultsError returns how a command ends that can't read a results file because
-// of err.
+// resultsError returns the error of a command that can't read a results file
+// because of err.
 func resultsError(name string, err error) error {
 	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
 		hint := unpackHint(name, wrong)
@@ -90,7 +90,7 @@ func resultsError(name string, err error) error {
 	return err
 }
 
-// unpackHint says what to type if a results file is compressed; empty if it is
+// unpackHint returns what to type if a results file is compressed, or "" if it is
 // not.
 func unpackHint(name string, wrong *report.WrongFileError) string {
 	if wrong.Unpack == "" {

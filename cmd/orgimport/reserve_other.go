@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// reserve does nothing where the system has no way to take room ahead.
+// reserve does nothing on systems other than Linux.
 func reserve(*os.File, int64, int64) error { return nil }

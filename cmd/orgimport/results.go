@@ -17,28 +17,29 @@ import (
 )
 
 const (
-	// syncEvery is how much may be lost to a power cut; a kill loses nothing.
+	// syncEvery is how much time of a run a power cut may lose; a kill loses
+	// nothing.
 	syncEvery = time.Second
-	// headroom is kept free on the disk for the answers that are still on
-	// their way when it fills up: 32 workers with 10 rows of 200 bytes.
+	// headroom is kept free for the answers still in flight when the disk fills
+	// up: 32 workers with 10 rows of 200 bytes.
 	headroom = 64 << 10
 )
 
 type rowSeq = iter.Seq2[importer.Row, error]
 
-// results is the results file while a run writes it. Every line is in the file
-// when a write returns, and on the disk a second later.
+// results is the results file of a run. A line is in the file when write returns,
+// and on the disk a second later.
 type results struct {
 	path, tenant string
 	op           importer.Op
 	kept         []string
 	before       *report.Journal // what earlier runs finished
-	found        fs.FileInfo     // of the file when that was read
-	resumed      bool            // the file was there before
-	begun        bool            // lines are written; until then the file is as it was
-	noted        bool            // rows may have a line that another replaces
+	found        fs.FileInfo     // of the file when before was read
+	resumed      bool            // the file existed before
+	begun        bool            // lines are being written; until then the file is unchanged
+	noted        bool            // a row may have a line that a later one replaces
 
-	mu       sync.Mutex // held by whoever writes
+	mu       sync.Mutex // guards writing
 	file     *os.File
 	writer   *report.Writer
 	size     int64
@@ -55,7 +56,7 @@ type results struct {
 func createResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
 	place := path
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		place = linkTarget(path) // there may be nothing yet
+		place = linkTarget(path) // O_EXCL refuses a link, even one without a target
 	}
 	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -85,7 +86,7 @@ func resumeResults(path, tenant string, op importer.Op, kept []string) (*results
 	return r, nil
 }
 
-// read reads the results file, and writes to w what stays of it.
+// read reads the results file, and writes to w the lines to keep.
 func (r *results) read(w io.Writer) (*report.Journal, error) {
 	old, err := os.Open(r.path)
 	if err != nil {
@@ -102,7 +103,7 @@ func (r *results) read(w io.Writer) (*report.Journal, error) {
 	return before, nil
 }
 
-// use goes on with f, which has the results so far.
+// use continues with f, which holds the results so far.
 func (r *results) use(f *os.File) error {
 	r.file = f
 	info, err := f.Stat()
@@ -123,7 +124,7 @@ func (r *results) use(f *os.File) error {
 	return nil
 }
 
-// begin gets ready to write lines.
+// begin prepares the file for new lines.
 func (r *results) begin() error {
 	if r.resumed {
 		if err := r.rewrite(); err != nil {
@@ -134,7 +135,7 @@ func (r *results) begin() error {
 	return nil
 }
 
-// rewrite leaves of a file that is gone on with what stays of it, and opens it.
+// rewrite drops the lines of a resumed file that are not to be kept, and opens it.
 // The file is whole at any moment: the old one, or the new one.
 func (r *results) rewrite() error {
 	now, err := os.Stat(r.path)
@@ -142,7 +143,7 @@ func (r *results) rewrite() error {
 		return r.disturbed("changed by something else while the run waited for its first answer, which is lost")
 	}
 	err = replaceFile(r.path, 0o600, func(w io.Writer) error {
-		_, err := r.read(w) // the rows are held against what was read first
+		_, err := r.read(w) // r.before is still what was read first
 		return err
 	})
 	if err != nil {
@@ -155,13 +156,13 @@ func (r *results) rewrite() error {
 	return r.use(f)
 }
 
-// order leaves out what is done already and packs the rest into batches, what
-// failed before behind what was never attempted.
+// batches packs the rows that are not done yet into batches. Rows that failed in
+// an earlier run come after the rows that were never attempted.
 func (r *results) batches(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
 	return importer.GroupLast(importer.Skip(rows, r.before.Has), size, r.before.Failed)
 }
 
-// note appends a line and has it on the disk when it returns.
+// note appends a line, which is on the disk when it returns.
 func (r *results) note(o importer.Outcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,9 +183,9 @@ func (r *results) write(outcomes []importer.Outcome) error {
 	return r.writer.Write(outcomes)
 }
 
-// compact leaves one line for each row in the file, which is finished. Of a run
-// that came to the end of its input, what earlier runs said of rows that are not
-// done goes: this run has said it anew, if the input has the row.
+// compact leaves one line for each row in a finished file. If the run is complete,
+// it drops the lines of earlier runs for rows that are not done: this run has
+// written a new line for each of them that the input still has.
 func (r *results) compact(complete bool) error {
 	if !r.resumed && !r.noted {
 		return nil // no row can have two lines
@@ -207,7 +208,7 @@ func (r *results) compact(complete bool) error {
 	return nil
 }
 
-// Write appends p to the file, for the writer of lines.
+// Write appends p to the file. The report.Writer calls it.
 func (r *results) Write(p []byte) (int, error) {
 	n, err := r.file.Write(p)
 	r.size += int64(n)
@@ -220,9 +221,9 @@ func (r *results) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// ensureRoom makes sure that the disk has room for the answers to come, and that it
-// took those that came. It is asked before more is sent, so that a disk that
-// fills up stops the intake while there is still room for what is in flight.
+// ensureRoom reserves room on the disk for the next answers, and returns the error
+// of an earlier sync. It is called after each write, so that a run on a disk that
+// fills up stops sending while there is still room for the answers in flight.
 func (r *results) ensureRoom() error {
 	r.syncing.Lock()
 	err := r.syncErr
@@ -268,7 +269,7 @@ func (r *results) sync() {
 	}
 }
 
-// inPlace makes sure that the file that is written is the one at its path.
+// checkPlace makes sure that the file being written is still the one at its path.
 func (r *results) checkPlace() error {
 	ours, err := r.file.Stat()
 	if err != nil {
@@ -280,12 +281,13 @@ func (r *results) checkPlace() error {
 	return nil
 }
 
-// disturbed says that something else got hold of the file.
+// disturbed returns the error of a run whose results file was changed by something
+// else.
 func (r *results) disturbed(how string) error {
 	return &exitError{exitStopped, fmt.Errorf("%s was %s", r.path, how), "leave the file alone while a run is at work; run again with --resume"}
 }
 
-// finish syncs the file, gives back the room that was not needed, and closes it.
+// finish syncs the file, releases the room that was not needed, and closes it.
 func (r *results) finish() error {
 	if r.file == nil {
 		return nil
@@ -300,7 +302,7 @@ func (r *results) finish() error {
 	return nil
 }
 
-// trim gives back the room behind the end of the file.
+// trim releases the room reserved beyond the end of the file.
 func (r *results) trim() error {
 	info, err := r.file.Stat()
 	if err != nil {
@@ -312,26 +314,24 @@ func (r *results) trim() error {
 	return r.file.Truncate(r.size)
 }
 
-// close lets go of the file. One that is new, and that no line was written to,
-// goes with it.
+// close closes the file. It removes a new file without lines.
 func (r *results) close() {
 	created := !r.resumed && !r.begun
-	_ = r.finish() // a run that wrote lines has asked for its error
+	_ = r.finish() // a run that wrote lines has called finish and checked its error
 	if created {
 		_ = os.Remove(linkTarget(r.path))
 	}
 }
 
-// derived is a file that is made of the results when the run ends.
+// derived is a file that is made from the results when the run ends.
 type derived struct {
 	file
 	header func(w io.Writer) error
 	rows   func(results io.Reader, w io.Writer) error
-	opened *os.File // what is not to be replaced, from the start of the run on
+	opened *os.File // a device or a pipe, open from the start of the run; otherwise nil
 }
 
-// begin opens what is not to be replaced, such as a device or a pipe, and writes
-// the header to it.
+// begin opens the file and writes its header, if it is a device or a pipe.
 func (d *derived) begin() (err error) {
 	if d.path == "" || !special(d.path) {
 		return nil
@@ -345,7 +345,7 @@ func (d *derived) begin() (err error) {
 	return nil
 }
 
-// write makes the file of the results.
+// write makes the file from the results.
 func (d *derived) write(results string) error {
 	if d.path == "" {
 		return nil

@@ -20,13 +20,13 @@ func stopSignals() <-chan os.Signal {
 	return signals
 }
 
-// untilSignal returns a context that the first signal cancels, with a
-// [stoppedBy] as its cause. A second signal ends the program at once: each
-// answer is in the results already when it counts as done. If the run has
-// stopped by itself, the first signal leaves it the time to finish what is on
-// the wire.
+// untilSignal returns a context that the first signal cancels, with the error of
+// [stoppedBy] as its cause. A second signal ends the program at once; this loses
+// no answer that counts as done, because it is in the results already. If the run
+// is stopping by itself, the first signal still lets it finish what is on the
+// wire.
 //
-// Before they do so, first and second are called, if they are not nil.
+// The functions first and second, unless nil, are called before that.
 func (s *surroundings) untilSignal(first func(syscall.Signal), second func(syscall.Signal)) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals, ended := s.signals(), make(chan struct{})
@@ -41,7 +41,7 @@ func (s *surroundings) untilSignal(first func(syscall.Signal), second func(sysca
 	go func() {
 		signal, came := next()
 		if !came {
-			return // a signal that comes now is not the second
+			return // the command has ended
 		}
 		if first != nil {
 			first(signal)
@@ -60,8 +60,8 @@ func (s *surroundings) untilSignal(first func(syscall.Signal), second func(sysca
 	}
 }
 
-// withMaxDuration cancels ctx with [errMaxDuration] when d has passed; never
-// if d is 0.
+// withMaxDuration returns a copy of ctx that is cancelled with [errMaxDuration]
+// after d, or never if d is 0.
 func withMaxDuration(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return context.WithCancel(ctx)

@@ -15,8 +15,8 @@ import (
 )
 
 // surveyed opens the input for a job that sends nothing, and returns its rows as
-// they would be sent. With check they are looked up; without, the keys of a row
-// stand for its ids, and nothing is asked of the tenant.
+// they would be sent. If check is not nil, the rows are looked up. Otherwise their
+// keys are used as ids, and nothing is asked of the tenant.
 func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err error) {
 	j.op = j.newOp(j, &auth0.Client{})
 	if j.look.checkOrgs = check != nil; check == nil {
@@ -71,8 +71,8 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 	return rows, nil
 }
 
-// keysAsIDs takes a row for a good one if it names nobody known, and puts its keys
-// in the place of ids that it lacks.
+// keysAsIDs uses the keys of a row as the ids that it lacks, and accepts a row
+// that could not be resolved.
 func keysAsIDs(row *importer.Row) error {
 	if _, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
 		row.Err = nil
@@ -84,11 +84,11 @@ func keysAsIDs(row *importer.Row) error {
 	return nil
 }
 
-// readJournal reads what an earlier run of an operation has finished. Without a
-// domain, the results are of any tenant.
+// readJournal reads what earlier runs of an operation have finished. If the domain
+// is empty, the results may be of any tenant.
 func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) { // as a run has it: it would simply start
+	if errors.Is(err, fs.ErrNotExist) { // a run would then simply start
 		return &report.Journal{}, nil
 	}
 	if err != nil {
@@ -106,8 +106,8 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 	return done, nil
 }
 
-// settled marks the rows whose pair is in already, which an import would leave
-// out.
+// markDone marks the rows that are in already as settled. An import would skip
+// them.
 func markDone(rows rowSeq, in func(importer.Row) bool) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		if in(*row) {
@@ -116,7 +116,8 @@ func markDone(rows rowSeq, in func(importer.Row) bool) rowSeq {
 	})
 }
 
-// surveyProgress is asked for by the ui, from its own goroutine.
+// surveyProgress returns how far the survey is. The ui calls it from its own
+// goroutine.
 func (j *job) surveyProgress() progress {
 	if look, looking := j.look.progress(); looking {
 		look.waiting = j.waiting()

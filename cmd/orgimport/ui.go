@@ -23,9 +23,9 @@ import (
 	"orgimport/report"
 )
 
-// What people see of a run, and its rules: nothing of it goes to stdout; a log
-// line never breaks the bar; a pipe or a file gets no bar and no colours; error
-// texts are lower case, without a full stop, and a hint says what to type next.
+// The rules for what people see of a run: none of it goes to stdout; a log line
+// never breaks the bar; a pipe or a file gets no bar and no colours; errors are in
+// lower case, without a full stop, and a hint says what to type next.
 
 // uiFlags say how a run shows what it does.
 type uiFlags struct {
@@ -44,23 +44,22 @@ const (
 type ui struct {
 	mu   sync.Mutex
 	out  io.Writer
-	draw bool // a line of progress that is redrawn
-	logs bool // one in the log now and then
+	draw bool // show progress as a line that is redrawn
+	logs bool // show progress as a line of the log now and then
 	log  *slog.Logger
 	json bool
 
 	terminal bool
 
-	drawn int // columns of the line that stands there; 0: none
-	turn  int // of the spinner
+	drawn int // columns of the line that was drawn; 0: none
+	turn  int // index in the spinner
 
 	stop   chan struct{}
 	closed sync.Once
 	done   sync.WaitGroup
 }
 
-// newUI opens the ui. It says what show returns until Close: in a bar, or in a
-// log line now and then.
+// newUI returns a ui. The flags and the terminal decide how it shows progress.
 func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 	u := &ui{out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
 	u.terminal = isTerminal(out)
@@ -90,7 +89,7 @@ func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 	return u
 }
 
-// openUI opens the ui of a command. If its log is for machines, so are the errors.
+// openUI opens the ui of a command. If its log is JSON, so are the errors.
 func (c *console) openUI(flags uiFlags) *ui {
 	u := newUI(c.stderr, c.getenv, flags)
 	if u.json {
@@ -104,7 +103,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// lockedWriter writes log lines between two drawings of the bar.
+// lockedWriter writes log lines. It erases the bar first; the next redraw shows it
+// again.
 type lockedWriter struct{ *ui }
 
 func (w lockedWriter) Write(p []byte) (int, error) {
@@ -150,15 +150,14 @@ func (u *ui) show(p progress) {
 	}
 }
 
-// spinner turns while nothing is known of the end.
+// spinner is shown while the total is not known.
 const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
-// redraw draws the line of progress in the place of the one before, with one
-// write. The last columns stay free: a terminal shows a Ctrl-C there, and may begin
-// a new line after the last.
+// redraw replaces the line of progress, with one write. The last columns stay
+// free: a terminal shows a Ctrl-C there, and may wrap after the last one.
 func (u *ui) redraw(p progress) {
 	if !u.draw {
-		return // it was abandoned
+		return // abandon was called
 	}
 	columns := u.columns()
 	u.turn++
@@ -168,8 +167,9 @@ func (u *ui) redraw(p progress) {
 	u.drawn = utf8.RuneCountInString(line)
 }
 
-// erase returns what erases the line that was drawn. If the window has become
-// narrower since, the terminal has wrapped the line, and all of its rows go.
+// erase returns the control sequence that erases the line that was drawn. If the
+// window has become narrower since, the terminal has wrapped the line, and all of
+// its rows are erased.
 func (u *ui) erase(columns int) string {
 	up := ""
 	if rows := (u.drawn - 1) / columns; u.drawn > 0 && rows > 0 {
@@ -178,7 +178,7 @@ func (u *ui) erase(columns int) string {
 	return "\r" + up + "\x1b[J"
 }
 
-// clear leaves a clean line.
+// clear erases the line that was drawn.
 func (u *ui) clear() {
 	if u.drawn > 0 {
 		_, _ = io.WriteString(u.out, u.erase(u.columns()))
@@ -186,7 +186,7 @@ func (u *ui) clear() {
 	}
 }
 
-// columns is the width of the terminal, which may change under way.
+// columns returns the width of the terminal, which may change during a run.
 func (u *ui) columns() int {
 	if f, ok := u.out.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 1 {
@@ -196,7 +196,7 @@ func (u *ui) columns() int {
 	return 80
 }
 
-// Close ends the progress and leaves a clean line.
+// Close stops the progress and erases its line.
 func (u *ui) Close() {
 	u.closed.Do(func() {
 		close(u.stop)
@@ -207,7 +207,7 @@ func (u *ui) Close() {
 	})
 }
 
-// abandon leaves a clean line at once, and lets nothing be drawn any more.
+// abandon erases the line of progress at once, and stops any further drawing.
 func (u *ui) abandon(syscall.Signal) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -215,17 +215,17 @@ func (u *ui) abandon(syscall.Signal) {
 	u.draw = false
 }
 
-// notice says what must be said even when quiet.
+// notice logs a line that is shown even with --quiet.
 func (u *ui) notice(text string, fields ...any) {
 	slog.New(alwaysOn{u.log.Handler()}).Info(text, fields...)
 }
 
-// alwaysOn lets lines pass that the level of a handler would hold back.
+// alwaysOn is a handler without a minimum level.
 type alwaysOn struct{ slog.Handler }
 
 func (alwaysOn) Enabled(context.Context, slog.Level) bool { return true }
 
-// summarize says how a run ended.
+// summarize prints how a run ended.
 func (u *ui) summarize(s *report.Summary, quiet bool) {
 	if u.json {
 		u.notice("finished", fieldsOf(s)...)
@@ -241,8 +241,7 @@ func (u *ui) summarize(s *report.Summary, quiet bool) {
 	u.closing(first)
 }
 
-// forPeople writes the totals as people read them; scripts get them without
-// separators.
+// forPeople adds thousands separators to the totals. Scripts get them without.
 func forPeople(totals string) string {
 	totals = regexp.MustCompile(`\d+`).ReplaceAllStringFunc(totals, func(digits string) string {
 		n, err := strconv.Atoi(digits)
@@ -257,7 +256,7 @@ func forPeople(totals string) string {
 	return totals
 }
 
-// fields are those of a line, if the log is for machines.
+// fields returns the fields for a line if the log is JSON, otherwise nil.
 func (u *ui) fields(fields ...any) []any {
 	if u.json {
 		return fields
@@ -281,7 +280,7 @@ func fieldsOf(object json.Marshaler) (fields []any) {
 	return fields
 }
 
-// closing is the last thing that is said.
+// closing prints the last text of a run.
 func (u *ui) closing(text string) {
 	if u.json {
 		u.notice(text)

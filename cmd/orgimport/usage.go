@@ -15,9 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// What people typed and what is wrong with it, in their words.
-
-// usageOf returns what ends the program if the arguments can't be parsed.
+// usageOf returns the usage error for arguments that can't be parsed.
 func usageOf(err error) error {
 	var parse *kong.ParseError
 	if !errors.As(err, &parse) {
@@ -58,7 +56,8 @@ func lowerFirst(s string) string {
 	return string(runes)
 }
 
-// durations reads the flags that are durations.
+// durations returns a mapper for flags that are durations, with a better error
+// than kong's own.
 func durations() kong.Option {
 	return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var text string
@@ -86,7 +85,7 @@ func (versionFlag) BeforeReset(app *kong.Kong, c *console) error {
 	return nil
 }
 
-// regroup puts flags of a command under another heading of its help.
+// regroup moves flags of a command to another heading of its help.
 func regroup(app *kong.Kong, command, heading string, names ...string) {
 	for _, node := range app.Model.Children {
 		for _, f := range node.Flags {
@@ -97,8 +96,8 @@ func regroup(app *kong.Kong, command, heading string, names ...string) {
 	}
 }
 
-// similarFile returns the path of a file beside path whose name is nearly the
-// same; empty if there is none.
+// similarFile returns the path of a file in the same folder with nearly the same
+// name, or "" if there is none.
 func similarFile(path string) string {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -116,8 +115,7 @@ func similarFile(path string) string {
 	return filepath.Join(filepath.Dir(path), nearest)
 }
 
-// distance is how many letters have to be added, left out or replaced to make b
-// of a.
+// distance returns the Levenshtein distance of a and b, in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -14,32 +14,32 @@ import (
 	"orgimport/report"
 )
 
-// firstSettle is the first pause before whoever is missing is asked for again;
-// each is twice as long as the one before.
+// firstSettle is the pause before the first repeated look. Each further pause is
+// twice as long as the one before.
 const firstSettle = time.Second
 
-// verifier holds the lines of a results file against the tenant.
+// verifier compares the lines of a results file with the tenant.
 type verifier struct {
 	observer
 	members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
-	settle  time.Duration // how long the list of members may lag behind
-	workers int           // organizations asked for at a time, at most
+	settle  time.Duration // how long the list of members may lag
+	workers int           // most organizations read at a time
 	expectations
 
-	// For the progress: organizations that were asked for, lines that were found.
+	// For the progress: organizations that were read, lines that are true.
 	asked, found atomic.Int64
 }
 
-// leastAgain is up to how many requests asking again may take where the first
-// look took less.
+// leastAgain is how many requests repeated looks may make even if the first look
+// made fewer.
 const leastAgain = 100
 
-// run looks into each organization, and again into those where a line does not
-// hold yet, until all do or the time to settle is over. An error means that it was
-// stopped.
+// run looks into each organization, and again into those with a line that is not
+// true yet, until all lines are true or the time to settle is over. An error means
+// that it was stopped.
 //
-// Asking again takes no more requests altogether than the first look took: where
-// lists are long, the looks are few and far between, the last of them at the end
+// All repeated looks together make no more requests than the first look: if the
+// lists are long, the looks are few and far apart, and the last one is at the end
 // of the time to settle.
 func (v *verifier) run(ctx context.Context) error {
 	pending, err := v.look(ctx, v.all)
@@ -72,8 +72,8 @@ func (v *verifier) run(ctx context.Context) error {
 	return nil
 }
 
-// look asks for each organization, several at a time, and returns those that are
-// worth another look.
+// look reads the members of all organizations, several at a time, and returns the
+// organizations that are worth another look.
 func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -112,8 +112,8 @@ func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected
 	return again, nil
 }
 
-// ask reads the members of one organization. An error means that nothing else
-// can be read either.
+// ask reads the members of one organization. An error means that no other
+// organization can be read either.
 func (v *verifier) ask(ctx context.Context, e *expected) error {
 	before := len(e.open)
 	err := e.look(v.members(ctx, e.orgID))
@@ -126,7 +126,7 @@ func (v *verifier) ask(ctx context.Context, e *expected) error {
 		e.state, e.why = read, nil
 	case reach == importer.ReachOrg:
 		e.absent(err)
-	case reach == importer.ReachBatch: // no answer for the time being
+	case reach == importer.ReachBatch: // no usable answer; try again later
 		e.state, e.why = unread, err
 	default:
 		return err
@@ -152,7 +152,7 @@ func countPages(all []*expected) (n int) {
 	return n
 }
 
-// rest waits, or returns why ctx ended.
+// rest waits for d. If ctx ends first, it returns the cause.
 func rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -164,7 +164,8 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// progress is asked for by the ui, from its own goroutine.
+// progress returns how far the verifier is. The ui calls it from its own
+// goroutine.
 func (v *verifier) progress() progress {
 	asked, all := v.asked.Load(), int64(len(v.all))
 	return progress{

@@ -17,10 +17,10 @@ import (
 	"orgimport/report"
 )
 
-// verifyCmd reads members back, for who wants to see it with his own eyes.
+// verifyCmd compares the results of a run with the tenant.
 type verifyCmd struct {
 	File   string        `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Settle time.Duration `help:"How long to keep asking, at most, for what is not listed yet." default:"60s" placeholder:"DURATION" group:"pace"`
+	Settle time.Duration `help:"Longest time to keep asking for what is not listed yet." default:"60s" placeholder:"DURATION" group:"pace"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`
@@ -29,14 +29,14 @@ type verifyCmd struct {
 
 // Help is what orgimport verify --help says beside the flags.
 func (verifyCmd) Help() string {
-	return `Compares the lines of rows that are done with the tenant, and prints those that are not true as CSV: line,org_id,user_id,reason. It ends with exit code 0 if all are true and with 1 if some are not. After an import the users must be members; after a removal they must not; after roles they must be members with these roles; after invitations they must be invited, or members by now.
+	return `Compares the lines of rows that are done with the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
 
 Examples:
 
     orgimport verify results.csv
     orgimport verify removed.csv --settle 5m
 
-Auth0's lists may lag behind, so what is not true yet is asked for again, after longer and longer pauses, with no more requests than the first time. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
+Auth0's lists may lag, so lines that are not true yet are checked again, after longer and longer pauses, with no more requests than the first time. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
 // Validate is called by kong when all flags are read.
@@ -74,8 +74,8 @@ func (cmd *verifyCmd) Run(c *console) error {
 	return cmd.finish(c, ui, v, err)
 }
 
-// reader returns what reads those who are in an organization, as far as the lines
-// have to be held against them.
+// reader returns the function that reads the members of an organization, with the
+// fields that the lines are compared with.
 func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 	client, _ := conn.class()
 	switch v.claim {
@@ -94,8 +94,8 @@ func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID stri
 	}
 }
 
-// byAddress yields those who are invited and then the members, with their e-mail
-// addresses in the place of ids.
+// byAddress yields the invited people and then the members, with their e-mail
+// addresses instead of ids.
 func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member, error]) iter.Seq2[auth0.Member, error] {
 	return func(yield func(auth0.Member, error) bool) {
 		for address, err := range invited {
@@ -112,7 +112,8 @@ func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member,
 	}
 }
 
-// finish prints what is missing, says how it ended and adds up.
+// finish prints the lines that are not true and the totals, and returns how the
+// command ends.
 func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 	sum := v.totals()
 	switch {
@@ -172,10 +173,10 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 	return nil
 }
 
-// list prints the lines that are missing.
+// list prints the lines that are not true.
 func (v *verifier) list(w io.Writer) error {
 	out := csv.NewWriter(w)
-	_ = out.Write([]string{"line", "org_id", "user_id", "reason"}) // asked for its error at the end
+	_ = out.Write([]string{"line", "org_id", "user_id", "reason"}) // out.Error returns the error
 	for _, r := range v.all {
 		if r.state != read {
 			continue
@@ -188,11 +189,11 @@ func (v *verifier) list(w io.Writer) error {
 	return out.Error()
 }
 
-// verdicts are the lines by what was found.
+// verdicts count the lines by what was found.
 type verdicts struct {
 	*claim
 	lines, missing, unchecked int
-	unread                    error // why some could not be checked, if for want of an answer
+	unread                    error // why an organization could not be read, or nil
 }
 
 func (v *verifier) totals() verdicts {
@@ -211,7 +212,7 @@ func (v *verifier) totals() verdicts {
 	return sum
 }
 
-// String adds up.
+// String returns the line that adds up the lines.
 func (s verdicts) String() string {
 	terms := []string{report.Number(s.lines-s.missing-s.unchecked) + " " + s.holds}
 	if s.missing > 0 {

@@ -13,12 +13,12 @@ func (versionCmd) Run(c *console) error {
 	return err
 }
 
-// release is set by the build of an image: the toolchain has no repository there
+// release is set by the build of an image, where the toolchain has no repository
 // to read a version from.
 var release string
 
-// version is the release, or what the Go toolchain stamped into the binary: the
-// module's version, or the commit a checkout was built at.
+// version returns the release, or what the Go toolchain stamped into the binary:
+// the module's version, or the commit of the checkout.
 func version() string {
 	if release != "" {
 		return release

@@ -13,15 +13,15 @@ import (
 	"orgimport/report"
 )
 
-// watchFlags say how machines get to know how a run went. None of them can fail
-// a run: what can't be told is warned of.
+// watchFlags say where to publish how a run went, for other programs. A failure to
+// publish is only a warning.
 type watchFlags struct {
 	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
 	Metrics string `help:"File for metrics, read by Prometheus's textfile collector." placeholder:"FILE" group:"watch"`
 	Ping    string `help:"Get URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
 	Events  string `help:"File for a log of events; orgimport report reads it." placeholder:"FILE" group:"watch"`
 
-	unwritable string // the file that is known, and was told, not to be writable
+	unwritable string // a file that was already reported as not writable
 }
 
 // Validate is called by kong when all flags are read.
@@ -29,7 +29,7 @@ func (w *watchFlags) Validate() error {
 	if w.Ping == "" {
 		return nil
 	}
-	// The address is not repeated: for many services it is a secret.
+	// The error does not show the address: for many services it is a secret.
 	if u, err := url.Parse(w.Ping); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("--ping must be an http:// or https:// URL")
 	}
@@ -56,10 +56,11 @@ func (w *watchFlags) publish(s *report.Summary, tenant, results string, rt http.
 	w.ping(rt, fmt.Sprint(s.ExitCode), warn)
 }
 
-// pingTimeout bounds how long a run waits for whoever it pings.
+// pingTimeout bounds how long a run waits for the answer to a ping.
 const pingTimeout = 10 * time.Second
 
-// ping tells a service such as healthchecks.io how it goes.
+// ping reports the state of the run to a service such as healthchecks.io: what is
+// start, or an exit code.
 func (w *watchFlags) ping(rt http.RoundTripper, what string, warn func(string)) {
 	if w.Ping == "" {
 		return
@@ -71,7 +72,7 @@ func (w *watchFlags) ping(rt http.RoundTripper, what string, warn func(string)) 
 	}
 }
 
-// get asks for a path below address. Its errors do not name the address.
+// get requests a path below address. Its errors do not show the address.
 func get(ctx context.Context, rt http.RoundTripper, address, path string) error {
 	u, err := url.Parse(address)
 	if err != nil {
