@@ -98,7 +98,7 @@ func (f *jobFlags) Validate() error {
 // resultFlags say what is written, and where.
 type resultFlags struct {
 	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
-	Failures string `help:"File for the rows that are not done; it can be an input as it is." placeholder:"FILE" group:"results"`
+	Failures string `help:"File for the rows that are not done; it can be used as an input." placeholder:"FILE" group:"results"`
 	Resume   bool   `help:"Continue from the results file: skip what is done, try again what failed." group:"results"`
 	Lock     string `help:"Lock file that keeps a second run out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
 }

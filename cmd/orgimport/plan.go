@@ -22,8 +22,8 @@ type planCmd struct {
 
 	Results   string `help:"Results file, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
 	Resume    bool   `help:"Plan what the results file leaves to do." group:"results"`
-	Failures  string `help:"File for the rows that would be rejected; it can be an input as it is." placeholder:"FILE" group:"results"`
-	Resolved  string `help:"With --check, file for the rows with the ids that were found; it can be an input." placeholder:"FILE" group:"results"`
+	Failures  string `help:"File for the rows that would be rejected; it can be used as an input." placeholder:"FILE" group:"results"`
+	Resolved  string `help:"With --check, file for the rows with the ids that were found; it can be used as an input." placeholder:"FILE" group:"results"`
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
 	NoGuard   bool   `help:"Do not stop when the tenant has none of 100 or more keys." group:"look-ups"`
 
