@@ -308,5 +308,5 @@ func (x *export) unknownError() error {
 	if n > most {
 		names += fmt.Sprintf(" and %d more", n-most)
 	}
-	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others were written; name an organization by its id (org_…) or by its name"}
+	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others were written; name an organization by its id (org_…) or name"}
 }

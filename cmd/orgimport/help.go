@@ -10,7 +10,7 @@ import (
 	"orgimport/importer"
 )
 
-// helpCmd shows the help of a command, or of a topic beyond a single flag.
+// helpCmd prints the help of a command or a topic.
 type helpCmd struct {
 	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment and results." placeholder:"TOPIC"`
 }
@@ -25,7 +25,7 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 	case slices.Contains(commandNames(app.Model.Node), cmd.Topic):
 		args = []string{cmd.Topic, "--help"}
 	case cmd.Topic != "":
-		return usagef("see orgimport help", "there is no command and no topic %q", cmd.Topic)
+		return usagef("see orgimport help", "there is no command or topic %q", cmd.Topic)
 	}
 	s := c.surroundings
 	s.args = args
@@ -58,35 +58,36 @@ var topics = map[string]string{
   130  SIGINT  (Ctrl-C)                        yes, with --resume
   143  SIGTERM                                 yes, with --resume
 
-After a signal, requests in flight are finished and written, within 25
-seconds; a second signal stops at once.
+After a signal, requests in flight are finished and their results written,
+within 25 seconds; a second signal stops at once.
 `,
 	"environment": `Every flag can be set in the environment: --max-errors is
-ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as not
-set.
+ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as
+unset.
 
-The tenant and its credentials have Auth0's own names. Secrets are never flags.
+The variables of the tenant and its credentials have Auth0's own names. Secrets
+are never flags.
 
   AUTH0_DOMAIN         such as acme.eu.auth0.com
-  AUTH0_AUDIENCE       default: https://DOMAIN/api/v2/; behind a custom domain,
-                       that of the tenant's own domain
+  AUTH0_AUDIENCE       default: https://DOMAIN/api/v2/; with a custom domain,
+                       set it to that URL of the tenant's own domain
   AUTH0_CLIENT_ID      of a machine-to-machine application, with one of:
   AUTH0_CLIENT_SECRET  its secret
   AUTH0_CLIENT_ASSERTION_PRIVATE_KEY
                        its private key (PEM), with
   AUTH0_CLIENT_ASSERTION_SIGNING_ALG
                        RS256 (default), RS384 or PS256
-  AUTH0_API_TOKEN      or, instead of an application, a token
+  AUTH0_API_TOKEN      a token, instead of an application
 
 Each of the three secrets can be read from a file: AUTH0_CLIENT_SECRET_FILE and
 so on.
 
-NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY are honoured.
+NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY have their usual meanings.
 `,
 	"results": `A results file has one line for each row of the input, in the order of the
 answers, with these columns:
 
-  line            of the row in the input of the run that wrote it
+  line            line of the row in the input of the run that wrote it
   org_id, user_id
   status          see below
   http_status, error_code, message
@@ -103,10 +104,10 @@ A row without a line has not been attempted: --resume attempts it, and tries
 again what failed or was rejected. The results and the file of --failures can
 be used as inputs unchanged.
 
-The results of roles have an eleventh column, roles, with their ids; those of
-invite have email. If it is not known what became of an invitation, its line is
-failed with the code unknown_outcome, and no run sends it again. No command can
-continue from the results of another.
+The results of roles have an eleventh column, roles, with the ids of the roles;
+those of invite have email. If it is not known whether an invitation was made,
+its line has the status failed and the code unknown_outcome, and no run sends
+it again. No command can continue from the results of another.
 
 Values are written unchanged, even those that begin with = + - or @, because
 they are read back: in a spreadsheet, import the columns as text.

@@ -16,12 +16,12 @@ type importCmd struct {
 	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
-	SkipMembers bool `help:"Look up who is a member already: they cost no write." group:"look-ups"`
+	SkipMembers bool `help:"Look up existing members first; they cost no write." group:"look-ups"`
 	BatchSize   int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
-	DryRun      bool `help:"Send nothing; show what would be done, as orgimport plan does."`
+	DryRun      bool `help:"Send nothing; show what would be done, like orgimport plan."`
 }
 
-// Help is what orgimport import --help says beside the flags.
+// Help returns what orgimport import --help prints besides the flags.
 func (importCmd) Help() string {
 	return `Examples:
 
@@ -53,7 +53,7 @@ func (cmd *importCmd) Run(c *console) error {
 	return c.runJob(&cmd.jobFlags, t)
 }
 
-// importing is the task of adding members.
+// importing returns the task of adding members.
 func importing(file string, batchSize int, skipMembers bool) task {
 	return task{
 		file: file,
@@ -75,8 +75,8 @@ func importing(file string, batchSize int, skipMembers bool) task {
 }
 
 // settledIn returns a function that returns what is known about a row from the
-// results of an earlier import; nil if nothing is. Lines of another operation, or
-// of another tenant than host, do not count. An empty host matches any tenant.
+// results of an earlier import, or nil if nothing is. It ignores lines of another
+// operation and of a tenant other than host. An empty host matches any tenant.
 func settledIn(host string) func(csvfile.Result) error {
 	return func(r csvfile.Result) error {
 		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != prefixImport || !ours) {

@@ -21,12 +21,12 @@ import (
 type dialectFlags struct {
 	OrgColumn   string `help:"Header of the column with the organization (default: org_id, organization_id, org, organization, org_name or organization_name)." placeholder:"NAME" group:"input"`
 	UserColumn  string `help:"Header of the column with the user (default: user_id, userid, sub, user, email, mail, user_email or email_address)." placeholder:"NAME" group:"input"`
-	Org         string `help:"Organization of every row, by id or name, for a file that has users only." placeholder:"ORG" group:"input"`
-	OrgBy       string `help:"What the organization's column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
-	UserBy      string `help:"What the user's column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH (default: what its header says)." placeholder:"KEY" group:"input"`
-	Connection  string `help:"Connection to look for users in where a row does not name them by id; a column named connection takes precedence." placeholder:"NAME" group:"input"`
-	Delimiter   string `help:"What separates the columns: a comma, ; | or tab, or auto to find out." default:"auto" placeholder:"CHAR" group:"input"`
-	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to find out." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
+	Org         string `help:"Organization of every row, by id or name, for a file that has only users." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What the organization column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What the user column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH (default: what its header says)." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Connection to look users up in if a row does not name them by id; a column named connection takes precedence." placeholder:"NAME" group:"input"`
+	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input"`
+	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
 	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
 }
 
@@ -91,7 +91,7 @@ type input struct {
 	file *os.File // nil for a pipe
 	info fs.FileInfo
 	name string
-	read atomic.Int64 // bytes so far
+	read atomic.Int64 // bytes read so far
 
 	head   *bytes.Buffer // what was read from a pipe that may still be spooled
 	remove bool          // the file is a spooled copy, to be removed
@@ -150,7 +150,7 @@ func openFile(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
-// Read counts what is read.
+// Read counts the bytes read. It keeps them after [input.remember].
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.Reader.Read(p)
 	in.read.Add(int64(n))
@@ -198,8 +198,8 @@ func (in *input) changed() bool {
 // a pipe that was spooled.
 func (in *input) reread() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
 
-// remember keeps what is read from a pipe from now on, so that it can be spooled
-// after its header has been read.
+// remember makes Read keep what it reads from a pipe, so that the pipe can still
+// be spooled after its header has been read.
 func (in *input) remember() {
 	if in.file == nil {
 		in.head = new(bytes.Buffer)
@@ -260,7 +260,7 @@ func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*c
 	}
 	for row, err := range prepared(table) {
 		if err != nil || ctx.Err() != nil {
-			return 0, nil // the run will meet the error itself
+			return 0, nil // the run reports the error when it gets there
 		}
 		rows++
 		each(row)

@@ -19,18 +19,18 @@ type inviteCmd struct {
 	File string `arg:"" help:"A CSV file with a header, the failures of an import, or - for standard input." placeholder:"FILE"`
 
 	jobFlags       `embed:""`
-	Application    string        `help:"Client ID of the application that the people will log in to." required:"" placeholder:"ID" group:"invitation"`
+	Application    string        `help:"Client ID of the application that invited people will log in to." required:"" placeholder:"ID" group:"invitation"`
 	Inviter        string        `help:"Name of the inviter, as the mail shows it." required:"" placeholder:"NAME" group:"invitation"`
 	TTL            time.Duration `help:"How long an invitation is valid, up to 720h (default: Auth0's 7 days)." placeholder:"DURATION" group:"invitation"`
-	Role           []string      `help:"Role in the organization for those who accept, by name or id; may be repeated." placeholder:"NAME" group:"invitation"`
-	NoEmail        bool          `help:"Have Auth0 send no mail." group:"invitation"`
-	MaxInvitations *int          `help:"Most invitations to send; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
+	Role           []string      `help:"Role, by name or id, that invited people get in the organization; may be repeated." placeholder:"NAME" group:"invitation"`
+	NoEmail        bool          `help:"Create the invitations, but send no mail." group:"invitation"`
+	MaxInvitations *int          `help:"Maximum number of invitations; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
 	DryRun         bool          `help:"Send nothing; show how many people would be invited, by organization."`
 }
 
-// Help is what orgimport invite --help says beside the flags.
+// Help returns what orgimport invite --help prints besides the flags.
 func (inviteCmd) Help() string {
-	return `The file has an e-mail address and an organization in each row. From the failures of an import it takes the people whom the tenant does not know (user_not_found). --connection names the connection that they will log in with.
+	return `The file has an e-mail address and an organization in each row. From the failures of an import, only people who have no user in the tenant (user_not_found) are invited. --connection names the connection that they will log in with.
 
 Examples:
 
@@ -39,9 +39,9 @@ Examples:
     orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" \
         --max-invitations 12
 
-An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations usually shows whether it was made. If it does not, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again: remove its line by hand to do so. An address with a pending invitation gets the status already_invited.
+An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations usually shows whether it was made. If it does not, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again, unless you remove its line by hand. An address with a pending invitation gets the status already_invited.
 
-It needs the scopes create:organization_invitations and read:organization_invitations; for the name of a role also read:roles, for that of a connection read:connections. The links of invitations are never read or written.`
+It needs the scopes create:organization_invitations and read:organization_invitations, also read:roles if a role is given by name, and read:connections if the connection is. The links of invitations are never read or written.`
 }
 
 // longestTTL is the longest that Auth0 accepts.
@@ -130,7 +130,7 @@ func settledInvitation(l csvfile.Result) error {
 		return &unknownOutcome{importer.Settled{
 			Status:        importer.Failed,
 			CorrelationID: l.CorrelationID,
-			Message:       "whether an earlier run sent it is not known, so it is not sent again: take the row out of the file, or invite the address with another file",
+			Message:       "it is not known whether an earlier run sent it, so it is not sent again: take the row out of the file, or invite the address with another file",
 		}}
 	}
 	return nil

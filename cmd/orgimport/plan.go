@@ -27,7 +27,7 @@ type planCmd struct {
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
 	NoGuard   bool   `help:"Do not stop when the tenant has none of 100 or more keys." group:"look-ups"`
 
-	SkipMembers  bool `help:"Look up who is a member already: they cost no write." group:"look-ups"`
+	SkipMembers  bool `help:"Look up existing members first; they cost no write." group:"look-ups"`
 	lookupFlags  `embed:""`
 	tenantFlags  `embed:""`
 	dialectFlags `embed:""`
