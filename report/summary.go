@@ -147,7 +147,7 @@ func (s *Summary) String() string {
 		lines = append(lines, "written: "+strings.Join(s.Files, ", "))
 	}
 	if s.GoOn != "" {
-		lines = append(lines, "go on with: "+s.GoOn)
+		lines = append(lines, "continue with: "+s.GoOn)
 	}
 	if s.Next != "" {
 		lines = append(lines, s.Next)

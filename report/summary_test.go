@@ -125,7 +125,7 @@ func TestSummarySaysHowTheRunWent(t *testing.T) {
 errors:
   1 failed 400 invalid_body: no such user (line 63)
 written: results.csv, failures.csv
-go on with: orgimport import --resume members.csv`
+continue with: orgimport import --resume members.csv`
 	if got := s.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

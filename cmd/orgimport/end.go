@@ -9,9 +9,9 @@ import (
 	"orgimport/report"
 )
 
-// end closes the files and reports how a run ended that err stopped, if it is not
-// nil. The error it returns has only the exit code of the run: everything has been
-// printed.
+// end closes the files and reports how the run ended; err is what stopped it, or
+// nil. The error that end returns carries only the exit code of the run, because
+// the rest has been printed.
 func (j *job) end(err error) error {
 	j.ui.Close()
 	if err == nil && j.out != nil && !j.out.begun {
@@ -35,8 +35,8 @@ func (j *job) end(err error) error {
 	return e.silent()
 }
 
-// abandon is called before a second signal ends the program. It clears the line
-// of progress, and prints what is known and how to continue.
+// abandon is called before a second signal ends the program. It clears the
+// progress line, and prints what is known and how to continue.
 func (j *job) abandon(signal syscall.Signal) {
 	j.ui.abandon(signal)
 	known := report.Plural(int(j.done.Load()), "row")
@@ -46,7 +46,7 @@ func (j *job) abandon(signal syscall.Signal) {
 	j.printError(&exitError{
 		code: exitSignal + int(signal),
 		err:  fmt.Errorf("stopped without waiting for the requests in flight, which may have been carried out: %s accounts for %s", j.Results, known),
-		hint: "go on with: " + j.resumeCommand(),
+		hint: "continue with: " + j.resumeCommand(),
 	})
 }
 

@@ -136,8 +136,8 @@ func (cmd *exportCmd) scopes() [][]string {
 	return scopes
 }
 
-// eachUpTo is how many organizations are looked up one by one. More are looked up
-// in the list of all organizations.
+// eachUpTo is the largest number of organizations that are looked up one by one.
+// A larger number is looked up in the list of all organizations.
 const eachUpTo = 20
 
 // organizations returns the organizations to export, in the order of their ids.

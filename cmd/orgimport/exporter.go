@@ -38,13 +38,13 @@ type roster struct {
 	members []auth0.Member
 	err     error
 	done    chan struct{} // closed when all members are read, or err is set
-	ahead   int           // its part of the exporter's ahead
+	ahead   int           // members of it that count in exporter.ahead
 }
 
 // run calls write for each organization in turn, with its members sorted by id and
 // without duplicates. For an organization that no longer exists, the roster has an
-// err whose reach is the organization. Any other error, also one of write, ends
-// the run.
+// err whose reach is the organization. Any other error, including one from write,
+// ends the run.
 func (e *exporter) run(ctx context.Context, orgs []auth0.Organization, write func(*roster) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	e.changed.L = &e.mu

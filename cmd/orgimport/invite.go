@@ -98,9 +98,10 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 	return r.inviter.Op()
 }
 
-// readInvitations selects lines if the input holds results: of an import, the
-// lines of users that the tenant does not know; of invitations, the line of each
-// row that counts, settled if it must not be sent again.
+// readInvitations selects the lines to read if the input is a results file. Of an
+// import, they are the lines of users that the tenant does not know. Of
+// invitations, they are the last line of each row, which is settled if it must not
+// be sent again.
 func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Emails = true
 	d.Settled = func(csvfile.Result) error { return nil }
@@ -125,7 +126,7 @@ func settledInvitation(l csvfile.Result) error {
 	case l.Status == importer.Duplicate: // only the line that it repeats counts
 		return errRepeated
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
-		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, by the results of an earlier run", CorrelationID: l.CorrelationID}
+		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
 		return &unknownOutcome{importer.Settled{
 			Status:        importer.Failed,

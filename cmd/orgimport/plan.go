@@ -35,7 +35,7 @@ type planCmd struct {
 	uiFlags      `embed:""`
 }
 
-// Help is what orgimport plan --help says beside the flags.
+// Help returns what orgimport plan --help prints besides the flags.
 func (planCmd) Help() string {
 	return `Reads the whole file and sends nothing, so it needs no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Without --check, rows that an import looks up count as good.
 

@@ -33,7 +33,7 @@ func TestFullDiskStopsARunThatCanGoOn(t *testing.T) {
 	e.says(t, "no space left on device")
 	e.says(t, "hint: ")
 	e.says(t, "room")
-	e.says(t, "go on with: orgimport import ")
+	e.says(t, "continue with: orgimport import ")
 	content, err := os.ReadFile(results)
 	if err != nil {
 		t.Fatal(err)

@@ -691,5 +691,5 @@ func (p *program) partly(in *proofInput, e ended) {
 	if err != nil {
 		p.t.Errorf("%v\nstderr:\n%s", err, e.stderr)
 	}
-	e.says(p.t, "go on with: orgimport import ")
+	e.says(p.t, "continue with: orgimport import ")
 }

@@ -20,7 +20,7 @@ type removeCmd struct {
 	DryRun      bool `help:"Send nothing; show how many memberships would be removed, by organization."`
 }
 
-// Help is what orgimport remove --help says beside the flags.
+// Help returns what orgimport remove --help prints besides the flags.
 func (removeCmd) Help() string {
 	return `Given the results of an import, it removes the users that this import added: the lines with status added, and no others. Users who were members before that import are removed too, unless it ran with --skip-members, because Auth0 accepts members again without saying so. Given its own results or failures, it removes those who are not removed yet.
 

@@ -20,7 +20,7 @@ type reportCmd struct {
 	Events string `help:"Event log of the run (--events): the page then shows limits, waits and outages too." placeholder:"FILE" group:"input"`
 }
 
-// Help is what orgimport report --help says beside the flags.
+// Help returns what orgimport report --help prints besides the flags.
 func (reportCmd) Help() string {
 	return `The page is a single HTML file: it can be mailed, and opens without a network. It says how the run went, what failed, and what to do about each cause.
 

@@ -22,7 +22,7 @@ type rolesCmd struct {
 	DryRun        bool     `help:"Send nothing; show how many requests it takes, and how long."`
 }
 
-// Help is what orgimport roles --help says beside the flags.
+// Help returns what orgimport roles --help prints besides the flags.
 func (rolesCmd) Help() string {
 	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon or |; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
 

@@ -312,7 +312,7 @@ func TestCtrlCIsAnsweredAtOnce(t *testing.T) {
 	term.until(`^ 20% .* · stopping$`)
 	fmt.Fprint(term.pty, "\x03")
 	term.until(`^orgimport: error: stopped without waiting for the requests in flight, which may have been carried out: results.csv accounts for 20 of 100 rows$`)
-	seen := term.until(`^orgimport: hint: go on with: orgimport import \S+members.csv --results results.csv --workers 2 --resume\n$`)
+	seen := term.until(`^orgimport: hint: continue with: orgimport import \S+members.csv --results results.csv --workers 2 --resume\n$`)
 	if strings.Contains(strings.Join(seen, "\n"), "%") {
 		t.Errorf("the bar is left behind:\n%s", strings.Join(seen, "\n"))
 	}
