@@ -15,7 +15,7 @@ type Plan struct {
 	Rows       int `json:"rows"`
 	Sendable   int `json:"sendable"`   // rows that a request would carry
 	Rejected   int `json:"rejected"`   // rows that can't be sent as they are
-	Duplicates int `json:"duplicates"` // rows whose pair stands on an earlier line
+	Duplicates int `json:"duplicates"` // rows with the same pair as an earlier line
 	Settled    int `json:"settled"`    // rows that are done already, as far as is known
 
 	Organizations int `json:"organizations"` // with a sendable row

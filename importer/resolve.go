@@ -33,7 +33,7 @@ func (e *Unresolved) Code() string { return e.code }
 
 // errNotLookedUp is the Err of a row that was not in the file when the keys were
 // collected.
-var errNotLookedUp = errors.New("the file has changed: what this row names was not in it when it was looked up")
+var errNotLookedUp = errors.New("the file has changed: this row's keys were not in it when they were looked up")
 
 // Resolve fills in the ids of the organization and the user that the keys of a
 // row name according to d, and marks rows that are members already as [Settled].
@@ -63,7 +63,7 @@ func (d *Directory) resolve(row *Row) {
 	case userErr != nil:
 		row.Err = userErr
 	case d.Members.Len() > 0 && d.Members.Has(PairKey(*row)):
-		row.Err = &Settled{Status: AlreadyMember, Message: "a member already, as the organization's list of members says"}
+		row.Err = &Settled{Status: AlreadyMember, Message: "a member already, according to the organization's list of members"}
 	}
 	if row.OrgID != "" && row.UserID != "" {
 		row.Keys = nil

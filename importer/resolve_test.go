@@ -194,7 +194,7 @@ func TestMembersAreSettled(t *testing.T) {
 	person(d, "auth0|1", "ann@acme.com", "", true)
 	d.Members.Add(importer.PairKey(importer.Row{OrgID: "org_a", UserID: "auth0|1"}), 1)
 	got := shown(importer.Resolve(rowsOf(rows...), d))
-	want := []string{"2 org_a auth0|1 already_member: a member already, as the organization's list of members says", "3 org_a auth0|2"}
+	want := []string{"2 org_a auth0|1 already_member: a member already, according to the organization's list of members", "3 org_a auth0|2"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

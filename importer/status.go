@@ -43,14 +43,14 @@ type StatusInfo struct {
 
 // statuses is the table, in the order in which people read it.
 var statuses = []StatusInfo{
-	{Added, "the server took the request that the row was in", true, false},
-	{Removed, "the server took the request that the row was in", true, false},
-	{Assigned, "the server took the request for the row", true, false},
-	{Invited, "the server took the request for the row", true, false},
+	{Added, "the server accepted the request with the row", true, false},
+	{Removed, "the server accepted the request with the row", true, false},
+	{Assigned, "the server accepted the request for the row", true, false},
+	{Invited, "the server accepted the request for the row", true, false},
 	{AlreadyMember, "known to have been a member before", true, false},
 	{AlreadyAssigned, "known to have had the roles before", true, false},
 	{AlreadyInvited, "an invitation to the address was pending", true, false},
-	{Duplicate, "the same row stands on an earlier line", false, false},
+	{Duplicate, "the same row is on an earlier line", false, false},
 	{Failed, "the server refused the row", false, true},
 	{Rejected, "never sent: the row is unusable, or names nobody the tenant knows", false, true},
 	{Sending, "a request was under way when the run ended", false, true},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -67,7 +68,7 @@ func (j *job) settle(err error) error {
 	switch {
 	case e == nil:
 		return err
-	case err == nil:
+	case err == nil, errors.Is(err, e): // the same failure stopped the run
 		return e
 	default:
 		return fmt.Errorf("%w; %w", e, err) // e comes first: it decides the exit code

@@ -116,7 +116,7 @@ func (f *resultFlags) lockPath() string {
 // stopFlags say when to stop before the end.
 type stopFlags struct {
 	MaxErrors   maxErrors     `help:"Stop with exit code 4 when this many rows have failed, or this share of them." placeholder:"N|N%" group:"stop"`
-	NoGuard     bool          `help:"Do not stop when the first 100 rows that were answered all failed." group:"stop"`
+	NoGuard     bool          `help:"Do not stop when the first 100 answered rows have all failed." group:"stop"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 }
 
@@ -254,7 +254,7 @@ func (j *job) announce(ahead *batchCount) {
 	if j.Rate > 0 && durationAt(requests, j.Rate) > takes {
 		takes, at = durationAt(requests, j.Rate), fmt.Sprintf("%g requests a second", j.Rate)
 	}
-	text := fmt.Sprintf("%s to send in about %s: %s or so at %s",
+	text := fmt.Sprintf("%s to send in about %s: about %s at %s",
 		report.Plural(ahead.rows, "row"), report.Plural(requests, "request"), brief(max(takes, time.Second)), at)
 	j.log.Info(text, j.ui.fields("rows", ahead.rows, "requests", requests, "seconds", takes.Seconds())...)
 }

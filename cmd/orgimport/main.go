@@ -54,7 +54,7 @@ func commands() []command {
 		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
 		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},
 		{"verify", "Check that the tenant has what the results of a run say.", &verifyCmd{}, ""},
-		{"report", "Make a page of a run, to read or to send.", &reportCmd{}, ""},
+		{"report", "Make an HTML page about a run, to read or to send.", &reportCmd{}, ""},
 		{"demo", "Run a whole import against a simulated tenant on this machine.", &demoCmd{}, ""},
 		{"tenant", "Serve a simulated tenant, to rehearse an import with your own CSV.", &tenantCmd{}, ""},
 		{"version", "Print the version.", &versionCmd{}, ""},

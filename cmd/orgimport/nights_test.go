@@ -227,14 +227,14 @@ func TestFilesThatChangeUnderARunAreTold(t *testing.T) {
 		},
 		"the results are removed": {
 			func(p *program) { p.rename("results.csv", "moved.csv") },
-			exitStopped, "results.csv was removed or replaced while the run wrote it",
+			exitStopped, "results.csv was removed or replaced during the run",
 		},
 		"the results are replaced": {
 			func(p *program) {
 				p.write("new.csv", []byte(p.results()))
 				p.rename("new.csv", "results.csv")
 			},
-			exitStopped, "results.csv was removed or replaced while the run wrote it",
+			exitStopped, "results.csv was removed or replaced during the run",
 		},
 		"the results are written to": {
 			func(p *program) { appendTo(p, "results.csv") },
@@ -259,6 +259,9 @@ func TestFilesThatChangeUnderARunAreTold(t *testing.T) {
 			}
 			e.says(t, test.says)
 			e.says(t, "hint: ")
+			if n := strings.Count(e.stderr, test.says); n != 1 {
+				t.Errorf("stderr says %q %d times:\n%s", test.says, n, e.stderr)
+			}
 			if _, err := readSummary(e.stderr); err != nil {
 				t.Error(err)
 			}

@@ -70,14 +70,11 @@ func (o *observer) wait(w ratelimit.Wait) {
 	case w.Ended:
 		o.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
 	case lasts >= pauseWorthLog:
-		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), inFull(w)))
+		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), w.Why+inParens(w.Detail)))
 	}
 }
 
-// inFull returns what is waited for, with its detail.
-func inFull(w ratelimit.Wait) string { return w.Why + inBrackets(w.Detail) }
-
-func inBrackets(detail string) string {
+func inParens(detail string) string {
 	if detail == "" {
 		return ""
 	}
@@ -97,7 +94,7 @@ func (o *observer) waiting() waiting {
 		return waiting{}
 	}
 	if w := conn.state().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
-		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inBrackets(w.Detail)}
+		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inParens(w.Detail)}
 	}
 	return waiting{}
 }

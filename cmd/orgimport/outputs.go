@@ -49,7 +49,7 @@ func (c *console) checkOutputs(inputs, outputs []file) error {
 			case !q.output:
 				return usagef("give it another name", "%s %s is %s itself", f.name, f.path, q.name)
 			default:
-				return usagef("give each its own file", "%s %s and %s %s are one file", q.name, q.path, f.name, f.path)
+				return usagef("give each its own file", "%s %s and %s %s are the same file", q.name, q.path, f.name, f.path)
 			}
 		}
 		places = append(places, p)
@@ -151,7 +151,7 @@ func special(path string) bool {
 func openSpecial(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is a pipe, and nobody reads it")}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is a pipe without a reader")}
 	}
 	return f, err
 }
@@ -241,6 +241,9 @@ func writeError(path string, err error) error {
 }
 
 func cantWrite(path string, err error, hint string) error {
+	if known, ok := errors.AsType[*exitError](err); ok && known.code == exitStopped {
+		return known // it already says what happened, and has a better hint
+	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err

@@ -149,13 +149,13 @@ func TestNoOutputIsAnother(t *testing.T) {
 	}
 	for i, one := range flags {
 		for _, two := range flags[:i] {
-			refused(t, "are one file", nil, one, "new.csv", two, "folder/../new.csv")
-			refused(t, "are one file", nil, one, "one.csv", two, "two.csv")
+			refused(t, "are the same file", nil, one, "new.csv", two, "folder/../new.csv")
+			refused(t, "are the same file", nil, one, "one.csv", two, "two.csv")
 		}
 		refused(t, "is AUTH0_CLIENT_SECRET_FILE itself", []string{"AUTH0_CLIENT_SECRET=", "AUTH0_CLIENT_SECRET_FILE=DIR/secret"}, one, "secret")
 	}
-	refused(t, "are one file", nil, "--failures", "results.csv")
-	refused(t, "are one file", nil, "--failures", "results.csv.lock")
+	refused(t, "are the same file", nil, "--failures", "results.csv")
+	refused(t, "are the same file", nil, "--failures", "results.csv.lock")
 	refused(t, "is a folder", nil, "--failures", "folder")
 }
 

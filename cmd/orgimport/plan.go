@@ -18,10 +18,10 @@ type planCmd struct {
 	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 
 	JSON  bool `help:"Print the plan as JSON." group:"output"`
-	Check bool `help:"Ask the tenant what the import would look up: whether the token is good and the organizations exist. Needs credentials." group:"output"`
+	Check bool `help:"Make the look-ups of the import, and check that the token is good and the organizations exist. Needs credentials." group:"output"`
 
 	Results   string `help:"Results file, for --resume." default:"${results}" placeholder:"FILE" group:"results"`
-	Resume    bool   `help:"Plan what the results file leaves to do." group:"results"`
+	Resume    bool   `help:"Plan only what the results file leaves to be done." group:"results"`
 	Failures  string `help:"File for the rows that would be rejected; it can be used as an input." placeholder:"FILE" group:"results"`
 	Resolved  string `help:"With --check, file for the rows with the ids that were found; it can be used as an input." placeholder:"FILE" group:"results"`
 	BatchSize int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`

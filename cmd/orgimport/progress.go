@@ -43,8 +43,8 @@ func (p progress) perSecond() float64 {
 }
 
 // left returns the time that the rest takes, or 0 if it is not known. It assumes
-// the average rate so far, but no more than the tenant's limit allows: a run
-// starts with a burst.
+// the average rate so far, but no more than the tenant's limit allows, because the
+// burst at the start makes the average too high.
 func (p progress) left() time.Duration {
 	if p.done <= p.before || p.total <= p.done || p.elapsed < 3*time.Second {
 		return 0
@@ -56,46 +56,46 @@ func (p progress) left() time.Duration {
 	return time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second)).Round(time.Second)
 }
 
-// leastBar is the shortest bar worth drawing, in columns.
-const leastBar = 12
+// minBar is the width of the shortest bar worth drawing, in columns.
+const minBar = 12
 
-// line returns the progress in one line of at most that many columns. If there is
-// not enough room, it leaves parts out, the details first; the percentage, the
-// wait and the time left stay. A bar fills the remaining room. If the total is not
-// known, the spinner is shown instead of the percentage.
+// line returns the progress in one line that fits into the given columns. If there
+// is not enough room, it omits parts, the details first; the percentage, the wait
+// and the time left stay. A bar fills the remaining room. If the total is not
+// known, the line begins with the spinner instead of the percentage.
 func (p progress) line(columns int, spinner string) string {
 	start := spinner + " "
 	if p.total > 0 {
 		start = fmt.Sprintf("%3d%% ", 100*min(p.done, p.total)/p.total)
 	}
-	for _, left := range []struct {
-		out levels
-		bar bool
+	for _, try := range []struct {
+		omit omission
+		bar  bool
 	}{
 		{0, true}, {noDetail, true}, {noWhy, true}, {noRate, true},
 		{noRate, false}, {noCounts, false}, {noFailed, false},
 	} {
-		text := p.text(left.out)
+		text := p.text(try.omit)
 		room := columns - utf8.RuneCountInString(start+text)
 		if p.total == 0 && room >= 0 {
 			return start + text
 		}
-		if left.bar && room > leastBar {
+		if try.bar && room > minBar {
 			return start + p.bar(room-1) + " " + text
 		}
-		if !left.bar && room >= 0 {
+		if !try.bar && room >= 0 {
 			return start + text
 		}
 	}
 	return cut(start+p.text(noFailed), columns)
 }
 
-// levels say how much of the text is left out. Each level leaves out one more
-// part than the level before it.
-type levels int
+// An omission says how much of the text is omitted. Each one omits one more part
+// than the one before it.
+type omission int
 
 const (
-	noDetail levels = iota + 1
+	noDetail omission = iota + 1
 	noWhy
 	noRate
 	noCounts
@@ -103,10 +103,10 @@ const (
 )
 
 // text returns the text beside the bar.
-func (p progress) text(out levels) string {
+func (p progress) text(omit omission) string {
 	var parts []string
-	add := func(least levels, part string) {
-		if out < least && part != "" {
+	add := func(omittedFrom omission, part string) {
+		if omit < omittedFrom && part != "" {
 			parts = append(parts, part)
 		}
 	}
@@ -118,10 +118,10 @@ func (p progress) text(out levels) string {
 		add(noFailed, report.Number(int(p.failed))+" failed")
 	}
 	wait := p.waiting
-	if out >= noDetail {
+	if omit >= noDetail {
 		wait.detail = ""
 	}
-	if out >= noWhy {
+	if omit >= noWhy {
 		wait.why = ""
 	}
 	add(noFailed+1, wait.String())
@@ -141,7 +141,7 @@ func (p progress) counts() string {
 	return report.Number(int(p.done)) + "/" + report.Number(int(p.total))
 }
 
-// bar returns a bar of that many columns.
+// bar returns a bar of the given number of columns.
 func (p progress) bar(columns int) string {
 	var drawn strings.Builder
 	bar := progressbar.NewOptions64(p.total+1, // + 1, because a full bar can't be redrawn
@@ -203,7 +203,7 @@ func brief(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-// cut shortens a text to that many columns.
+// cut shortens a text to the given number of columns.
 func cut(s string, columns int) string {
 	if utf8.RuneCountInString(s) <= columns {
 		return s

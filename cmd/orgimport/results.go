@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// syncEvery is how much time of a run a power cut may lose; a kill loses
-	// nothing.
+	// syncEvery bounds what a power cut can lose: the lines of the last second. A
+	// kill loses nothing.
 	syncEvery = time.Second
-	// headroom is kept free for the answers still in flight when the disk fills
-	// up: 32 workers with 10 rows of 200 bytes.
+	// headroom is the room kept for the answers still in flight when the disk
+	// fills up: 32 workers with 10 rows of 200 bytes.
 	headroom = 64 << 10
 )
 
@@ -52,7 +52,7 @@ type results struct {
 	synced  sync.WaitGroup
 }
 
-// createResults makes a new results file; one that exists is an error.
+// createResults creates the results file. It returns an error if the file exists.
 func createResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
 	place := path
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -60,7 +60,7 @@ func createResults(path, tenant string, op importer.Op, kept []string) (*results
 	}
 	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, usagef("continue it with --resume, or give another --results", "%s exists", path)
+		return nil, usagef("continue with --resume, or name another file with --results", "%s already exists", path)
 	}
 	if err != nil {
 		return nil, writeError(path, err)
@@ -140,7 +140,7 @@ func (r *results) begin() error {
 func (r *results) rewrite() error {
 	now, err := os.Stat(r.path)
 	if err != nil || !os.SameFile(now, r.found) || now.Size() != r.found.Size() || !now.ModTime().Equal(r.found.ModTime()) {
-		return r.disturbed("changed by something else while the run waited for its first answer, which is lost")
+		return r.disturbed("changed by something else before the run's first answer, so that answer is lost")
 	}
 	err = replaceFile(r.path, 0o600, func(w io.Writer) error {
 		_, err := r.read(w) // r.before is still what was read first
@@ -276,7 +276,7 @@ func (r *results) checkPlace() error {
 		return err
 	}
 	if there, err := os.Stat(r.path); err != nil || !os.SameFile(ours, there) {
-		return r.disturbed("removed or replaced while the run wrote it: the lines of this run are lost, its rows are not")
+		return r.disturbed("removed or replaced during the run: the lines of this run are lost, but its rows have been sent")
 	}
 	return nil
 }
@@ -284,7 +284,7 @@ func (r *results) checkPlace() error {
 // disturbed returns the error of a run whose results file was changed by something
 // else.
 func (r *results) disturbed(how string) error {
-	return &exitError{exitStopped, fmt.Errorf("%s was %s", r.path, how), "leave the file alone while a run is at work; run again with --resume"}
+	return &exitError{exitStopped, fmt.Errorf("%s was %s", r.path, how), "leave the file alone during a run; run again with --resume"}
 }
 
 // finish syncs the file, releases the room that was not needed, and closes it.

@@ -18,7 +18,7 @@ type rolesCmd struct {
 	jobFlags      `embed:""`
 	Role          []string `help:"Role of every row, by name or id, for a file without a column of roles." sep:"none" placeholder:"NAME" group:"input"`
 	RoleSeparator string   `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
-	SkipAssigned  bool     `help:"Look up who has which roles already: they cost no request." group:"look-ups"`
+	SkipAssigned  bool     `help:"Look up the members' roles; members who have theirs already cost no request." group:"look-ups"`
 	DryRun        bool     `help:"Send nothing; show how many requests it takes, and how long."`
 }
 
@@ -85,7 +85,7 @@ func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(l csvfile.Result) error {
 		switch l.Status {
 		case importer.Assigned, importer.AlreadyAssigned:
-			return &importer.Settled{Status: importer.AlreadyAssigned, Message: "assigned already, by the results of an earlier run", CorrelationID: l.CorrelationID}
+			return &importer.Settled{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 		case importer.Duplicate:
 			return errRepeated
 		}
@@ -135,7 +135,7 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 		}
 		row.Args = []string{strings.Join(ids, auth0.RoleSeparator)}
 		if has, found := r.has[importer.PairKey(*row)]; found && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }) {
-			row.Err = &importer.Settled{Status: importer.AlreadyAssigned, Message: "has them already, as the organization's list of members says"}
+			row.Err = &importer.Settled{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members"}
 		}
 	})
 }

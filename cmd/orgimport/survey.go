@@ -16,7 +16,7 @@ import (
 
 // surveyed opens the input for a job that sends nothing, and returns its rows as
 // they would be sent. If check is not nil, the rows are looked up. Otherwise their
-// keys are used as ids, and nothing is asked of the tenant.
+// keys are used as ids, and no request is sent.
 func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err error) {
 	j.op = j.newOp(j, &auth0.Client{})
 	if j.look.checkOrgs = check != nil; check == nil {
@@ -106,12 +106,11 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 	return done, nil
 }
 
-// markDone marks the rows that are in already as settled. An import would skip
-// them.
-func markDone(rows rowSeq, in func(importer.Row) bool) rowSeq {
+// markDone marks the rows that are done as settled. An import would skip them.
+func markDone(rows rowSeq, done func(importer.Row) bool) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
-		if in(*row) {
-			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "in already, by the results file"}
+		if done(*row) {
+			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
 		}
 	})
 }

@@ -14,9 +14,9 @@ import (
 	"orgimport/report"
 )
 
-// firstSettle is the pause before the first repeated look. Each further pause is
+// firstPause is the pause before the first repeated look. Each further pause is
 // twice as long as the one before.
-const firstSettle = time.Second
+const firstPause = time.Second
 
 // verifier compares the lines of a results file with the tenant.
 type verifier struct {
@@ -30,9 +30,9 @@ type verifier struct {
 	asked, found atomic.Int64
 }
 
-// leastAgain is how many requests repeated looks may make even if the first look
-// made fewer.
-const leastAgain = 100
+// minRepeats is how many requests the repeated looks may make even if the first
+// look made fewer.
+const minRepeats = 100
 
 // run looks into each organization, and again into those with a line that is not
 // true yet, until all lines are true or the time to settle is over. An error means
@@ -46,9 +46,9 @@ func (v *verifier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	budget := max(leastAgain, countPages(v.all))
+	budget := max(minRepeats, countPages(v.all))
 	end := time.Now().Add(v.settle)
-	for pause := firstSettle; len(pending) > 0; pause *= 2 {
+	for pause := firstPause; len(pending) > 0; pause *= 2 {
 		left := time.Until(end)
 		looks := budget / max(1, countPages(pending))
 		if left <= 0 || looks == 0 {
@@ -58,7 +58,7 @@ func (v *verifier) run(ctx context.Context) error {
 			pause = max(pause, left/time.Duration(looks))
 		}
 		pause = min(pause, left)
-		v.log.Info(fmt.Sprintf("%s %s %s, in %s: asking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet, report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
+		v.log.Info(fmt.Sprintf("%s %s %s, in %s: checking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet, report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
 		if err := rest(ctx, pause); err != nil {
 			return err
 		}
@@ -78,9 +78,9 @@ func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan *expected)
-	var askers sync.WaitGroup
+	var workers sync.WaitGroup
 	for range min(v.workers, len(all)) {
-		askers.Go(func() {
+		workers.Go(func() {
 			for r := range work {
 				if ctx.Err() != nil {
 					continue
@@ -100,7 +100,7 @@ func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected
 		break
 	}
 	close(work)
-	askers.Wait()
+	workers.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -20,7 +20,7 @@ import (
 // verifyCmd compares the results of a run with the tenant.
 type verifyCmd struct {
 	File   string        `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Settle time.Duration `help:"Longest time to keep asking for what is not listed yet." default:"60s" placeholder:"DURATION" group:"pace"`
+	Settle time.Duration `help:"How long to keep checking lines that are not true yet." default:"60s" placeholder:"DURATION" group:"pace"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`

@@ -18,7 +18,7 @@ import (
 type watchFlags struct {
 	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
 	Metrics string `help:"File for metrics, read by Prometheus's textfile collector." placeholder:"FILE" group:"watch"`
-	Ping    string `help:"Get URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
+	Ping    string `help:"Request URL/start at the start and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
 	Events  string `help:"File for a log of events; orgimport report reads it." placeholder:"FILE" group:"watch"`
 
 	unwritable string // a file that was already reported as not writable
@@ -59,16 +59,16 @@ func (w *watchFlags) publish(s *report.Summary, tenant, results string, rt http.
 // pingTimeout bounds how long a run waits for the answer to a ping.
 const pingTimeout = 10 * time.Second
 
-// ping reports the state of the run to a service such as healthchecks.io: what is
-// start, or an exit code.
-func (w *watchFlags) ping(rt http.RoundTripper, what string, warn func(string)) {
+// ping reports the state of the run, "start" or an exit code, to a service such as
+// healthchecks.io.
+func (w *watchFlags) ping(rt http.RoundTripper, state string, warn func(string)) {
 	if w.Ping == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
 	defer cancel()
-	if err := get(ctx, rt, w.Ping, what); err != nil {
-		warn(fmt.Sprintf("the ping of %s failed: %v", what, err))
+	if err := get(ctx, rt, w.Ping, state); err != nil {
+		warn(fmt.Sprintf("can't ping URL/%s: %v", state, err))
 	}
 }
 

@@ -235,9 +235,9 @@ func TestTableReadsDialects(t *testing.T) {
 				"6,,auth0|4,rejected,,,the organization is empty,0,,2026-01-01T00:00:00Z\n" +
 				"7,org_a,aut",
 			rows: []string{
-				"2 org_a auth0|1 already_member: in already, by the results of an earlier run",
-				"3 org_a auth0|2 already_member: in already, by the results of an earlier run",
-				"4 org_a auth0|1 duplicate: same pair as an earlier line, by the results of an earlier run",
+				"2 org_a auth0|1 already_member: in already, according to the results of an earlier run",
+				"3 org_a auth0|2 already_member: in already, according to the results of an earlier run",
+				"4 org_a auth0|1 duplicate: same pair as an earlier line, according to the results of an earlier run",
 				"5 org_a auth0|3",
 				"6  auth0|4: the organization is empty",
 				"7  : 3 fields, the header has 10: 7,org_a,aut",
