@@ -62,8 +62,8 @@ func (d *Directory) Want(r Row) bool {
 	return org.Kind != "" || user.Kind != ""
 }
 
-// keys returns the keys of a row to look up. A Key without a Kind stands for
-// none.
+// keys returns the keys of a row to look up. A Key without a Kind means that
+// there is none.
 func (d *Directory) keys(r Row) (org, user Key, connection string) {
 	switch {
 	case r.OrgID == "" && r.Keys != nil:
@@ -103,16 +103,16 @@ type Lookup struct {
 	key         []byte             // buffer for pack
 }
 
-// match is the user or the organization that a key was found to name.
+// match is the user or the organization that was found for a key.
 type match struct {
 	id       string
-	count    int32 // how many share the key; mostIDs+1 stands for more
+	count    int32 // how many share the key; maxIDs+1 stands for more
 	verified bool  // the first of them has verified the address
-	settled  bool  // known from an earlier run
+	reused   bool  // known from an earlier run
 }
 
-// mostIDs is how many ids are kept for one key.
-const mostIDs = 3
+// maxIDs is the largest number of ids that are kept for one key.
+const maxIDs = 3
 
 // Want adds a key to be looked up. Keys differ if their kind, value or connection
 // does.
@@ -161,7 +161,7 @@ func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 }
 
 // Spelt records another spelling of a key's value in the file, for a user whose
-// connection is not known. Keys that name a connection are then asked for in that
+// connection is not known. Keys that name a connection are then looked up in that
 // spelling too.
 func (l *Lookup) Spelt(k Key) {
 	kind, ok := l.kinds.number(k.Kind)
@@ -191,26 +191,26 @@ func (l *Lookup) spell(place int32, k Key) {
 func (l *Lookup) add(place int32, id string, verified bool) {
 	m := &l.matches[place]
 	switch {
-	case m.settled || m.id == id || slices.Contains(l.others[place], id):
+	case m.reused || m.id == id || slices.Contains(l.others[place], id):
 		return
 	case m.count == 0:
 		l.found++
 		m.id, m.verified = strings.Clone(id), verified
-	case m.count < mostIDs:
+	case m.count < maxIDs:
 		if l.others == nil {
 			l.others = make(map[int32][]string)
 		}
 		l.others[place] = append(l.others[place], strings.Clone(id))
 	}
-	m.count = min(m.count+1, mostIDs+1)
+	m.count = min(m.count+1, maxIDs+1)
 }
 
-// Settle records the id that an earlier run found for a key, which is then not
+// Reuse records the id that an earlier run found for a key, which is then not
 // looked up again.
-func (l *Lookup) Settle(k Key, connection, id string) {
+func (l *Lookup) Reuse(k Key, connection, id string) {
 	if m, _ := l.match(k, connection); m != nil && m.count == 0 {
 		l.found++
-		*m = match{id: strings.Clone(id), count: 1, verified: true, settled: true}
+		*m = match{id: strings.Clone(id), count: 1, verified: true, reused: true}
 	}
 }
 

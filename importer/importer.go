@@ -41,9 +41,9 @@ type Row struct {
 	// the order of the header. It is nil if there are none.
 	Kept []string
 
-	// Err says why the row is not to be sent; it is nil if it is. A *[Settled]
-	// says that nothing is left to do for it. Any other error rejects the row; if
-	// it has a method Code() string, that returns the row's error code.
+	// Err says why the row must not be sent; nil if it may be sent. A *[Settled]
+	// means that nothing is left to do for the row. Any other error rejects it; if
+	// the error has a method Code() string, that returns the row's error code.
 	Err error
 }
 
@@ -67,8 +67,8 @@ type Settled struct {
 	Status  Status
 	Message string
 
-	// CorrelationID is that of the request that decided the row in another run;
-	// empty if there was none.
+	// CorrelationID is the correlation id of the request that decided the row in
+	// another run; empty if there was none.
 	CorrelationID string
 }
 
@@ -91,7 +91,7 @@ func (b Batch) UserIDs() []string {
 }
 
 // Receipt describes the request that decided a row, as it is written to the
-// results file. Its zero value says that there was no request.
+// results file. The zero value means that there was no request.
 type Receipt struct {
 	HTTPStatus    int       // as answered; 0 if no answer came
 	Code          string    // the API's own error code, if it gave one
@@ -106,8 +106,8 @@ type Receipt struct {
 type Outcome struct {
 	Row    Row
 	Status Status
-	// Passing reports that the row failed without being refused: the server gave
+	// Transient reports that the row failed without being refused: the server gave
 	// no usable answer, so the row may well succeed later.
-	Passing bool
+	Transient bool
 	Receipt
 }

@@ -27,13 +27,13 @@ import (
 //   - As soon as three separate parts are known to be bad, the rest is sent row
 //     by row, because halving would cost more.
 //
-// Without names, a batch of ten costs, the first refusal included: 6.3 requests
-// on average for one bad row (7 at most), 9.6 (11) for two, 13.1 (15) for three,
-// 14 for ten; row by row it would be 11 each time. With names, one bad row costs
-// 2. TestCostOfBadRows checks these figures.
+// Without names, a batch of ten costs these requests on average, including the
+// first refusal: 6.3 for one bad row (7 at most), 9.6 (11) for two, 13.1 (15) for
+// three, 14 for ten. Sending it row by row would always cost 11. With names, one
+// bad row costs 2. TestCostOfBadRows checks these figures.
 
-// singlyFrom is the number of parts known to be bad from which on the rest of a
-// batch is sent row by row.
+// singlyFrom is the number of parts that must be known to be bad before the rest
+// of a batch is sent row by row.
 const singlyFrom = 3
 
 // sender sends batches for all workers and remembers refusals that make further
@@ -52,9 +52,9 @@ func newSender(op Op) *sender {
 	return &sender{op: op, locks: newOrgLocks(), orgs: map[string]Receipt{}, full: map[string]Receipt{}, users: map[string]Receipt{}}
 }
 
-// settle sends a batch and returns the outcome of each of its rows. If it also
+// sendBatch sends a batch and returns the outcome of each of its rows. If it also
 // returns an error, the run is over, and rows without an outcome are undecided.
-func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
+func (s *sender) sendBatch(ctx context.Context, b Batch) ([]Outcome, error) {
 	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, unlock: func() {}, outcomes: make([]Outcome, 0, len(b.Rows))}
 	rows := make([]pending, 0, len(b.Rows))
 	for _, r := range b.Rows {
@@ -65,7 +65,7 @@ func (s *sender) settle(ctx context.Context, b Batch) ([]Outcome, error) {
 		}
 	}
 	defer func() { n.unlock() }()
-	err := n.resolve(rows)
+	err := n.decideAll(rows)
 	return n.outcomes, err
 }
 
@@ -75,19 +75,19 @@ type narrowing struct {
 	ctx      context.Context
 	orgID    string
 	stack    []part // what is left to decide, the next one last
-	found    int    // rows that proved to be bad
+	badRows  int    // rows that proved to be bad
 	outcomes []Outcome
 
 	exclusive bool   // the batch has the organization to itself
-	unlock    func() // ends that; does nothing before
+	unlock    func() // releases the organization; does nothing before
 }
 
 // part is a group of rows of a batch that are decided together.
 type part struct {
 	rows    []pending
 	bad     bool    // at least one of them is known to be bad
-	refusal error   // of exactly these rows; nil if they have not been sent as they are
-	receipt Receipt // of that refusal
+	refusal error   // the refusal of exactly these rows; nil if they were not sent together
+	receipt Receipt // the receipt of that refusal
 }
 
 // pending is a row that is not decided yet.
@@ -96,13 +96,14 @@ type pending struct {
 	attempts int // requests that carried it
 }
 
-func (n *narrowing) resolve(rows []pending) error {
+// decideAll sends rows, and parts of them, until each is decided.
+func (n *narrowing) decideAll(rows []pending) error {
 	n.push(part{rows: rows})
 	for len(n.stack) > 0 {
 		p := n.pop()
 		var err error
 		switch {
-		case len(p.rows) == 1: // even if it must be the bad one: it has not been refused alone yet
+		case len(p.rows) == 1: // even if it must be the bad row: it has not been refused alone yet
 			_, err = n.try(p.rows)
 		case p.refusal != nil && blamesSome(p):
 			err = n.setAside(p)
@@ -122,7 +123,7 @@ func (n *narrowing) resolve(rows []pending) error {
 
 // try sends rows and reports whether they were accepted. If not, they fail, or
 // are put back as a part known to be bad. An error ends the run.
-func (n *narrowing) try(rows []pending) (taken bool, err error) {
+func (n *narrowing) try(rows []pending) (accepted bool, err error) {
 	rows = n.withoutHopeless(rows)
 	if len(rows) == 0 {
 		return false, nil
@@ -149,7 +150,7 @@ func (n *narrowing) try(rows []pending) (taken bool, err error) {
 	case reach == ReachBatch:
 		for _, r := range rows {
 			n.decide(r, Failed, receipt)
-			n.outcomes[len(n.outcomes)-1].Passing = true
+			n.outcomes[len(n.outcomes)-1].Transient = true
 		}
 	case reach == ReachOrg:
 		n.mu.Lock()
@@ -191,7 +192,7 @@ func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	hopeful := rows[:0:0]
 	for _, r := range rows {
 		f, known := n.orgs[r.OrgID]
-		if !known && r.attempts == 0 { // a request that was refused may have let some in
+		if !known && r.attempts == 0 { // a refused request may have let some of its rows in
 			f, known = n.full[r.OrgID]
 		}
 		if !known {
@@ -217,11 +218,11 @@ func (n *narrowing) setAside(p part) error {
 			others = append(others, r)
 		}
 	}
-	taken, err := n.try(others)
+	accepted, err := n.try(others)
 	if err != nil {
 		return err
 	}
-	if taken && len(suspects) == 1 {
+	if accepted && len(suspects) == 1 {
 		n.refuse(suspects[0], p.receipt, p.refusal)
 		return nil
 	}
@@ -242,8 +243,8 @@ func (n *narrowing) halve(p part) error {
 	half := len(p.rows) / 2
 	n.push(part{rows: p.rows[half:]})
 	rest := len(n.stack) - 1
-	taken, err := n.try(p.rows[:half])
-	if taken {
+	accepted, err := n.try(p.rows[:half])
+	if accepted {
 		n.stack[rest].bad = true
 	}
 	return err
@@ -259,7 +260,7 @@ func (n *narrowing) singly(rows []pending) {
 // knownBad counts the bad rows found so far and the separate parts, including
 // next, that are known to hold another.
 func (n *narrowing) knownBad(next part) int {
-	bad := n.found
+	bad := n.badRows
 	for _, p := range append(n.stack, next) {
 		if p.bad {
 			bad++
@@ -270,7 +271,7 @@ func (n *narrowing) knownBad(next part) int {
 
 // refuse decides the outcome of a row that caused err.
 func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
-	n.found++
+	n.badRows++
 	if n.op.Already != "" && errors.Is(err, ErrMember) {
 		n.decide(r, n.op.Already, receipt)
 		return

@@ -139,7 +139,7 @@ func TestCostOfBadRows(t *testing.T) {
 					}
 					return &refusalErr{text: "no", reach: ReachRow, names: test.naming(here)}
 				}
-				outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
+				outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,7 +170,7 @@ func TestUnknownOrganizationCostsOneRefusal(t *testing.T) {
 	srv.answer = func(string, []string) error { return &refusalErr{text: "no organization", reach: ReachOrg} }
 	s := newSender(srv.op())
 	for range 100 {
-		outcomes, err := s.settle(t.Context(), batchOf("org_gone", 10))
+		outcomes, err := s.sendBatch(t.Context(), batchOf("org_gone", 10))
 		if err != nil || len(outcomes) != 10 {
 			t.Fatalf("%d outcomes, %v", len(outcomes), err)
 		}
@@ -194,13 +194,13 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 		return nil
 	}
 	s := newSender(srv.op())
-	first, err := s.settle(t.Context(), batchOf("org_a", 10))
+	first, err := s.sendBatch(t.Context(), batchOf("org_a", 10))
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := first[slices.IndexFunc(first, func(o Outcome) bool { return o.Status == Failed })].CorrelationID
 	srv.requests = 0
-	outcomes, err := s.settle(t.Context(), batchOf("org_b", 10))
+	outcomes, err := s.sendBatch(t.Context(), batchOf("org_b", 10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestFullOrganizationTakesThoseWhoFitAndNoFurtherRequests(t *testing.T) {
 			b.Rows[k].UserID += fmt.Sprint("-", i)
 		}
 		before := srv.requests
-		outcomes, err := s.settle(t.Context(), b)
+		outcomes, err := s.sendBatch(t.Context(), b)
 		if err != nil || len(outcomes) != 10 {
 			t.Fatalf("%d outcomes, %v", len(outcomes), err)
 		}
@@ -261,9 +261,9 @@ func TestNothingIsNarrowedWhenNoRowIsToBlame(t *testing.T) {
 	}{{ReachBatch, 10, false}, {ReachRun, 0, true}} {
 		srv := &refusing{members: map[string]bool{}}
 		srv.answer = func(string, []string) error { return &refusalErr{text: "no", reach: test.reach} }
-		outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
+		outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
 		for _, o := range outcomes {
-			if !o.Passing {
+			if !o.Transient {
 				t.Errorf("reach %d: %+v is not said to be passing", test.reach, o)
 			}
 		}
@@ -281,7 +281,7 @@ func TestServerWithASmallerCapTakesEveryRow(t *testing.T) {
 		}
 		return nil
 	}
-	outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
 	if err != nil || len(outcomes) != 10 || len(srv.members) != 10 {
 		t.Errorf("%d outcomes, %d members, %v; want 10, 10, nil", len(outcomes), len(srv.members), err)
 	}
@@ -298,7 +298,7 @@ func TestRowsDecidedBeforeTheRunBreaksAreTold(t *testing.T) {
 		}
 		return &refusalErr{text: "token refused", reach: ReachRun}
 	}
-	outcomes, err := newSender(srv.op()).settle(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
 	if err == nil || len(outcomes) != 5 {
 		t.Errorf("%d outcomes, error %v; want the 5 rows of the first half and an error", len(outcomes), err)
 	}
@@ -367,7 +367,7 @@ func TestGoodRowsGetIn(t *testing.T) {
 		}
 		s := newSender(srv.op())
 		for _, b := range batches {
-			outcomes, err := s.settle(context.Background(), b)
+			outcomes, err := s.sendBatch(context.Background(), b)
 			if err != nil || len(outcomes) != len(b.Rows) {
 				t.Fatalf("%d outcomes for %d rows, %v", len(outcomes), len(b.Rows), err)
 			}

@@ -14,7 +14,7 @@ type Op struct {
 	Done   Status // of a row that succeeded
 
 	// Already is the status of a row that turns out to have been done before. It
-	// is empty for an operation that can't tell.
+	// is empty for an operation that can't know.
 	Already Status
 
 	// Args are the names of the columns of Row.Args in the results. They follow
@@ -26,7 +26,7 @@ type Op struct {
 	// KeyOf.
 	Key func(Row) string
 
-	// Send sends one batch. A nil error says that all its rows are done;
+	// Send sends one batch. A nil error means that all its rows are done;
 	// otherwise the error says how far the refusal reaches. An error without a
 	// reach counts as [ReachRun]. Send is called concurrently.
 	//
@@ -51,9 +51,9 @@ func PairKey(r Row) string {
 	return string(append(append(key, r.OrgID...), r.UserID...))
 }
 
-// Reach is how far a refusal reaches beyond the request that got it, as
-// net.Error says Timeout: the importer asks the error and never sees a status
-// code.
+// Reach says how far a refusal reaches beyond the request that got it. The
+// importer asks the error for its reach, as a caller asks a net.Error for Timeout,
+// and never sees a status code.
 type Reach int
 
 const (
@@ -89,7 +89,7 @@ var (
 	// request for the same organization that is under way.
 	ErrConflict = errors.New("conflict")
 
-	// The others only count for a batch of one row.
+	// The errors below count only for a batch of one row.
 
 	// ErrMember: the user was a member already.
 	ErrMember = errors.New("already a member")
@@ -102,8 +102,7 @@ var (
 	ErrOrgFull = errors.New("the organization is full")
 )
 
-// Blame returns those of the given users that err names as the cause of a
-// refusal: the result of the first error in its tree with a method
+// Blame returns the given users that err names as the cause of a refusal: the result of the first error in its tree with a method
 // Blame([]string) []string, or nothing if none has one.
 func Blame(err error, userIDs []string) []string {
 	var b interface {

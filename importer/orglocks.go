@@ -15,7 +15,7 @@ type orgLock struct {
 	shared    int  // requests that hold it
 	exclusive bool // one batch holds it
 	waiting   int  // batches that wait for it; they go before further requests
-	users     int  // all that hold it or wait for it
+	users     int  // requests and batches that hold it or wait for it
 }
 
 func newOrgLocks() *orgLocks {

@@ -16,7 +16,7 @@ type Plan struct {
 	Sendable   int `json:"sendable"`   // rows that a request would carry
 	Rejected   int `json:"rejected"`   // rows that can't be sent as they are
 	Duplicates int `json:"duplicates"` // rows with the same pair as an earlier line
-	Settled    int `json:"settled"`    // rows that are done already, as far as is known
+	Settled    int `json:"settled"`    // rows that are known to be done already
 
 	Organizations int `json:"organizations"` // with a sendable row
 	Batches       int `json:"batches"`       // requests, if none fails and none is repeated
@@ -112,11 +112,11 @@ func (p *Plan) largest(n int) []OrgRows {
 		all = append(all, OrgRows{id, int(*rows)})
 	}
 	slices.SortFunc(all, ByRows)
-	return slices.Clone(all[:min(len(all), n)]) // not the others with them
+	return slices.Clone(all[:min(len(all), n)]) // a copy, so that the others are not kept
 }
 
-// ByRows compares organizations for slices.SortFunc: those with more rows come
-// first, those with as many are ordered by id.
+// ByRows compares organizations for slices.SortFunc: more rows come first, and
+// equal numbers of rows are ordered by id.
 func ByRows(a, b OrgRows) int {
 	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
 }

@@ -20,8 +20,9 @@ const (
 	CodeOrgAmbiguous       = "organization_ambiguous"
 )
 
-// Unresolved is the Err of a row whose keys or ids match no user or organization
-// of the tenant, or not exactly one. The row is rejected.
+// Unresolved is the Err of a row whose keys or ids do not lead to exactly one
+// organization and one user of the tenant, or lead to a user whose e-mail address
+// is not verified. The row is rejected.
 type Unresolved struct {
 	code, message string
 }
@@ -121,8 +122,8 @@ func (d *Directory) user(k Key, connection string) (string, error) {
 
 // many returns how many share a key, as text.
 func (m *match) many() string {
-	if m.count > mostIDs {
-		return fmt.Sprintf("more than %d", mostIDs)
+	if m.count > maxIDs {
+		return fmt.Sprintf("more than %d", maxIDs)
 	}
 	return strconv.Itoa(int(m.count))
 }

@@ -263,9 +263,9 @@ func TestWhatIsMissingCanBeAskedFor(t *testing.T) {
 func TestWhatIsSettledIsBelieved(t *testing.T) {
 	rows := []importer.Row{byEmail(2, "ann@acme.com", ""), byEmail(3, "bob@acme.com", "")}
 	d := directoryFor(rows...)
-	d.Users.Settle(rows[0].Keys.User, "", "auth0|1")
-	d.Users.Settle(rows[1].Keys.User, "db", "auth0|8")
-	d.Users.Settle(importer.Key{Kind: "username", Value: "bob@acme.com"}, "", "auth0|9")
+	d.Users.Reuse(rows[0].Keys.User, "", "auth0|1")
+	d.Users.Reuse(rows[1].Keys.User, "db", "auth0|8")
+	d.Users.Reuse(importer.Key{Kind: "username", Value: "bob@acme.com"}, "", "auth0|9")
 	person(d, "auth0|2", "ann@acme.com", "", true)
 	person(d, "auth0|3", "bob@acme.com", "", true)
 	want := []string{"2 org_a auth0|1", "3 org_a auth0|3"}

@@ -77,7 +77,7 @@ func feed(ctx context.Context, work chan<- Batch, batches iter.Seq2[Batch, error
 	return nil
 }
 
-// work settles batches until there are no more, or ctx ends, or a batch ends the
+// work sends batches until there are no more, or ctx ends, or a batch ends the
 // run. Even then, it passes on the outcomes that are known.
 func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outcome) error {
 	for {
@@ -86,7 +86,7 @@ func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outco
 			if !ok {
 				return nil
 			}
-			outcomes, err := s.settle(ctx, b)
+			outcomes, err := s.sendBatch(ctx, b)
 			if len(outcomes) > 0 {
 				out <- outcomes
 			}

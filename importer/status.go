@@ -41,7 +41,7 @@ type StatusInfo struct {
 	Failure bool
 }
 
-// statuses is the table, in the order in which people read it.
+// statuses describes all statuses, in the order in which they are shown.
 var statuses = []StatusInfo{
 	{Added, "the server accepted the request with the row", true, false},
 	{Removed, "the server accepted the request with the row", true, false},
@@ -56,7 +56,7 @@ var statuses = []StatusInfo{
 	{Sending, "a request was under way when the run ended", false, true},
 }
 
-// Statuses returns all statuses, in the order in which people read them.
+// Statuses returns all statuses, in the order in which they are shown.
 func Statuses() []StatusInfo { return slices.Clone(statuses) }
 
 // Known reports whether s is a status that a row can end with.

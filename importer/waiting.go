@@ -6,8 +6,8 @@ import (
 )
 
 // waiting holds the rows whose batch is not full yet. In the worst case these are
-// all rows of the input, each of another organization, so it is built to keep and
-// allocate little per row.
+// all rows of the input, each of another organization, so it keeps and allocates
+// little per row.
 //
 // The rows of all organizations lie in one list of pages; the rows of one
 // organization are linked from the last to the first. Free places are reused.

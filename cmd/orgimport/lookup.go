@@ -210,8 +210,8 @@ func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) 
 		case err != nil || ctx.Err() != nil:
 			return stoppedOr(ctx, err)
 		case row.Err == nil && row.Keys != nil:
-			l.dir.Orgs.Settle(row.Keys.Org, "", row.OrgID)
-			l.dir.Users.Settle(row.Keys.User, row.Keys.Connection, row.UserID)
+			l.dir.Orgs.Reuse(row.Keys.Org, "", row.OrgID)
+			l.dir.Users.Reuse(row.Keys.User, row.Keys.Connection, row.UserID)
 		}
 	}
 	return nil

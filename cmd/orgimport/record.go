@@ -91,7 +91,7 @@ func (j *job) write(answered []importer.Outcome) {
 		case o.Status.Failure():
 			j.failed.Add(1)
 		}
-		if o.Passing {
+		if o.Transient {
 			j.unanswered++
 		}
 	}

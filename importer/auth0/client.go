@@ -133,7 +133,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (r
 	case e.Status == http.StatusTooManyRequests && !call.limitIsFinal:
 		return retry.Again, e
 	case e.passing() && e.Status != http.StatusTooManyRequests:
-		return retry.Passing, e
+		return retry.Transient, e
 	case e.refusesToken() && !renewed:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
 	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:

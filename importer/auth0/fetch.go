@@ -109,7 +109,7 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 	case r.Status == http.StatusTooManyRequests:
 		r.Meaning, r.Err = retry.Again, e
 	case temporary(r.Status):
-		r.Meaning, r.Err = retry.Passing, e
+		r.Meaning, r.Err = retry.Transient, e
 	case r.Status/100 == 3:
 		return f.foreign(r.Status, "it answers with a redirect", refused.Response.Header)
 	case e.Code == "":
@@ -125,7 +125,7 @@ func (f *fetcher) explain(err error, assertion string) retry.Result {
 func (f *fetcher) foreign(status int, why string, h http.Header) retry.Result {
 	err := fmt.Errorf("the address %s is not that of an Auth0 tenant: %s%s", tokenPath, why, gatewayAnswered(h))
 	if f.known.Load() {
-		return retry.Result{Meaning: retry.Passing, Status: status, Err: err}
+		return retry.Result{Meaning: retry.Transient, Status: status, Err: err}
 	}
 	return retry.Result{Status: status, Err: notTheAPI(err)}
 }

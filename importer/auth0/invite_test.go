@@ -171,7 +171,7 @@ func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 					}
 					switch {
 					case o.Status == importer.Invited && mails == 1:
-					case o.Status == importer.Failed && mails == 0 && (o.Code == importer.CodeUnknownOutcome || o.Passing):
+					case o.Status == importer.Failed && mails == 0 && (o.Code == importer.CodeUnknownOutcome || o.Transient):
 					default:
 						t.Errorf("%s: %s %s after %d mails: %s", email, o.Status, o.Code, mails, o.Message)
 					}
@@ -258,7 +258,7 @@ func TestNothingIsSettledThatWasNotSent(t *testing.T) {
 		v, noted := newInviter(t, tenant)
 		v.Client = newClient(t, &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }})
 		outcomes := assign(t, v.Op(), 1, invitee("org_a", "a@acme.com"))
-		if o := outcomes[0]; o.Status != importer.Failed || o.Code != "" || !o.Passing || len(*noted) != 0 || lists(tenant) != 1 {
+		if o := outcomes[0]; o.Status != importer.Failed || o.Code != "" || !o.Transient || len(*noted) != 0 || lists(tenant) != 1 {
 			t.Errorf("%+v after %d lists and %d lines", o, lists(tenant), len(*noted))
 		}
 	})

@@ -61,7 +61,7 @@ func people(n int) []string {
 	return ids
 }
 
-func TestEveryRowIsInWhateverThePassingFaults(t *testing.T) {
+func TestEveryRowIsInWhateverTheTransientFaults(t *testing.T) {
 	fault := func(f auth0test.Fault) func(*http.Request, int) auth0test.Fault {
 		return func(_ *http.Request, n int) auth0test.Fault {
 			if n%3 == 2 {

@@ -95,8 +95,8 @@ type Meaning int
 const (
 	// Settled: nothing is left to send. The call ends with Err.
 	Settled Meaning = iota
-	// Passing: the server has trouble that may pass.
-	Passing
+	// Transient: the server has trouble that may pass.
+	Transient
 	// Again: the server is well and has not looked at the request, as with a
 	// 429. The request is sent again at once and as often as it takes; the
 	// transport knows when there is room.

@@ -33,7 +33,7 @@ func first(n int, answer func() (*http.Response, error)) func(int, *http.Request
 	}
 }
 
-func TestPassingFailuresAreSentAgain(t *testing.T) {
+func TestTransientFailuresAreSentAgain(t *testing.T) {
 	status := func(code int) func() (*http.Response, error) {
 		return func() (*http.Response, error) { return reply(code, "<html>"), nil }
 	}

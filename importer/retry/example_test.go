@@ -34,7 +34,7 @@ func ExampleClient_Do() {
 		case err != nil:
 			return retry.Result{Meaning: retry.Lost, Err: err}
 		case answer.Status >= 500:
-			return retry.Result{Meaning: retry.Passing, Status: answer.Status, Err: fmt.Errorf("answered %d", answer.Status)}
+			return retry.Result{Meaning: retry.Transient, Status: answer.Status, Err: fmt.Errorf("answered %d", answer.Status)}
 		}
 		return retry.Result{Status: answer.Status}
 	}}

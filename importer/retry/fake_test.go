@@ -63,7 +63,7 @@ func (c *client) do(ctx context.Context, body string, once bool) (*retry.Call, e
 		case a.Status == http.StatusTooManyRequests:
 			r.Meaning = retry.Again
 		case a.Status >= 500, a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooEarly:
-			r.Meaning = retry.Passing
+			r.Meaning = retry.Transient
 		}
 		return r
 	}

@@ -34,7 +34,7 @@ func TestBlameOfAFailure(t *testing.T) {
 func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	var h health
 	choking, other := &Call{}, &Call{}
-	failure := Result{Meaning: Passing, Status: 503, Err: errors.New("503")}
+	failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}
 	h.answered(nil) // since both began
 	h.failed(other, nil, failure, time.Now(), 8, time.Hour)
 	if v := h.failed(choking, nil, failure, time.Now(), 1, time.Hour); !errors.Is(v.err, failure.Err) || h.streak != 2 {
@@ -46,7 +46,7 @@ func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 // when the outage began.
 func TestLateFailuresDoNotPostponeTheProbe(t *testing.T) {
 	var h health
-	failure := Result{Meaning: Passing, Status: 503, Err: errors.New("503")}
+	failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}
 	now := time.Now()
 	for range outageFrom {
 		h.failed(&Call{}, nil, failure, now, 8, time.Hour)
