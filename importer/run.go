@@ -52,7 +52,7 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 		for outcomes := range out { // drained even after break, so that no worker blocks
 			if listening && !yield(outcomes, nil) {
 				listening = false
-				stop(errors.New("nobody reads the outcomes"))
+				stop(errors.New("the caller stopped reading outcomes"))
 			}
 		}
 		if listening && ctx.Err() != nil {

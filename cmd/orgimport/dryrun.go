@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
 
 	"orgimport/importer"
 	"orgimport/report"
@@ -48,7 +47,7 @@ func (f forecast) print(p *plan, out io.Writer) error {
 	usual := endpoint(20, 200)
 	fmt.Fprintf(w, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(p.Sendable, f.noun), atLeast(duration(p.Requests, usual)), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
-	fmt.Fprintln(w, strings.Replace(p.totals(), "in already", "done already", 1))
+	fmt.Fprintln(w, p.totals())
 	p.printTimes(w)
 	if p.Organizations > 0 {
 		fmt.Fprintf(w, "\n%s:\n", report.Plural(p.Organizations, "organization"))

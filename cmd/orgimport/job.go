@@ -32,7 +32,7 @@ import (
 //		return c.runJob(&cmd.jobFlags, task{
 //			file:  cmd.File,
 //			newOp: func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
-//			check: cmd.checkNumber,
+//			check: cmd.check,
 //		})
 //	}
 //
@@ -99,8 +99,8 @@ func (f *jobFlags) Validate() error {
 type resultFlags struct {
 	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
 	Failures string `help:"File for the rows that are not done; it can be used as an input." placeholder:"FILE" group:"results"`
-	Resume   bool   `help:"Continue from the results file: skip what is done, try again what failed." group:"results"`
-	Lock     string `help:"Lock file that keeps a second run out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Continue from the results file: skip rows that are done, and try failed rows again." group:"results"`
+	Lock     string `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
 }
 
 // lockPath returns the path of the lock file, which is the same for all links to
@@ -154,7 +154,7 @@ type job struct {
 	total, done, members, failed atomic.Int64
 }
 
-// newJob returns a job that has opened only its ui.
+// newJob returns a job for a task. Of what the job needs, only its ui is open.
 func (c *console) newJob(flags *jobFlags, t task) *job {
 	j := &job{console: c, jobFlags: flags, task: t, ui: c.openUI(flags.uiFlags)}
 	j.log = j.ui.log
@@ -171,7 +171,7 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 	defer j.close()
 	if err := j.checkFiles(); err != nil {
 		j.ui.Close()
-		return err // writes nothing: the summary file may be the input
+		return err // without writing the summary: its file may be the input
 	}
 	ctx, end := c.untilSignal(j.signalled, j.abandon)
 	defer end()

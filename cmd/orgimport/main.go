@@ -111,8 +111,8 @@ func run(s surroundings) (code int) {
 }
 
 // newParser returns the parser of the arguments, which begin with the given one. If
-// that is a command, the parser knows no other one: building all of them takes most
-// of the time of a start. It calls exit after --help and --version.
+// that is a command, the parser knows only that one, because building all of them
+// takes most of the start-up time. It calls exit after --help and --version.
 func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error) {
 	all := commands()
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == first && first != "completion" && first != "help" })

@@ -50,7 +50,7 @@ func writeMetrics(path string, s *report.Summary, tenant, results string) error 
 	m.set("orgimport_waited_seconds", "How long the last run waited for the tenant's limit.", s.Waited.Seconds())
 	rows := s.Rows()
 	for _, status := range slices.Sorted(maps.Keys(rows)) {
-		m.set("orgimport_rows", "Rows of the input by what became of them.", float64(rows[status]), label("status", status))
+		m.set("orgimport_rows", "Rows of the input by status.", float64(rows[status]), label("status", status))
 	}
 	success, known := float64(s.Finished.Unix()), true
 	if s.ExitCode != exitDone {

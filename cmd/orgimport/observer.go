@@ -25,9 +25,9 @@ type observer struct {
 // signalled logs at once that a signal was received, and what is still finished.
 func (o *observer) signalled(signal syscall.Signal) {
 	o.stopping.Store(true)
-	again := "a second signal stops now"
+	again := "a second signal stops at once"
 	if signal == syscall.SIGINT {
-		again = "Ctrl-C again stops now"
+		again = "Ctrl-C again stops at once"
 	}
 	what := "stopping"
 	if conn := o.conn.Load(); conn != nil {
@@ -42,7 +42,7 @@ func (o *observer) signalled(signal syscall.Signal) {
 func (o *observer) event(e retry.Event) {
 	switch e.Kind {
 	case retry.FirstFailure:
-		again := " and is sent again"
+		again := " and will be sent again"
 		if e.Once {
 			again = ""
 		}
@@ -61,7 +61,7 @@ func (o *observer) event(e retry.Event) {
 
 func (o *observer) tokenRefused(why error) {
 	o.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
-	o.log.Info(fmt.Sprintf("the token was refused; a new one is fetched: %v", why))
+	o.log.Info(fmt.Sprintf("the token was refused; fetching a new one: %v", why))
 }
 
 // wait logs waits that are long enough for people to wonder about.

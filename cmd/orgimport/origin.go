@@ -47,21 +47,21 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 		if err != nil {
 			return o, err
 		}
-		said, ok := errors.AsType[*originRow](row.Err)
+		result, ok := errors.AsType[*originRow](row.Err)
 		if !ok {
 			continue
 		}
-		switch prefix, ours := report.Origin(said.CorrelationID, tenant); {
+		switch prefix, ours := report.Origin(result.CorrelationID, tenant); {
 		case prefix == "":
 		case !ours:
-			return o, fmt.Errorf("line %d was written by a run against another tenant (correlation id %s)", said.Line, said.CorrelationID)
+			return o, fmt.Errorf("line %d was written by a run against another tenant (correlation id %s)", result.Line, result.CorrelationID)
 		case o.prefix != "" && o.prefix != prefix:
-			return o, fmt.Errorf("line %d was written by another operation than those before it (correlation id %s)", said.Line, said.CorrelationID)
+			return o, fmt.Errorf("line %d was written by another operation than the lines before it (correlation id %s)", result.Line, result.CorrelationID)
 		default:
 			o.prefix = prefix
 		}
-		if said.Status != importer.Duplicate {
-			o.count(key(row), said.Result)
+		if result.Status != importer.Duplicate {
+			o.count(key(row), result.Result)
 		}
 	}
 	return o, nil

@@ -25,7 +25,7 @@ type plan struct {
 
 	importer.Plan
 	BatchSize int `json:"batch_size"`
-	Requests  int `json:"requests"` // at least
+	Requests  int `json:"requests"` // if none fails and none is repeated
 
 	Estimates []estimate `json:"estimates"`
 	AtRate    *atRate    `json:"at_rate,omitempty"`
@@ -104,7 +104,7 @@ func (p *plan) print(w io.Writer) error {
 		fmt.Fprintf(out, "copied to the results: %s\n", strings.Join(p.Columns.Kept, ", "))
 	}
 	fmt.Fprintln(out, p.totals())
-	fmt.Fprintf(out, "%s, %s of up to %s: %s at least\n", report.Plural(p.Organizations, "organization"),
+	fmt.Fprintf(out, "%s, %s of up to %s: at least %s\n", report.Plural(p.Organizations, "organization"),
 		report.Number(p.Batches)+" "+report.Verb(p.Batches, "batch", "batches"), report.Plural(p.BatchSize, "user"), report.Plural(p.Requests, "request"))
 	p.printTimes(out)
 	p.printLargest(out)
@@ -123,7 +123,7 @@ func (p *plan) totals() string {
 		n    int
 		name string
 	}{
-		{p.Sendable, "to send"}, {p.Settled, "in already"}, {p.Duplicates, "duplicate"}, {p.Rejected, "rejected"},
+		{p.Sendable, "to send"}, {p.Settled, "done already"}, {p.Duplicates, "duplicate"}, {p.Rejected, "rejected"},
 	} {
 		if t.n > 0 {
 			terms = append(terms, report.Number(t.n)+" "+t.name)
@@ -139,7 +139,7 @@ func (p *plan) printTimes(w io.Writer) {
 	if p.Requests == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\ntime it takes at least, by the limits that Auth0 publishes for its plans:")
+	fmt.Fprintln(w, "\nshortest time, by the limits that Auth0 publishes for its plans:")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range byTime(p.Estimates) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", e.Plan, atLeast(wholeSeconds(e.Seconds)), e.Limit)

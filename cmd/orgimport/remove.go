@@ -22,14 +22,14 @@ type removeCmd struct {
 
 // Help returns what orgimport remove --help prints besides the flags.
 func (removeCmd) Help() string {
-	return `Given the results of an import, it removes the users that this import added: the lines with status added, and no others. Users who were members before that import are removed too, unless it ran with --skip-members, because Auth0 accepts members again without saying so. Given its own results or failures, it removes those who are not removed yet.
+	return `Given the results of an import, it removes only the users that the import added: the lines with status added. This includes users who were members before, unless the import ran with --skip-members, because Auth0 accepts a member again without reporting it. Given its own results or failures, it removes the users who are not removed yet.
 
 Examples:
 
     orgimport remove leavers.csv --max-removals 120
     orgimport remove results.csv --max-removals 8123
 
-It needs the scope delete:organization_members. The users themselves stay. Auth0 needs 5 to 10 seconds until its lists show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
+It needs the scope delete:organization_members. It does not delete the users themselves. Auth0 needs 5 to 10 seconds until its lists show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
 }
 
 // Run removes the members.

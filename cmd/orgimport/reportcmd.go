@@ -22,7 +22,7 @@ type reportCmd struct {
 
 // Help returns what orgimport report --help prints besides the flags.
 func (reportCmd) Help() string {
-	return `The page is a single HTML file: it can be mailed, and opens without a network. It says how the run went, what failed, and what to do about each cause.
+	return `The page is a single HTML file: it can be mailed, and opens without a network. It shows how the run went, what failed, and what to do about each cause.
 
 Examples:
 
@@ -32,7 +32,7 @@ Examples:
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
-	inputs := []file{{"the results file", cmd.File}, {"the file of events", cmd.Events}}
+	inputs := []file{{"the results file", cmd.File}, {"the event log", cmd.Events}}
 	if cmd.Output != "-" {
 		if err := c.checkOutputs(inputs, []file{{"--output", cmd.Output}}); err != nil {
 			return err
@@ -80,7 +80,7 @@ func resultsError(name string, err error) error {
 	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
 		hint := unpackHint(name, wrong)
 		if hint == "" && wrong.Line == 0 {
-			hint = "name the file that orgimport import wrote as its --results"
+			hint = "name a file that a run wrote as its --results"
 		}
 		return usagef(hint, "%s: %w", name, err)
 	}

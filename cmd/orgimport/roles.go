@@ -31,7 +31,7 @@ Examples:
     orgimport roles members.csv
     orgimport roles members.csv --role Editor
 
-A request takes one member only, so a million rows take 83 hours at the 200 requests a minute of most plans. It can run before the users are members, and beside an import: each has a limit of its own.
+A request takes one member only, so a million rows take 83 hours at the 200 requests a minute of most plans. It can run before the users are members, and at the same time as an import: each has a rate limit of its own.
 
 It needs the scope create:organization_member_roles; for names also read:roles, and for --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in an eleventh column, roles.`
 }

@@ -308,7 +308,7 @@ func TestCtrlCIsAnsweredAtOnce(t *testing.T) {
 	term.until(`^ 20% .* 20/100`)
 	hanging.Wait()
 	fmt.Fprint(term.pty, "\x03")
-	term.until(`INF.* stopping: 2 requests in flight are finished, up to 25s; Ctrl-C again stops now$`)
+	term.until(`INF.* stopping: 2 requests in flight are finished, up to 25s; Ctrl-C again stops at once$`)
 	term.until(`^ 20% .* · stopping$`)
 	fmt.Fprint(term.pty, "\x03")
 	term.until(`^orgimport: error: stopped without waiting for the requests in flight, which may have been carried out: results.csv accounts for 20 of 100 rows$`)

@@ -31,7 +31,7 @@ import (
 type uiFlags struct {
 	Quiet     bool   `help:"Print only the tenant, errors and one line of summary." group:"output"`
 	Progress  string `help:"How progress is shown: bar, log (a line now and then), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
-	LogFormat string `help:"Format of the log: text, or json, one object a line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
+	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
 }
 
 const (

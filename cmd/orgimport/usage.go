@@ -66,7 +66,7 @@ func durations() kong.Option {
 		}
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("%q is not a duration such as 30s, 10m or 2h", text)
+			return fmt.Errorf("%q is not a duration: write 30s, 10m or 2h, for example", text)
 		}
 		target.SetInt(int64(d))
 		return nil

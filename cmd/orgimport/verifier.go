@@ -34,9 +34,9 @@ type verifier struct {
 // look made fewer.
 const minRepeats = 100
 
-// run looks into each organization, and again into those with a line that is not
-// true yet, until all lines are true or the time to settle is over. An error means
-// that it was stopped.
+// run reads the members of each organization. Where a line is not true yet, it
+// reads them again, until all lines are true or the time to settle is over. An
+// error means that it was stopped.
 //
 // All repeated looks together make no more requests than the first look: if the
 // lists are long, the looks are few and far apart, and the last one is at the end
