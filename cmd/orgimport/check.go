@@ -36,7 +36,7 @@ type finding struct {
 	Keys        []keysFound  `json:"keys"`       // keys looked up, ids included, by kind
 	Unresolved  []unresolved `json:"unresolved"` // rows whose user or organization is unknown or ambiguous, by error code
 	Members     int          `json:"members"`    // pairs of the file that are members already
-	LookUps     []lookedUp   `json:"look_ups"`   // requests and time, by phase
+	LookUps     []phaseCost  `json:"look_ups"`   // requests and time, by phase
 	Reads       int          `json:"reads"`
 	WritesSaved int          `json:"writes_saved"`
 }
@@ -71,7 +71,7 @@ func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
 	}
 	f = &finding{
 		Tenant: j.conn.base.Host, Scope: "granted",
-		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []lookedUp{},
+		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []phaseCost{},
 	}
 	if err := j.conn.requireScopes(ctx, []string{scopeAdd}); err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func (c *console) dryRun(flags *jobFlags, t task, f forecast) error {
 // print prints the requests and the time first, and then the details.
 func (f forecast) print(p *plan, out io.Writer) error {
 	w := bufio.NewWriter(out)
-	usual := endpoint(20, 200)
+	usual := endpointLimit(20, 200)
 	fmt.Fprintf(w, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), f.verb, report.Plural(p.Sendable, f.noun), atLeast(duration(p.Requests, usual)), sustained(usual))
 	fmt.Fprintf(w, "%s: %s\n", p.Input, p.Dialect)
 	fmt.Fprintln(w, p.totals())

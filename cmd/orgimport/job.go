@@ -250,7 +250,7 @@ func (j *job) announce(ahead *batchCount) {
 		return
 	}
 	requests := ahead.batches()
-	takes, at := duration(requests, endpoint(20, 200)), "Auth0's usual limit of 200 requests a minute"
+	takes, at := duration(requests, endpointLimit(20, 200)), "Auth0's usual limit of 200 requests a minute"
 	if j.Rate > 0 && durationAt(requests, j.Rate) > takes {
 		takes, at = durationAt(requests, j.Rate), fmt.Sprintf("%g requests a second", j.Rate)
 	}

@@ -37,26 +37,28 @@ type publishedPlan struct {
 // A row "20 burst, 200 a minute" is read as two buckets, 20 a second and 200 a
 // minute, as in older editions of the documentation.
 func publishedPlans() []publishedPlan {
-	small := endpoint(20, 200)
+	small := endpointLimit(20, 200)
 	return []publishedPlan{
-		{"Free", aSecond(2, 2), nil, nil},
-		{"Essentials, Professional", nil, small, endpoint(10, 150)},
-		{"Enterprise, production", aSecond(50, 16), small, small},
-		{"Enterprise, non-production", aSecond(10, 2), small, small},
-		{"Private Cloud, 20 RPS", aSecond(20, 20), small, nil},
-		{"Private Cloud, 100 RPS", aSecond(50, 50), small, nil},
-		{"Private Cloud, 500 RPS", aSecond(250, 250), endpoint(100, 1000), nil},
-		{"Private Cloud, 1500 RPS", aSecond(750, 750), endpoint(300, 3000), nil},
-		{"Private Cloud, 3000 RPS", aSecond(1500, 1500), endpoint(600, 6000), nil},
-		{"Private Cloud, 6000 RPS", aSecond(3000, 3000), endpoint(1200, 12000), nil},
-		{"Private Cloud, 10000 RPS", aSecond(5000, 5000), endpoint(2400, 24000), nil},
+		{"Free", perSecondLimit(2, 2), nil, nil},
+		{"Essentials, Professional", nil, small, endpointLimit(10, 150)},
+		{"Enterprise, production", perSecondLimit(50, 16), small, small},
+		{"Enterprise, non-production", perSecondLimit(10, 2), small, small},
+		{"Private Cloud, 20 RPS", perSecondLimit(20, 20), small, nil},
+		{"Private Cloud, 100 RPS", perSecondLimit(50, 50), small, nil},
+		{"Private Cloud, 500 RPS", perSecondLimit(250, 250), endpointLimit(100, 1000), nil},
+		{"Private Cloud, 1500 RPS", perSecondLimit(750, 750), endpointLimit(300, 3000), nil},
+		{"Private Cloud, 3000 RPS", perSecondLimit(1500, 1500), endpointLimit(600, 6000), nil},
+		{"Private Cloud, 6000 RPS", perSecondLimit(3000, 3000), endpointLimit(1200, 12000), nil},
+		{"Private Cloud, 10000 RPS", perSecondLimit(5000, 5000), endpointLimit(2400, 24000), nil},
 	}
 }
 
-func aSecond(size, n int) []bucket { return []bucket{{size, n, time.Second}} }
+func perSecondLimit(burst, perSecond int) []bucket {
+	return []bucket{{burst, perSecond, time.Second}}
+}
 
-func endpoint(burst, aMinute int) []bucket {
-	return []bucket{{burst, burst, time.Second}, {aMinute, aMinute, time.Minute}}
+func endpointLimit(burst, perMinute int) []bucket {
+	return []bucket{{burst, burst, time.Second}, {perMinute, perMinute, time.Minute}}
 }
 
 // adding returns the limits that adding members draws on.

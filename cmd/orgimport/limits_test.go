@@ -10,21 +10,21 @@ import (
 )
 
 func TestDurationIsTheBurstAndThenTheSustainedRate(t *testing.T) {
-	endpoint := endpoint(20, 200)
+	usual := endpointLimit(20, 200)
 	for _, tt := range []struct {
 		requests int
 		buckets  []bucket
 		want     time.Duration
 	}{
-		{0, endpoint, 0},
-		{20, endpoint, 0},
-		{21, endpoint, time.Second},      // 50 ms, rounded up
-		{200, endpoint, 9 * time.Second}, // 180 at 20 a second
-		{1000, endpoint, 4 * time.Minute},
-		{100_000, endpoint, 499 * time.Minute},
-		{10, aSecond(10, 2), 0},
-		{1000, aSecond(10, 2), 495 * time.Second},
-		{1000, append(aSecond(2, 2), endpoint...), 499 * time.Second}, // whichever is tighter
+		{0, usual, 0},
+		{20, usual, 0},
+		{21, usual, time.Second},      // 50 ms, rounded up
+		{200, usual, 9 * time.Second}, // 180 at 20 a second
+		{1000, usual, 4 * time.Minute},
+		{100_000, usual, 499 * time.Minute},
+		{10, perSecondLimit(10, 2), 0},
+		{1000, perSecondLimit(10, 2), 495 * time.Second},
+		{1000, append(perSecondLimit(2, 2), usual...), 499 * time.Second}, // whichever is tighter
 		{1000, nil, 0},
 	} {
 		if got := duration(tt.requests, tt.buckets); got != tt.want {

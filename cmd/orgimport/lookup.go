@@ -66,11 +66,11 @@ type lookups struct {
 	sent      atomic.Int64            // requests
 	jobs      atomic.Int64            // requests that bypassed the rate limit; sent includes them
 	now       atomic.Pointer[phase]   // nil: no look-up is under way
-	phases    []lookedUp
+	phases    []phaseCost
 }
 
-// lookedUp is the cost of a phase that has ended.
-type lookedUp struct {
+// phaseCost is the cost of a phase that has ended.
+type phaseCost struct {
 	Phase    string  `json:"phase"`
 	Requests int     `json:"requests"`
 	Seconds  float64 `json:"seconds"`
@@ -283,7 +283,7 @@ func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open 
 		if requests == 0 {
 			continue
 		}
-		l.phases = append(l.phases, lookedUp{step.name, requests, took.Seconds()})
+		l.phases = append(l.phases, phaseCost{step.name, requests, took.Seconds()})
 		o.log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
 		o.eventLog.write(report.Event{Kind: report.EventLookup, Message: step.name, Reads: requests, Seconds: took.Seconds()})
 	}

@@ -28,7 +28,7 @@ import (
 const gcPercent = 50
 
 func main() {
-	log.SetOutput(io.Discard) // net/http logs there, and would break up our lines
+	log.SetOutput(io.Discard) // net/http logs there, which would break up our lines
 	debug.SetGCPercent(gcPercent)
 	os.Exit(run(surroundings{
 		args: os.Args[1:], getenv: os.Getenv,
@@ -89,7 +89,7 @@ type console struct {
 
 // run runs the program and returns its exit code.
 func run(s surroundings) (code int) {
-	s.transport = identified(s.transport)
+	s.transport = withUserAgent(s.transport)
 	c := &console{surroundings: s}
 	exited := -1 // kong calls exit while it parses --help
 	args := s.args
@@ -124,7 +124,7 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
 		kong.Writers(c.stdout, c.stderr),
 		kong.Exit(exit),
-		kong.Resolvers(twins(c.getenv)),
+		kong.Resolvers(fromEnvironment(c.getenv)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
 		durations(),
 		kong.ValueFormatter(helpOf),
@@ -148,8 +148,8 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 	return parser, nil
 }
 
-// identified returns transports that send the program's name as User-Agent.
-func identified(transport func(int) http.RoundTripper) func(int) http.RoundTripper {
+// withUserAgent returns transports that send the program's name as User-Agent.
+func withUserAgent(transport func(int) http.RoundTripper) func(int) http.RoundTripper {
 	return func(requests int) http.RoundTripper { return &userAgent{transport(requests)} }
 }
 
@@ -163,7 +163,7 @@ func (u *userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // helpOf returns the help of a flag. It does not name the flag's environment
-// variable: the rule for those is stated once.
+// variable, because the help states the rule for all flags once.
 func helpOf(v *kong.Value) string {
 	if v.Default == "" || v.Default == "0" || v.IsBool() {
 		return v.Help
@@ -171,20 +171,20 @@ func helpOf(v *kong.Value) string {
 	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
 }
 
-// twins sets flags that were not typed from the environment. The twin of
-// --max-errors is ORGIMPORT_MAX_ERRORS. A flag with the tag auth0 also has
-// Auth0's own variable, which takes precedence.
+// fromEnvironment gives flags that were not typed their values from the
+// environment: --max-errors from ORGIMPORT_MAX_ERRORS, and so on. A flag with the
+// tag auth0 also has Auth0's own variable, which takes precedence.
 //
-// An empty variable counts as not set: that is what a value left out in a Compose
-// file means.
-func twins(getenv func(string) string) kong.ResolverFunc {
+// An empty variable counts as not set, because that is what a value left out in a
+// Compose file becomes.
+func fromEnvironment(getenv func(string) string) kong.ResolverFunc {
 	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if flag.Name == "help" || flag.Name == "version" {
 			return nil, nil
 		}
-		own := flag.Tag.Get("auth0")
-		twin := "ORGIMPORT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		for _, name := range []string{own, twin} {
+		auth0Name := flag.Tag.Get("auth0")
+		ownName := "ORGIMPORT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		for _, name := range []string{auth0Name, ownName} {
 			if value := getenv(name); name != "" && value != "" {
 				return value, nil
 			}

@@ -69,7 +69,7 @@ func (o *observer) wait(w ratelimit.Wait) {
 	switch lasts := w.Until.Sub(w.Since); {
 	case w.Ended:
 		o.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
-	case lasts >= pauseWorthLog:
+	case lasts >= minLoggedPause:
 		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), w.Why+inParens(w.Detail)))
 	}
 }

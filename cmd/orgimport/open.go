@@ -58,7 +58,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
 	if j.Resume {
-		j.look.keys = keptBefore(j.Results)
+		j.look.keys = keptColumns(j.Results)
 	}
 	if err := j.openTable(ctx); err != nil {
 		return cmp.Or(context.Cause(ctx), err)
@@ -90,9 +90,9 @@ func (j *job) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// openTable reads the header of the input. If the input holds the results of an
-// earlier run and the task reads its input twice, they are read to their end
-// first to find out which operation wrote them.
+// openTable reads the header of the input. If the task reads its input twice, and
+// the input holds the results of an earlier run, openTable reads all of them first
+// to find out which operation wrote them.
 func (j *job) openTable(ctx context.Context) (err error) {
 	j.in.remember()
 	if j.readTwice {
@@ -128,8 +128,8 @@ func (j *job) collect(ctx context.Context) (err error) {
 	return err
 }
 
-// keptBefore returns the kept columns of a results file, if there is one.
-func keptBefore(path string) []string {
+// keptColumns returns the kept columns of a results file, if there is one.
+func keptColumns(path string) []string {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil

@@ -39,7 +39,7 @@ func (cmd *removeCmd) Run(c *console) error {
 		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
 		readTwice:     true,
 		scopes:        []string{scopeRemove},
-		adjustDialect: readRemovals,
+		adjustDialect: selectRemovals,
 		check:         cmd.check,
 		after:         "Auth0 needs 5 to 10 seconds until lists show that members are gone: wait 30 s before orgimport import --skip-members",
 	}
@@ -51,9 +51,9 @@ func (cmd *removeCmd) Run(c *console) error {
 
 const scopeRemove = "delete:organization_members"
 
-// readRemovals selects lines if the input holds results: of an import, the lines
+// selectRemovals selects lines if the input holds results: of an import, the lines
 // of users who were added; of a removal, those of users who are not removed yet.
-func readRemovals(_ *job, d *csvfile.Dialect, from origin) error {
+func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(csvfile.Result) error { return nil }
 	switch from.prefix {
 	case "":

@@ -60,7 +60,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 		check:         r.check,
 	}
 	if cmd.DryRun {
-		t.rows = r.named
+		t.rows = r.rolesByName
 		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding})
 	}
 	return c.runJob(&cmd.jobFlags, t)
@@ -140,9 +140,9 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 	})
 }
 
-// named is the stage for a dry run, which looks up no roles: each name counts as
-// a role.
-func (r *roleRun) named(_ *job, rows rowSeq) rowSeq {
+// rolesByName is the stage for a dry run, which looks up no roles: each name counts
+// as a role.
+func (r *roleRun) rolesByName(_ *job, rows rowSeq) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
 		names, err := auth0.RoleNames(value, r.separators(value))

@@ -341,7 +341,7 @@ func TestTotalsAreForPeopleOnATerminal(t *testing.T) {
 			t.Errorf("a script reads %q", first)
 		}
 	}
-	if got := forPeople("1 rows = 1 added"); got != "1 row = 1 added" {
+	if got := withSeparators("1 rows = 1 added"); got != "1 row = 1 added" {
 		t.Errorf("one row is %q", got)
 	}
 }

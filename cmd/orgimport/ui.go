@@ -35,9 +35,9 @@ type uiFlags struct {
 }
 
 const (
-	redrawEvery   = 200 * time.Millisecond
-	logEvery      = 30 * time.Second
-	pauseWorthLog = 5 * time.Second
+	redrawEvery    = 200 * time.Millisecond
+	logEvery       = 30 * time.Second
+	minLoggedPause = 5 * time.Second
 )
 
 // ui is the terminal, or the log, of one run.
@@ -233,7 +233,7 @@ func (u *ui) summarize(s *report.Summary, quiet bool) {
 	}
 	first, rest, more := strings.Cut(s.String(), "\n")
 	if u.terminal {
-		first = forPeople(first)
+		first = withSeparators(first)
 	}
 	if more && !quiet {
 		first += "\n" + rest
@@ -241,8 +241,8 @@ func (u *ui) summarize(s *report.Summary, quiet bool) {
 	u.closing(first)
 }
 
-// forPeople adds thousands separators to the totals. Scripts get them without.
-func forPeople(totals string) string {
+// withSeparators adds thousands separators to the totals. Scripts get them without.
+func withSeparators(totals string) string {
 	totals = regexp.MustCompile(`\d+`).ReplaceAllStringFunc(totals, func(digits string) string {
 		n, err := strconv.Atoi(digits)
 		if err != nil {
