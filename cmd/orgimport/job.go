@@ -115,7 +115,7 @@ func (f *resultFlags) lockPath() string {
 
 // stopFlags say when to stop before the end.
 type stopFlags struct {
-	MaxErrors   maxErrors     `help:"Stop with exit code 4 when this many rows have failed, or this share of them." placeholder:"N|N%" group:"stop"`
+	MaxErrors   maxErrors     `help:"Stop with exit code 4 when this number or percentage of rows has failed." placeholder:"N|N%" group:"stop"`
 	NoGuard     bool          `help:"Do not stop when the first 100 answered rows have all failed." group:"stop"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
 }

@@ -23,9 +23,9 @@ import (
 // anything is written.
 type lookupFlags struct {
 	CheckUsers      bool          `help:"Look up user ids too, so that unknown users cost no write." group:"look-ups"`
-	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request a user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
+	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
 	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and request only those it lacks." placeholder:"FILE" group:"look-ups"`
-	LookupWait      time.Duration `help:"Longest wait for the export job; then exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
+	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
 	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
 }
 

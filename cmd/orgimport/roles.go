@@ -16,10 +16,10 @@ type rolesCmd struct {
 	File string `arg:"" help:"A CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
 
 	jobFlags      `embed:""`
-	Role          []string `help:"Role of every row, by name or id, for a file without a column of roles." sep:"none" placeholder:"NAME" group:"input"`
+	Role          []string `help:"Role to assign in every row, by name or id, if the file has no column of roles." sep:"none" placeholder:"NAME" group:"input"`
 	RoleSeparator string   `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
 	SkipAssigned  bool     `help:"Look up the members' roles; members who have theirs already cost no request." group:"look-ups"`
-	DryRun        bool     `help:"Send nothing; show how many requests it takes, and how long."`
+	DryRun        bool     `help:"Send nothing; show how many requests it would take, and how long."`
 }
 
 // Help returns what orgimport roles --help prints besides the flags.

@@ -29,8 +29,8 @@ import (
 
 // uiFlags say how a run shows what it does.
 type uiFlags struct {
-	Quiet     bool   `help:"Print only the tenant, errors and one line of summary." group:"output"`
-	Progress  string `help:"How progress is shown: bar, log (a line now and then), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary." group:"output"`
+	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
 	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
 }
 
@@ -45,7 +45,7 @@ type ui struct {
 	mu   sync.Mutex
 	out  io.Writer
 	draw bool // show progress as a line that is redrawn
-	logs bool // show progress as a line of the log now and then
+	logs bool // show progress as a line of the log every [logEvery]
 	log  *slog.Logger
 	json bool
 

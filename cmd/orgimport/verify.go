@@ -29,7 +29,7 @@ type verifyCmd struct {
 
 // Help returns what orgimport verify --help prints besides the flags.
 func (verifyCmd) Help() string {
-	return `Compares the lines of rows that are done with the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
+	return `Checks every line of a row that is done against the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
 
 Examples:
 
