@@ -179,11 +179,11 @@ func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) 
 	defer f.Close()
 	// A line without a correlation id does not show which run wrote it. It counts
 	// only if some lines have one and all of those read keys as this run does.
-	alike, some := true, false
+	sameKeys, anyID := true, false
 	d.Keys = true
 	d.Settled = func(csvfile.Result) error { return nil }
 	d.Only = func(r csvfile.Result) bool {
-		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && alike && some)
+		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && sameKeys && anyID)
 	}
 	lines, err := report.NewReader(f)
 	if err != nil {
@@ -194,8 +194,8 @@ func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) 
 			return err
 		}
 		if o.CorrelationID != "" {
-			some = true
-			alike = alike && report.ReadBy(o.CorrelationID, d.By())
+			anyID = true
+			sameKeys = sameKeys && report.ReadBy(o.CorrelationID, d.By())
 		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {

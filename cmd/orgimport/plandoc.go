@@ -33,12 +33,12 @@ type plan struct {
 	Rejects   []reject   `json:"rejects"`
 	Check     *finding   `json:"check,omitempty"`
 
-	failures string // file with all of the rejects; empty: none
+	failures string // path of the file with all rejects; empty: none
 }
 
-// columns are names in the header.
+// columns are the names of the columns in the header.
 type columns struct {
-	OrgID  string   `json:"org_id"` // empty: every row has the one of --org
+	OrgID  string   `json:"org_id"` // empty: every row has the organization of --org
 	UserID string   `json:"user_id"`
 	Kept   []string `json:"kept"`
 }
@@ -46,7 +46,7 @@ type columns struct {
 // estimate is the least time that a run takes at the limits of an Auth0 plan.
 type estimate struct {
 	Plan    string `json:"plan"`
-	Limit   string `json:"limit"` // what counts in the long run
+	Limit   string `json:"limit"` // the rate in the long run
 	Seconds int    `json:"seconds"`
 }
 
