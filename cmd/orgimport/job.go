@@ -264,7 +264,7 @@ func (j *job) lookUp(ctx context.Context) error {
 	if j.look.dir == nil {
 		return nil
 	}
-	if err := j.look.reuseIDs(ctx, j.Results, j.dialect()); err != nil {
+	if err := j.look.reuseIDs(ctx, j.in, j.Results, j.dialect()); err != nil {
 		return err
 	}
 	var scopes [][]string

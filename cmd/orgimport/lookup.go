@@ -62,6 +62,7 @@ type lookups struct {
 	dir       *importer.Directory     // nil: nothing has to be looked up
 	rows      int                     // rows in the input, once it has been read
 	keys      []string                // columns with keys, which are copied to the results
+	mixed     bool                    // some rows have ids where others have keys
 	unchecked string                  // why the ids of organizations could not be checked; empty: they were
 	sent      atomic.Int64            // requests
 	jobs      atomic.Int64            // requests that bypassed the rate limit; sent includes them
@@ -135,7 +136,7 @@ func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 		CheckUsers: l.CheckUsers, CheckOrgs: l.checkOrgs, KeepUsers: l.keepUsers,
 		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
 	}
-	needed := l.skipMembers
+	needed, userIDs, orgIDs := l.skipMembers, false, false
 	for row, err := range table.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
@@ -144,11 +145,13 @@ func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
 		if d.Want(row) {
 			needed = true
 		}
+		userIDs = userIDs || row.UserID != ""
+		orgIDs = orgIDs || row.OrgID != ""
 	}
 	if !needed {
 		return nil
 	}
-	l.dir = d
+	l.dir, l.mixed = d, userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
 	for _, kind := range d.Users.Kinds() {
 		if l.Lookup == "each" && !auth0.ListedAlone(kind) {
 			return usagef("leave --lookup each out", "users can't be looked up one by one by their %s, only by e-mail or id", kind)
@@ -167,8 +170,10 @@ func (l *lookups) connections() []string {
 
 // reuseIDs takes the ids of keys from the results of earlier runs, in which rows
 // that are done have their keys beside their ids. It ignores lines that were
-// written with other flags, because those give the keys another meaning.
-func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) error {
+// written with other flags, because those give the keys another meaning, and ids
+// that stand beside the key in the input: those were not looked up, and the tenant
+// may know somebody else by the key.
+func (l *lookups) reuseIDs(ctx context.Context, in *input, path string, d csvfile.Dialect) error {
 	if l.dir == nil {
 		return nil
 	}
@@ -177,6 +182,10 @@ func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) 
 		return nil //nolint:nilerr // there are none yet
 	}
 	defer f.Close()
+	given, err := l.givenIDs(ctx, in, d)
+	if err != nil {
+		return err
+	}
 	// A line without a correlation id does not show which run wrote it. It counts
 	// only if some lines have one and all of those read keys as this run does.
 	sameKeys, anyID := true, false
@@ -210,12 +219,46 @@ func (l *lookups) reuseIDs(ctx context.Context, path string, d csvfile.Dialect) 
 		case err != nil || ctx.Err() != nil:
 			return stoppedOr(ctx, err)
 		case row.Err == nil && row.Keys != nil:
-			l.dir.Orgs.Reuse(row.Keys.Org, "", row.OrgID)
-			l.dir.Users.Reuse(row.Keys.User, row.Keys.Connection, row.UserID)
+			if !given.Has(givenID(row.Keys.Org, row.OrgID)) {
+				l.dir.Orgs.Reuse(row.Keys.Org, "", row.OrgID)
+			}
+			if !given.Has(givenID(row.Keys.User, row.UserID)) {
+				l.dir.Users.Reuse(row.Keys.User, row.Keys.Connection, row.UserID)
+			}
 		}
 	}
 	return nil
 }
+
+// givenIDs returns the pairs of a key and an id that rows of the input have, if
+// others have the key alone.
+func (l *lookups) givenIDs(ctx context.Context, in *input, d csvfile.Dialect) (given importer.Set, err error) {
+	if !l.mixed {
+		return given, nil
+	}
+	d.Keys = true
+	table, err := csvfile.Open(in.reread(), d)
+	if err != nil {
+		return given, err
+	}
+	for row, err := range table.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return given, stoppedOr(ctx, err)
+		}
+		if row.Keys == nil {
+			continue
+		}
+		if row.OrgID != "" && row.Keys.Org.Value != "" {
+			given.Add(givenID(row.Keys.Org, row.OrgID), row.Line)
+		}
+		if row.UserID != "" && row.Keys.User.Value != "" {
+			given.Add(givenID(row.Keys.User, row.UserID), row.Line)
+		}
+	}
+	return given, nil
+}
+
+func givenID(k importer.Key, id string) string { return k.Kind + "\n" + k.Value + "\n" + id }
 
 // scopes returns the scopes that the look-ups need. The token must have one of
 // each group.

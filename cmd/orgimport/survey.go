@@ -41,7 +41,7 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 		return nil, err
 	}
 	if j.Resume {
-		if err := j.look.reuseIDs(ctx, j.Results, j.dialect()); err != nil {
+		if err := j.look.reuseIDs(ctx, j.in, j.Results, j.dialect()); err != nil {
 			return nil, err
 		}
 	}
