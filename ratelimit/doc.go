@@ -49,6 +49,11 @@
 // headers the pace starts at 4 a second and grows by 15 % a second until a
 // request is refused.
 //
+// Answers without headers. Auth0 sends none with a 400, 401 or 404. Such an answer
+// still shows that its request was served. If only such answers have come since
+// the reset, credit has nothing to go by: once it is used up, the pace grows as
+// above, and a refusal counts as one that no header announced.
+//
 // Refusals. One with a Remaining of zero says that we trusted in refill that did
 // not come: trust is halved, and grows back by 0.2 % an answer. One that no header
 // announced comes from a limit that is not shown. All wait a second. Between two
