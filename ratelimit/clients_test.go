@@ -29,7 +29,7 @@ func ours(t *ratelimit.Transport) send {
 				return err
 			}
 			switch {
-			case resp.StatusCode < 300, resp.StatusCode == http.StatusBadRequest:
+			case resp.StatusCode < 300:
 				return nil
 			case resp.StatusCode >= 500:
 				most := min(30, 0.5*float64(int(1)<<min(broken, 10)))
@@ -49,7 +49,7 @@ func naive(base http.RoundTripper) send {
 				return err
 			}
 			switch {
-			case resp.StatusCode < 300, resp.StatusCode == http.StatusBadRequest:
+			case resp.StatusCode < 300:
 				return nil
 			case resp.StatusCode >= 500:
 				time.Sleep(time.Second)
@@ -70,7 +70,7 @@ func sdk(base http.RoundTripper) send {
 			if err != nil {
 				return err
 			}
-			if resp.StatusCode < 300 || resp.StatusCode == http.StatusBadRequest {
+			if resp.StatusCode < 300 {
 				return nil
 			}
 			if attempt == 0 {

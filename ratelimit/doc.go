@@ -51,10 +51,9 @@
 // headers the pace starts at 4 a second and grows by 15 % a second until a
 // request is refused.
 //
-// Answers without headers. Auth0 sends none with a 400, 401 or 404. Such an answer
-// still shows that its request was served. If only such answers have come since
-// the reset, credit has nothing to go by: once it is used up, the pace grows as
-// above, and a refusal counts as one that no header announced.
+// Answers without headers. Auth0 sends none with a 400, 401 or 404. Their requests
+// count as taken, and nothing is learnt from them: to look for the limit instead
+// was measured, and others were refused for it.
 //
 // Refusals. If Remaining is zero, we counted on refill that did not come: trust in
 // the refill is halved, and grows back by 0.2 % an answer. If the headers did not

@@ -31,7 +31,6 @@ type limiter struct {
 
 	newest   int     // ticket of the newest answer that showed a limit
 	shown    *bucket // that limit; nil before one was shown
-	unseen   int     // answers since then that showed no limit and were no refusals
 	smallest int     // limit that was shown
 	trust    float64 // in the refill that was learnt, 0 to 1
 	probing  bool    // the last request left without credit, to see
@@ -89,12 +88,10 @@ func (l *limiter) next(now time.Time) decision {
 		if due := l.last.Add(l.answerTime); l.sent > 0 && l.inFlight == l.sent && now.Before(due) {
 			return decision{wait: due.Sub(now), cause: byFirst}
 		}
-		return l.turn(now, l.blind(now, l.start(now)))
+		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(l.start(now)).Seconds())
+		return l.turn(now, min(blind, fastest))
 	}
 	credit := l.credit(now)
-	if credit < 1 && l.stale(now) {
-		return l.turn(now, max(l.flow(), l.blind(now, l.shown.reset)))
-	}
 	if wait := l.dry(now, credit); wait > 0 {
 		l.pace = l.flow()
 		return decision{wait: wait, cause: byLimit, known: l.inFlight == 0}
@@ -105,19 +102,6 @@ func (l *limiter) next(now time.Time) decision {
 
 // fastest is a pace above all others.
 const fastest = 1e9
-
-// stale reports whether what is known of the limit is out of date: its reset is
-// past, and requests were served since then without a word about it. Credit would
-// count those as taken and what came back as unknown.
-func (l *limiter) stale(now time.Time) bool {
-	return l.shown != nil && l.unseen > 0 && !now.Before(l.shown.reset)
-}
-
-// blind is the pace while no limit is known, or none has been shown since a
-// reset: it grows until a request is refused.
-func (l *limiter) blind(now, since time.Time) float64 {
-	return min(l.blindStart*math.Pow(l.blindGrowth, now.Sub(since).Seconds()), fastest)
-}
 
 // turn spaces the requests out at a pace.
 func (l *limiter) turn(now time.Time, pace float64) decision {
@@ -212,7 +196,7 @@ func (l *limiter) arrive(now time.Time, ticket int, sentAt time.Time, a answer) 
 		l.holdFor(now, a.retryAfter, byRefusal)
 		l.refused++
 		l.untaken++
-		if !a.shows || a.remaining > 0 || l.stale(now) {
+		if !a.shows || a.remaining > 0 {
 			l.holdFor(now, l.hitPause, byHit)
 			l.hidden.hit(l.tuning, now, l.served, l.first)
 			return
@@ -223,9 +207,6 @@ func (l *limiter) arrive(now time.Time, ticket int, sentAt time.Time, a answer) 
 	case a.status != 0:
 		l.served++
 		l.trust = min(1, l.trust+l.trustGrowth)
-		if !a.shows {
-			l.unseen++
-		}
 	}
 	if a.shows && ticket > l.newest {
 		l.observe(now, ticket, sentAt, a)
@@ -242,7 +223,7 @@ func (l *limiter) holdFor(now time.Time, d time.Duration, by cause) {
 // they show. If that is another one than before, what was learnt is forgotten.
 func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer) {
 	l.clock.set(now, a.date, l.clockDrift)
-	l.newest, l.unseen = ticket, 0
+	l.newest = ticket
 	l.smallest = min(l.smallest, a.limit)
 	if l.shown == nil || l.shown.limit != a.limit {
 		l.shown = &bucket{limit: a.limit}

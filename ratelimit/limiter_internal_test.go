@@ -111,14 +111,6 @@ var decisions = []struct {
 		}, wait: 27.8, cause: byLimit},
 	{name: "an answer without headers says nothing",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 5, 30)); p.sendsAndAnswers(1, plain) }, pace: 0.4},
-	{name: "but after the reset it says that requests are served: the pace grows as without a limit",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 0, 1)); p.sendsAndAnswers(1, plain); p.now = at(6) }, pace: 8.045},
-	{name: "and a refusal then counts as one of a limit that is not shown",
-		play: func(p *play) {
-			p.sendsAndAnswers(0, shows(20, 0, 1))
-			p.sendsAndAnswers(1, plain)
-			p.sendsAndAnswers(6, refused(shows(20, 0, 1)))
-		}, wait: 1, cause: byHit},
 	{name: "what comes back is credit",
 		reserve: "4", play: func(p *play) { p.refills(20, 1, 1, 30) }, wait: 3.95, cause: byLimit, pace: 1},
 	{name: "the slope is smoothed",

@@ -57,8 +57,6 @@ func (w world) but(change func(*world)) world {
 
 func beside(r rival) func(*world) { return func(w *world) { w.rival = r } }
 
-func bare(share float64) func(*world) { return func(w *world) { w.bare = share } }
-
 // scenarios are the rows of the benchmark. "20 of 200/min" means: 20 when full,
 // 200 a minute come back. The reserve is 20 % unless the row says otherwise, a
 // round trip takes 100 to 450 ms.
@@ -72,7 +70,6 @@ func scenarios() []scenario {
 	const none = ""
 	// Everybody waits a second after each, and it takes a while to tell them.
 	const apart = "refusals of a limit that is not shown look the same"
-	const unseen = "what is not shown is found by growing until a refusal"
 	const crowded = "what can be in flight is bounded by the bucket"
 	// One request goes first, and what it finds is spread over a second at least.
 	const late = "a job that begins in the last two seconds of a window can't use it up"
@@ -136,14 +133,6 @@ func scenarios() []scenario {
 		{row: "N1", name: "50 of 16/s, 5 % are refused for nothing", n: 20000, world: one(global).but(func(w *world) { w.noise = 0.05 }), ratio: 0.3, refused: 0.06, reason: apart},
 		{row: "N2", name: "50 of 16/s, all are refused for 2 s of 20", n: 20000, world: one(global).but(func(w *world) { w.storm = 2 * sec }), ratio: 0.35, refused: 0.04, reason: apart},
 		{row: "N3", name: "20 of 200/min, 5 % are refused for nothing", n: 3000, world: one(endpoint).but(func(w *world) { w.noise = 0.05 }), ratio: 0.35, refused: 0.07, reason: apart},
-
-		// Only successes and refusals have headers, as with Auth0.
-		{row: "H1", name: "20 of 20/s, 90 % are 400 without headers", n: 721, reserve: "10%", world: one(drip(20, 20, sec)).but(bare(0.9)), ratio: 0.74, least: 0.1, reason: unseen},
-		{row: "H2", name: "20 of 20/s, all are", n: 2500, reserve: "10%", world: one(drip(20, 20, sec)).but(bare(1)), ratio: 0.6, refused: 0.01, reason: unseen},
-		{row: "H3", name: "20 of 200/min, 90 % are", n: 1000, world: one(endpoint).but(bare(0.9)), ratio: 0.98, refused: 0.01},
-		{row: "H4", name: "50 of 16/s, 95 % are, others 4.8/s", n: 5000, world: one(global).but(bare(0.95)).but(beside(steady(4.8))), ratio: 0.97, refused: 0.001, others: 0.005},
-		{row: "H5", name: "20 of 200/min, all are, others 1/s", n: 1000, world: one(endpoint).but(bare(1)).but(beside(steady(1))), ratio: 0.9, refused: 0.02, others: 0.05, reason: unseen},
-		{row: "H6", name: "window of 200, 90 % are", n: 1200, world: perMinute.but(bare(0.9)), ratio: 0.84, refused: 0.002, reason: late},
 
 		// Buckets that fill in about the time of a round trip.
 		{row: "S1", name: "5 of 5/s", n: 400, reserve: "10%", world: one(drip(5, 5, sec)), ratio: 0.94, least: 0.15},

@@ -18,10 +18,9 @@ import (
 type world struct {
 	limits  [][]auth0test.Limit // a limiter each, tried in order
 	changes []change
-	shown   int     // which limiter the headers describe
-	silent  bool    // no limit headers at all
-	bare    float64 // share of the requests that are answered 400 without headers, and charged
-	stale   int     // headers are made for every stale-th request only
+	shown   int  // which limiter the headers describe
+	silent  bool // no limit headers at all
+	stale   int  // headers are made for every stale-th request only
 	skew    time.Duration
 	noDate  bool
 	advised bool // a refusal carries Retry-After
@@ -246,13 +245,11 @@ func (s *server) decide(broken bool) *http.Response {
 		}
 	case broken:
 		resp.StatusCode = http.StatusServiceUnavailable
-	case s.bare > 0 && s.rand.Float64() < s.bare:
-		resp.StatusCode = http.StatusBadRequest
 	}
 	if ok {
 		s.least = min(s.least, s.share(fresh))
 	}
-	if !s.silent && resp.StatusCode != http.StatusBadRequest {
+	if !s.silent {
 		v := s.verdict
 		resp.Header.Set("X-Ratelimit-Limit", strconv.Itoa(v.Limit))
 		resp.Header.Set("X-Ratelimit-Remaining", strconv.Itoa(v.Remaining))
