@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Most tests here wait for a process that waits for a server.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
 	checks := "20"

@@ -349,7 +349,7 @@ func TestKilledLookUpsLoseNothing(t *testing.T) {
 	for i, way := range [][]string{{"--lookup", "each"}, {"--lookup", "export", "--skip-members", "--check-users"}} {
 		t.Run(way[1], func(t *testing.T) {
 			t.Parallel()
-			kills := 2
+			kills := 1
 			if proofInFull() {
 				kills = 50
 			}

@@ -287,7 +287,7 @@ func TestNobodyIsInvitedTwice(t *testing.T) {
 // PROOF=full kills it 50 times.
 func TestNobodyIsInvitedTwiceByKilledRuns(t *testing.T) {
 	t.Parallel()
-	people, kills := 60, 3
+	people, kills := 60, 2
 	if proofInFull() {
 		people, kills = 1000, 50
 	}
