@@ -309,7 +309,7 @@ func (r *Reader) physical() (raw []byte, whole bool, err error) {
 	return nil, false, fmt.Errorf("read results, line %d: %w", r.number, err)
 }
 
-var errControl = errors.New("it holds bytes that are in no results file")
+var errControl = errors.New("it contains bytes that no results file has")
 
 // parse returns the fields of one line. They are valid until the next call.
 func (r *Reader) parse(raw []byte) ([]string, error) {
