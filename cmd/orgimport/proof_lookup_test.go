@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -646,4 +647,58 @@ func TestPhasesAreShown(t *testing.T) {
 		newQuickProgram(t, tenant, in.csv).run(exitRows).says(t, "progress: waiting for the tenant's export of users, about ")
 		newQuickProgram(t, tenant, in.csv).run(exitRows, "--lookup", "each", "--rate", "10").says(t, "progress: looking up users: ")
 	})
+}
+
+// TestStoppedRunsOfMixedFilesEndAlike imports files whose rows have ids, names and
+// addresses in any mixture, also an id beside the address of somebody else. A run
+// that is stopped and resumed gives each row what a run that was not stopped gives
+// it.
+func TestStoppedRunsOfMixedFilesEndAlike(t *testing.T) {
+	runs := 6
+	if proofInFull() {
+		runs = 200
+	}
+	for seed := range runs {
+		onFakeClock(t, fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(uint64(seed), 9))
+			c, _ := keyedInput(12, 4)
+			pick := func(n int) int { return rng.IntN(n) }
+			in := []string{"org_id,org_name,user_id,email"}
+			for range 10 + pick(50) {
+				row := []string{"", c.orgs[pick(4)].Name, "", c.users[pick(12)].Email}
+				if pick(2) == 0 {
+					row[0] = c.orgs[pick(4)].ID
+				}
+				if pick(2) == 0 {
+					row[2] = c.users[pick(12)].ID
+				}
+				in = append(in, strings.Join(row, ","))
+			}
+			p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs}), []byte(strings.Join(in, "\n")+"\n"))
+			args := []string{"--resume", "--lookup", []string{"each", "export"}[seed%2]}
+			become := func() map[int]string {
+				if e := p.start(args...).end(); e.code != exitDone && e.code != exitRows {
+					t.Fatalf("exit code %d:\n%s", e.code, e.stderr)
+				}
+				rows := make(map[int]string)
+				for _, o := range p.outcomes("results.csv", 0) {
+					if rows[o.Row.Line] != "" {
+						t.Errorf("row %d has two lines", o.Row.Line)
+					}
+					status := o.Status
+					if status == importer.AlreadyMember || status == importer.Duplicate {
+						status = importer.Added // which of two rows comes first may differ
+					}
+					rows[o.Row.Line] = fmt.Sprint(o.Row.OrgID, " ", o.Row.UserID, " ", status, " ", o.Code)
+				}
+				return rows
+			}
+			want := become()
+			lines := strings.SplitAfter(p.results(), "\n")
+			p.write("results.csv", []byte(strings.Join(slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "line") && pick(2) == 0 }), "")))
+			if got := become(); !maps.Equal(got, want) {
+				t.Errorf("%v\nwant\n%v", got, want)
+			}
+		})
+	}
 }
