@@ -16,7 +16,7 @@ type removeCmd struct {
 	File string `arg:"" help:"A CSV file with a header, the results of an import to undo it, or - for standard input." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
-	MaxRemovals *int `help:"Most memberships to remove; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
+	MaxRemovals *int `help:"Maximum number of removals; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
 	DryRun      bool `help:"Send nothing; show how many memberships would be removed, by organization."`
 }
 
