@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orgimport/importer/auth0/auth0test"
@@ -255,6 +256,7 @@ func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
 		p := newProgram(t, tenant, in.csv)
 		run := p.start("--max-errors", "1", "--workers", "2")
 		waitUntil(t, run, func() bool { return strings.Contains(p.results(), ",failed,") })
+		synctest.Wait() // until the run has stopped because of it
 		e := run.signal(syscall.SIGINT)
 		if e.code != exitErrors || e.took < 500*time.Millisecond {
 			t.Fatalf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
