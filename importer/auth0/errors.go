@@ -164,11 +164,26 @@ type envelope struct {
 	Message     text `json:"message"`
 	Code        text `json:"errorCode"`
 	Description text `json:"error_description"`
+}
 
-	// Of other servers' refusals, such as those of RFC 9457.
-	Detail text       `json:"detail"`
-	Title  text       `json:"title"`
-	Errors []envelope `json:"errors"`
+// otherWords is what refusals in other forms may have instead of a message, such
+// as those of RFC 9457.
+type otherWords struct {
+	Detail text `json:"detail"`
+	Title  text `json:"title"`
+	Errors []struct {
+		Message text `json:"message"`
+		Detail  text `json:"detail"`
+	} `json:"errors"`
+}
+
+// first returns the words that say most.
+func (w otherWords) first() text {
+	words := cmp.Or(w.Detail, w.Title)
+	for _, e := range w.Errors {
+		words = cmp.Or(words, e.Message, e.Detail)
+	}
+	return words
 }
 
 // text is a JSON string, or the text of any other JSON value.
@@ -235,9 +250,10 @@ func (e *Error) explain(a *retry.Answer, token string) bool {
 		}
 		return false
 	}
-	env.Message = cmp.Or(env.Message, env.Detail, env.Title)
-	for _, inner := range env.Errors {
-		env.Message = cmp.Or(env.Message, inner.Message, inner.Detail)
+	if env.Message == "" {
+		var other otherWords
+		_ = json.Unmarshal(a.Body, &other) // what has another type says nothing
+		env.Message = other.first()
 	}
 	e.Reason, e.Code, e.Message = clean(env.Error, maxCode), clean(env.Code, maxCode), clean(env.Message, maxMessage)
 	if e.Message == "" {
