@@ -264,8 +264,10 @@ func (j *job) lookUp(ctx context.Context) error {
 	if j.look.dir == nil {
 		return nil
 	}
-	if err := j.look.reuseIDs(ctx, j.in, j.Results, j.dialect()); err != nil {
-		return err
+	if j.out.resumed {
+		if err := j.look.reuseIDs(ctx, j.in, j.Results, j.dialect()); err != nil {
+			return err
+		}
 	}
 	var scopes [][]string
 	if len(j.scopes) > 0 {
