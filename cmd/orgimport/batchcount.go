@@ -56,8 +56,7 @@ func (s *saved) count(rows rowSeq) rowSeq {
 func (s *saved) add(row *importer.Row) {
 	settled, ok := errors.AsType[*importer.Settled](row.Err)
 	member := ok && settled.Status == importer.AlreadyMember
-	_, ok = errors.AsType[*importer.Unresolved](row.Err)
-	unknown := ok && row.OrgID != "" && row.UserID != ""
+	unknown := isUnresolved(*row) && row.OrgID != "" && row.UserID != ""
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if row.Err == nil || member || unknown {

@@ -78,7 +78,7 @@ func (cmd *demoCmd) Run(c *console) error {
 	if err := checkDemo(tenant, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "every user of %s who is there for certain is a member now; the others are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
+	fmt.Fprintf(c.stderr, "every user of %s who could be identified is a member now; the other rows are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 // the rest has been printed.
 func (j *job) end(err error) error {
 	j.ui.Close()
-	if err == nil && j.out != nil && !j.out.begun {
+	if err == nil && !j.wrote() {
 		j.write(j.release())
 	}
 	err = j.settle(err)
@@ -30,7 +30,7 @@ func (j *job) end(err error) error {
 		j.log.Info(j.after)
 	}
 	j.printError(e)
-	if e.code != exitLocked && e.code != exitUsage || j.out != nil && j.out.begun {
+	if e.code != exitLocked && e.code != exitUsage || j.wrote() {
 		j.ui.summarize(&j.summary, j.Quiet)
 	}
 	return e.silent()
@@ -51,11 +51,14 @@ func (j *job) abandon(signal syscall.Signal) {
 	})
 }
 
+// wrote reports whether the run has written lines.
+func (j *job) wrote() bool { return j.out != nil && j.out.begun }
+
 // settle finishes the files that were written, and returns why the run ended
 // before its input did, or nil.
 func (j *job) settle(err error) error {
 	err = cmp.Or(j.broken, err)
-	if j.out == nil || !j.out.begun {
+	if !j.wrote() {
 		return err
 	}
 	e := j.out.finish()
@@ -78,13 +81,14 @@ func (j *job) settle(err error) error {
 // verdict returns the error that the run ends with: err if that stopped it,
 // otherwise what is wrong with a finished run.
 func (j *job) verdict(err error) error {
+	tooMany := j.guard.check(1)
 	switch {
 	case err != nil:
 		return err
 	case j.in.changed():
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read: some of its rows may be missing", j.in.name), "run again with --resume once nothing writes to it any more"}
-	case j.guard.check(1) != nil:
-		return j.guard.check(1)
+	case tooMany != nil:
+		return tooMany
 	case j.unanswered > 0:
 		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer for %s", report.Plural(j.unanswered, "row")), "they count as failed: try them again with --resume"}
 	case j.summary.Failures() > 0:
@@ -101,7 +105,7 @@ func (j *job) count(e *exitError, err error) {
 	if err != nil {
 		s.Stopped = err.Error()
 	}
-	if e.err != nil && (e.code != exitUsage || j.out != nil && j.out.begun) {
+	if e.err != nil && (e.code != exitUsage || j.wrote()) {
 		s.GoOn = j.resumeCommand()
 	}
 	if e.code == exitRows {
@@ -116,7 +120,7 @@ func (j *job) count(e *exitError, err error) {
 		s.WritesSaved = j.saved.requests()
 		j.eventLog.write(report.Event{Kind: report.EventLookup, WritesSaved: s.WritesSaved})
 	}
-	if j.out != nil && j.out.begun {
+	if j.wrote() {
 		s.Files = []string{j.Results}
 		for _, d := range j.derived {
 			if d.path != "" {

@@ -247,10 +247,10 @@ func (in *input) copyTo(dir string) error {
 	return nil
 }
 
-// survey reads a regular file to its end before its rows are sent, and calls each
+// scan reads a regular file to its end before its rows are sent, and calls each
 // with every row that prepared returns. It returns the number of rows, and the
 // notes about the file. It returns nothing for a pipe, or if ctx ends.
-func (in *input) survey(ctx context.Context, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
+func (in *input) scan(ctx context.Context, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
 	if in.file == nil {
 		return 0, nil
 	}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,11 +104,7 @@ type resultFlags struct {
 // lockPath returns the path of the lock file, which is the same for all links to
 // a results file.
 func (f *resultFlags) lockPath() string {
-	results := f.Results
-	if info, err := os.Lstat(results); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		results = linkTarget(results)
-	}
-	return cmp.Or(f.Lock, results+".lock")
+	return cmp.Or(f.Lock, followLink(f.Results)+".lock")
 }
 
 // stopFlags say when to stop before the end.
@@ -202,7 +196,7 @@ func (j *job) send(ctx context.Context) error {
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
 	ahead := newBatchCount(j.batchSize())
-	rowCount, notes := j.in.survey(ctx, j.dialect(), j.prepared, func(row importer.Row) {
+	rowCount, notes := j.in.scan(ctx, j.dialect(), j.prepared, func(row importer.Row) {
 		if row.Err == nil && !j.out.before.Done(row) {
 			ahead.add(row.OrgID)
 		}

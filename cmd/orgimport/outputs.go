@@ -76,6 +76,14 @@ func (c *console) stat(path string, output bool) (fs.FileInfo, string) {
 	return info, real
 }
 
+// followLink returns path, or [linkTarget] of it if it is a link.
+func followLink(path string) string {
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path
+	}
+	return linkTarget(path)
+}
+
 // linkTarget returns the path that the links at path lead to, whether or not the
 // file exists. If they lead to something [special], it returns path.
 func linkTarget(path string) string {

@@ -151,7 +151,7 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 				broken = stoppedOr(ctx, err)
 				return broken
 			}
-			if isUnreadable(row.Err) {
+			if isUnreadable(row) {
 				row.OrgID, row.UserID = "", "" // it must not become a row that can be sent
 			}
 			if err := out.Write(append([]string{row.OrgID, row.UserID}, row.Kept...)); err != nil {
@@ -169,10 +169,9 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 
 // isUnreadable reports whether a row is rejected for its content, and not because
 // of what the tenant has.
-func isUnreadable(err error) bool {
-	var settled *importer.Settled
-	var unresolved *importer.Unresolved
-	return err != nil && !errors.As(err, &settled) && !errors.As(err, &unresolved)
+func isUnreadable(r importer.Row) bool {
+	_, settled := errors.AsType[*importer.Settled](r.Err)
+	return r.Err != nil && !settled && !isUnresolved(r)
 }
 
 // keepRejects calls survey, and writes the rows that it rejects to the file of

@@ -54,10 +54,7 @@ type results struct {
 
 // createResults creates the results file. It returns an error if the file exists.
 func createResults(path, tenant string, op importer.Op, kept []string) (*results, error) {
-	place := path
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		place = linkTarget(path) // O_EXCL refuses a link, even one without a target
-	}
+	place := followLink(path) // O_EXCL refuses a link, even one without a target
 	f, err := os.OpenFile(place, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, usagef("continue with --resume, or name another file with --results", "%s already exists", path)

@@ -74,7 +74,7 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 // keysAsIDs uses the keys of a row as the ids that it lacks, and accepts a row
 // that could not be resolved.
 func keysAsIDs(row *importer.Row) error {
-	if _, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
+	if isUnresolved(*row) {
 		row.Err = nil
 	}
 	if row.Keys != nil {

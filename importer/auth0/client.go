@@ -84,7 +84,7 @@ func (c *Client) newCall(method, path string, query url.Values) *call {
 // do sends a call until an answer settles it. It returns the answer if its status is
 // in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
-	renewed := false // the last answer refused the token
+	again := false // the last answer was reason enough to send it once more
 	call.Lost = func(err error) error { return noAnswer(call, err) }
 	call.Try = func(ctx context.Context) retry.Result {
 		req, err := c.request(ctx, call)
@@ -95,9 +95,9 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 			return retry.Result{Meaning: retry.Lost, Err: err}
 		}
 		r := retry.Result{Status: a.Status}
-		r.Meaning, r.Err = c.judge(a, call, want, renewed)
+		r.Meaning, r.Err = c.judge(a, call, want, again)
 		if a.Status != http.StatusTooManyRequests {
-			renewed = r.Meaning == retry.Again
+			again = r.Meaning == retry.Again
 		}
 		return r
 	}
@@ -108,7 +108,7 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 }
 
 // judge says what an answer means for a call.
-func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (retry.Meaning, error) {
+func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (retry.Meaning, error) {
 	known := cmp.Or(c.Known, &c.known)
 	var e *Error
 	switch {
@@ -122,7 +122,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (r
 		e = refusal(a, call)
 	}
 	if e.vague() {
-		if !renewed && !call.Once {
+		if !again && !call.Once {
 			return retry.Again, e // believed the second time, when others may have succeeded
 		}
 		e.forbids = c.forbidden.judge(e)
@@ -134,7 +134,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, renewed bool) (r
 		return retry.Again, e
 	case e.passing() && e.Status != http.StatusTooManyRequests:
 		return retry.Transient, e
-	case e.refusesToken() && !renewed:
+	case e.refusesToken() && !again:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
 	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:
 		return retry.Settled, e.credentialsError()

@@ -22,7 +22,6 @@ type sender = fakehttp.Sender
 var (
 	reply  = fakehttp.Reply
 	always = fakehttp.Always
-	wait   = fakehttp.Wait
 )
 
 // base is where the tests' tenant is.

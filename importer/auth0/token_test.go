@@ -264,7 +264,7 @@ func TestFailedFetchIsSharedToo(t *testing.T) {
 func TestFetchOutlivesTheCallerThatBeganIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: func(n int, r *http.Request, _ string) (*http.Response, error) {
-			if !wait(r.Context(), 2*time.Second) {
+			if !retry.Sleep(r.Context(), 2*time.Second, nil) {
 				return nil, r.Context().Err()
 			}
 			return token(fmt.Sprint("t", n), time.Hour), nil

@@ -74,7 +74,7 @@ type jobState struct {
 type number float64
 
 func (n *number) UnmarshalJSON(b []byte) error {
-	f, _ := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
+	f, _ := strconv.ParseFloat(scalar(b), 64)
 	*n = number(f)
 	return nil
 }

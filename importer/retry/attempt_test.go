@@ -18,7 +18,7 @@ import (
 type slow struct{ each time.Duration }
 
 func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !wait(r.Context(), s.each) {
+	if !retry.Sleep(r.Context(), s.each, nil) {
 		return nil, r.Context().Err()
 	}
 	return &http.Response{StatusCode: 204, Body: io.NopCloser(slowBody{r.Context(), s.each})}, nil
@@ -30,7 +30,7 @@ type slowBody struct {
 }
 
 func (b slowBody) Read([]byte) (int, error) {
-	if !wait(b.ctx, b.each) {
+	if !retry.Sleep(b.ctx, b.each, nil) {
 		return 0, b.ctx.Err()
 	}
 	return 0, io.EOF

@@ -432,7 +432,7 @@ func TestCancelledProbeHandsItsTurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
-			if !wait(r.Context(), 5*time.Second) {
+			if !retry.Sleep(r.Context(), 5*time.Second, nil) {
 				return nil, r.Context().Err()
 			}
 			if time.Since(start) < 100*time.Second {

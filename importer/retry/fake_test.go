@@ -20,7 +20,6 @@ type sender = fakehttp.Sender
 var (
 	reply  = fakehttp.Reply
 	always = fakehttp.Always
-	wait   = fakehttp.Wait
 )
 
 // client is a client for a server whose 429s say to come again and whose 408, 425

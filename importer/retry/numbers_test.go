@@ -141,7 +141,7 @@ func (d *dribble) Read(p []byte) (int, error) {
 	if d.left == 0 {
 		return 0, io.EOF
 	}
-	if !wait(d.ctx, d.pause) {
+	if !retry.Sleep(d.ctx, d.pause, nil) {
 		return 0, d.ctx.Err()
 	}
 	d.left--

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"cmp"
+
 	"orgimport/importer"
 	"orgimport/report"
 )
@@ -37,25 +39,20 @@ func (p *Page) advise(c report.Cause) advice {
 	return advice{"Refused", "Look the request up in the tenant's logs by its correlation id."}
 }
 
-// adviseRejected returns what to do about rows that were never sent, by error code.
+// rejections says what to do about rows that were never sent, by error code.
+var rejections = map[string]advice{
+	importer.CodeUserNotFound:       {"The tenant has no such user", "Look for a spelling mistake, a user who was deleted, or one of another tenant. Create the user first, then run again with --resume."},
+	importer.CodeUserAmbiguous:      {"Several users have the same key", "The message names some of them. Give the row a connection, or the id of the right user."},
+	importer.CodeEmailUnverified:    {"The e-mail address is not verified", "Anybody can sign up with the address of somebody else. Have the user verify it, give the user's id, or accept such users with --allow-unverified."},
+	importer.CodeConnectionNotFound: {"The tenant has no such connection", "Connections are named as in the dashboard. Correct the name in the input."},
+	importer.CodeOrgNotFound:        {"The tenant has no such organization", "Look for a spelling mistake, or an organization of another tenant. One wrong name rejects all the rows that have it."},
+	importer.CodeOrgAmbiguous:       {"Several organizations have the same key", "The message names some of them. Give the id of the right one."},
+	importer.CodeRowUnreadable:      {"The row can't be read with certainty", "The message of each row shows what is in the file: often an empty cell, a quote without its partner, or a comma in a value that is not in quotes. Correct the row in the input; nothing was sent for it."},
+}
+
+// adviseRejected returns what to do about rows that were never sent.
 func adviseRejected(code string) advice {
-	switch code {
-	case importer.CodeUserNotFound:
-		return advice{"The tenant has no such user", "Look for a spelling mistake, a user who was deleted, or one of another tenant. Create the user first, then run again with --resume."}
-	case importer.CodeUserAmbiguous:
-		return advice{"Several users have the same key", "The message names some of them. Give the row a connection, or the id of the right user."}
-	case importer.CodeEmailUnverified:
-		return advice{"The e-mail address is not verified", "Anybody can sign up with the address of somebody else. Have the user verify it, give the user's id, or accept such users with --allow-unverified."}
-	case importer.CodeConnectionNotFound:
-		return advice{"The tenant has no such connection", "Connections are named as in the dashboard. Correct the name in the input."}
-	case importer.CodeOrgNotFound:
-		return advice{"The tenant has no such organization", "Look for a spelling mistake, or an organization of another tenant. One wrong name rejects all the rows that have it."}
-	case importer.CodeOrgAmbiguous:
-		return advice{"Several organizations have the same key", "The message names some of them. Give the id of the right one."}
-	case importer.CodeRowUnreadable:
-		return advice{"The row can't be read with certainty", "The message of each row shows what is in the file: often an empty cell, a quote without its partner, or a comma in a value that is not in quotes. Correct the row in the input; nothing was sent for it."}
-	}
-	return advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."}
+	return cmp.Or(rejections[code], advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."})
 }
 
 // setCauses sets the causes, with what to do about them.

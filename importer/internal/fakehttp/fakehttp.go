@@ -2,7 +2,6 @@
 package fakehttp
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -61,14 +60,4 @@ func Reply(status int, body string, headers ...string) *http.Response {
 // Always answers every request with the same response.
 func Always(status int, body string, headers ...string) Answer {
 	return func(int, *http.Request, string) (*http.Response, error) { return Reply(status, body, headers...), nil }
-}
-
-// Wait waits for d and reports whether ctx lasted as long.
-func Wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
