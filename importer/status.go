@@ -39,40 +39,50 @@ type StatusInfo struct {
 	Settled bool
 	// Failure: the row is not done, and its line says why.
 	Failure bool
+	// Unsent: no request carried the row, which may lack its ids.
+	Unsent bool
+	// NoUser: the row may lack the id of its user, who has none yet.
+	NoUser bool
 }
 
 // statuses describes all statuses, in the order in which they are shown.
 var statuses = []StatusInfo{
-	{Added, "the server accepted the request with the row", true, false},
-	{Removed, "the server accepted the request with the row", true, false},
-	{Assigned, "the server accepted the request for the row", true, false},
-	{Invited, "the server accepted the request for the row", true, false},
-	{AlreadyMember, "known to have been a member before", true, false},
-	{AlreadyAssigned, "known to have had the roles before", true, false},
-	{AlreadyInvited, "an invitation to the address was pending", true, false},
-	{Duplicate, "the same row is on an earlier line", false, false},
-	{Failed, "the server refused the row", false, true},
-	{Rejected, "never sent: the row is unusable, or names nobody the tenant knows", false, true},
-	{Sending, "a request was under way when the run ended", false, true},
+	{Status: Added, Settled: true, Meaning: "the server accepted the request with the row"},
+	{Status: Removed, Settled: true, Meaning: "the server accepted the request with the row"},
+	{Status: Assigned, Settled: true, Meaning: "the server accepted the request for the row"},
+	{Status: Invited, Settled: true, NoUser: true, Meaning: "the server accepted the request for the row"},
+	{Status: AlreadyMember, Settled: true, Meaning: "known to have been a member before"},
+	{Status: AlreadyAssigned, Settled: true, Meaning: "known to have had the roles before"},
+	{Status: AlreadyInvited, Settled: true, NoUser: true, Meaning: "an invitation to the address was pending"},
+	{Status: Duplicate, Unsent: true, NoUser: true, Meaning: "the same row is on an earlier line"},
+	{Status: Failed, Failure: true, NoUser: true, Meaning: "the server refused the row"},
+	{Status: Rejected, Failure: true, Unsent: true, NoUser: true, Meaning: "never sent: the row is unusable, or names nobody the tenant knows"},
+	{Status: Sending, Failure: true, NoUser: true, Meaning: "a request was under way when the run ended"},
 }
 
 // Statuses returns all statuses, in the order in which they are shown.
 func Statuses() []StatusInfo { return slices.Clone(statuses) }
 
 // Known reports whether s is a status that a row can end with.
-func (s Status) Known() bool { return s.info() != nil }
+func (s Status) Known() bool { return s.info() != StatusInfo{} }
 
 // Settled reports whether nothing is left to do for a row with this status.
-func (s Status) Settled() bool { i := s.info(); return i != nil && i.Settled }
+func (s Status) Settled() bool { return s.info().Settled }
 
 // Failure reports whether a row with this status is not done.
-func (s Status) Failure() bool { i := s.info(); return i != nil && i.Failure }
+func (s Status) Failure() bool { return s.info().Failure }
 
-func (s Status) info() *StatusInfo {
-	for i := range statuses {
-		if statuses[i].Status == s {
-			return &statuses[i]
+// Unsent reports whether no request carried a row with this status.
+func (s Status) Unsent() bool { return s.info().Unsent }
+
+// NoUser reports whether a row with this status may lack the id of its user.
+func (s Status) NoUser() bool { return s.info().NoUser }
+
+func (s Status) info() StatusInfo {
+	for _, i := range statuses {
+		if i.Status == s {
+			return i
 		}
 	}
-	return nil
+	return StatusInfo{}
 }

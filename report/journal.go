@@ -11,29 +11,19 @@ import (
 )
 
 // Journal is what earlier runs wrote into a results file: which rows are done,
-// and which failed. It knows the one line of the file that counts for each row.
-// Rows that were sent are the same if their keys are, rows that were not if they
-// are on the same line of the input.
+// and which failed.
 //
 // The zero value is the journal of no earlier run. A Journal is not safe for
 // concurrent use.
 type Journal struct {
 	op      importer.Op
-	settled map[importer.Status]*importer.Set // the first line of each key; of failed rows, those of an unknown outcome
-	failed  importer.Set                      // the last line of each key
-	sending map[int]bool                      // of those lines, the ones that say sending
-	unsent  map[int]unsentLine                // by the line of the input
-	named   bool                              // a correlation id is of this operation
+	current *Current
+	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
+	ours    bool                        // a correlation id is of this operation
 
 	kept     Counts // lines that stay
 	found    Counts // of them, the settled ones that were asked for
 	replaced Counts // of them, the others, which a line of this run replaces
-}
-
-// unsentLine is the line of a row that no request carried.
-type unsentLine struct {
-	number int
-	status importer.Status
 }
 
 // Resume reads the results file that earlier runs of op left in r and writes to
@@ -50,7 +40,7 @@ type unsentLine struct {
 //
 // It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
-	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !settles(l) })
+	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !l.settles() })
 }
 
 // Compact writes to w what stays of a results file when a run has come to the end
@@ -88,7 +78,7 @@ func Failures(r io.Reader, w io.Writer) error {
 // compact writes the header, and each line that counts for its row and that keep
 // returns true for.
 func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, keep func(l line, settled bool) bool) (*Journal, error) {
-	j := newJournal(op)
+	j := &Journal{op: op, current: NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), kept: Counts{}, found: Counts{}, replaced: Counts{}}
 	if err := j.read(r, tenant); err != nil {
 		return nil, err
 	}
@@ -111,7 +101,7 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		if err != nil {
 			return nil, err
 		}
-		if counts, settled := j.counts(l); counts && keep(l, settled) {
+		if !j.current.Replaced(l.number) && keep(l, j.ours && l.settles()) {
 			j.kept[l.status()]++
 			_, _ = out.Write(l.raw)
 		}
@@ -120,19 +110,6 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		return nil, fmt.Errorf("write results: %w", err)
 	}
 	return j, nil
-}
-
-func newJournal(op importer.Op) *Journal {
-	j := &Journal{
-		op: op, settled: map[importer.Status]*importer.Set{}, sending: map[int]bool{}, unsent: map[int]unsentLine{},
-		kept: Counts{}, found: Counts{}, replaced: Counts{},
-	}
-	for _, s := range []importer.Status{op.Done, op.Already, importer.Failed} {
-		if s != "" {
-			j.settled[s] = &importer.Set{}
-		}
-	}
-	return j
 }
 
 // read reads the whole file and notes the line of each row that counts.
@@ -161,57 +138,21 @@ func (j *Journal) note(l line) error {
 	status := l.status()
 	prefix, _, ours := strings.Cut(l.fields[columnCorrelation], "-")
 	switch {
-	case status.Settled() && j.settled[status] == nil, ours && prefix != j.op.Prefix && knownPrefix(prefix):
+	case status.Settled() && status != j.op.Done && status != j.op.Already, ours && prefix != j.op.Prefix && knownPrefix(prefix):
 		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, j.op.Name)}
 	case ours && prefix == j.op.Prefix:
-		j.named = true
+		j.ours = true
 	}
-	delete(j.unsent, l.inputLine())
+	o := importer.Outcome{Row: l.row(len(j.op.Args)), Status: status}
+	o.Code = l.fields[columnCode]
+	j.current.Add(l.number, &o)
 	switch {
-	case settles(l):
-		j.settled[status].Add(j.key(l), l.number)
-	case status == importer.Failed, status == importer.Sending:
-		j.failed.Put(j.key(l), l.number)
-		if status == importer.Sending {
-			j.sending[l.number] = true
-		}
-	default:
-		j.unsent[l.inputLine()] = unsentLine{l.number, status}
+	case status == importer.Sending:
+		j.sending[j.op.KeyOf(o.Row)] = l.outcome(len(j.op.Args))
+	case len(j.sending) > 0 && !status.Unsent():
+		delete(j.sending, j.op.KeyOf(o.Row))
 	}
 	return nil
-}
-
-// settles reports whether a line says that nothing is left to do for its row.
-func settles(l line) bool {
-	return l.status().Settled() || l.status() == importer.Failed && l.fields[columnCode] == importer.CodeUnknownOutcome
-}
-
-func (j *Journal) key(l line) string { return j.op.KeyOf(l.row(len(j.op.Args))) }
-
-// counts reports whether a line is the one that counts for its row, and whether
-// that row is settled. A file without a correlation id of this operation settles
-// nothing: it does not say which tenant it belongs to.
-func (j *Journal) counts(l line) (counts, settled bool) {
-	key := j.key(l)
-	first, isSettled := j.find(key)
-	switch status := l.status(); {
-	case settles(l):
-		return l.number == first, isSettled
-	case status == importer.Failed, status == importer.Sending:
-		last, _ := j.failed.Line(key)
-		return l.number == last && !isSettled, false
-	}
-	return j.unsent[l.inputLine()].number == l.number, false
-}
-
-// find returns the first line that settles a key.
-func (j *Journal) find(key string) (first int, found bool) {
-	for _, set := range j.settled {
-		if n, ok := set.Line(key); ok && (!found || n < first) {
-			first, found = n, true
-		}
-	}
-	return first, found && j.named
 }
 
 // Has reports whether a row is done already. It counts the rows that it finds, for
@@ -234,42 +175,40 @@ func (j *Journal) Done(r importer.Row) bool {
 }
 
 func (j *Journal) done(r importer.Row) (importer.Status, bool) {
-	if !j.named || !isVisible(r.OrgID) || !isVisible(r.UserID) {
+	if !j.ours || !isVisible(r.OrgID) || !isVisible(r.UserID) {
 		return "", false
 	}
-	key := j.op.KeyOf(r)
-	for status, set := range j.settled {
-		if set.Has(key) {
-			return status, true
-		}
-	}
-	return "", false
+	n := j.current.of(r)
+	return j.current.status(n), j.current.line(n).settles
 }
 
-// Failed reports whether an earlier run attempted the row and failed.
+// Failed reports whether an earlier run attempted the row and did not settle it.
 func (j *Journal) Failed(r importer.Row) bool {
-	return j.failed.Len() > 0 && j.failed.Has(j.op.KeyOf(r))
+	if j.current == nil {
+		return false
+	}
+	n := j.current.of(r)
+	return n != 0 && !j.current.line(n).settles
+}
+
+// Sending returns the outcome of a row whose last line says sending: the run that
+// wrote it ended while the request was under way.
+func (j *Journal) Sending(r importer.Row) (importer.Outcome, bool) {
+	o, ok := j.sending[j.op.KeyOf(r)]
+	return o, ok
 }
 
 // replace notes that a line of this run replaces one of the journal.
 func (j *Journal) replace(o *importer.Outcome) {
-	if old, ok := j.unsent[o.Row.Line]; ok {
-		delete(j.unsent, o.Row.Line)
-		j.replaced[old.status]++
-	}
-	if o.Status == importer.Duplicate || j.failed.Len() == 0 {
+	if j.current == nil {
 		return
 	}
-	key := j.op.KeyOf(o.Row)
-	if n, ok := j.failed.Line(key); ok {
-		if _, settled := j.find(key); settled {
-			return // the line that settles it stays
-		}
-		status := importer.Failed
-		if j.sending[n] {
-			status = importer.Sending
-		}
-		j.replaced[status]++
+	if n, ok := j.current.unsent[o.Row.Line]; ok {
+		delete(j.current.unsent, o.Row.Line)
+		j.replaced[j.current.status(n)]++
+	}
+	if o.Status != importer.Duplicate && j.Failed(o.Row) {
+		j.replaced[j.current.status(j.current.of(o.Row))]++
 	}
 }
 
@@ -278,9 +217,9 @@ func (j *Journal) Lines() int { return j.kept.Sum() }
 
 // Settled returns how many of the kept lines are of rows that are done.
 func (j *Journal) Settled() (n int) {
-	for status := range j.settled {
-		if status != importer.Failed {
-			n += j.kept[status]
+	for status, lines := range j.kept {
+		if status.Settled() {
+			n += lines
 		}
 	}
 	return n

@@ -133,6 +133,9 @@ func tornHeader(raw []byte) error {
 	return &WrongFileError{Why: "this is not a results file: its only line has no end"}
 }
 
+// Line returns the number of the line that was read last, counted from 1.
+func (r *Reader) Line() int { return r.number }
+
 // Outcomes returns the outcome of each whole line, in the order of the file. An
 // error ends it: the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
@@ -204,6 +207,9 @@ func (l *line) check(ours string) error {
 
 // status returns what the line says of its row.
 func (l *line) status() importer.Status { return importer.Status(l.fields[columnStatus]) }
+
+// settles reports whether nothing is left to do for the row of the line.
+func (l *line) settles() bool { return Settles(l.status(), l.fields[columnCode]) }
 
 // inputLine returns the line of the input that the line is about.
 func (l *line) inputLine() int { return l.int(columnLine) }
@@ -358,9 +364,7 @@ func plausible(fields []string) bool {
 		return false
 	}
 	status := importer.Status(fields[columnStatus])
-	// An invited user has no id yet.
-	invited := status == importer.Invited || status == importer.AlreadyInvited
-	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !invited) {
+	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !status.NoUser()) {
 		return false
 	}
 	// The time may have any form: a spreadsheet writes it as it likes, and the line

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -77,8 +76,7 @@ func (cmd *inviteCmd) Run(c *console) error {
 // inviteRun is the state of a run that sends invitations.
 type inviteRun struct {
 	*inviteCmd
-	inviter    *auth0.Inviter
-	unanswered map[string]importer.Outcome // invitations of an earlier run that lack an answer, by the rows' keys
+	inviter *auth0.Inviter
 }
 
 // op returns the operation. It notes a row only when the pace has let its request
@@ -86,11 +84,8 @@ type inviteRun struct {
 func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 	r.inviter = &auth0.Inviter{
 		Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail,
-		Note: j.note,
-		Begun: func(row importer.Row) (importer.Outcome, bool) {
-			o, found := r.unanswered[j.op.KeyOf(row)]
-			return o, found
-		},
+		Note:  j.note,
+		Begun: func(row importer.Row) (importer.Outcome, bool) { return j.out.before.Sending(row) },
 	}
 	if j.conn != nil {
 		j.pace.Base = &auth0.Bearer{Source: j.conn.tokens, Base: r.inviter.Transport(*j.conn.attempt)}
@@ -107,11 +102,11 @@ func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(csvfile.Result) error { return nil }
 	switch {
 	case from.prefix == prefixInvite:
-		d.Only = func(l csvfile.Result) bool { return !from.repeated[l.Line] }
+		d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
 		d.Settled = settledInvitation
 	case from.prefix != "" && from.prefix != prefixImport:
 		return errors.New("these are the results of neither an import nor invitations")
-	case from.repeated != nil:
+	case from.current != nil:
 		d.Only = func(l csvfile.Result) bool {
 			return l.Status == importer.Rejected && l.Code == importer.CodeUserNotFound
 		}
@@ -192,10 +187,7 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 		return err
 	}
 	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(n.rows, "invitation"), report.Plural(n.organizations, "organization")))
-	if err := j.checkLimit(n, r.MaxInvitations, "--max-invitations", "invitation"); err != nil {
-		return err
-	}
-	return r.readUnanswered(j)
+	return j.checkLimit(n, r.MaxInvitations, "--max-invitations", "invitation")
 }
 
 func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) error {
@@ -231,37 +223,6 @@ func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
 			return usagef("name a role of the tenant, or its id (rol_…)", "--role: %w", err)
 		}
 		r.inviter.Roles = append(r.inviter.Roles, ids...)
-	}
-	return nil
-}
-
-// readUnanswered finds the rows of the results whose last line says sending: the
-// run before this one ended while their requests were under way.
-func (r *inviteRun) readUnanswered(j *job) error {
-	if !j.out.resumed {
-		return nil
-	}
-	f, err := os.Open(j.Results)
-	if err != nil {
-		return writeError(j.Results, err)
-	}
-	defer f.Close()
-	lines, err := report.NewReader(f)
-	if err != nil {
-		return resultsError(j.Results, err)
-	}
-	lines.Args = len(j.op.Args)
-	r.unanswered = make(map[string]importer.Outcome)
-	for o, err := range lines.Outcomes() {
-		if err != nil {
-			return resultsError(j.Results, err)
-		}
-		switch {
-		case o.Status == importer.Sending:
-			r.unanswered[j.op.KeyOf(o.Row)] = o
-		case o.Status != importer.Duplicate:
-			delete(r.unanswered, j.op.KeyOf(o.Row))
-		}
 	}
 	return nil
 }

@@ -20,10 +20,8 @@ const (
 
 // origin says which operation wrote the results in an input.
 type origin struct {
-	prefix   string       // of the correlation ids, such as oi; empty if no line has one
-	repeated map[int]bool // lines that another line of the same row replaces; nil if the input is not results
-
-	last, done importer.Set // the last line of each row, and of each row that is done
+	prefix  string          // of the correlation ids, such as oi; empty if no line has one
+	current *report.Current // nil if the input is not results
 }
 
 // errRepeated is the Err of a row that repeats an earlier one according to the
@@ -39,7 +37,7 @@ func (originRow) Error() string { return "read only to find the origin of the re
 // readOrigin reads the results in table to their end. All lines with a
 // correlation id must be of one operation, and of the given tenant.
 func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (origin, error) {
-	o := origin{repeated: make(map[int]bool)}
+	o := origin{current: report.NewCurrent(key)}
 	for row, err := range table.Rows() {
 		if ctx.Err() != nil {
 			return o, context.Cause(ctx)
@@ -60,25 +58,10 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 		default:
 			o.prefix = prefix
 		}
-		if result.Status != importer.Duplicate {
-			o.count(key(row), result.Result)
-		}
+		row.Line = result.Line
+		said := importer.Outcome{Row: row, Status: result.Status}
+		said.Code = result.Code
+		o.current.Add(result.Line, &said)
 	}
 	return o, nil
-}
-
-// count records which line of a row counts: the first with a status that settles
-// the row, otherwise the last.
-func (o *origin) count(key string, r csvfile.Result) {
-	if o.done.Has(key) {
-		o.repeated[r.Line] = true
-		return
-	}
-	if earlier, found := o.last.Line(key); found {
-		o.repeated[earlier] = true
-	}
-	o.last.Put(key, r.Line)
-	if r.Status.Settled() {
-		o.done.Add(key, r.Line)
-	}
 }

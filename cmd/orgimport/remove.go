@@ -57,7 +57,7 @@ func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(csvfile.Result) error { return nil }
 	switch from.prefix {
 	case "":
-		if from.repeated != nil {
+		if from.current != nil {
 			return errors.New("these results do not say whether an import added anybody: to remove the users in them, give a file that has only their ids")
 		}
 	case prefixImport:
@@ -67,7 +67,7 @@ func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 		}
 	case prefixRemove:
 		d.Only = func(r csvfile.Result) bool {
-			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.repeated[r.Line]
+			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.current.Replaced(r.Line)
 		}
 	default:
 		return errors.New("these are the results of neither an import nor a removal")

@@ -81,7 +81,7 @@ func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	if from.prefix != prefixRoles {
 		return nil
 	}
-	d.Only = func(l csvfile.Result) bool { return !from.repeated[l.Line] }
+	d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
 	d.Settled = func(l csvfile.Result) error {
 		switch l.Status {
 		case importer.Assigned, importer.AlreadyAssigned:

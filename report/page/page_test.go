@@ -91,7 +91,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 			"9 of 10 rows still to be attempted", "Continue with --resume", "not attempted 9 90.0 %", "The last run ended with exit code 130: stopped by SIGINT.",
 		}},
 		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done, and 8 were not attempted"}},
-		{"stopped, and there are lines of rows that are gone", results(t, nil, added, added, added), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
+		{"stopped, and there are lines of rows that are gone", results(t, nil, added, outcome(4, "org_a", "auth0|3", importer.Added), outcome(5, "org_a", "auth0|4", importer.Added)), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
 		{"stopped at a pipe", results(t, nil, added), []report.Event{start, {Time: noon, Kind: report.EventStop, ExitCode: 10}}, []string{
 			"1 row done so far", "It is not known whether the run came to the end of its input", "Rows that were not attempted have no line",
 		}},

@@ -2,7 +2,7 @@ package page
 
 import (
 	"cmp"
-	"hash/maphash"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -52,7 +52,7 @@ func readTally(open func() (io.Reader, error)) (*tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	replaced, err := replacedLines(r)
+	current, err := currentLines(r)
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +61,13 @@ func readTally(open func() (io.Reader, error)) (*tally, error) {
 	}
 	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
 	d.failures.open(r.Kept)
-	n := 0
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
 		}
-		if !replaced[n] {
+		if !current.Replaced(r.Line()) {
 			d.add(&o)
 		}
-		n++
 	}
 	d.damaged, d.torn = r.Damaged, r.Torn
 	return d, nil
@@ -83,29 +81,18 @@ func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
 	return report.NewReader(in)
 }
 
-// replacedLines returns which outcomes, counted from 0, a later one replaces: those
-// of rows that were not done and were tried again.
-func replacedLines(r *report.Reader) (map[int]bool, error) {
-	replaced := make(map[int]bool)
-	open := make(map[uint64]int)
-	seed := maphash.MakeSeed()
-	n := 0
+// currentLines reads the results for the lines that count.
+func currentLines(r *report.Reader) (*report.Current, error) {
+	current := report.NewCurrent(func(row importer.Row) string {
+		return fmt.Sprint(row.Line, " ", importer.PairKey(row)) // which may have several, for roles
+	})
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
 		}
-		row := maphash.Comparable(seed, [3]any{o.Row.Line, o.Row.OrgID, o.Row.UserID})
-		if before, ok := open[row]; ok {
-			replaced[before] = true
-		}
-		if o.Status.Settled() {
-			delete(open, row)
-		} else {
-			open[row] = n
-		}
-		n++
+		current.Add(r.Line(), &o)
 	}
-	return replaced, nil
+	return current, nil
 }
 
 func (d *tally) add(o *importer.Outcome) {
