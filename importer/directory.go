@@ -17,13 +17,13 @@ const (
 
 // Directory maps the keys of a file to the ids of the tenant's users and
 // organizations. It is filled before the first row is sent: [Directory.Want]
-// collects the keys of each row, then [Lookup.Found] adds what the tenant has.
+// collects the keys of each row, then [Index.Found] adds what the tenant has.
 // [Resolve] only reads it.
 //
 // It holds the keys of the file and nothing else about the tenant. It is not safe
 // for concurrent use.
 type Directory struct {
-	Users, Orgs Lookup
+	Users, Orgs Index
 
 	// CheckUsers and CheckOrgs have ids looked up too.
 	CheckUsers, CheckOrgs bool
@@ -54,10 +54,10 @@ func (d *Directory) Want(r Row) bool {
 	}
 	org, user, connection := d.keys(r)
 	if org.Kind != "" {
-		d.Orgs.Want(org, "")
+		d.Orgs.want(org, "")
 	}
 	if user.Kind != "" {
-		d.Users.Want(user, connection)
+		d.Users.want(user, connection)
 	}
 	return org.Kind != "" || user.Kind != ""
 }
@@ -90,9 +90,9 @@ type Wanted struct {
 	Spellings []string
 }
 
-// Lookup maps the keys of users, or of organizations, to their ids. Its zero
+// Index maps the keys of users, or of organizations, to their ids. Its zero
 // value is empty and ready for use.
-type Lookup struct {
+type Index struct {
 	places      map[string]int32 // index in matches, by kind, connection and value
 	matches     []match
 	kinds       names
@@ -114,29 +114,29 @@ type match struct {
 // maxIDs is the largest number of ids that are kept for one key.
 const maxIDs = 3
 
-// Want adds a key to be looked up. Keys differ if their kind, value or connection
+// want adds a key to be looked up. Keys differ if their kind, value or connection
 // does.
-func (l *Lookup) Want(k Key, connection string) {
-	if l.places == nil {
-		l.places = make(map[string]int32)
+func (x *Index) want(k Key, connection string) {
+	if x.places == nil {
+		x.places = make(map[string]int32)
 	}
 	value := canonical(k)
-	l.key = pack(l.key[:0], l.kinds.add(k.Kind), l.connections.add(connection), value)
-	place, known := l.places[string(l.key)]
+	x.key = pack(x.key[:0], x.kinds.add(k.Kind), x.connections.add(connection), value)
+	place, known := x.places[string(x.key)]
 	if !known {
-		place = int32(len(l.matches))
-		l.places[string(l.key)] = place
-		l.matches = append(l.matches, match{})
+		place = int32(len(x.matches))
+		x.places[string(x.key)] = place
+		x.matches = append(x.matches, match{})
 	}
-	l.spell(place, k)
+	x.spell(place, k)
 }
 
 // Found records that the tenant has a user of that connection, or an
 // organization, with these keys. Keys that are not wanted are ignored, and
 // recording one twice changes nothing.
-func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
+func (x *Index) Found(id, connection string, verified bool, keys ...Key) {
 	for _, k := range keys {
-		kind, ok := l.kinds.number(k.Kind)
+		kind, ok := x.kinds.number(k.Kind)
 		if !ok || id == "" {
 			continue
 		}
@@ -145,13 +145,13 @@ func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 			continue
 		}
 		for _, name := range [2]string{"", connection} {
-			number, ok := l.connections.number(name)
+			number, ok := x.connections.number(name)
 			if !ok {
 				continue
 			}
-			l.key = pack(l.key[:0], kind, number, value)
-			if place, ok := l.places[string(l.key)]; ok {
-				l.add(place, id, verified)
+			x.key = pack(x.key[:0], kind, number, value)
+			if place, ok := x.places[string(x.key)]; ok {
+				x.add(place, id, verified)
 			}
 			if connection == "" {
 				break
@@ -163,99 +163,99 @@ func (l *Lookup) Found(id, connection string, verified bool, keys ...Key) {
 // Spelt records another spelling of a key's value in the file, for a user whose
 // connection is not known. Keys that name a connection are then looked up in that
 // spelling too.
-func (l *Lookup) Spelt(k Key) {
-	kind, ok := l.kinds.number(k.Kind)
+func (x *Index) Spelt(k Key) {
+	kind, ok := x.kinds.number(k.Kind)
 	if !ok {
 		return
 	}
-	for number := range l.connections.list {
-		l.key = pack(l.key[:0], kind, number, canonical(k))
-		if place, ok := l.places[string(l.key)]; ok {
-			l.spell(place, k)
+	for number := range x.connections.list {
+		x.key = pack(x.key[:0], kind, number, canonical(k))
+		if place, ok := x.places[string(x.key)]; ok {
+			x.spell(place, k)
 		}
 	}
 }
 
 // spell records a spelling of the key at a place.
-func (l *Lookup) spell(place int32, k Key) {
+func (x *Index) spell(place int32, k Key) {
 	written := strings.TrimSpace(k.Value)
-	if written == canonical(k) || slices.Contains(l.spellings[place], written) {
+	if written == canonical(k) || slices.Contains(x.spellings[place], written) {
 		return
 	}
-	if l.spellings == nil {
-		l.spellings = make(map[int32][]string)
+	if x.spellings == nil {
+		x.spellings = make(map[int32][]string)
 	}
-	l.spellings[place] = append(l.spellings[place], strings.Clone(written))
+	x.spellings[place] = append(x.spellings[place], strings.Clone(written))
 }
 
-func (l *Lookup) add(place int32, id string, verified bool) {
-	m := &l.matches[place]
+func (x *Index) add(place int32, id string, verified bool) {
+	m := &x.matches[place]
 	switch {
-	case m.reused || m.id == id || slices.Contains(l.others[place], id):
+	case m.reused || m.id == id || slices.Contains(x.others[place], id):
 		return
 	case m.count == 0:
-		l.found++
+		x.found++
 		m.id, m.verified = strings.Clone(id), verified
 	case m.count < maxIDs:
-		if l.others == nil {
-			l.others = make(map[int32][]string)
+		if x.others == nil {
+			x.others = make(map[int32][]string)
 		}
-		l.others[place] = append(l.others[place], strings.Clone(id))
+		x.others[place] = append(x.others[place], strings.Clone(id))
 	}
 	m.count = min(m.count+1, maxIDs+1)
 }
 
 // Reuse records the id that an earlier run found for a key, which is then not
 // looked up again.
-func (l *Lookup) Reuse(k Key, connection, id string) {
-	if m, _ := l.match(k, connection); m != nil && m.count == 0 {
-		l.found++
+func (x *Index) Reuse(k Key, connection, id string) {
+	if m, _ := x.match(k, connection); m != nil && m.count == 0 {
+		x.found++
 		*m = match{id: strings.Clone(id), count: 1, verified: true, reused: true}
 	}
 }
 
 // Len returns the number of keys.
-func (l *Lookup) Len() int { return len(l.matches) }
+func (x *Index) Len() int { return len(x.matches) }
 
 // Hits returns the number of keys that were found.
-func (l *Lookup) Hits() int { return l.found }
+func (x *Index) Hits() int { return x.found }
 
 // Kinds returns the kinds of the keys, in the order in which they were added.
-func (l *Lookup) Kinds() []string { return l.kinds.list }
+func (x *Index) Kinds() []string { return x.kinds.list }
 
 // Connections returns the connections of the keys, in the order in which they
 // were added. An empty name stands for any connection.
-func (l *Lookup) Connections() []string { return l.connections.list }
+func (x *Index) Connections() []string { return x.connections.list }
 
 // Missing yields the keys that have not been found, in the order in which they
 // were added. Keys that are found while it runs are still yielded.
-func (l *Lookup) Missing() iter.Seq[Wanted] {
+func (x *Index) Missing() iter.Seq[Wanted] {
 	return func(yield func(Wanted) bool) {
-		missing := make([]string, len(l.matches))
-		for packed, place := range l.places {
-			if l.matches[place].count == 0 {
+		missing := make([]string, len(x.matches))
+		for packed, place := range x.places {
+			if x.matches[place].count == 0 {
 				missing[place] = packed
 			}
 		}
 		for place, packed := range missing {
-			if packed != "" && !yield(l.wanted(packed, int32(place))) {
+			if packed != "" && !yield(x.wanted(packed, int32(place))) {
 				return
 			}
 		}
 	}
 }
 
-func (l *Lookup) wanted(packed string, place int32) Wanted {
+func (x *Index) wanted(packed string, place int32) Wanted {
 	kind, connection, value := unpack(packed)
-	return Wanted{Key{l.kinds.list[kind], value}, l.connections.list[connection], l.spellings[place]}
+	return Wanted{Key{x.kinds.list[kind], value}, x.connections.list[connection], x.spellings[place]}
 }
 
 // Count returns the number of keys of a kind, and how many of them were found.
-func (l *Lookup) Count(kind string) (keys, hits int) {
-	for packed, place := range l.places {
-		if k, _, _ := unpack(packed); l.kinds.list[k] == kind {
+func (x *Index) Count(kind string) (keys, hits int) {
+	for packed, place := range x.places {
+		if k, _, _ := unpack(packed); x.kinds.list[k] == kind {
 			keys++
-			hits += int(min(l.matches[place].count, 1))
+			hits += int(min(x.matches[place].count, 1))
 		}
 	}
 	return keys, hits
@@ -263,18 +263,18 @@ func (l *Lookup) Count(kind string) (keys, hits int) {
 
 // match returns the match of a key and its place, or nil if the key is not
 // wanted.
-func (l *Lookup) match(k Key, connection string) (*match, int32) {
-	kind, known := l.kinds.number(k.Kind)
-	number, named := l.connections.number(connection)
+func (x *Index) match(k Key, connection string) (*match, int32) {
+	kind, known := x.kinds.number(k.Kind)
+	number, named := x.connections.number(connection)
 	if !known || !named {
 		return nil, 0
 	}
-	l.key = pack(l.key[:0], kind, number, canonical(k))
-	place, ok := l.places[string(l.key)]
+	x.key = pack(x.key[:0], kind, number, canonical(k))
+	place, ok := x.places[string(x.key)]
 	if !ok {
 		return nil, 0
 	}
-	return &l.matches[place], place
+	return &x.matches[place], place
 }
 
 // pack appends to key the map key of a kind, a connection and a value.

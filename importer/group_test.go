@@ -31,13 +31,13 @@ func TestGroupSendsFullBatchesAtOnceAndTheRestInOrder(t *testing.T) {
 		"org_b [7:u5]",
 		"org_c [4:u3]",
 	}
-	if got := batches(importer.Group(rows, 2)); !slices.Equal(got, want) {
+	if got := batches(importer.Group(rows, 2, nil)); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
 }
 
 func TestGroupEndsWithAnError(t *testing.T) {
-	got := batches(importer.Group(broken(errBad, importer.Row{OrgID: "org_a", UserID: "u1", Line: 2}), 10))
+	got := batches(importer.Group(broken(errBad, importer.Row{OrgID: "org_a", UserID: "u1", Line: 2}), 10, nil))
 	if want := []string{"error: bad"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -83,7 +83,7 @@ func TestGroupLosesNothingAndSendsAsLittleAsCanBe(t *testing.T) {
 		seen := map[int]importer.Row{}
 		last := map[string]int{}
 		requests := 0
-		for b, err := range importer.Group(rowsOf(distinct...), size) {
+		for b, err := range importer.Group(rowsOf(distinct...), size, nil) {
 			if err != nil {
 				t.Fatal(err)
 			}

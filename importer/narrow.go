@@ -105,7 +105,7 @@ func (n *narrowing) decideAll(rows []pending) error {
 		switch {
 		case len(p.rows) == 1: // even if it must be the bad row: it has not been refused alone yet
 			_, err = n.try(p.rows)
-		case p.refusal != nil && blamesSome(p):
+		case p.refusal != nil && p.blamesSome():
 			err = n.setAside(p)
 		case n.knownBad(p) >= singlyFrom:
 			n.singly(p.rows)
@@ -210,7 +210,7 @@ func (n *narrowing) withoutHopeless(rows []pending) []pending {
 // setAside first sends the rows that a refusal does not name.
 func (n *narrowing) setAside(p part) error {
 	var suspects, others []pending
-	blamed := Blame(p.refusal, userIDs(p.rows))
+	blamed := p.blamed()
 	for _, r := range p.rows {
 		if slices.Contains(blamed, r.UserID) {
 			suspects = append(suspects, r)
@@ -230,10 +230,22 @@ func (n *narrowing) setAside(p part) error {
 	return nil
 }
 
+// blamed returns the users that the refusal of p names, or nothing if it names
+// none.
+func (p *part) blamed() []string {
+	var b interface {
+		Blame(userIDs []string) []string
+	}
+	if errors.As(p.refusal, &b) {
+		return b.Blame(userIDs(p.rows))
+	}
+	return nil
+}
+
 // blamesSome reports whether the refusal of p names some of its rows, but not
 // all.
-func blamesSome(p part) bool {
-	blamed := len(Blame(p.refusal, userIDs(p.rows)))
+func (p *part) blamesSome() bool {
+	blamed := len(p.blamed())
 	return 0 < blamed && blamed < len(p.rows)
 }
 

@@ -51,7 +51,7 @@ func Survey(rows iter.Seq2[Row, error], size int, rejected func(Row)) (Plan, err
 			return Plan{}, err
 		}
 		p.Rows++
-		var settled *Settled
+		var settled *Decided
 		switch {
 		case row.Err == nil:
 			p.Sendable++

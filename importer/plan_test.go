@@ -22,7 +22,7 @@ func TestSurveyCountsWhatAnImportWouldDo(t *testing.T) {
 		add(fmt.Sprintf("org_%02d", i), "u", nil)
 	}
 	add("org_big", "u0", nil) // again
-	add("org_in", "u", &importer.Settled{Status: importer.AlreadyMember, Message: "m"})
+	add("org_in", "u", &importer.Decided{Status: importer.AlreadyMember, Message: "m"})
 	for range 11 {
 		add("", "u", errBad)
 	}

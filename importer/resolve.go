@@ -37,7 +37,7 @@ func (e *Unresolved) Code() string { return e.code }
 var errNotLookedUp = errors.New("the file has changed: this row's keys were not in it when they were looked up")
 
 // Resolve fills in the ids of the organization and the user that the keys of a
-// row name according to d, and marks rows that are members already as [Settled].
+// row name according to d, and marks rows that are members already as [Decided].
 // A row whose keys match nothing, or more than one, is rejected with an
 // *[Unresolved]; so is one whose id the tenant does not have, if ids were looked
 // up. If d is nil, the rows pass unchanged.
@@ -64,7 +64,7 @@ func (d *Directory) resolve(row *Row) {
 	case userErr != nil:
 		row.Err = userErr
 	case d.Members.Len() > 0 && d.Members.Has(PairKey(*row)):
-		row.Err = &Settled{Status: AlreadyMember, Message: "a member already, according to the organization's list of members"}
+		row.Err = &Decided{Status: AlreadyMember, Message: "a member already, according to the organization's list of members"}
 	}
 	if row.OrgID != "" && row.UserID != "" {
 		row.Keys = nil
@@ -129,8 +129,8 @@ func (m *match) many() string {
 }
 
 // ids returns the ids that share the key at a place, up to three.
-func (l *Lookup) ids(place int32) string {
-	ids := slices.Sorted(slices.Values(append([]string{l.matches[place].id}, l.others[place]...)))
+func (x *Index) ids(place int32) string {
+	ids := slices.Sorted(slices.Values(append([]string{x.matches[place].id}, x.others[place]...)))
 	return strings.Join(ids, ", ")
 }
 

@@ -102,7 +102,7 @@ func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outco
 // Unsent returns the outcome of a row with Err, which no request carries.
 func Unsent(r Row) Outcome {
 	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
-	var settled *Settled
+	var settled *Decided
 	var coded interface{ Code() string }
 	if errors.As(r.Err, &settled) {
 		o.Status, o.CorrelationID = settled.Status, settled.CorrelationID

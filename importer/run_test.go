@@ -60,7 +60,7 @@ func TestRunKeepsNWorkersBusy(t *testing.T) {
 func TestRunSaysWhatRowsThatAreNotSentCameTo(t *testing.T) {
 	rows := []Row{
 		{OrgID: "org_a", UserID: "u", Line: 2, Err: errors.New("organization is empty")},
-		{OrgID: "org_a", UserID: "v", Line: 3, Err: &Settled{Status: Duplicate, Message: "same pair as line 1"}},
+		{OrgID: "org_a", UserID: "v", Line: 3, Err: &Decided{Status: Duplicate, Message: "same pair as line 1"}},
 	}
 	in := func(yield func(Batch, error) bool) {
 		for _, r := range rows {

@@ -21,10 +21,10 @@ func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
 		{OrgID: "org_a", UserID: "u1", Line: 5},
 		{OrgID: "org_a", UserID: "u2", Line: 6},
 		{OrgID: "org_a", UserID: "u1", Line: 7},
-		{OrgID: "org_a", UserID: "u1", Line: 8, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
-		{OrgID: "org_c", UserID: "u1", Line: 9, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
+		{OrgID: "org_a", UserID: "u1", Line: 8, Err: &importer.Decided{Status: importer.AlreadyMember, Message: "m"}},
+		{OrgID: "org_c", UserID: "u1", Line: 9, Err: &importer.Decided{Status: importer.AlreadyMember, Message: "m"}},
 		{OrgID: "org_c", UserID: "u1", Line: 10},
-		{OrgID: "org_d", UserID: "u1", Line: 11, Err: &importer.Settled{Status: importer.Duplicate, Message: "d"}},
+		{OrgID: "org_d", UserID: "u1", Line: 11, Err: &importer.Decided{Status: importer.Duplicate, Message: "d"}},
 		{OrgID: "org_d", UserID: "u1", Line: 12},
 	}
 	want := []string{
@@ -95,8 +95,8 @@ func TestSkipDropsOnlySendableRowsThatAreDone(t *testing.T) {
 // has done it. A repetition has a line of its own.
 func TestSkipDropsRowsThatAreSettledTwice(t *testing.T) {
 	rows := rowsOf(
-		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2, Err: &importer.Settled{Status: importer.AlreadyMember, Message: "m"}},
-		importer.Row{OrgID: "org_a", UserID: "u1", Line: 3, Err: &importer.Settled{Status: importer.Duplicate, Message: "d"}},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2, Err: &importer.Decided{Status: importer.AlreadyMember, Message: "m"}},
+		importer.Row{OrgID: "org_a", UserID: "u1", Line: 3, Err: &importer.Decided{Status: importer.Duplicate, Message: "d"}},
 	)
 	if got := shown(importer.Skip(rows, func(importer.Row) bool { return true })); !slices.Equal(got, []string{"3 org_a u1 duplicate: d"}) {
 		t.Errorf("got %q", got)
@@ -105,7 +105,7 @@ func TestSkipDropsRowsThatAreSettledTwice(t *testing.T) {
 
 func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	rows, firstPair := rowsToPass()
-	got := batches(importer.GroupLast(rows, 2, firstPair))
+	got := batches(importer.Group(rows, 2, firstPair))
 	if want := []string{"org_a [3:u1]", "error: bad"}; !slices.Equal(got, want) {
 		t.Errorf("a broken input: got %q, want %q", got, want)
 	}
@@ -116,12 +116,12 @@ func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 			importer.Row{OrgID: "org_b", UserID: "u", Line: 2*i + 1})
 	}
 	late := func(r importer.Row) bool { return r.UserID == "u0" }
-	got = batches(importer.GroupLast(rowsOf(whole...), 4, late))
+	got = batches(importer.Group(rowsOf(whole...), 4, late))
 	want := []string{"org_b [1:u 3:u 5:u 7:u]", "org_b [9:u 11:u]", "org_a [6:u1 8:u1 10:u1]", "org_a [0:u0 2:u0 4:u0]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	for range importer.GroupLast(rowsOf(whole...), 4, late) {
+	for range importer.Group(rowsOf(whole...), 4, late) {
 		break
 	}
 }
@@ -150,7 +150,7 @@ func TestStagesPassRowsWhole(t *testing.T) {
 		want.Keys = nil // Resolve answers them
 		never := func(importer.Row) bool { return false }
 		rows := importer.Distinct(importer.Resolve(rowsOf(row), &importer.Directory{}), importer.PairKey)
-		batches := importer.GroupLast(importer.Skip(rows, never), 10, never)
+		batches := importer.Group(importer.Skip(rows, never), 10, never)
 		for _, refusal := range []error{nil, refusal{importer.ReachBatch}, refusal{importer.ReachOrg}, refusal{importer.ReachRow}} {
 			op := importer.Op{Done: importer.Added, Send: func(context.Context, importer.Batch) (importer.Receipt, error) {
 				return importer.Receipt{}, refusal

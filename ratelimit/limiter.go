@@ -8,9 +8,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter decides when the next request may leave. It is a pure decision over
-// plain numbers: no clock, no lock, no connection. The package documentation says how
-// it reasons.
+// limiter decides when the next request may leave. It has no clock, lock or
+// connection of its own: the caller hands it the time. The package documentation
+// says how it reasons.
 type limiter struct {
 	tuning
 	reserve Reserve
@@ -162,7 +162,7 @@ func (l *limiter) dry(now time.Time, credit float64) time.Duration {
 func (l *limiter) probeAt() time.Time {
 	b := l.shown
 	in := b.reset.Sub(b.shownAt)
-	if b.vain || b.remaining == 0 || in <= l.probeFar {
+	if b.probed || b.remaining == 0 || in <= l.probeFar {
 		return b.reset
 	}
 	lacking := float64(1 + l.keep() + l.sent - b.ticket - b.remaining)
@@ -237,7 +237,7 @@ func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer)
 	case l.credit(now) >= 1:
 		l.between = l.probeMin
 	case l.probing:
-		b.vain = true
+		b.probed = true
 		l.between = min(2*l.between, l.probeMax)
 	}
 	l.probing = false

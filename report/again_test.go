@@ -52,7 +52,7 @@ func TestResultsAreAnInputInWhichRowsThatAreInStay(t *testing.T) {
 		outcome(4, "org_a", "auth0|2", importer.Failed)))
 	want := []importer.Status{importer.AlreadyMember, importer.Duplicate, ""}
 	for i, row := range got {
-		var settled *importer.Settled
+		var settled *importer.Decided
 		if errors.As(row.Err, &settled) != (want[i] != "") || settled != nil && settled.Status != want[i] {
 			t.Errorf("row %d is read as %+v", i, row)
 		}
@@ -85,7 +85,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := outcome(row.Line, row.OrgID, row.UserID, importer.Added)
-		var settled *importer.Settled
+		var settled *importer.Decided
 		switch {
 		case errors.As(row.Err, &settled):
 			o = outcome(row.Line, row.OrgID, row.UserID, settled.Status)

@@ -54,7 +54,7 @@ func (s *saved) count(rows rowSeq) rowSeq {
 }
 
 func (s *saved) add(row *importer.Row) {
-	settled, ok := errors.AsType[*importer.Settled](row.Err)
+	settled, ok := errors.AsType[*importer.Decided](row.Err)
 	member := ok && settled.Status == importer.AlreadyMember
 	unknown := isUnresolved(*row) && row.OrgID != "" && row.UserID != ""
 	s.mu.Lock()

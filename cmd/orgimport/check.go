@@ -93,7 +93,7 @@ func (j *job) findForCheck(ctx context.Context) error {
 	if scopes, known := j.conn.tokens.Scopes(); known && look.onlyCheckOrgs() &&
 		!slices.ContainsFunc(wanted, func(scope string) bool { return slices.Contains(scopes, scope) }) {
 		look.unchecked = "the token lacks the scope " + wanted[0]
-		look.dir.Orgs = importer.Lookup{}
+		look.dir.Orgs = importer.Index{}
 	}
 	err := look.find(ctx, j.conn, &j.observer, j.reopenTable)
 	look.dir.CheckOrgs = false // an import sends these rows whether or not the organization exists
@@ -138,7 +138,7 @@ func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
 	f.Members = look.dir.Members.Len()
 	for _, side := range []struct {
 		of string
-		*importer.Lookup
+		*importer.Index
 	}{{"organizations", &look.dir.Orgs}, {"users", &look.dir.Users}} {
 		for _, kind := range side.Kinds() {
 			keys, found := side.Count(kind)

@@ -121,9 +121,9 @@ func settledInvitation(l csvfile.Result) error {
 	case l.Status == importer.Duplicate: // only the line that it repeats counts
 		return errRepeated
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
-		return &importer.Settled{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
+		return &importer.Decided{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
-		return &unknownOutcome{importer.Settled{
+		return &unknownOutcome{importer.Decided{
 			Status:        importer.Failed,
 			CorrelationID: l.CorrelationID,
 			Message:       "it is not known whether an earlier run sent it, so it is not sent again: take the row out of the file, or invite the address with another file",
@@ -133,12 +133,12 @@ func settledInvitation(l csvfile.Result) error {
 }
 
 // unknownOutcome is the Err of a row that must not be sent again.
-type unknownOutcome struct{ importer.Settled }
+type unknownOutcome struct{ importer.Decided }
 
 func (e *unknownOutcome) Error() string { return e.Message }
 
 // Unwrap returns what is known about the row.
-func (e *unknownOutcome) Unwrap() error { return &e.Settled }
+func (e *unknownOutcome) Unwrap() error { return &e.Decided }
 
 // Code returns the error code of the row.
 func (*unknownOutcome) Code() string { return importer.CodeUnknownOutcome }

@@ -333,7 +333,7 @@ func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 // waited for, and what it counts is asked for all the same.
 func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
 	s := newSaved(10)
-	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Settled{Status: importer.AlreadyMember}}
+	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Decided{Status: importer.AlreadyMember}}
 	rows := func(yield func(importer.Row, error) bool) {
 		for i := range 1000 {
 			row.OrgID = fmt.Sprint("org_", i)

@@ -26,7 +26,7 @@ type origin struct {
 
 // errRepeated is the Err of a row that repeats an earlier one according to the
 // results of an earlier run: only the row that it repeats counts.
-var errRepeated = &importer.Settled{Status: importer.Duplicate, Message: "same as an earlier line, according to the results of an earlier run"}
+var errRepeated = &importer.Decided{Status: importer.Duplicate, Message: "same as an earlier line, according to the results of an earlier run"}
 
 // originRow is the Err of a row while the results are read for their origin. It
 // carries the row's line of the results.

@@ -100,7 +100,7 @@ func passThrough(b *testing.B, in io.Reader) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers)
+	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers, nil)
 	rows := 0
 	for answered, err := range importer.Run(b.Context(), batches, op, defaultWorkers) {
 		if err := errors.Join(err, out.write(answered)); err != nil {

@@ -170,7 +170,7 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 // isUnreadable reports whether a row is rejected for its content, and not because
 // of what the tenant has.
 func isUnreadable(r importer.Row) bool {
-	_, settled := errors.AsType[*importer.Settled](r.Err)
+	_, settled := errors.AsType[*importer.Decided](r.Err)
 	return r.Err != nil && !settled && !isUnresolved(r)
 }
 

@@ -156,7 +156,7 @@ func (r *results) rewrite() error {
 // batches packs the rows that are not done yet into batches. Rows that failed in
 // an earlier run come after the rows that were never attempted.
 func (r *results) batches(rows rowSeq, size int) iter.Seq2[importer.Batch, error] {
-	return importer.GroupLast(importer.Skip(rows, r.before.Has), size, r.before.Failed)
+	return importer.Group(importer.Skip(rows, r.before.Has), size, r.before.Failed)
 }
 
 // note appends a line, which is on the disk when it returns.

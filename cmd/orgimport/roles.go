@@ -85,7 +85,7 @@ func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	d.Settled = func(l csvfile.Result) error {
 		switch l.Status {
 		case importer.Assigned, importer.AlreadyAssigned:
-			return &importer.Settled{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
+			return &importer.Decided{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 		case importer.Duplicate:
 			return errRepeated
 		}
@@ -135,7 +135,7 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 		}
 		row.Args = []string{strings.Join(ids, auth0.RoleSeparator)}
 		if has, found := r.has[importer.PairKey(*row)]; found && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }) {
-			row.Err = &importer.Settled{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members"}
+			row.Err = &importer.Decided{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members"}
 		}
 	})
 }

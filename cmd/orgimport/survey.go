@@ -110,7 +110,7 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 func markDone(rows rowSeq, done func(importer.Row) bool) rowSeq {
 	return eachSendable(rows, func(row *importer.Row) {
 		if done(*row) {
-			row.Err = &importer.Settled{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
+			row.Err = &importer.Decided{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
 		}
 	})
 }

@@ -115,7 +115,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):
 		known.Store(true)
 		c.forbidden.succeeded(call)
-		return retry.Settled, nil
+		return retry.Done, nil
 	case a.Status < 400:
 		e = foreign(a, call)
 	default:
@@ -129,7 +129,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 	}
 	switch {
 	case e.Foreign && !known.Load():
-		return retry.Settled, notTheAPI(e)
+		return retry.Done, notTheAPI(e)
 	case e.Status == http.StatusTooManyRequests && !call.limitIsFinal:
 		return retry.Again, e
 	case e.passing() && e.Status != http.StatusTooManyRequests:
@@ -137,10 +137,10 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 	case e.refusesToken() && !again:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
 	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:
-		return retry.Settled, e.credentialsError()
+		return retry.Done, e.credentialsError()
 	}
 	known.Store(true)
-	return retry.Settled, e
+	return retry.Done, e
 }
 
 func (c *Client) request(ctx context.Context, call *call) (*http.Request, error) {

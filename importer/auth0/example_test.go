@@ -41,7 +41,8 @@ func ExampleClient_Import() {
 	receipt, err := client.Import().Send(context.Background(), batch)
 	fmt.Println(receipt.HTTPStatus, receipt.CorrelationID)
 	fmt.Println(err)
-	fmt.Println(importer.ReachOf(err) == importer.ReachRow, errors.Is(err, importer.ErrUnknownUser), importer.Blame(err, batch.UserIDs()))
+	refusal, _ := errors.AsType[*auth0.Error](err)
+	fmt.Println(refusal.Reach() == importer.ReachRow, errors.Is(err, importer.ErrUnknownUser), refusal.Blame(batch.UserIDs()))
 	// Output:
 	// 400 example-1
 	// POST /api/v2/organizations/org_1234567890abcdef/members: 400 Bad Request: One or more of the specified users do not exist: auth0|nobody (invalid_body)

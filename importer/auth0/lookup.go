@@ -66,7 +66,7 @@ const leastGuarded = 100
 
 // Guard returns a *[NoneFoundError] if there are many keys of a kind and none was
 // found.
-func (l *Lookup) Guard(in *importer.Lookup) error {
+func (l *Lookup) Guard(in *importer.Index) error {
 	for _, kind := range in.Kinds() {
 		keys, hits := in.Count(kind)
 		if keys >= leastGuarded && hits == 0 && !l.NoGuard {

@@ -47,7 +47,7 @@ func single(kind string) bool { return kind == importer.KindOrgID || kind == kin
 const kindOrgName = "name"
 
 // singles returns the missing keys that can be asked for one by one.
-func singles(in *importer.Lookup) (keys []importer.Key) {
+func singles(in *importer.Index) (keys []importer.Key) {
 	for w := range in.Missing() {
 		if single(w.Kind) {
 			keys = append(keys, w.Key)

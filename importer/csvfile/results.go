@@ -62,9 +62,9 @@ func (r *raw) result() Result {
 func Settled(r Result) error {
 	switch r.Status {
 	case importer.Added, importer.AlreadyMember:
-		return &importer.Settled{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run"}
+		return &importer.Decided{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run"}
 	case importer.Duplicate:
-		return &importer.Settled{Status: importer.Duplicate, Message: "same pair as an earlier line, according to the results of an earlier run"}
+		return &importer.Decided{Status: importer.Duplicate, Message: "same pair as an earlier line, according to the results of an earlier run"}
 	}
 	return nil
 }

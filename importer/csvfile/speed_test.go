@@ -70,7 +70,7 @@ func BenchmarkStages(b *testing.B) {
 			return drain(importer.Distinct(rows, importer.PairKey))
 		}},
 		{"read-distinct-group", func(rows iter.Seq2[importer.Row, error]) error {
-			return drain(importer.Group(importer.Distinct(rows, importer.PairKey), 10))
+			return drain(importer.Group(importer.Distinct(rows, importer.PairKey), 10, nil))
 		}},
 		{"read-distinct-survey", func(rows iter.Seq2[importer.Row, error]) error {
 			_, err := importer.Survey(importer.Distinct(rows, importer.PairKey), 10, nil)
@@ -121,7 +121,7 @@ func BenchmarkMemory(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := drain(importer.Group(importer.Distinct(table.Rows(), importer.PairKey), 10)); err != nil {
+				if err := drain(importer.Group(importer.Distinct(table.Rows(), importer.PairKey), 10, nil)); err != nil {
 					b.Fatal(err)
 				}
 			}

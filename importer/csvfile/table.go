@@ -54,7 +54,7 @@ type Table struct {
 //
 // The results of an earlier run are an input too, whatever d says about the
 // original's delimiter, encoding and columns. The rows that are in are
-// [importer.Settled], and what was rejected because it could not be read is
+// [importer.Decided], and what was rejected because it could not be read is
 // rejected until somebody corrects it.
 //
 // Every error is an *[InputError].

@@ -272,7 +272,7 @@ func TestTableReadsDialects(t *testing.T) {
 // What Settled returns is no reason to take an id out of a row.
 func TestTableKeepsTheIDsOfResults(t *testing.T) {
 	data := resultsHeader + "\n2,org_a,samlp|Jürgen,added,204,,,1,c,t\n3,org_a,=1,failed,400,,,1,c,t\n"
-	for _, err := range []error{errBad, &importer.Settled{Status: importer.Added, Message: "in"}} {
+	for _, err := range []error{errBad, &importer.Decided{Status: importer.Added, Message: "in"}} {
 		rows, _ := read(strings.NewReader(data), csvfile.Dialect{Settled: func(csvfile.Result) error { return err }})
 		if len(rows) != 2 || !strings.HasPrefix(rows[0], "2 org_a samlp|Jürgen") || !strings.HasPrefix(rows[1], "3 org_a : the user's id is a formula") {
 			t.Errorf("%v: %q", err, rows)
@@ -315,7 +315,7 @@ func show(row importer.Row) string {
 	if row.Kept != nil {
 		s += fmt.Sprintf(" %q", row.Kept)
 	}
-	var settled *importer.Settled
+	var settled *importer.Decided
 	if errors.As(row.Err, &settled) {
 		s += fmt.Sprintf(" %s", settled.Status)
 	}

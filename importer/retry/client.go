@@ -1,4 +1,4 @@
-// Package retry sends an HTTP request until an answer settles it: repeats,
+// Package retry sends an HTTP request until an answer ends it: repeats,
 // pauses, outages and time limits, for any server. The caller says what an answer
 // means; the transport decides when a request may leave.
 //
@@ -41,7 +41,7 @@ const (
 // must not be copied after the first call.
 //
 // All callers share what is known about the server's health. Once three requests in
-// a row have failed in a passing way, no matter whose, the callers hold, and one
+// a row have failed with a transient failure, no matter whose, the callers hold, and one
 // request at a time is sent to see whether the server is back.
 type Client struct {
 	// MaxAttempts is how often one request is sent before its call fails; 0
@@ -77,7 +77,7 @@ type Call struct {
 	Sent   int // requests that went out
 	Status int // of the last request; 0 if it got no answer
 
-	failures      int // passing ones
+	failures      int // transient ones
 	counted       int // of the failures, those outside of outages
 	answersBefore int // usable answers to others when the call began
 }
@@ -93,8 +93,8 @@ type Result struct {
 type Meaning int
 
 const (
-	// Settled: nothing is left to send. The call ends with Err.
-	Settled Meaning = iota
+	// Done: nothing is left to send. The call ends with Err.
+	Done Meaning = iota
 	// Transient: the server has trouble that may pass.
 	Transient
 	// Again: the server is well and has not looked at the request, as with a
@@ -105,13 +105,13 @@ const (
 	Lost
 )
 
-// Do sends a call until it is settled. The errors are those of the call's
+// Do sends a call until an answer ends it. The errors are those of the call's
 // results, an [*UnreachableError], a [*GaveUpError], or one that wraps the cause of ctx.
 func (c *Client) Do(ctx context.Context, call *Call) error {
 	call.answersBefore = c.health.usable()
 	pauses := newPauses()
 	for {
-		p, err := c.health.admit(ctx)
+		p, err := c.health.enter(ctx)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 			c.everHeard().Store(true)
 		}
 		switch r.Meaning {
-		case Settled:
+		case Done:
 			c.tell(c.health.answered(p)...)
 			return r.Err
 		case Again:
@@ -142,8 +142,8 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 }
 
 // lost sorts the error of an attempt that got no answer. It returns one that may
-// pass as passing, wrapped by the call, and any other as final: it ends the call.
-func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, final error) {
+// pass as transient, wrapped by the call, and any other as final: it ends the call.
+func (c *Client) lost(ctx context.Context, call *Call, err error) (transient, final error) {
 	if ctx.Err() != nil {
 		return nil, Stopped(ctx)
 	}
@@ -162,7 +162,7 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (passing, fina
 	return err, nil
 }
 
-// failed notes a passing failure and waits until the call may be sent again. Its
+// failed notes a transient failure and waits until the call may be sent again. Its
 // error ends the call.
 func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backoff.ExponentialBackOff, r Result) error {
 	most := cmp.Or(c.MaxAttempts, defaultMaxAttempts)
@@ -177,7 +177,7 @@ func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backof
 	if v.err == nil && !v.held {
 		Sleep(ctx, min(pauses.NextBackOff(), longestPause), c.health.givenUp())
 	}
-	return v.err // admit finds out what cut the sleep
+	return v.err // enter finds out what cut the sleep
 }
 
 func newPauses() *backoff.ExponentialBackOff {

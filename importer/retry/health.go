@@ -1,9 +1,12 @@
 package retry
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // Event is something that happened to a client, not to a single call.
@@ -20,7 +23,7 @@ type EventKind int
 
 // The events of a client.
 const (
-	// FirstFailure: a request failed in a passing way and, unless Once, is sent again. It is
+	// FirstFailure: a request failed with a transient failure and, unless Once, is sent again. It is
 	// reported once for each status, 0 being no answer, so that a limping server
 	// does not fill the log.
 	FirstFailure EventKind = iota
@@ -41,7 +44,7 @@ func (c *Client) tell(events ...Event) {
 	}
 }
 
-// GaveUpError says that a passing failure has not passed within the client's time
+// GaveUpError says that a transient failure has not passed within the client's time
 // or attempts. Trying again later may help.
 //
 // It does not unwrap: the last failure is about one request, the error about all.
@@ -64,11 +67,11 @@ const outageFrom = 3
 
 // health is what the callers of a client know together about the server.
 //
-// A streak is a series of passing failures without a usable answer in between. From
+// A streak is a series of transient failures without a usable answer in between. From
 // the third failure on it is an outage; see outage.go.
 type health struct {
 	mu      sync.Mutex
-	answers int // usable answers so far: all but passing failures and refusals like 429
+	answers int // usable answers so far: all but transient failures and refusals like 429
 
 	streak int
 	since  time.Time // first failure of the streak
@@ -84,7 +87,7 @@ type health struct {
 // verdict is what follows from a failure.
 type verdict struct {
 	err    error // ends the call
-	held   bool  // admit holds the call back, so it need not pause
+	held   bool  // enter holds the call back, so it need not pause
 	events []Event
 }
 
@@ -128,7 +131,7 @@ func (h *health) refused(p probe) []Event {
 	return h.recover()
 }
 
-// failed notes a passing failure of a call and returns what follows from it.
+// failed notes a transient failure of a call and returns what follows from it.
 func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -248,4 +251,74 @@ func blame(s situation) culprit {
 		return theServer
 	}
 	return nobodyYet
+}
+
+// outage is the time in which callers hold. One caller at a time may send then, each
+// in turn, so that a request that the server chokes on does not block the others.
+type outage struct {
+	ended  chan struct{} // closed when the server is back, or given up
+	turn   probe         // holds the right to send while nobody has it
+	next   time.Time     // when the next request may go
+	pauses *backoff.ExponentialBackOff
+}
+
+// probe is the right to send during an outage; nil outside of one.
+type probe chan struct{}
+
+// giveBack passes the right to the caller that has waited longest, if any: the
+// outage may be over.
+func (p probe) giveBack() {
+	if p != nil {
+		p <- struct{}{}
+	}
+}
+
+func newOutage() *outage {
+	o := &outage{
+		ended:  make(chan struct{}),
+		turn:   make(probe, 1),
+		pauses: newPauses(),
+	}
+	o.turn.giveBack()
+	return o
+}
+
+// postpone sets when the next request may go: after a pause, which grows, but
+// not after the deadline, so that the last moment before giving up is tried.
+func (o *outage) postpone(now, deadline time.Time) {
+	o.next = now.Add(min(o.pauses.NextBackOff(), longestPause, deadline.Sub(now)))
+}
+
+// enter lets a call pass at once while all is well. In an outage it waits for its
+// end or for the right to send.
+func (h *health) enter(ctx context.Context) (probe, error) {
+	for ctx.Err() == nil {
+		h.mu.Lock()
+		o, gaveUp := h.outage, h.gaveUp
+		h.mu.Unlock()
+		if gaveUp != nil {
+			return nil, gaveUp
+		}
+		if o == nil {
+			return nil, nil
+		}
+		select {
+		case <-o.ended:
+			continue
+		case <-ctx.Done():
+			continue
+		case <-o.turn:
+		}
+		if Sleep(ctx, h.untilNext(o), o.ended) {
+			return o.turn, nil
+		}
+		o.turn.giveBack()
+	}
+	return nil, Stopped(ctx)
+}
+
+func (h *health) untilNext(o *outage) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Until(o.next)
 }
