@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer/auth0/auth0test"
 	"orgimport/samples"
 )
@@ -93,7 +94,7 @@ func createFile(path string, content []byte) error {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return writeError(path, err)
+		return files.CantWrite(path, err)
 	}
 	return nil
 }
@@ -107,7 +108,7 @@ func (cmd *demoCmd) makeDir() (string, error) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
-		return "", writeError(cmd.Dir, err)
+		return "", files.CantWrite(cmd.Dir, err)
 	}
 	return cmd.Dir, nil
 }

@@ -63,7 +63,7 @@ func (j *job) settle(err error) error {
 	}
 	e := j.out.finish()
 	if e == nil {
-		e = j.out.compact(err == nil && !j.in.changed())
+		e = j.out.compact(err == nil && !j.in.Changed())
 	}
 	for _, d := range j.derived {
 		e = cmp.Or(e, d.write(j.Results))
@@ -85,8 +85,8 @@ func (j *job) verdict(err error) error {
 	switch {
 	case err != nil:
 		return err
-	case j.in.changed():
-		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read: some of its rows may be missing", j.in.name), "run again with --resume once nothing writes to it any more"}
+	case j.in.Changed():
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read: some of its rows may be missing", j.in.Name()), "run again with --resume once nothing writes to it any more"}
 	case tooMany != nil:
 		return tooMany
 	case j.unanswered > 0:
@@ -123,8 +123,8 @@ func (j *job) count(e *exitError, err error) {
 	if j.wrote() {
 		s.Files = []string{j.Results}
 		for _, d := range j.derived {
-			if d.path != "" {
-				s.Files = append(s.Files, d.path)
+			if d.Path != "" {
+				s.Files = append(s.Files, d.Path)
 			}
 		}
 	}

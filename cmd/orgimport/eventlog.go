@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/report"
 )
 
@@ -51,21 +52,21 @@ func (l *eventLog) open(path string, resumed bool) error {
 	var file *os.File
 	var err error
 	switch {
-	case special(path):
-		file, err = openSpecial(path)
+	case files.IsStream(path):
+		file, err = files.OpenStream(path)
 	case resumed:
 		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	default:
 		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	}
 	if err != nil {
-		return writeError(path, err)
+		return files.CantWrite(path, err)
 	}
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
 	l.out.file = file
 	if _, err := file.Write(l.out.buf); err != nil {
-		return writeError(path, err)
+		return files.CantWrite(path, err)
 	}
 	l.out.buf = nil
 	return nil
@@ -95,7 +96,7 @@ func (l *eventLog) start(j *job) {
 	l.events = report.NewEventWriter(&l.out)
 	l.write(report.Event{
 		Kind: report.EventStart, Tenant: j.conn.base.Host,
-		Command: commandLine(withoutSecrets(j.args)), Input: j.in.name, Version: version(),
+		Command: commandLine(withoutSecrets(j.args)), Input: j.in.Name(), Version: version(),
 	})
 	l.end = make(chan struct{})
 	l.sampling.Go(func() {

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -74,6 +76,11 @@ func exitOf(err error) *exitError {
 		return &exitError{exit.code, err, exit.hint} // err, not exit.err: keep what wraps it
 	}
 	exit := &exitError{code: exitStopped, err: err}
+	if file, ok := errors.AsType[*files.Error](err); ok {
+		ends := fileProblems[file.Problem]
+		exit.code, exit.hint = ends.code, strings.NewReplacer("NAME", file.File.Name, "PATH", file.File.Path).Replace(ends.hint)
+		return exit
+	}
 	var (
 		input       *csvfile.InputError
 		credentials *auth0.CredentialsError
@@ -98,6 +105,28 @@ func exitOf(err error) *exitError {
 		exit.code = exitUsage // the server at this address is not the Management API
 	}
 	return exit
+}
+
+// fileProblems says how a problem with a file ends a command, and what to do about
+// it: NAME and PATH are those of the file.
+var fileProblems = map[files.Problem]struct {
+	code int
+	hint string
+}{
+	files.IsFolder:     {exitUsage, "name a file in it"},
+	files.IsInput:      {exitUsage, "give it another name"},
+	files.IsOutput:     {exitUsage, "give each its own file"},
+	files.NotRegular:   {exitUsage, "name a file that is not there yet"},
+	files.NoFolder:     {exitUsage, "make the folder, or name another file with NAME"},
+	files.NotWritable:  {exitUsage, "make sure that the folder is writable, or name another file with NAME"},
+	files.WriteFailed:  {exitStopped, "make room, and make sure that the folder is writable"},
+	files.Disturbed:    {exitStopped, "leave the file alone during a run; run again with --resume"},
+	files.NotReadable:  {exitUsage, ""},
+	files.NotSpooled:   {exitStopped, "make room NAME PATH"},
+	files.Exists:       {exitUsage, "continue with --resume, or name another file with --results"},
+	files.LockHeld:     {exitLocked, "wait for it to end, or give this run its own --results"},
+	files.LockNoFolder: {exitUsage, "make the folder, or name another file with NAME"},
+	files.LockFailed:   {exitStopped, "make the folder writable, or name another file with NAME"},
 }
 
 // printError prints what went wrong, and what to do about it.

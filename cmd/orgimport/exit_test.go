@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/importer/retry"
@@ -29,7 +30,7 @@ func TestExitOf(t *testing.T) {
 		{"a redirect", &auth0.Error{Status: 302, Message: "302 with a redirect"}, exitUsage, ""},
 		{"not this API", &auth0.Error{Status: 405, Message: "405 with an HTML page"}, exitUsage, ""},
 		{"refused credentials", &auth0.CredentialsError{Status: 401, Hint: "check the secret"}, exitStopped, "check the secret"},
-		{"a full disk", writeError("results.csv", syscall.ENOSPC), exitStopped, "make room, and make sure that the folder is writable, then continue with --resume"},
+		{"a full disk", files.CantWrite("results.csv", syscall.ENOSPC), exitStopped, "make room, and make sure that the folder is writable"},
 		{"the guard", &exitError{exitErrors, errors.New("all failed"), "look"}, exitErrors, "look"},
 		{"an outage", &retry.GaveUpError{What: "no answer", Err: unavailable}, exitTemporary, ""},
 		{"an outage that began with a login page", &retry.GaveUpError{Err: &auth0.Error{Status: 200}}, exitTemporary, ""},

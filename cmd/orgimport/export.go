@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -83,16 +84,19 @@ func (cmd *exportCmd) Run(c *console) error {
 	if err := x.conn.requireScopes(ctx, cmd.scopes()...); err != nil {
 		return err
 	}
+	if err := files.Prove(files.Named("--output", cmd.Output)); err != nil {
+		return err
+	}
 	x.ui.notice("tenant " + x.conn.base.Host)
 	started := time.Now()
 	if cmd.Output == "" {
 		err = x.run(ctx, c.stdout)
 	} else {
-		err = replaceFile(cmd.Output, 0o600, func(w io.Writer) error { return x.run(ctx, w) })
+		err = files.Replace(cmd.Output, 0o600, func(w io.Writer) error { return x.run(ctx, w) })
 	}
 	x.ui.Close()
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
-		err = x.writeError(err)
+		err = x.cantWrite(err)
 	}
 	if err != nil {
 		return err
@@ -109,10 +113,10 @@ func (x *export) readOrgs(ctx context.Context) error {
 	if x.cmd.Orgs == "" {
 		return nil
 	}
-	if err := x.checkOutputs([]file{{"--orgs", x.cmd.Orgs}}, []file{{"--output", x.cmd.Output}}); err != nil {
+	if err := files.Check(x.stdin, []files.File{files.Named("--orgs", x.cmd.Orgs)}, []files.File{files.Named("--output", x.cmd.Output)}); err != nil {
 		return err
 	}
-	in, err := openInput(ctx, x.console, x.cmd.Orgs)
+	in, err := files.Open(ctx, x.cmd.Orgs, x.stdin)
 	if err != nil {
 		return err
 	}
@@ -249,7 +253,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 		return lookupError(err)
 	}
 	out.Flush()
-	return x.writeError(out.Error())
+	return x.cantWrite(out.Error())
 }
 
 // write writes the members of one organization.
@@ -260,7 +264,7 @@ func (x *export) write(out *csv.Writer, r *roster) error {
 		x.noteDeleted(r) // some of its members may have been read
 	}
 	out.Flush()
-	return x.writeError(out.Error())
+	return x.cantWrite(out.Error())
 }
 
 // put writes the members of an organization that exists.
@@ -289,11 +293,11 @@ func (x *export) noteDeleted(r *roster) {
 	x.log.Warn("the organization " + r.org.ID + " no longer exists: " + r.err.Error())
 }
 
-func (x *export) writeError(err error) error {
+func (x *export) cantWrite(err error) error {
 	if err == nil {
 		return nil
 	}
-	return cantWrite(cmp.Or(x.cmd.Output, "standard output"), err, "make room, and make sure that the folder is writable")
+	return files.CantWrite(cmp.Or(x.cmd.Output, "standard output"), err)
 }
 
 // unknownError returns an error that names the organizations that do not exist, or

@@ -48,11 +48,16 @@ var importTable = map[string]imports{
 		not: []string{"net/http", "flag", "os"},
 	},
 	"samples": {not: []string{"net/http", "flag", "os"}},
+	"cmd/orgimport/internal/files": {
+		may: []string{"github.com/gofrs/flock"},
+		not: []string{"encoding/csv", "flag", "net/http", "os/signal"},
+	},
 	"cmd/orgimport": {
 		may: []string{
+			"cmd/orgimport/internal/files",
 			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
 			"ratelimit", "report", "report/page", "samples",
-			"github.com/alecthomas/kong", "github.com/gofrs/flock", "github.com/lmittmann/tint",
+			"github.com/alecthomas/kong", "github.com/lmittmann/tint",
 			"github.com/prometheus/...", "github.com/schollz/progressbar/v3", "golang.org/x/term",
 		},
 	},

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/csvfile"
 )
@@ -85,176 +79,14 @@ func withIDs(rows rowSeq, byAddress bool) rowSeq {
 	})
 }
 
-// input is the file or the pipe with the rows.
-type input struct {
-	io.Reader
-	file *os.File // nil for a pipe
-	info fs.FileInfo
-	name string
-	read atomic.Int64 // bytes read so far
-
-	head   *bytes.Buffer // what was read from a pipe that may still be spooled
-	remove bool          // the file is a spooled copy, to be removed
-}
-
-// openInput opens a file; "-" is standard input. Reading from a pipe or a
-// terminal, which may block forever, stops when ctx ends.
-func openInput(ctx context.Context, c *console, path string) (*input, error) {
-	if path == "-" {
-		return &input{Reader: interruptible(ctx, c.stdin), name: "standard input"}, nil
-	}
-	f, err := openFile(ctx, path)
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
-		hint := ""
-		if similar := similarFile(path); similar != "" && errors.Is(err, fs.ErrNotExist) {
-			hint = "did you mean " + similar + "?"
-		}
-		return nil, usagef(hint, "can't read the input: %w", err)
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = errors.New("it is a folder")
-	}
-	if err != nil {
-		return nil, usagef("name a CSV file", "can't read %s: %w", path, errors.Join(err, f.Close()))
-	}
-	in := &input{Reader: f, name: path}
-	if info.Mode().IsRegular() {
-		in.file, in.info = f, info
-	} else {
-		in.Reader = interruptible(ctx, f)
-	}
-	return in, nil
-}
-
-// openFile opens a file, unless ctx ends first: opening a named pipe blocks until
-// its other end is opened, which may be never.
-func openFile(ctx context.Context, path string) (*os.File, error) {
-	type opened struct {
-		file *os.File
-		err  error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		f, err := os.Open(path)
-		done <- opened{f, err}
-	}()
-	select {
-	case o := <-done:
-		return o.file, o.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// Read counts the bytes read. It keeps them after [input.remember].
-func (in *input) Read(p []byte) (int, error) {
-	n, err := in.Reader.Read(p)
-	in.read.Add(int64(n))
-	if in.head != nil {
-		in.head.Write(p[:n])
-	}
-	return n, err
-}
-
-// Close closes the file. A pipe stays open until the program ends.
-func (in *input) Close() error {
-	if in.file == nil {
-		return nil
-	}
-	err := in.file.Close()
-	if in.remove {
-		err = errors.Join(err, os.Remove(in.file.Name()))
-	}
-	return err
-}
-
-// size returns the number of bytes to read, or 0 if it is not known.
-func (in *input) size() int64 {
-	if in.file == nil {
-		return 0
-	}
-	return in.info.Size()
-}
-
-// changed reports whether a regular file was changed or replaced since it was
-// opened.
-func (in *input) changed() bool {
-	if in.file == nil {
-		return false
-	}
-	now, err := in.file.Stat()
-	if err != nil || now.Size() != in.info.Size() || !now.ModTime().Equal(in.info.ModTime()) {
-		return true
-	}
-	there, err := os.Stat(in.file.Name()) // a file that was removed could still be read to its end
-	return err == nil && !os.SameFile(there, now)
-}
-
-// reread returns the whole input once more. The input must be a regular file, or
-// a pipe that was spooled.
-func (in *input) reread() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
-
-// remember makes Read keep what it reads from a pipe, so that the pipe can still
-// be spooled after its header has been read.
-func (in *input) remember() {
-	if in.file == nil {
-		in.head = new(bytes.Buffer)
-	}
-}
-
-// spool copies a pipe to a file, so that it can be read more than once. The file
-// is in the folder of the file beside, or in the one for temporary files if beside
-// is empty. Other users can't read it. It is unlinked at once where the system
-// allows that, otherwise by Close.
-func (in *input) spool(beside string) error {
-	dir, room := "", "make room in "+os.TempDir()
-	if beside != "" {
-		dir, room = filepath.Dir(linkTarget(beside)), "make room beside "+beside
-	}
-	if err := in.copyTo(dir); err != nil {
-		return &exitError{exitStopped, fmt.Errorf("can't keep %s to read it twice: %w", in.name, err), room}
-	}
-	return nil
-}
-
-// copyTo copies a pipe to a file in dir, from which it is then read.
-func (in *input) copyTo(dir string) error {
-	if in.file != nil {
-		return nil
-	}
-	all := in.Reader
-	if in.head != nil {
-		all = io.MultiReader(in.head, in.Reader)
-		in.head = nil
-	}
-	f, err := os.CreateTemp(dir, ".orgimport-*.spool")
-	if err != nil {
-		return err
-	}
-	gone := os.Remove(f.Name()) == nil
-	in.file, in.remove = f, !gone
-	if _, err := io.Copy(f, all); err != nil {
-		return err
-	}
-	if in.info, err = f.Stat(); err != nil {
-		return err
-	}
-	in.Reader = in.reread()
-	return nil
-}
-
 // scan reads a regular file to its end before its rows are sent, and calls each
 // with every row that prepared returns. It returns the number of rows, and the
 // notes about the file. It returns nothing for a pipe, or if ctx ends.
-func (in *input) scan(ctx context.Context, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
-	if in.file == nil {
+func scan(ctx context.Context, in *files.Input, d csvfile.Dialect, prepared func(*csvfile.Table) rowSeq, each func(importer.Row)) (rows int64, notes []csvfile.Note) {
+	if !in.IsFile() {
 		return 0, nil
 	}
-	table, err := csvfile.Open(in.reread(), d)
+	table, err := csvfile.Open(in.Again(), d)
 	if err != nil {
 		return 0, nil
 	}
@@ -266,16 +98,4 @@ func (in *input) scan(ctx context.Context, d csvfile.Dialect, prepared func(*csv
 		each(row)
 	}
 	return rows, table.Notes()
-}
-
-// interruptible returns a reader of r that fails when ctx ends, even while a read
-// of r blocks.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
-	pr, pw := io.Pipe()
-	go func() {
-		_, err := io.Copy(pw, r)
-		pw.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { pr.CloseWithError(context.Cause(ctx)) })
-	return pr
 }

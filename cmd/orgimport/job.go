@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -104,7 +105,7 @@ type resultFlags struct {
 // lockPath returns the path of the lock file, which is the same for all links to
 // a results file.
 func (f *resultFlags) lockPath() string {
-	return cmp.Or(f.Lock, followLink(f.Results)+".lock")
+	return cmp.Or(f.Lock, files.Target(f.Results)+".lock")
 }
 
 // stopFlags say when to stop before the end.
@@ -125,7 +126,7 @@ type job struct {
 	stop context.CancelCauseFunc
 
 	conn    *connection
-	in      *input
+	in      *files.Input
 	from    origin
 	table   *csvfile.Table
 	look    lookups
@@ -196,7 +197,7 @@ func (j *job) send(ctx context.Context) error {
 	}
 	j.pinged.Go(func() { j.ping(j.transport(1), "start", j.warn) })
 	ahead := newBatchCount(j.batchSize())
-	rowCount, notes := j.in.scan(ctx, j.dialect(), j.prepared, func(row importer.Row) {
+	rowCount, notes := scan(ctx, j.in, j.dialect(), j.prepared, func(row importer.Row) {
 		if row.Err == nil && !j.out.before.Done(row) {
 			ahead.add(row.OrgID)
 		}
@@ -220,7 +221,7 @@ func (j *job) send(ctx context.Context) error {
 		}
 		j.record(answered)
 	}
-	if j.in.file == nil { // a pipe, which survey could not read
+	if !j.in.IsFile() { // a pipe, which survey could not read
 		j.logNotes(j.table.Notes())
 	}
 	return nil
@@ -283,7 +284,7 @@ func (j *job) host() string {
 
 // reopenTable opens the input from its start. The input must be a regular file or
 // spooled.
-func (j *job) reopenTable() (*csvfile.Table, error) { return csvfile.Open(j.in.reread(), j.dialect()) }
+func (j *job) reopenTable() (*csvfile.Table, error) { return csvfile.Open(j.in.Again(), j.dialect()) }
 
 // resolved returns the rows of the input with the ids that were looked up.
 func (j *job) resolved(table *csvfile.Table) rowSeq {
@@ -328,7 +329,8 @@ func (j *job) progress() progress {
 		waiting: j.waiting(),
 	}
 	if p.total == 0 {
-		p.bytes, p.total, p.done, p.before = true, j.in.size(), j.in.read.Load(), 0
+		p.done, p.total = j.in.Progress()
+		p.bytes, p.before = true, 0
 	}
 	if s := j.pace.State(); s.Sent > 0 && !p.bytes {
 		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -111,12 +112,12 @@ func (l *lookups) wanted(table *csvfile.Table) bool {
 // prepare collects the keys in the input, if it may have any, and reopens the
 // input with their columns. An input that can be read only once is spooled to a
 // file beside the results.
-func (l *lookups) prepare(ctx context.Context, in *input, results string, table *csvfile.Table, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
+func (l *lookups) prepare(ctx context.Context, in *files.Input, results string, table *csvfile.Table, open func() (*csvfile.Table, error)) (*csvfile.Table, error) {
 	if !l.wanted(table) {
-		in.head = nil
+		in.Forget()
 		return table, nil
 	}
-	if err := in.spool(results); err != nil {
+	if err := in.Spool(results); err != nil {
 		return nil, stoppedOr(ctx, err)
 	}
 	table, err := open()
@@ -173,7 +174,7 @@ func (l *lookups) connections() []string {
 // written with other flags, because those give the keys another meaning, and ids
 // that stand beside the key in the input: those were not looked up, and the tenant
 // may know somebody else by the key.
-func (l *lookups) reuseIDs(ctx context.Context, in *input, path string, d csvfile.Dialect) error {
+func (l *lookups) reuseIDs(ctx context.Context, in *files.Input, path string, d csvfile.Dialect) error {
 	if l.dir == nil {
 		return nil
 	}
@@ -232,12 +233,12 @@ func (l *lookups) reuseIDs(ctx context.Context, in *input, path string, d csvfil
 
 // givenIDs returns the pairs of a key and an id that rows of the input have, if
 // others have the key alone.
-func (l *lookups) givenIDs(ctx context.Context, in *input, d csvfile.Dialect) (given importer.Set, err error) {
+func (l *lookups) givenIDs(ctx context.Context, in *files.Input, d csvfile.Dialect) (given importer.Set, err error) {
 	if !l.mixed {
 		return given, nil
 	}
 	d.Keys = true
-	table, err := csvfile.Open(in.reread(), d)
+	table, err := csvfile.Open(in.Again(), d)
 	if err != nil {
 		return given, err
 	}

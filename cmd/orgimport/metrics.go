@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/report"
 )
 
@@ -60,7 +61,7 @@ func writeMetrics(path string, s *report.Summary, tenant, results string) error 
 		m.set(lastSuccess, "When a run last ended with exit code 0.", success)
 	}
 	// The node exporter reads the file as another user.
-	return replaceFile(path, 0o644, func(w io.Writer) error {
+	return files.Replace(path, 0o644, func(w io.Writer) error {
 		for _, family := range m.families {
 			if _, err := expfmt.MetricFamilyToText(w, family); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -15,31 +16,31 @@ import (
 
 // checkFiles compares all files of the run with each other.
 func (j *job) checkFiles() error {
-	inputs := []file{{"the input", j.file}}
+	inputs := []files.File{files.Named("the input", j.file)}
 	for _, name := range secretFiles() {
-		inputs = append(inputs, file{name, j.getenv(name)})
+		inputs = append(inputs, files.Named(name, j.getenv(name)))
 	}
-	inputs = append(inputs, file{"--users", j.Users})
-	if special(j.Results) {
+	inputs = append(inputs, files.Named("--users", j.Users))
+	if files.IsStream(j.Results) {
 		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", j.Results)
 	}
-	return j.checkOutputs(inputs, append([]file{{"--results", j.Results}, {"--lock", j.lockPath()}}, j.sideFiles()...))
+	return files.Check(j.stdin, inputs, append([]files.File{files.Named("--results", j.Results), files.Named("--lock", j.lockPath())}, j.sideFiles()...))
 }
 
 // derive lists the files that are made from the results.
 func (j *job) derive() []*derived {
 	return []*derived{
-		{file: file{"--failures", j.Failures}, header: j.writeHeader, rows: report.Failures},
+		{File: files.Named("--failures", j.Failures), header: j.writeHeader, rows: report.Failures},
 	}
 }
 
 // sideFiles lists the files that are written beside the results.
-func (j *job) sideFiles() []file {
-	files := []file{{"--summary", j.watchFlags.Summary}, {"--metrics", j.Metrics}, {"--events", j.Events}}
+func (j *job) sideFiles() []files.File {
+	side := []files.File{files.Named("--summary", j.watchFlags.Summary), files.Named("--metrics", j.Metrics), files.Named("--events", j.Events)}
 	for _, d := range j.derived {
-		files = append(files, d.file)
+		side = append(side, d.File)
 	}
-	return files
+	return side
 }
 
 // open opens everything, the cheapest first. It sends and writes nothing before
@@ -53,7 +54,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	client, j.pace = j.conn.class()
 	j.op = j.newOp(j, client)
 	client.RunID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
-	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
+	if j.in, err = files.Open(ctx, j.file, j.stdin); err != nil {
 		return err
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
@@ -64,17 +65,15 @@ func (j *job) open(ctx context.Context) (err error) {
 		return cmp.Or(context.Cause(ctx), err)
 	}
 	for _, f := range j.sideFiles() {
-		if f.path != "" {
-			if err := proveWritable(f, exitUsage); err != nil {
-				j.unwritable = f.path
-				return err
-			}
+		if err := files.Prove(f); err != nil {
+			j.unwritable = f.Path
+			return err
 		}
 	}
-	if err := proveWritable(file{"--results", j.Results}, exitStopped); err != nil {
+	if err := files.Prove(files.Named("--results", j.Results)); err != nil {
 		return err
 	}
-	unlock, err := lock(j.lockPath())
+	unlock, err := files.Lock(files.Named("--lock", j.lockPath()))
 	if err != nil {
 		return err
 	}
@@ -86,7 +85,7 @@ func (j *job) open(ctx context.Context) (err error) {
 		return err
 	}
 	j.ui.notice("tenant "+j.conn.base.Host, j.ui.fields("tenant", j.conn.base.Host)...)
-	j.log.Info(j.in.name+": "+j.table.String(), j.ui.fields("file", j.in.name)...)
+	j.log.Info(j.in.Name()+": "+j.table.String(), j.ui.fields("file", j.in.Name())...)
 	return nil
 }
 
@@ -94,9 +93,9 @@ func (j *job) open(ctx context.Context) (err error) {
 // the input holds the results of an earlier run, openTable reads all of them first
 // to find out which operation wrote them.
 func (j *job) openTable(ctx context.Context) (err error) {
-	j.in.remember()
+	j.in.Remember()
 	if j.readTwice {
-		if err := j.in.spool(j.Results); err != nil {
+		if err := j.in.Spool(j.Results); err != nil {
 			return err
 		}
 	}
@@ -106,7 +105,7 @@ func (j *job) openTable(ctx context.Context) (err error) {
 	}
 	d := j.dialect()
 	d.Settled = func(r csvfile.Result) error { return &originRow{r} }
-	results, err := csvfile.Open(j.in.reread(), d)
+	results, err := csvfile.Open(j.in.Again(), d)
 	if err == nil {
 		j.from, err = readOrigin(ctx, results, j.op.KeyOf, j.host())
 	}
@@ -114,7 +113,7 @@ func (j *job) openTable(ctx context.Context) (err error) {
 		err = j.adjustDialect(j, &d, j.from)
 	}
 	if err != nil {
-		return usagef("", "%s: %w", j.in.name, err)
+		return usagef("", "%s: %w", j.in.Name(), err)
 	}
 	j.table, err = j.reopenTable()
 	return err

@@ -103,7 +103,7 @@ func passThrough(b *testing.B, in io.Reader) {
 	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers, nil)
 	rows := 0
 	for answered, err := range importer.Run(b.Context(), batches, op, defaultWorkers) {
-		if err := errors.Join(err, out.write(answered)); err != nil {
+		if err := errors.Join(err, out.writer.Write(answered)); err != nil {
 			b.Fatal(err)
 		}
 		rows += len(answered)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -71,8 +72,11 @@ func (cmd *planCmd) Run(c *console) error {
 func (cmd *planCmd) print(j *job) error {
 	defer j.close()
 	defer j.ui.Close()
-	inputs := []file{{"the input", j.file}, {"the results file", j.Results}, {"--users", j.Users}}
-	if err := j.checkOutputs(inputs, []file{{"--failures", j.Failures}, {"--resolved", cmd.Resolved}}); err != nil {
+	inputs := []files.File{files.Named("the input", j.file), files.Named("the results file", j.Results), files.Named("--users", j.Users)}
+	if err := files.Check(j.stdin, inputs, []files.File{files.Named("--failures", j.Failures), files.Named("--resolved", cmd.Resolved)}); err != nil {
+		return err
+	}
+	if err := cmp.Or(files.Prove(files.Named("--failures", j.Failures)), files.Prove(files.Named("--resolved", cmd.Resolved))); err != nil {
 		return err
 	}
 	ctx, end := j.untilSignal(nil, nil)
@@ -131,17 +135,17 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 	if cmd.Resolved == "" {
 		return nil
 	}
-	if err := j.in.spool(j.Results); err != nil { // an empty pipe may not be spooled yet
+	if err := j.in.Spool(j.Results); err != nil { // an empty pipe may not be spooled yet
 		return err
 	}
 	d := j.dialect()
 	d.Keep = true
-	table, err := csvfile.Open(j.in.reread(), d)
+	table, err := csvfile.Open(j.in.Again(), d)
 	if err != nil {
 		return err
 	}
 	var broken error
-	err = replaceFile(cmd.Resolved, 0o600, func(w io.Writer) error {
+	err = files.Replace(cmd.Resolved, 0o600, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write(append([]string{"org_id", "user_id"}, table.Kept...)); err != nil {
 			return err
@@ -162,7 +166,7 @@ func (cmd *planCmd) writeResolved(ctx context.Context, j *job) error {
 		return out.Error()
 	})
 	if err != nil && broken == nil {
-		return cantWrite(cmd.Resolved, err, "make room, and make sure that the folder is writable")
+		return files.CantWrite(cmd.Resolved, err)
 	}
 	return err
 }
@@ -180,7 +184,7 @@ func (j *job) keepRejects(survey func(rejected func(importer.Row)) (importer.Pla
 	if j.Failures == "" {
 		return survey(nil)
 	}
-	err = replaceFile(j.Failures, 0o600, func(w io.Writer) error {
+	err = files.Replace(j.Failures, 0o600, func(w io.Writer) error {
 		buffered := bufio.NewWriter(w)
 		rejects := report.NewWriter(buffered, nil, j.table.Kept)
 		if err := rejects.WriteHeader(); err != nil {
@@ -194,7 +198,7 @@ func (j *job) keepRejects(survey func(rejected func(importer.Row)) (importer.Pla
 	})
 	var input *csvfile.InputError
 	if err != nil && !errors.As(err, &input) {
-		return found, cantWrite(j.Failures, err, "make room, and make sure that the folder is writable")
+		return found, files.CantWrite(j.Failures, err)
 	}
 	return found, err
 }

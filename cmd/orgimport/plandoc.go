@@ -68,7 +68,7 @@ type reject struct {
 // limits of a plan that the operation draws on, or nil if none is published.
 func newPlan(j *job, found importer.Plan, limits func(publishedPlan) []bucket) *plan {
 	doc := &plan{
-		Input: j.in.name, Dialect: j.table.String(), Columns: columns{Kept: append([]string{}, j.table.Kept...)},
+		Input: j.in.Name(), Dialect: j.table.String(), Columns: columns{Kept: append([]string{}, j.table.Kept...)},
 		Plan: found, BatchSize: j.batchSize(), Requests: found.Batches,
 		Rejects: []reject{}, failures: j.Failures,
 	}

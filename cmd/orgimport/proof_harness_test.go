@@ -323,17 +323,6 @@ func (p *program) prepare(args ...string) *running {
 	}
 }
 
-// fromFile has a run in this process read a file as its standard input.
-func (r *running) fromFile(name string) {
-	r.program.t.Helper()
-	f, err := os.Open(r.program.path(name))
-	if err != nil {
-		r.program.t.Fatal(err)
-	}
-	r.program.t.Cleanup(func() { _ = f.Close() })
-	r.Args[1], r.stdin = "-", f
-}
-
 func (p *program) command(args ...string) *running {
 	r := &running{Cmd: exec.Command("orgimport", args...), program: p}
 	r.Dir = p.dir

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
@@ -537,7 +538,11 @@ func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
 // TestNoMoreThanWasTypedIsRemoved from a file that changes after it was counted.
 func TestNoMoreThanWasTypedIsRemoved(t *testing.T) {
 	most := 3
-	j := &job{in: &input{name: "members.csv"}, maxRows: &most}
+	in, err := files.Open(t.Context(), "-", strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &job{in: in, maxRows: &most}
 	rows := func(yield func(importer.Row, error) bool) {
 		for i := range 10 {
 			row := importer.Row{Line: i}

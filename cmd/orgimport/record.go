@@ -78,7 +78,7 @@ func (j *job) write(answered []importer.Outcome) {
 	if j.broken != nil {
 		return
 	}
-	if j.broken = j.out.write(answered); j.broken != nil {
+	if j.broken = j.out.writer.Write(answered); j.broken != nil {
 		j.stop(j.broken)
 		return
 	}
@@ -96,7 +96,7 @@ func (j *job) write(answered []importer.Outcome) {
 		}
 	}
 	j.done.Add(int64(len(answered)))
-	if err := cmp.Or(j.guard.add(answered), j.out.ensureRoom()); err != nil {
+	if err := cmp.Or(j.guard.add(answered), j.out.log.EnsureRoom()); err != nil {
 		j.stop(err)
 	}
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -32,43 +34,44 @@ Examples:
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
-	inputs := []file{{"the results file", cmd.File}, {"the event log", cmd.Events}}
+	inputs := []files.File{files.Named("the results file", cmd.File), files.Named("the event log", cmd.Events)}
 	if cmd.Output != "-" {
-		if err := c.checkOutputs(inputs, []file{{"--output", cmd.Output}}); err != nil {
+		out := files.Named("--output", cmd.Output)
+		if err := cmp.Or(files.Check(c.stdin, inputs, []files.File{out}), files.Prove(out)); err != nil {
 			return err
 		}
 	}
 	ctx, end := c.untilSignal(nil, nil)
 	defer end()
-	results, err := openInput(ctx, c, cmd.File)
+	results, err := files.Open(ctx, cmd.File, c.stdin)
 	if err != nil {
 		return err
 	}
 	defer results.Close()
 	var events io.Reader
 	if cmd.Events != "" {
-		in, err := openInput(ctx, c, cmd.Events)
+		in, err := files.Open(ctx, cmd.Events, c.stdin)
 		if err != nil {
 			return err
 		}
 		defer in.Close()
 		events = in
 	}
-	about := page.Page{Results: results.name, Version: version(), Made: time.Now(), Advise: auth0.Advise}
+	about := page.Page{Results: results.Name(), Version: version(), Made: time.Now(), Advise: auth0.Advise}
 	beside := cmd.Output
 	if beside == "-" {
 		beside = ""
 	}
-	if err := results.spool(beside); err != nil {
+	if err := results.Spool(beside); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	open := func() (io.Reader, error) { return csvfile.Decompress(results.reread()) }
+	open := func() (io.Reader, error) { return csvfile.Decompress(results.Again()) }
 	write := func(w io.Writer) error { return page.Write(w, open, events, about) }
 	if cmd.Output == "-" {
-		return resultsError(results.name, write(c.stdout))
+		return resultsError(results.Name(), write(c.stdout))
 	}
-	if err := replaceFile(cmd.Output, 0o600, write); err != nil {
-		return resultsError(results.name, err)
+	if err := files.Replace(cmd.Output, 0o600, write); err != nil {
+		return resultsError(results.Name(), err)
 	}
 	_, err = fmt.Fprintln(c.stdout, cmd.Output)
 	return err

@@ -158,9 +158,9 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 	column := j.table.Roles()
 	switch {
 	case column == "" && r.Role == nil:
-		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.name)
+		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.Name())
 	case column != "" && r.Role != nil && !j.table.Results():
-		return usagef("leave --role out, or take the column out of the file", "--role is given, but %s has the column %q", j.in.name, column)
+		return usagef("leave --role out, or take the column out of the file", "--role is given, but %s has the column %q", j.in.Name(), column)
 	}
 	names, err := r.needNames(ctx, j)
 	if err != nil {

@@ -60,7 +60,7 @@ func (j *job) limited(rows rowSeq) rowSeq {
 			n++
 		}
 		if n > *j.maxRows {
-			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.name, *j.maxRows), "look at the file, then continue with --resume"}
+			return &exitError{exitErrors, fmt.Errorf("%s changed while it was read: it names more than the %d that are allowed", j.in.Name(), *j.maxRows), "look at the file, then continue with --resume"}
 		}
 		return nil
 	})

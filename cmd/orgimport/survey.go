@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/report"
@@ -29,7 +30,7 @@ func (j *job) surveyed(ctx context.Context, check *finding) (rows rowSeq, err er
 		}
 		j.look.isDone = done.Done
 	}
-	if j.in, err = openInput(ctx, j.console, j.file); err != nil {
+	if j.in, err = files.Open(ctx, j.file, j.stdin); err != nil {
 		return nil, err
 	}
 	j.closing = append(j.closing, func() { _ = j.in.Close() })
@@ -125,7 +126,8 @@ func (j *job) surveyProgress() progress {
 	p := progress{done: j.done.Load(), total: j.total.Load(), elapsed: time.Since(j.summary.Started)}
 	p.words = report.Plural(int(p.done), "row")
 	if p.total == 0 {
-		p.bytes, p.done, p.total = true, j.in.read.Load(), j.in.size()
+		p.bytes = true
+		p.done, p.total = j.in.Progress()
 	}
 	return p
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -94,44 +92,4 @@ func regroup(app *kong.Kong, command, heading string, names ...string) {
 			}
 		}
 	}
-}
-
-// similarFile returns the path of a file in the same folder with nearly the same
-// name, or "" if there is none.
-func similarFile(path string) string {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return ""
-	}
-	nearest, least := "", 3
-	for _, entry := range entries {
-		if d := distance(strings.ToLower(entry.Name()), strings.ToLower(filepath.Base(path))); d < least && !entry.IsDir() {
-			nearest, least = entry.Name(), d
-		}
-	}
-	if nearest == "" {
-		return ""
-	}
-	return filepath.Join(filepath.Dir(path), nearest)
-}
-
-// distance returns the Levenshtein distance of a and b, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := before
-			if a[i] != b[j] {
-				replaced++
-			}
-			before = row[j+1]
-			row[j+1] = min(replaced, before+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -134,7 +135,7 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 
 // readResults reads the lines that say that a row is done.
 func (v *verifier) readResults(ctx context.Context, c *console, path, tenant string) error {
-	in, err := openInput(ctx, c, path)
+	in, err := files.Open(ctx, path, c.stdin)
 	if err != nil {
 		return err
 	}
@@ -161,14 +162,14 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return resultsError(in.name, err)
+		return resultsError(in.Name(), err)
 	}
 	damaged := r.Damaged
 	if r.Torn {
 		damaged++
 	}
 	if damaged > 0 {
-		v.log.Warn(fmt.Sprintf("%s: %s damaged and not checked; import --resume repairs the file", in.name, report.Plural(damaged, "line")+report.Verb(damaged, " is", " are")))
+		v.log.Warn(fmt.Sprintf("%s: %s damaged and not checked; import --resume repairs the file", in.Name(), report.Plural(damaged, "line")+report.Verb(damaged, " is", " are")))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/report"
 )
 
@@ -39,7 +40,7 @@ func (w *watchFlags) Validate() error {
 // publish writes the summary and the metrics, and pings the exit code.
 func (w *watchFlags) publish(s *report.Summary, tenant, results string, rt http.RoundTripper, warn func(string)) {
 	if w.Summary != "" && w.Summary != w.unwritable {
-		err := replaceFile(w.Summary, 0o600, func(out io.Writer) error {
+		err := files.Replace(w.Summary, 0o600, func(out io.Writer) error {
 			e := json.NewEncoder(out)
 			e.SetIndent("", "  ")
 			return e.Encode(s)
