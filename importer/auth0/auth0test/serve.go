@@ -3,8 +3,19 @@ package auth0test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -160,4 +171,400 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Class is a group of endpoints that share a rate limit, as Auth0's tables of
+// limits have them. A class without a limiter of its own draws on that of
+// Other, if there is one: "all other endpoints combined".
+type Class string
+
+const (
+	WriteMembers      Class = "write-members"           // POST and DELETE of members
+	ReadMembers       Class = "read-members"            // GET of members
+	WriteRoles        Class = "write-roles"             // POST and DELETE of a member's roles
+	ReadRoles         Class = "read-roles"              // GET of a member's roles
+	ListRoles         Class = "list-roles"              // the tenant's roles
+	WriteInvitations  Class = "write-invitations"       // POST of invitations
+	ReadInvitations   Class = "read-invitations"        // GET of invitations
+	ReadOrganizations Class = "read-organizations"      // organizations by id
+	OrganizationNames Class = "read-organization-names" // organizations by name
+	ListOrganizations Class = "list-organizations"      // the tenant's organizations
+	ReadUsers         Class = "read-users"              // users by id and by email
+	ReadConnections   Class = "read-connections"        // connections
+	Jobs              Class = "jobs"                    // exports of users, until there is a link
+	Downloads         Class = "downloads"               // what the link leads to, on another host
+	Tokens            Class = "token"                   // POST /oauth/token
+	Other             Class = "other"                   // everything that is not served here
+)
+
+// Classes returns all of them.
+func Classes() []Class {
+	var classes []Class
+	for _, r := range routes {
+		if !slices.Contains(classes, r.class) {
+			classes = append(classes, r.class)
+		}
+	}
+	return append(classes, Downloads, Other)
+}
+
+// limited reports whether requests of the class draw on limits of the Management
+// API.
+func (c Class) limited() bool { return c != Tokens && c != Downloads }
+
+// endpoint is what is known of a request by its method and path.
+type endpoint struct {
+	class  Class
+	scopes []string // any of them will do
+	handle func(*Tenant, *call) *reply
+}
+
+// route is an endpoint's method and path. A {name} in it matches one element,
+// which becomes the request's PathValue of that name.
+type route struct {
+	method, path string
+	endpoint
+}
+
+func scopes(anyOf ...string) []string { return anyOf }
+
+var routes = []route{
+	{"POST", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
+	{"DELETE", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
+	{"GET", "/api/v2/organizations/{org}/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
+	{"POST", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("create:organization_member_roles"), (*Tenant).assignRoles}},
+	{"DELETE", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("delete:organization_member_roles"), (*Tenant).removeRoles}},
+	{"GET", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{ReadRoles, scopes("read:organization_member_roles"), (*Tenant).listMemberRoles}},
+	{"POST", "/api/v2/organizations/{org}/invitations", endpoint{WriteInvitations, scopes("create:organization_invitations"), (*Tenant).invite}},
+	{"GET", "/api/v2/organizations/{org}/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
+	{"GET", "/api/v2/organizations/name/{name}", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
+	{"GET", "/api/v2/organizations/{org}", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
+	{"GET", "/api/v2/organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
+	{"GET", "/api/v2/users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
+	{"GET", "/api/v2/users/{id}", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
+	{"GET", "/api/v2/roles", endpoint{ListRoles, scopes("read:roles"), (*Tenant).listRoles}},
+	{"GET", "/api/v2/connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
+	{"POST", "/api/v2/jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
+	{"GET", "/api/v2/jobs/{id}", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
+	{"POST", "/oauth/token", endpoint{Tokens, nil, (*Tenant).issueToken}},
+}
+
+// route finds the endpoint of a request and sets the request's path values. It
+// splits the path before it decodes it, because a user id may hold an encoded
+// slash.
+func (t *Tenant) route(r *http.Request) endpoint {
+	if r.Host == t.downloadURL().Host {
+		return endpoint{class: Downloads, handle: (*Tenant).download}
+	}
+	none := endpoint{class: Other, handle: func(*Tenant, *call) *reply { return notFound() }}
+	path := strings.Split(r.URL.EscapedPath(), "/")
+	for i, element := range path {
+		decoded, err := url.PathUnescape(element)
+		if err != nil {
+			return none
+		}
+		path[i] = decoded
+	}
+	for _, route := range routes {
+		if pattern := strings.Split(route.path, "/"); route.method == r.Method && matches(pattern, path) {
+			for i, element := range pattern {
+				if strings.HasPrefix(element, "{") {
+					r.SetPathValue(strings.Trim(element, "{}"), path[i])
+				}
+			}
+			return route.endpoint
+		}
+	}
+	return none
+}
+
+func matches(pattern, path []string) bool {
+	return slices.EqualFunc(pattern, path, func(want, got string) bool {
+		return want == got || strings.HasPrefix(want, "{")
+	})
+}
+
+// reply is an answer before it goes out. A check that has no objection returns
+// nil.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	stream func(io.Writer) error // instead of body, where that would be too long to hold
+}
+
+// write sends the body.
+func (rep *reply) write(w io.Writer) error {
+	if rep.stream != nil {
+		return rep.stream(w)
+	}
+	_, err := w.Write(rep.body)
+	return err
+}
+
+// read returns the body to read from, and its size, which is -1 if not known.
+func (rep *reply) read() (io.ReadCloser, int64) {
+	if rep.stream == nil {
+		return io.NopCloser(bytes.NewReader(rep.body)), int64(len(rep.body))
+	}
+	r, w := io.Pipe()
+	go func() {
+		err := rep.stream(w)
+		if errors.Is(err, errCut) {
+			err = io.ErrUnexpectedEOF
+		}
+		_ = w.CloseWithError(err) // never fails
+	}()
+	return r, -1
+}
+
+// respond is an answer with a JSON body, or without one if v is nil. A 204 has
+// a content type all the same, as recorded.
+func respond(status int, v any) *reply {
+	rep := &reply{status: status, header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}
+	if v != nil {
+		rep.body = marshal(v)
+	}
+	return rep
+}
+
+func noContent() *reply { return respond(http.StatusNoContent, nil) }
+
+// marshal leaves <, > and & unescaped, as the API does.
+func marshal(v any) []byte {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return []byte(`{}`)
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// apiError is the Management API's error body, in its order of fields.
+type apiError struct {
+	StatusCode int            `json:"statusCode"`
+	Error      string         `json:"error"`
+	Message    string         `json:"message"`
+	ErrorCode  string         `json:"errorCode,omitempty"`
+	Attributes *jwtAttributes `json:"attributes,omitempty"`
+}
+
+// jwtAttributes repeats the message in errors of the layer that checks tokens.
+type jwtAttributes struct {
+	Error string `json:"error"`
+}
+
+// refuse is an error of the Management API. Many of them have no code.
+func refuse(status int, code, message string) *reply {
+	return respond(status, apiError{StatusCode: status, Error: statusName(status), Message: message, ErrorCode: code})
+}
+
+func notFound() *reply { return refuse(http.StatusNotFound, "", "Not Found") }
+
+func badToken(message string) *reply {
+	return respond(http.StatusUnauthorized, apiError{
+		StatusCode: http.StatusUnauthorized, Error: statusName(http.StatusUnauthorized),
+		Message: message, Attributes: &jwtAttributes{message},
+	})
+}
+
+// statusName is http.StatusText, except for two names that others gave.
+func statusName(status int) string {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return "Request Entity Too Large" // by hapi, which Auth0's messages come from
+	case 524:
+		return "A Timeout Occurred" // by Cloudflare
+	}
+	return http.StatusText(status)
+}
+
+// oauthError is the Authentication API's error, which has a shape of its own.
+func oauthError(status int, code, description string) *reply {
+	return oauth(status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}{code, description})
+}
+
+func oauth(status int, v any) *reply {
+	return &reply{
+		status: status,
+		header: http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}},
+		body:   marshal(v),
+	}
+}
+
+// Body is the kind of body an error has that does not come from the API's own
+// code, such as a 502 of the network in front of it.
+type Body int
+
+const (
+	BodyJSON  Body = iota // shaped like every error of the API
+	BodyHTML              // a page for people
+	BodyEmpty             // none
+)
+
+// bare is an answer by something that knows nothing of the request.
+func bare(status int, body Body, message string) *reply {
+	switch body {
+	case BodyHTML:
+		title := fmt.Sprintf("%d %s", status, statusName(status))
+		page := "<!DOCTYPE html>\n<html><head><title>" + title + "</title></head><body><h1>" + title + "</h1></body></html>\n"
+		return &reply{status: status, header: http.Header{"Content-Type": {"text/html; charset=UTF-8"}}, body: []byte(page)}
+	case BodyEmpty:
+		return &reply{status: status, header: http.Header{}}
+	}
+	return refuse(status, "", message)
+}
+
+// Fault is what goes wrong with one request. Its zero value is nothing. The
+// fields combine: {Cut: Reset, Applied: true} is a connection that breaks
+// after the members were added, which the client cannot know.
+type Fault struct {
+	// Status is answered instead of the tenant's answer, unless it is 0.
+	Status int
+	// Body is the kind of body that goes with Status.
+	Body Body
+	// RetryAfter is sent with Status if it is not 0, in seconds, rounded up.
+	RetryAfter time.Duration
+	// Cut ends the connection without an answer.
+	Cut Cut
+	// Hang gives no answer until the client gives up.
+	Hang bool
+	// Applied does the request's work first. Otherwise Status, Cut and Hang
+	// come before it.
+	Applied bool
+	// Delay is how much later the answer comes, or the end of the connection.
+	Delay time.Duration
+}
+
+// Cut is a way to end a connection without an answer.
+type Cut int
+
+const (
+	NoCut  Cut = iota
+	Close      // it ends in the middle: io.ErrUnexpectedEOF without a socket, io.EOF over one
+	Reset      // the peer resets it
+	Refuse     // it is refused; over a socket, where it exists already, the same as Reset
+)
+
+// err returns the error that a transport meets.
+func (c Cut) err() error {
+	switch c {
+	case Refuse:
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	case Reset:
+		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// Incident is a fault that befalls some requests.
+type Incident struct {
+	Class       Class         // of the requests; empty: any
+	From, Until time.Duration // since [New]; an Until of 0: to the end
+	Share       float64       // of these requests, at random; 0: all
+	Fault       Fault
+}
+
+// Outage is a time in which every request gets a 503 without a body, before any
+// work is done.
+func Outage(from, until time.Duration) Incident {
+	return Incident{From: from, Until: until, Fault: Fault{Status: http.StatusServiceUnavailable, Body: BodyEmpty}}
+}
+
+// bad reports whether anything but a delay is wrong.
+func (f Fault) bad() bool { return f.Status != 0 || f.Cut != NoCut || f.Hang }
+
+// reply returns what the client gets instead of the tenant's answer.
+func (f Fault) reply(c *call) (*reply, error) {
+	switch {
+	case f.Hang:
+		<-c.Context().Done()
+		return nil, c.Context().Err()
+	case f.Cut != NoCut:
+		if err := sleep(c.Context(), f.Delay); err != nil {
+			return nil, err
+		}
+		return nil, f.Cut.err()
+	}
+	rep := bare(f.Status, f.Body, "An internal server error occurred")
+	if f.Body == BodyJSON && f.Status == http.StatusTooManyRequests {
+		rep = limitReached(c.class, "Global")
+	}
+	if f.RetryAfter > 0 {
+		rep.header.Set("Retry-After", seconds(f.RetryAfter))
+	}
+	return rep, nil
+}
+
+// fault returns what goes wrong with a call that has reached the tenant.
+func (t *Tenant) fault(c *call) Fault {
+	for _, incident := range t.cfg.Incidents {
+		if t.befalls(incident, c.class) {
+			return incident.Fault
+		}
+	}
+	if t.cfg.Fault == nil {
+		return Fault{}
+	}
+	return t.cfg.Fault(c.readable(), c.n)
+}
+
+func (t *Tenant) befalls(i Incident, class Class) bool {
+	since := time.Since(t.started)
+	if i.Class != "" && i.Class != class || since < i.From || i.Until > 0 && since >= i.Until {
+		return false
+	}
+	if i.Share == 0 {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rng.Float64() < i.Share
+}
+
+// Fixed returns a latency that is always d.
+func Fixed(d time.Duration) func(*rand.Rand) time.Duration {
+	return func(*rand.Rand) time.Duration { return d }
+}
+
+// Uniform returns latencies spread evenly from low to high.
+func Uniform(low, high time.Duration) func(*rand.Rand) time.Duration {
+	return func(r *rand.Rand) time.Duration {
+		return low + time.Duration(r.Float64()*float64(high-low))
+	}
+}
+
+// Recorded returns latencies as recordings of POST members by a client close to
+// the tenant show them: half within 110 ms, nine of ten within 140 ms, and one
+// in a thousand that takes a second more.
+func Recorded() func(*rand.Rand) time.Duration {
+	const sigma = 0.188 // ln(140/110) over the normal distribution's 90th percentile
+	return func(r *rand.Rand) time.Duration {
+		d := time.Duration(float64(110*time.Millisecond) * math.Exp(sigma*r.NormFloat64()))
+		if r.Float64() < 0.001 {
+			d += time.Second
+		}
+		return d
+	}
+}
+
+// afterDate is the share of the way back that follows the stamping of Date.
+const afterDate = 0.1
+
+// trip draws the times before and after the tenant's decision. The decision
+// falls in the first half of a request's time, so that answers overtake each
+// other and their headers are stale when they arrive.
+func (t *Tenant) trip() (there, back time.Duration) {
+	if t.cfg.Latency == nil {
+		return 0, 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := max(t.cfg.Latency(t.rng), 0)
+	there = time.Duration(float64(d) * (0.1 + 0.3*t.rng.Float64()))
+	return there, d - there
 }

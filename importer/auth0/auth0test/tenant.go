@@ -40,6 +40,7 @@
 package auth0test
 
 import (
+	"crypto/rsa"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -171,3 +172,293 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 		Request:       r,
 	}, nil
 }
+
+// Config describes a tenant. Its zero value is a tenant that knows everybody and
+// never refuses, delays or fails.
+type Config struct {
+	// Domain is the tenant's canonical domain, such as acme.eu.auth0.com, which
+	// audiences must name. Empty means the host of the request.
+	Domain string
+
+	// Organizations lists those that exist. KnownOrg decides about ids that are
+	// not listed. If neither is set, every organization exists.
+	Organizations []Organization
+	KnownOrg      func(id string) bool
+
+	// Users lists those that exist. KnownUser decides about ids that are not
+	// listed, so that a million of them need no memory. If neither is set,
+	// every user exists.
+	Users     []User
+	KnownUser func(id string) bool
+
+	// Roles lists those that exist. Nil means every id that begins with rol_.
+	Roles []Role
+
+	// Connections lists those that exist. Nil means those of Users, and all if
+	// there are no Users either.
+	Connections []Connection
+
+	// Applications lists those that may ask for tokens. If there are none, every client id with
+	// a secret gets one, with these Scopes; nil means all.
+	Applications []Application
+	Scopes       []string
+
+	// TokenLifetime is how long a token is valid. 0 means 24 hours, Auth0's
+	// default for the Management API.
+	TokenLifetime time.Duration
+
+	// HideScopes keeps the scopes of tokens secret: neither a token nor the
+	// answer that carries it has them.
+	HideScopes bool
+
+	// InviteTo holds the client ids of the applications that users can be
+	// invited to. Nil means any.
+	InviteTo []string
+
+	// NoAuth serves the Management API without a token.
+	NoAuth bool
+
+	// ClockOffset is how far the tenant's clock is ahead of time.Now. Date,
+	// X-RateLimit-Reset and the lifetime of tokens follow the tenant's clock.
+	ClockOffset time.Duration
+
+	// NoDate leaves out the Date header.
+	NoDate bool
+
+	// Latency draws the time that one request takes. Nil means none. See
+	// [Fixed], [Uniform] and [Recorded].
+	Latency func(*rand.Rand) time.Duration
+
+	Limits       Limits
+	Undocumented Undocumented
+	Exports      Exports
+
+	// Incidents are faults that befall requests. The first that befalls one
+	// counts.
+	Incidents []Incident
+
+	// Fault says what goes wrong with a request that no incident befalls. n is
+	// the request's number within its class, from 1, and its body can be read.
+	// Fault is called concurrently. Nil means that nothing goes wrong.
+	Fault func(r *http.Request, n int) Fault
+
+	// Seed makes latencies and the shares of Incidents repeatable, as far as
+	// the order of concurrent requests is.
+	Seed uint64
+
+	// KeepLog keeps an [Entry] for every request.
+	KeepLog bool
+}
+
+// Organization is an organization of the tenant.
+type Organization struct {
+	ID          string // org_ and 16 letters or digits
+	Name        string // lower case, unique in the tenant; may be empty
+	DisplayName string
+	Metadata    map[string]string
+}
+
+// User is a user of the tenant. Empty fields are absent.
+type User struct {
+	ID         string // provider|id
+	Email      string
+	Unverified bool // the address
+	Name       string
+	Username   string
+	Phone      string
+	Nickname   string
+
+	// Connection is the name of the first identity's connection. Empty means
+	// that of the id's provider.
+	Connection string
+
+	// OtherEmails are the addresses of further identities linked to the user.
+	OtherEmails []string
+
+	AppMetadata, UserMetadata map[string]any
+}
+
+// Role is a role of the tenant, or of one of its organizations.
+type Role struct {
+	ID           string // rol_ and 16 letters or digits
+	Name         string
+	Description  string
+	Organization string // id of the only one that has it; empty: the tenant
+}
+
+// Connection is a way to log in to the tenant.
+type Connection struct {
+	ID   string // con_ and 16 letters or digits
+	Name string
+}
+
+// Application is a client that may ask for tokens with the client-credentials
+// grant.
+type Application struct {
+	ClientID string
+
+	// Secret is its client secret. Empty means that it can't use one.
+	Secret string
+
+	// Keys verify its private_key_jwt assertions. Auth0 allows two.
+	Keys []*rsa.PublicKey
+
+	// Scopes are granted to it. Nil means all that the tenant knows.
+	Scopes []string
+
+	// NoGrant means that it is not authorized for the Management API.
+	NoGrant bool
+
+	// NoClientCredentials means that the grant type is switched off for it.
+	NoClientCredentials bool
+}
+
+// Undocumented has a switch for each thing that neither the documentation nor a
+// recorded answer settles. A client must do right whichever way they are set.
+// The zero value is the mildest reading; it says nothing about the real API.
+type Undocumented struct {
+	// UnknownUser is the status for a batch with users that do not exist: 400
+	// (also if 0), 404, or 204 to leave them out silently.
+	UnknownUser int
+
+	// Partial adds the users that do exist, although the batch is answered with
+	// an error for the others.
+	Partial bool
+
+	// Naming is how precise the message of such an error is, and that of one
+	// about roles that do not exist.
+	Naming Naming
+
+	// Duplicate is the status for a user who is twice in one body: 204 (also if
+	// 0) or 400.
+	Duplicate int
+
+	// MaxMembers is how many users one body may hold. 0 means 10, the number in
+	// the documentation's prose; a negative number means any.
+	MaxMembers int
+
+	// Readd is the status for a batch with a user who is a member already: 204
+	// (also if 0), or 409 and nobody is added.
+	Readd int
+
+	// UnknownRole is the status for roles that do not exist: 400 (also if 0) or
+	// 404.
+	UnknownRole int
+
+	// Reassign is the status for a role that the member has: 204 (also if 0) or
+	// 409.
+	Reassign int
+
+	// MaxRoles is how many roles one request may give. 0 means any number.
+	MaxRoles int
+
+	// InviteAgain is what happens to the second invitation of an address to an
+	// organization.
+	InviteAgain InviteAgain
+
+	// UnknownOrg is the answer of the endpoints below an organization for one
+	// that does not exist.
+	UnknownOrg UnknownOrg
+
+	// Malformed says which user ids fail validation. Nil means those that
+	// have nothing before or after a |, hold white space or control
+	// characters, or are longer than 1024 characters, close to what the My
+	// Organization API documents.
+	Malformed func(id string) bool
+
+	// MemberQuota is how many members an organization may have; a batch that
+	// would exceed it gets a 409. 0 means any number. Auth0's entity limit is
+	// 100,000, and its answer is not known.
+	MemberQuota int
+
+	// Concurrent is what happens to a write while another to the same
+	// organization is under way.
+	Concurrent Concurrent
+
+	// AnyContentType reads a body of any content type as JSON instead of
+	// answering 415.
+	AnyContentType bool
+
+	// BadJSON is the body of the 400 for a body that is not JSON.
+	BadJSON Body
+
+	// HeadersOn403 sends the X-RateLimit headers with a 403, too.
+	HeadersOn403 bool
+
+	// Next says whether the last page of a checkpoint listing has a next.
+	Next Next
+
+	// Totals is what include_totals gives a page.
+	Totals Totals
+
+	// NamesByID makes GET /organizations/{id} also find an organization by its
+	// name, as the words of its 404 suggest.
+	NamesByID bool
+
+	// OtherEmails makes GET /users-by-email find users by [User.OtherEmails].
+	OtherEmails bool
+
+	// AddDelay and RemoveDelay are how far the list of members lags behind. The
+	// documentation says that it may, and 5 to 10 seconds for removals. The
+	// list of invitations lags behind by AddDelay.
+	AddDelay, RemoveDelay time.Duration
+}
+
+// Naming is how precisely an error names the users or roles that it is about.
+type Naming int
+
+const (
+	NameNone  Naming = iota // it only says that there are some
+	NameAll                 // the ids of all
+	NameFirst               // the id of the first
+	NameIndex               // the place of the first, such as members[3]
+)
+
+// Next says whether the last page of a checkpoint listing has a next, which
+// leads to an empty page.
+type Next int
+
+const (
+	NextAsRecorded Next = iota // for members, as until April 2026, but not for organizations
+	NextAlways                 // always
+	NextWhenMore               // never, as recorded of members since August 2026
+)
+
+// Totals is the total of a page. It was recorded as right, as 0 beside one item,
+// and as absent for invitations, for which it is always absent here.
+type Totals int
+
+const (
+	TotalsRight Totals = iota
+	TotalsZero
+	TotalsAbsent
+)
+
+// UnknownOrg is a way to say that an organization does not exist.
+type UnknownOrg int
+
+const (
+	NoSuchOrganization UnknownOrg = iota // the 404 recorded of GET and DELETE /organizations/{id}
+	PlainNotFound                        // a 404 that does not say what was not found
+	BadOrganization                      // a 400
+	GoneOrganization                     // a 404 in the words documented for GET members
+)
+
+// InviteAgain is what happens to an invitation of somebody already invited.
+type InviteAgain int
+
+const (
+	InviteTwice    InviteAgain = iota // there are two
+	InviteReplaces                    // it replaces the first, as documented for the My Organization API
+	InviteRefused                     // it gets a 409
+)
+
+// Concurrent is what happens to a write to an organization while another is
+// under way.
+type Concurrent int
+
+const (
+	Parallel Concurrent = iota // nothing
+	Serial                     // it waits until the other is answered
+	Conflict                   // it gets a 409
+)
