@@ -37,7 +37,7 @@ type tenantCmd struct {
 	UnknownOrg    string   `help:"Without --organizations, organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 	UnknownUser   string   `help:"Without --users, users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 
-	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, single-bucket-drip, single-bucket-fixed, or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
+	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, private-15x, private-60x, private-100x, single-bucket-drip, single-bucket-fixed, or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
 	Bucket []classBucket `help:"Limit of a class of requests (default: write-members), in place of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
 	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
 

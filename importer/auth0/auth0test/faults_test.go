@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -234,6 +235,32 @@ func TestOutages(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An incident can befall certain requests, counted as they come, however long
+// they take.
+func TestIncidentsBefallCertainRequests(t *testing.T) {
+	down := auth0test.Fault{Status: 503}
+	for name, c := range map[string]struct {
+		incident auth0test.Incident
+		want     string // statuses of requests to two organizations, in turn
+	}{
+		"the second and the third": {auth0test.Incident{First: 2, Last: 3, Fault: down}, "[204 503 503 204 204 204]"},
+		"from the fifth on":        {auth0test.Incident{First: 5, Fault: down}, "[204 204 204 204 503 503]"},
+		"of one organization":      {auth0test.Incident{Org: "org_1", Fault: down}, "[503 204 503 204 503 204]"},
+		"its second":               {auth0test.Incident{Org: "org_1", First: 2, Last: 2, Fault: down}, "[204 204 503 204 204 204]"},
+		"with another method":      {auth0test.Incident{Method: "DELETE", Fault: down}, "[204 204 204 204 204 204]"},
+	} {
+		tenant := auth0test.New(auth0test.Config{NoAuth: true, Incidents: []auth0test.Incident{c.incident}})
+		var got []int
+		for i := range 6 {
+			resp, _ := send(t, tenant, "POST", fmt.Sprintf("/api/v2/organizations/org_%d/members", i%2+1), bodyOf("a|1"), nil)
+			got = append(got, resp.StatusCode)
+		}
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s: %v, want %s", name, got, c.want)
+		}
+	}
 }
 
 // start is when a synctest bubble's clock starts.

@@ -14,7 +14,7 @@ import (
 
 const defaultInvitationLife = 604_800 * time.Second
 
-func (t *Tenant) invitationSchema() *schema {
+func invitationSchema() *schema {
 	notAnAddress := malformed("email", func(s string) bool {
 		local, domain, _ := strings.Cut(s, "@")
 		return local == "" || domain == "" || strings.ContainsAny(s, " \t\r\n")
@@ -29,7 +29,7 @@ func (t *Tenant) invitationSchema() *schema {
 		}}},
 		{"client_id", true, schema{kind: "string", description: "Auth0 client ID. Used to resolve the application's login initiation endpoint", min: 1}},
 		{"connection_id", false, schema{kind: "string"}},
-		t.rolesSchema("List of roles IDs to associated with the user", false),
+		rolesSchema("List of roles IDs to associated with the user", false),
 		{"ttl_sec", false, schema{kind: "integer", max: 2_592_000}},
 		{"app_metadata", false, object},
 		{"user_metadata", false, object},
@@ -124,7 +124,7 @@ func (t *Tenant) invite(c *call) *reply {
 // readInvitation reads an invitation, and refuses in documented words what the
 // schema allows and the tenant does not have.
 func (t *Tenant) readInvitation(c *call) (*Invitation, *reply) {
-	object, refused := t.readBody(c, t.invitationSchema())
+	object, refused := t.readBody(c, invitationSchema())
 	if refused != nil {
 		return nil, refused
 	}
@@ -151,13 +151,12 @@ func (t *Tenant) readInvitation(c *call) (*Invitation, *reply) {
 			v.metadata[name] = value
 		}
 	}
-	all := t.connections()
 	switch {
 	case !t.knowsOrg(v.OrgID):
 		return nil, noInvitingOrganization()
 	case t.cfg.InviteTo != nil && !slices.Contains(t.cfg.InviteTo, v.ClientID):
 		return nil, refuse(http.StatusBadRequest, "invalid_body", "The specified client_id does not exist.")
-	case v.ConnectionID != "" && len(all) > 0 && !slices.ContainsFunc(all, func(c Connection) bool { return c.ID == v.ConnectionID }):
+	case v.ConnectionID != "" && !t.knowsConnection(v.ConnectionID):
 		return nil, refuse(http.StatusBadRequest, "invalid_body", "The specified connection does not exist.")
 	}
 	return v, t.unknownRoles(v.OrgID, v.Roles)
@@ -169,7 +168,7 @@ func noInvitingOrganization() *reply {
 
 // invitationBody returns an invitation as recorded.
 func (t *Tenant) invitationBody(v *Invitation) map[string]any {
-	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs[v.OrgID].Name}}
+	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs.get(v.OrgID).Name}}
 	body := map[string]any{
 		"id": v.ID, "organization_id": v.OrgID, "client_id": v.ClientID,
 		"inviter": map[string]any{"name": v.Inviter}, "invitee": map[string]any{"email": v.Email},
@@ -203,9 +202,7 @@ func (t *Tenant) listInvitations(c *call) *reply {
 			order = append(order, place{v.Created.UnixMilli(), v.ID})
 		}
 	}
-	if c.URL.Query().Get("sort") == "created_at:-1" {
-		slices.Reverse(order)
-	}
+	slices.SortFunc(order, func(p, q place) int { return q.compare(p) }) // the newest first, as documented
 	item := func(id string) map[string]any { return t.invitationBody(shown[id]) }
-	return t.show(list{name: "invitations", order: order, item: item, noTotal: true}, c.URL.Query())
+	return t.show(list{name: "invitations", order: order, item: item, sorts: []string{"created_at"}, noTotal: true}, c.URL.Query())
 }

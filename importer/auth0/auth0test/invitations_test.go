@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,9 +107,10 @@ func TestInvitationsAreListed(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		for query, want := range map[string]string{
-			"?per_page=2&page=1": "[user2@acme.com user3@acme.com]", "?per_page=2&page=3": "[]",
+			"?per_page=2&page=1": "[user2@acme.com user1@acme.com]", "?per_page=2&page=3": "[]",
 			"?sort=created_at:-1&per_page=2": "[user4@acme.com user3@acme.com]",
-			"?fields=invitee&per_page=1":     "[user0@acme.com]",
+			"?sort=created_at:1&per_page=2":  "[user0@acme.com user1@acme.com]",
+			"?fields=invitee&per_page=1":     "[user4@acme.com]",
 		} {
 			if got := listed(t, tenant, query); fmt.Sprint(got) != want {
 				t.Errorf("%s: %q, want %s", query, got, want)
@@ -128,7 +130,7 @@ func TestInvitationsMadeEarlier(t *testing.T) {
 	tenant.AddInvitations(
 		auth0test.Invitation{OrgID: orgID, Email: "ann@acme.com", Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Mailed: true},
 		auth0test.Invitation{OrgID: orgID, Email: "bob@acme.com", Created: now.Add(-time.Hour), Expires: now.Add(-time.Minute)})
-	if got := listed(t, tenant, ""); fmt.Sprint(got) != "[ann@acme.com bob@acme.com]" || tenant.Mails("ann@acme.com") != 1 || tenant.Mails("bob@acme.com") != 0 {
+	if got := listed(t, tenant, ""); len(got) != 2 || !slices.Contains(got, "ann@acme.com") || tenant.Mails("ann@acme.com") != 1 || tenant.Mails("bob@acme.com") != 0 {
 		t.Errorf("%q", got)
 	}
 	if all := tenant.Invitations(orgID); all[0].ID == all[1].ID || all[0].Ticket == all[1].Ticket || all[0].Ticket == "" {

@@ -46,14 +46,16 @@ type Show int
 const (
 	ShowLowest   Show = iota // the one with the fewest requests left
 	ShowGlobal               // the global one, if it applies
-	ShowEndpoint             // the endpoint's, if it has one
 	ShowNone                 // no headers
+	ShowZero                 // as ShowLowest, but always with no request left
+	ShowNegative             // as ShowLowest, but always with fewer than none left
 )
 
 // turn is what the limiters decide about one request.
 type turn struct {
 	refusal    *Verdict // nil if there is none
 	shown      *Verdict // in the headers; nil if there are none
+	how        Show
 	retryAfter string
 }
 
@@ -71,7 +73,7 @@ func (l Limits) take(class Class, now time.Time) turn {
 		v := endpoint.Take(now)
 		own = &v
 	}
-	turn := turn{shown: l.Show.choose(global, own)}
+	turn := turn{shown: l.Show.choose(global, own), how: l.Show}
 	for _, v := range []*Verdict{global, own} {
 		if v == nil || v.OK {
 			continue
@@ -95,17 +97,28 @@ func (s Show) choose(global, own *Verdict) *Verdict {
 		return own
 	case own == nil, s == ShowGlobal:
 		return global
-	case s == ShowEndpoint, own.Remaining <= global.Remaining:
+	case own.Remaining <= global.Remaining:
 		return own
 	}
 	return global
+}
+
+// remaining returns what the headers say is left.
+func (s Show) remaining(left int) int {
+	switch s {
+	case ShowZero:
+		return 0
+	case ShowNegative:
+		return -1
+	}
+	return left
 }
 
 // mark puts the headers on an answer.
 func (t turn) mark(rep *reply) *reply {
 	if t.shown != nil {
 		rep.header.Set("X-RateLimit-Limit", strconv.Itoa(t.shown.Limit))
-		rep.header.Set("X-RateLimit-Remaining", strconv.Itoa(t.shown.Remaining))
+		rep.header.Set("X-RateLimit-Remaining", strconv.Itoa(t.how.remaining(t.shown.Remaining)))
 		rep.header.Set("X-RateLimit-Reset", strconv.FormatInt(unixCeil(t.shown.Reset), 10))
 	}
 	if t.retryAfter != "" {
@@ -157,6 +170,9 @@ func presets() map[string]func() Limits {
 		"essentials":          essentials,
 		"enterprise-prod":     func() Limits { return enterprise(perSecond(50), perMinute(1000)) },
 		"enterprise-nonprod":  func() Limits { return enterprise(Limit{Size: 10, Per: 2, Interval: time.Second}) },
+		"private-15x":         func() Limits { return private(750, 300, 600) },
+		"private-60x":         func() Limits { return private(3000, 1200, 2400) },
+		"private-100x":        func() Limits { return private(5000, 2400, 4800) },
 		"single-bucket-drip":  func() Limits { return singleBucket(Drip) },
 		"single-bucket-fixed": func() Limits { return singleBucket(FixedWindow) },
 	}
@@ -166,7 +182,7 @@ func presets() map[string]func() Limits {
 func essentials() Limits {
 	return plan(nil, 25, map[Class][2]int{
 		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
-		ReadOrganizations: {20, 200}, OrganizationNames: {10, 100}, ListOrganizations: {5, 50},
+		ReadOrganizations: {20, 200}, OrganizationNames: {10, 100}, ListOrganizations: {5, 50}, WriteOrganizations: {5, 25},
 		ReadUsers: {40, 500}, ReadConnections: {5, 50}, Other: {10, 150},
 	})
 }
@@ -177,7 +193,18 @@ func enterprise(global ...Limit) Limits {
 	return plan(NewLimiter("Global", global...), 100, map[Class][2]int{
 		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
 		WriteInvitations: {20, 200}, ReadInvitations: {20, 200},
-		ReadOrganizations: {10, 100}, OrganizationNames: {20, 200}, ListOrganizations: {10, 100},
+		ReadOrganizations: {10, 100}, OrganizationNames: {20, 200}, ListOrganizations: {10, 100}, WriteOrganizations: {5, 150},
+	})
+}
+
+// private has the rows of the Private Cloud plans that matter most to an import:
+// the requests a second of the whole API, and the bursts of writing and reading
+// members and their roles. A minute gives ten writes, or 12.5 reads, for each of
+// a burst.
+func private(global, writes, reads int) Limits {
+	return plan(NewLimiter("Global", perSecond(global)), 100, map[Class][2]int{
+		WriteMembers: {writes, 10 * writes}, ReadMembers: {reads, reads * 25 / 2},
+		WriteRoles: {writes, 10 * writes}, ReadRoles: {writes, 10 * writes},
 	})
 }
 

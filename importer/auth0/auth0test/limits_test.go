@@ -45,7 +45,8 @@ func TestHeadersDescribeTheLimitThatTheSwitchNames(t *testing.T) {
 	}{
 		{"the lowest", auth0test.Limits{}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/1"}},
 		{"the global one", auth0test.Limits{Show: auth0test.ShowGlobal}, []string{"204 5/4", "204 5/3", "429 5/2", "200 5/1"}},
-		{"the endpoint's", auth0test.Limits{Show: auth0test.ShowEndpoint}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/1"}},
+		{"nothing left, ever", auth0test.Limits{Show: auth0test.ShowZero}, []string{"204 2/0", "204 2/0", "429 2/0", "200 5/0"}},
+		{"less than nothing left, ever", auth0test.Limits{Show: auth0test.ShowNegative}, []string{"204 2/-1", "204 2/-1", "429 2/-1", "200 5/-1"}},
 		{"none", auth0test.Limits{Show: auth0test.ShowNone}, []string{"204 /", "204 /", "429 /", "200 /"}},
 		{"the refuser", auth0test.Limits{Show: auth0test.ShowGlobal, ShowRefuser: true}, []string{"204 5/4", "204 5/3", "429 2/0", "200 5/1"}},
 		{"without the global one", auth0test.Limits{SkipGlobal: true}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/4"}},
@@ -107,6 +108,7 @@ func TestPresets(t *testing.T) {
 	for name, want := range map[string]string{ // of the first write of members
 		"none": "204 /", "free": "204 2/1", "essentials": "204 20/19", "enterprise-prod": "204 20/19",
 		"enterprise-nonprod": "204 10/9", "single-bucket-drip": "204 20/19", "single-bucket-fixed": "204 20/19",
+		"private-15x": "204 300/299", "private-60x": "204 1200/1199", "private-100x": "204 2400/2399",
 	} {
 		limits, err := auth0test.Preset(name)
 		if err != nil {
@@ -117,7 +119,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, shown(resp), want)
 		}
 	}
-	if got := auth0test.PresetNames(); len(got) != 7 || got[0] != "enterprise-nonprod" {
+	if got := auth0test.PresetNames(); len(got) != 10 || got[0] != "enterprise-nonprod" {
 		t.Errorf("names %q", got)
 	}
 	if _, err := auth0test.Preset("gold"); err == nil || !strings.Contains(err.Error(), "enterprise-prod") {

@@ -25,9 +25,10 @@ type list struct {
 	order []place
 	item  func(id string) map[string]any
 
-	checkpoint bool // take and from are known
-	nextAtEnd  bool // the last page of a checkpoint listing was recorded with a next
-	noTotal    bool // include_totals was recorded to give no total, and the number of items as limit
+	sorts      []string // fields to sort pages by
+	checkpoint bool     // take and from are known
+	nextAtEnd  bool     // the last page of a checkpoint listing was recorded with a next
+	noTotal    bool     // include_totals was recorded to give no total, and the number of items as limit
 }
 
 // place is an item's place in a list, which is in the order of a time, in Unix
@@ -64,7 +65,11 @@ func (t *Tenant) showPage(l list, query url.Values) *reply {
 	if refused != nil {
 		return refused
 	}
-	size, refused := integer(query, "per_page", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	size, refused := t.pageSize(query, "per_page")
+	if refused != nil {
+		return refused
+	}
+	order, refused := l.sorted(query)
 	if refused != nil {
 		return refused
 	}
@@ -72,9 +77,9 @@ func (t *Tenant) showPage(l list, query url.Values) *reply {
 		return refuse(http.StatusBadRequest, "invalid_paging", fmt.Sprintf("Requesting page %d exceeds the allowed maximum of %d records. "+
 			"To fetch results beyond %d, use the checkpoint pagination method.", page, maxByOffset, maxByOffset))
 	}
-	start := min(page*size, len(l.order))
-	items := l.items(l.order[start:min(start+size, len(l.order))], query)
-	if query.Get("include_totals") != "true" {
+	start := min(page*size, len(order))
+	items := l.items(order[start:min(start+size, len(order))], query)
+	if query.Get("include_totals") != "true" || t.cfg.Undocumented.Totals == TotalsIgnored {
 		return respond(http.StatusOK, items)
 	}
 	body := map[string]any{l.name: items, "start": page * size, "limit": size, "total": len(l.order)}
@@ -91,7 +96,7 @@ func (t *Tenant) showPage(l list, query url.Values) *reply {
 }
 
 func (t *Tenant) showFrom(l list, query url.Values) *reply {
-	size, refused := integer(query, "take", "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	size, refused := t.pageSize(query, "take")
 	if refused != nil {
 		return refused
 	}
@@ -119,6 +124,36 @@ func (t *Tenant) showFrom(l list, query url.Values) *reply {
 		body["next"] = page[len(page)-1].cursor()
 	}
 	return respond(http.StatusOK, body)
+}
+
+// pageSize returns how many items a page has.
+func (t *Tenant) pageSize(query url.Values, name string) (int, *reply) {
+	size, refused := integer(query, name, "Number of results per page. Defaults to 50", 1, maxPage, defaultPage)
+	return min(size, cmp.Or(t.cfg.Undocumented.PageSize, maxPage)), refused
+}
+
+// sorted returns the items in the order that the query asks for, such as
+// created_at:1 or name:-1. The list itself is in an order of its own.
+func (l list) sorted(query url.Values) ([]place, *reply) {
+	if !query.Has("sort") || l.sorts == nil {
+		return l.order, nil
+	}
+	field, direction, _ := strings.Cut(query.Get("sort"), ":")
+	if !slices.Contains(l.sorts, field) || direction != "1" && direction != "-1" {
+		return nil, invalidQuery("String does not match the format field:order: "+query.Get("sort"), "sort", "Field to sort by")
+	}
+	order := slices.Clone(l.order)
+	slices.SortStableFunc(order, func(p, q place) int {
+		by := p.compare(q)
+		if field != "created_at" {
+			by = cmp.Compare(fmt.Sprint(l.item(p.id)[field]), fmt.Sprint(l.item(q.id)[field]))
+		}
+		if direction == "-1" {
+			return -by
+		}
+		return by
+	})
+	return order, nil
 }
 
 // items returns the items of a page, with the fields that the query asks for.

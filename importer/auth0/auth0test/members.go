@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -16,14 +17,27 @@ const defaultMaxMembers = 10 // "Assign members to an organization" in Auth0's d
 
 // membersSchema is that of a body that adds or removes members.
 func (u *Undocumented) membersSchema(description string) *schema {
-	bad := u.Malformed
-	if bad == nil {
-		bad = malformedUserID
+	item := schema{kind: "string"}
+	if (u.MalformedUser == 0 || u.MalformedUser == http.StatusBadRequest) && !u.MalformedPartial && !u.MalformedUnnamed {
+		item.wrong = malformed(userIDFormat, u.malformed)
 	}
-	return &schema{kind: "object", others: true, properties: []property{{"members", true, schema{
-		kind: "array", description: description, min: 1, max: cmp.Or(u.MaxMembers, defaultMaxMembers), unique: u.Duplicate == http.StatusBadRequest,
-		items: &schema{kind: "string", wrong: malformed("user-id-with-max-length", bad)},
-	}}}}
+	array := schema{
+		kind: "array", description: description, items: &item, min: 1,
+		max: cmp.Or(u.MaxMembers, defaultMaxMembers), tooMany: u.TooMany,
+	}
+	if u.Duplicate >= http.StatusBadRequest {
+		array.repeated = u.Duplicate
+	}
+	return &schema{kind: "object", others: true, properties: []property{{"members", true, array}}}
+}
+
+const userIDFormat = "user-id-with-max-length"
+
+func (u *Undocumented) malformed(id string) bool {
+	if u.Malformed != nil {
+		return u.Malformed(id)
+	}
+	return malformedUserID(id)
 }
 
 func malformedUserID(id string) bool {
@@ -47,14 +61,30 @@ func (t *Tenant) addMembers(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	unknown := places(ids, func(id string) bool { return !t.knowsUser(id) })
-	if len(unknown) > 0 && u.UnknownUser != http.StatusNoContent {
-		if u.Partial {
-			t.addAll(c.PathValue("org"), ids, unknown)
-		}
-		return u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown)
+	malformed := places(ids, u.malformed) // that the schema lets through
+	unknown := places(ids, func(id string) bool { return !u.malformed(id) && !t.knowsUser(id) })
+	partial := true
+	switch {
+	case len(malformed) > 0 && u.MalformedUser != http.StatusNoContent:
+		refused, partial = u.refuseMalformed(ids, malformed[0]), u.MalformedPartial
+	case len(unknown) > 0 && u.UnknownUser != http.StatusNoContent:
+		refused, partial = u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown), u.Partial
 	}
-	return t.addAll(c.PathValue("org"), ids, unknown)
+	if refused != nil && !partial {
+		return refused
+	}
+	added := t.addAll(c.PathValue("org"), ids, slices.Concat(malformed, unknown))
+	return cmp.Or(refused, added)
+}
+
+// refuseMalformed refuses a malformed user id in the words of the schema.
+func (u *Undocumented) refuseMalformed(ids []string, at int) *reply {
+	text, property := "Object didn't pass validation for format "+userIDFormat, "members"
+	if !u.MalformedUnnamed {
+		text += ": " + ids[at]
+		property += "[" + strconv.Itoa(at) + "]"
+	}
+	return invalid(cmp.Or(u.MalformedUser, http.StatusBadRequest), text, property, "")
 }
 
 // addAll adds all users of a body except those at the given places, or nobody.
@@ -63,9 +93,9 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	roster := t.roster(orgID)
-	if u.Readd == http.StatusConflict {
+	if u.Readd >= http.StatusBadRequest {
 		if members := places(ids, roster.has); len(members) > 0 {
-			return refuse(http.StatusConflict, "", u.Naming.message(
+			return refuse(u.Readd, "", u.Naming.message(
 				"users are already members of the organization", "user is already a member of the organization", "members", ids, members))
 		}
 	}
@@ -110,7 +140,7 @@ func (t *Tenant) listMembers(c *call) *reply {
 		return insufficientScope("read:organization_member_roles")
 	}
 	if !t.knowsOrg(orgID) {
-		return t.unknownOrg()
+		return t.unknownOrg(orgID)
 	}
 	item := func(id string) map[string]any {
 		u := t.profile(id)

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -18,10 +21,18 @@ func noOrganization() *reply {
 	return refuse(http.StatusNotFound, "", "No organization found by that id or name")
 }
 
+// organizationID is the form of an organization's id, as documented for the My
+// Organization API.
+var organizationID = regexp.MustCompile(`^org_[A-Za-z0-9]{16}$`)
+
 // unknownOrg is the answer of the endpoints below an organization for one that
 // does not exist.
-func (t *Tenant) unknownOrg() *reply {
-	switch t.cfg.Undocumented.UnknownOrg {
+func (t *Tenant) unknownOrg(id string) *reply {
+	how := t.cfg.Undocumented.UnknownOrg
+	if !organizationID.MatchString(id) {
+		how = t.cfg.Undocumented.MalformedOrg
+	}
+	switch how {
 	case PlainNotFound:
 		return notFound()
 	case GoneOrganization:
@@ -41,34 +52,33 @@ func checkOrgID(id string) *reply {
 }
 
 func (t *Tenant) knowsOrg(id string) bool {
-	if o, listed := t.orgs[id]; listed && o.ID == id {
+	o, deleted := t.orgs.find(id)
+	switch {
+	case deleted || id == "":
+		return false
+	case o.ID == id:
 		return true
-	}
-	if t.cfg.KnownOrg != nil {
+	case t.cfg.KnownOrg != nil:
 		return t.cfg.KnownOrg(id)
 	}
-	return id != "" && len(t.cfg.Organizations) == 0
+	return len(t.cfg.Organizations) == 0
 }
 
 // organization is GET /organizations/{id}.
 func (t *Tenant) organization(c *call) *reply {
 	id := c.PathValue("org")
-	o, listed := t.orgs[id]
-	if listed && o.ID != id && !t.cfg.Undocumented.NamesByID || !listed && !t.knowsOrg(id) {
+	if !t.knowsOrg(id) {
 		return noOrganization()
 	}
-	if !listed {
-		o = unlisted(id)
-	}
-	return respond(http.StatusOK, o.body())
+	return respond(http.StatusOK, t.organizationOf(id).body())
 }
 
 // organizationByName is GET /organizations/name/{name}. An organization that is
 // not listed has an id made from its name.
 func (t *Tenant) organizationByName(c *call) *reply {
 	name := c.PathValue("name")
-	o, listed := t.orgs[name]
-	if !listed || o.Name != name {
+	o := t.orgs.get(name)
+	if o.ID == "" || o.Name != name {
 		o = Organization{ID: "org_" + alnum(name, 16), Name: name}
 		if !t.knowsOrg(o.ID) {
 			return noOrganization()
@@ -77,18 +87,19 @@ func (t *Tenant) organizationByName(c *call) *reply {
 	return respond(http.StatusOK, o.body())
 }
 
-// unlisted returns an organization that only KnownOrg knows.
-func unlisted(id string) Organization {
+// organizationOf returns an organization that exists, made up from its id if it
+// is not listed.
+func (t *Tenant) organizationOf(id string) Organization {
+	if o := t.orgs.get(id); o.ID != "" {
+		return o
+	}
 	return Organization{ID: id, Name: strings.ToLower(strings.ReplaceAll(id, "org_", "org-"))}
 }
 
 // listOrganizations is GET /organizations. It shows those that are listed; if
 // there are none, those that anybody was added to.
 func (t *Tenant) listOrganizations(c *call) *reply {
-	var order []place
-	for i, o := range t.cfg.Organizations {
-		order = append(order, place{int64(i), o.ID})
-	}
+	order := t.orgs.order()
 	if order == nil {
 		t.mu.Lock()
 		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
@@ -96,13 +107,156 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 		}
 		t.mu.Unlock()
 	}
-	item := func(id string) map[string]any {
-		if o, listed := t.orgs[id]; listed {
-			return o.body()
-		}
-		return unlisted(id).body()
+	item := func(id string) map[string]any { return t.organizationOf(id).body() }
+	return t.show(list{
+		name: "organizations", order: order, item: item, checkpoint: true,
+		sorts: []string{"name", "display_name", "created_at"},
+	}, c.URL.Query())
+}
+
+var organizationSchema = &schema{kind: "object", properties: []property{
+	{"name", true, schema{kind: "string", description: "The name of this organization", min: 1, max: 50, wrong: malformed("organization-name", func(name string) bool {
+		return !organizationName.MatchString(name) || strings.HasPrefix(name, "org_")
+	})}},
+	{"display_name", false, schema{kind: "string", description: "Friendly name of this organization", min: 1, max: 255}},
+	{"branding", false, schema{kind: "object"}},
+	{"metadata", false, schema{kind: "object", max: 25, values: &schema{kind: "string", max: 255}}},
+	{"enabled_connections", false, schema{kind: "array", max: 10, items: &schema{kind: "object", properties: []property{
+		{"connection_id", true, schema{kind: "string", description: "ID of the connection"}},
+		{"assign_membership_on_login", false, schema{kind: "boolean"}},
+		{"show_as_button", false, schema{kind: "boolean"}},
+		{"is_signup_enabled", false, schema{kind: "boolean"}},
+	}}}},
+}}
+
+var organizationName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-_]*[a-z0-9])?$`)
+
+// createOrganization is POST /organizations.
+func (t *Tenant) createOrganization(c *call) *reply {
+	object, refused := t.readBody(c, organizationSchema)
+	if refused != nil {
+		return refused
 	}
-	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
+	var body struct {
+		Name        string
+		DisplayName string `json:"display_name"`
+		Metadata    map[string]string
+		Connections []EnabledConnection `json:"enabled_connections"`
+	}
+	if err := json.Unmarshal(marshal(object), &body); err != nil {
+		return invalidBody(err.Error(), "", "")
+	}
+	const scope = "create:organization_connections"
+	if len(body.Connections) > 0 && t.cfg.Undocumented.ConnectionScope && !c.has(scope) {
+		return insufficientScope(scope)
+	}
+	for _, connection := range body.Connections {
+		if !t.knowsConnection(connection.ID) {
+			return refuse(http.StatusBadRequest, "invalid_body", "The specified connection does not exist.")
+		}
+	}
+	o, made := t.orgs.add(Organization{Name: body.Name, DisplayName: body.DisplayName, Metadata: body.Metadata, Connections: body.Connections})
+	if !made {
+		return refuse(http.StatusConflict, "organization_conflict", "An organization with this name already exists.")
+	}
+	answer := o.body()
+	if len(o.Connections) > 0 {
+		answer["enabled_connections"] = o.Connections
+	}
+	return respond(http.StatusCreated, answer)
+}
+
+// deleteOrganization is DELETE /organizations/{id}.
+func (t *Tenant) deleteOrganization(c *call) *reply {
+	id := c.PathValue("org")
+	if !t.knowsOrg(id) {
+		return noOrganization()
+	}
+	t.orgs.remove(id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.rosters, id)
+	delete(t.invited, id)
+	return noContent()
+}
+
+// Organizations returns the organizations that are listed, in the order in
+// which they were made.
+func (t *Tenant) Organizations() []Organization {
+	var all []Organization
+	for _, p := range t.orgs.order() {
+		all = append(all, t.orgs.get(p.id))
+	}
+	return all
+}
+
+// orgStore holds the organizations that are listed. One that is deleted stays
+// as an Organization without an id.
+type orgStore struct {
+	mu    sync.RWMutex
+	byKey map[string]Organization // by id and, as names never start with org_, by name
+	ids   []string                // in the order in which they were made
+}
+
+func newOrgStore(orgs []Organization) *orgStore {
+	s := &orgStore{byKey: make(map[string]Organization, 2*len(orgs))}
+	for _, o := range orgs {
+		s.insert(o)
+	}
+	return s
+}
+
+func (s *orgStore) insert(o Organization) {
+	s.ids = append(s.ids, o.ID)
+	s.byKey[o.ID] = o
+	if o.Name != "" {
+		s.byKey[o.Name] = o
+	}
+}
+
+// add gives an organization an id and adds it, unless its name is taken.
+func (s *orgStore) add(o Organization) (Organization, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byKey[o.Name].ID != "" {
+		return o, false
+	}
+	o.ID = "org_" + alnum(fmt.Sprint("organization", len(s.ids)), 16)
+	s.insert(o)
+	return o, true
+}
+
+func (s *orgStore) remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byKey, s.byKey[id].Name)
+	s.byKey[id] = Organization{}
+}
+
+// find returns an organization by its id or name, and whether it was deleted.
+func (s *orgStore) find(key string) (o Organization, deleted bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o, listed := s.byKey[key]
+	return o, listed && o.ID == ""
+}
+
+func (s *orgStore) get(key string) Organization {
+	o, _ := s.find(key)
+	return o
+}
+
+// order returns the places of those that exist.
+func (s *orgStore) order() []place {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var order []place
+	for i, id := range s.ids {
+		if s.byKey[id].ID != "" {
+			order = append(order, place{int64(i), id})
+		}
+	}
+	return order
 }
 
 // body has the fields recorded for organizations without a branding.

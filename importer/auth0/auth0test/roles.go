@@ -88,7 +88,7 @@ func (t *Tenant) removeRoles(c *call) *reply {
 
 // readRoles reads a write of a member's roles.
 func (t *Tenant) readRoles(c *call, description string) ([]string, *reply) {
-	ids, refused := t.readIDs(c, &schema{kind: "object", properties: []property{t.rolesSchema(description, true)}})
+	ids, refused := t.readIDs(c, &schema{kind: "object", properties: []property{rolesSchema(description, true)}})
 	if refused == nil && !t.knowsUser(c.PathValue("user")) {
 		refused = noUser()
 	}
@@ -96,10 +96,10 @@ func (t *Tenant) readRoles(c *call, description string) ([]string, *reply) {
 }
 
 // rolesSchema is that of a list of roles in a body.
-func (t *Tenant) rolesSchema(description string, required bool) property {
+func rolesSchema(description string, required bool) property {
 	bad := func(id string) bool { return len(id) <= len("rol_") || !strings.HasPrefix(id, "rol_") }
 	return property{"roles", required, schema{
-		kind: "array", description: description, min: 1, max: t.cfg.Undocumented.MaxRoles,
+		kind: "array", description: description, min: 1,
 		items: &schema{kind: "string", wrong: malformed("role-id", bad)},
 	}}
 }
@@ -119,7 +119,7 @@ func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
 func (t *Tenant) listMemberRoles(c *call) *reply {
 	orgID, userID := c.PathValue("org"), c.PathValue("user")
 	if !t.knowsOrg(orgID) {
-		return t.unknownOrg()
+		return t.unknownOrg(orgID)
 	}
 	t.mu.Lock()
 	member := t.roster(orgID).has(userID)

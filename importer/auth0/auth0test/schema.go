@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -23,11 +24,13 @@ type schema struct {
 
 	wrong func(string) string // string: what else is wrong with it, or ""
 
-	items  *schema // array: what each item must be like
-	unique bool    // array: no item is there twice
+	items    *schema // array: what each item must be like
+	tooMany  int     // array: the status for more than max items; 0: 400
+	repeated int     // array: the status for an item that is there twice; 0: it may be
 
 	properties []property // object: those that it may have, if there are any
 	others     bool       // object: it may have others
+	values     *schema    // object: what the values of all its properties must be like
 }
 
 // property is a property of an object.
@@ -54,7 +57,7 @@ func (s *schema) refuse(value any, at string) *reply {
 	if kind := typeName(value); kind != s.kind {
 		return invalidBody("Expected type "+s.kind+" but found type "+kind, at, s.description)
 	}
-	problem := ""
+	problem, status := "", 0
 	switch v := value.(type) {
 	case string:
 		problem = s.length("String", utf8.RuneCountInString(v), " chars")
@@ -65,6 +68,9 @@ func (s *schema) refuse(value any, at string) *reply {
 		problem = outOfRange(int(v), s.min, s.max)
 	case []any:
 		if problem = s.length("Array", len(v), ""); problem != "" {
+			if len(v) >= s.min {
+				status = s.tooMany
+			}
 			break
 		}
 		for i, item := range v {
@@ -72,14 +78,17 @@ func (s *schema) refuse(value any, at string) *reply {
 				return rep
 			}
 		}
-		problem = s.repeated(v)
+		problem, status = s.repetition(v), s.repeated
 	case map[string]any:
+		if s.values != nil {
+			return s.refuseValues(v, at)
+		}
 		if s.properties != nil {
 			return s.refuseProperties(v, at)
 		}
 	}
 	if problem != "" {
-		return invalidBody(problem, at, s.description)
+		return invalid(cmp.Or(status, http.StatusBadRequest), problem, at, s.description)
 	}
 	return nil
 }
@@ -104,8 +113,8 @@ func outOfRange(n, low, high int) string {
 	return ""
 }
 
-func (s *schema) repeated(items []any) string {
-	if !s.unique {
+func (s *schema) repetition(items []any) string {
+	if s.repeated == 0 {
 		return ""
 	}
 	first := make(map[any]int, len(items))
@@ -138,6 +147,18 @@ func (s *schema) refuseProperties(object map[string]any, at string) *reply {
 			continue
 		}
 		if rep := p.refuse(value, strings.TrimPrefix(at+"."+p.name, ".")); rep != nil {
+			return rep
+		}
+	}
+	return nil
+}
+
+func (s *schema) refuseValues(object map[string]any, at string) *reply {
+	if problem := s.length("Object", len(object), " properties"); problem != "" {
+		return invalidBody(problem, at, s.description)
+	}
+	for name, value := range object {
+		if rep := s.values.refuse(value, at+"."+name); rep != nil {
 			return rep
 		}
 	}
@@ -205,7 +226,12 @@ func formObject(form url.Values) map[string]any {
 // validator as recorded: what is wrong, where, and the description of the
 // property if the schema has one.
 func invalidBody(text, property, description string) *reply {
-	return refuse(http.StatusBadRequest, "invalid_body", decorate("Payload", text, property, description))
+	return invalid(http.StatusBadRequest, text, property, description)
+}
+
+// invalid is invalidBody with a status that may not be the documented one.
+func invalid(status int, text, property, description string) *reply {
+	return refuse(status, "invalid_body", decorate("Payload", text, property, description))
 }
 
 func invalidQuery(text, property, description string) *reply {
@@ -234,8 +260,8 @@ func (t *Tenant) readIDs(c *call, s *schema) ([]string, *reply) {
 	if refused != nil {
 		return nil, refused
 	}
-	if !t.knowsOrg(c.PathValue("org")) {
-		return nil, t.unknownOrg()
+	if orgID := c.PathValue("org"); !t.knowsOrg(orgID) {
+		return nil, t.unknownOrg(orgID)
 	}
 	return stringsIn(object[s.properties[0].name]), nil
 }

@@ -179,22 +179,23 @@ func sleep(ctx context.Context, d time.Duration) error {
 type Class string
 
 const (
-	WriteMembers      Class = "write-members"           // POST and DELETE of members
-	ReadMembers       Class = "read-members"            // GET of members
-	WriteRoles        Class = "write-roles"             // POST and DELETE of a member's roles
-	ReadRoles         Class = "read-roles"              // GET of a member's roles
-	ListRoles         Class = "list-roles"              // the tenant's roles
-	WriteInvitations  Class = "write-invitations"       // POST of invitations
-	ReadInvitations   Class = "read-invitations"        // GET of invitations
-	ReadOrganizations Class = "read-organizations"      // organizations by id
-	OrganizationNames Class = "read-organization-names" // organizations by name
-	ListOrganizations Class = "list-organizations"      // the tenant's organizations
-	ReadUsers         Class = "read-users"              // users by id and by email
-	ReadConnections   Class = "read-connections"        // connections
-	Jobs              Class = "jobs"                    // exports of users, until there is a link
-	Downloads         Class = "downloads"               // what the link leads to, on another host
-	Tokens            Class = "token"                   // POST /oauth/token
-	Other             Class = "other"                   // everything that is not served here
+	WriteMembers       Class = "write-members"           // POST and DELETE of members
+	ReadMembers        Class = "read-members"            // GET of members
+	WriteRoles         Class = "write-roles"             // POST and DELETE of a member's roles
+	ReadRoles          Class = "read-roles"              // GET of a member's roles
+	ListRoles          Class = "list-roles"              // the tenant's roles
+	WriteInvitations   Class = "write-invitations"       // POST of invitations
+	ReadInvitations    Class = "read-invitations"        // GET of invitations
+	ReadOrganizations  Class = "read-organizations"      // organizations by id
+	OrganizationNames  Class = "read-organization-names" // organizations by name
+	ListOrganizations  Class = "list-organizations"      // the tenant's organizations
+	WriteOrganizations Class = "write-organizations"     // POST and DELETE of organizations
+	ReadUsers          Class = "read-users"              // users by id and by email
+	ReadConnections    Class = "read-connections"        // connections
+	Jobs               Class = "jobs"                    // exports of users, until there is a link
+	Downloads          Class = "downloads"               // what the link leads to, on another host
+	Tokens             Class = "token"                   // POST /oauth/token
+	Other              Class = "other"                   // everything that is not served here
 )
 
 // Classes returns all of them.
@@ -239,6 +240,8 @@ var routes = []route{
 	{"GET", "/api/v2/organizations/{org}/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
 	{"GET", "/api/v2/organizations/name/{name}", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
 	{"GET", "/api/v2/organizations/{org}", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
+	{"DELETE", "/api/v2/organizations/{org}", endpoint{WriteOrganizations, scopes("delete:organizations"), (*Tenant).deleteOrganization}},
+	{"POST", "/api/v2/organizations", endpoint{WriteOrganizations, scopes("create:organizations"), (*Tenant).createOrganization}},
 	{"GET", "/api/v2/organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
 	{"GET", "/api/v2/users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
 	{"GET", "/api/v2/users/{id}", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
@@ -463,10 +466,15 @@ func (c Cut) err() error {
 
 // Incident is a fault that befalls some requests.
 type Incident struct {
-	Class       Class         // of the requests; empty: any
+	Class  Class  // of the requests; empty: any
+	Method string // of the requests; empty: any
+	Org    string // whose path the requests have; empty: any, or none
+
 	From, Until time.Duration // since [New]; an Until of 0: to the end
-	Share       float64       // of these requests, at random; 0: all
-	Fault       Fault
+	First, Last int           // of these requests, counted from 1; a Last of 0: to the end
+	Share       float64       // of what is left of them, at random; 0: all
+
+	Fault Fault
 }
 
 // Outage is a time in which every request gets a 503 without a body, before any
@@ -502,9 +510,9 @@ func (f Fault) reply(c *call) (*reply, error) {
 
 // fault returns what goes wrong with a call that has reached the tenant.
 func (t *Tenant) fault(c *call) Fault {
-	for _, incident := range t.cfg.Incidents {
-		if t.befalls(incident, c.class) {
-			return incident.Fault
+	for i := range t.cfg.Incidents {
+		if t.befalls(i, c) {
+			return t.cfg.Incidents[i].Fault
 		}
 	}
 	if t.cfg.Fault == nil {
@@ -513,17 +521,17 @@ func (t *Tenant) fault(c *call) Fault {
 	return t.cfg.Fault(c.readable(), c.n)
 }
 
-func (t *Tenant) befalls(i Incident, class Class) bool {
-	since := time.Since(t.started)
-	if i.Class != "" && i.Class != class || since < i.From || i.Until > 0 && since >= i.Until {
+func (t *Tenant) befalls(incident int, c *call) bool {
+	i, since := &t.cfg.Incidents[incident], time.Since(t.started)
+	if i.Class != "" && i.Class != c.class || i.Method != "" && i.Method != c.Method || i.Org != "" && i.Org != c.PathValue("org") ||
+		since < i.From || i.Until > 0 && since >= i.Until {
 		return false
-	}
-	if i.Share == 0 {
-		return true
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.rng.Float64() < i.Share
+	t.met[incident]++
+	n := t.met[incident]
+	return n >= i.First && (i.Last == 0 || n <= i.Last) && (i.Share == 0 || t.rng.Float64() < i.Share)
 }
 
 // Fixed returns a latency that is always d.

@@ -21,8 +21,10 @@
 //	DELETE /api/v2/organizations/{id}/members/{user_id}/roles
 //	POST   /api/v2/organizations/{id}/invitations
 //	GET    /api/v2/organizations/{id}/invitations
+//	POST   /api/v2/organizations
 //	GET    /api/v2/organizations
 //	GET    /api/v2/organizations/{id}
+//	DELETE /api/v2/organizations/{id}
 //	GET    /api/v2/organizations/name/{name}
 //	GET    /api/v2/users-by-email
 //	GET    /api/v2/users/{id}
@@ -58,7 +60,7 @@ import (
 type Tenant struct {
 	cfg     Config
 	started time.Time
-	orgs    map[string]Organization // by id and, as names never start with org_, by name
+	orgs    *orgStore
 	users   *userStore
 	apps    map[string]Application
 	roles   map[string]Role
@@ -73,6 +75,7 @@ type Tenant struct {
 	exports     exports
 	keys        *tokenKeys
 	watch       watch
+	met         []int // requests that each incident could have befallen so far
 	rng         *rand.Rand
 }
 
@@ -81,7 +84,7 @@ func New(cfg Config) *Tenant {
 	t := &Tenant{
 		cfg:     cfg,
 		started: time.Now(),
-		orgs:    make(map[string]Organization, 2*len(cfg.Organizations)),
+		orgs:    newOrgStore(cfg.Organizations),
 		users:   newUserStore(cfg.Users),
 		apps:    make(map[string]Application, len(cfg.Applications)),
 		roles:   make(map[string]Role, len(cfg.Roles)),
@@ -91,13 +94,8 @@ func New(cfg Config) *Tenant {
 		exports: newExports(),
 		keys:    newTokenKeys(),
 		watch:   newWatch(),
+		met:     make([]int, len(cfg.Incidents)),
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
-	}
-	for _, o := range cfg.Organizations {
-		t.orgs[o.ID] = o
-		if o.Name != "" {
-			t.orgs[o.Name] = o
-		}
 	}
 	for _, r := range cfg.Roles {
 		t.roles[r.ID] = r
@@ -105,6 +103,7 @@ func New(cfg Config) *Tenant {
 	for _, a := range cfg.Applications {
 		t.apps[a.ClientID] = a
 	}
+	t.allScopes = []string{"create:organization_connections"} // no endpoint asks for it alone
 	for _, r := range routes {
 		t.allScopes = append(t.allScopes, r.scopes...)
 	}
@@ -256,6 +255,13 @@ type Organization struct {
 	Name        string // lower case, unique in the tenant; may be empty
 	DisplayName string
 	Metadata    map[string]string
+	Connections []EnabledConnection
+}
+
+// EnabledConnection is a connection that users of an organization log in with.
+type EnabledConnection struct {
+	ID             string `json:"connection_id"`
+	AutoMembership bool   `json:"assign_membership_on_login"` // whoever logs in becomes a member
 }
 
 // User is a user of the tenant. Empty fields are absent.
@@ -271,9 +277,6 @@ type User struct {
 	// Connection is the name of the first identity's connection. Empty means
 	// that of the id's provider.
 	Connection string
-
-	// OtherEmails are the addresses of further identities linked to the user.
-	OtherEmails []string
 
 	AppMetadata, UserMetadata map[string]any
 }
@@ -318,7 +321,7 @@ type Application struct {
 // The zero value is the mildest reading; it says nothing about the real API.
 type Undocumented struct {
 	// UnknownUser is the status for a batch with users that do not exist: 400
-	// (also if 0), 404, or 204 to leave them out silently.
+	// (also if 0) or another error, or 204 to leave them out silently.
 	UnknownUser int
 
 	// Partial adds the users that do exist, although the batch is answered with
@@ -329,16 +332,25 @@ type Undocumented struct {
 	// about roles that do not exist.
 	Naming Naming
 
+	// MalformedUser is the status for a batch with user ids that fail
+	// validation: 400 (also if 0) or another error, or 204 to leave them out
+	// silently. MalformedPartial adds the others although the batch is answered
+	// with an error, and MalformedUnnamed keeps the ids out of its message.
+	MalformedUser    int
+	MalformedPartial bool
+	MalformedUnnamed bool
+
 	// Duplicate is the status for a user who is twice in one body: 204 (also if
-	// 0) or 400.
+	// 0) or an error.
 	Duplicate int
 
 	// MaxMembers is how many users one body may hold. 0 means 10, the number in
-	// the documentation's prose; a negative number means any.
-	MaxMembers int
+	// the documentation's prose; a negative number means any. TooMany is the
+	// status for more: 400 (also if 0) or another error.
+	MaxMembers, TooMany int
 
 	// Readd is the status for a batch with a user who is a member already: 204
-	// (also if 0), or 409 and nobody is added.
+	// (also if 0), or 409 or another error, and nobody is added.
 	Readd int
 
 	// UnknownRole is the status for roles that do not exist: 400 (also if 0) or
@@ -349,16 +361,17 @@ type Undocumented struct {
 	// 409.
 	Reassign int
 
-	// MaxRoles is how many roles one request may give. 0 means any number.
-	MaxRoles int
-
 	// InviteAgain is what happens to the second invitation of an address to an
 	// organization.
 	InviteAgain InviteAgain
 
 	// UnknownOrg is the answer of the endpoints below an organization for one
-	// that does not exist.
-	UnknownOrg UnknownOrg
+	// that does not exist, MalformedOrg for an id that no organization can have.
+	UnknownOrg, MalformedOrg UnknownOrg
+
+	// ConnectionScope makes POST /organizations ask for
+	// create:organization_connections, too, where connections are to be enabled.
+	ConnectionScope bool
 
 	// Malformed says which user ids fail validation. Nil means those that
 	// have nothing before or after a |, hold white space or control
@@ -391,12 +404,9 @@ type Undocumented struct {
 	// Totals is what include_totals gives a page.
 	Totals Totals
 
-	// NamesByID makes GET /organizations/{id} also find an organization by its
-	// name, as the words of its 404 suggest.
-	NamesByID bool
-
-	// OtherEmails makes GET /users-by-email find users by [User.OtherEmails].
-	OtherEmails bool
+	// PageSize is how many items a page has at most, whatever was asked for. 0
+	// means 100, as documented.
+	PageSize int
 
 	// AddDelay and RemoveDelay are how far the list of members lags behind. The
 	// documentation says that it may, and 5 to 10 seconds for removals. The
@@ -424,14 +434,16 @@ const (
 	NextWhenMore               // never, as recorded of members since August 2026
 )
 
-// Totals is the total of a page. It was recorded as right, as 0 beside one item,
-// and as absent for invitations, for which it is always absent here.
+// Totals is the total of a page that was asked for with include_totals. It was
+// recorded as right, as 0 beside one item, and as absent for invitations, for
+// which it is always absent here.
 type Totals int
 
 const (
 	TotalsRight Totals = iota
 	TotalsZero
 	TotalsAbsent
+	TotalsIgnored // a bare array, as without include_totals
 )
 
 // UnknownOrg is a way to say that an organization does not exist.

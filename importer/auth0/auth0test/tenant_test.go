@@ -70,26 +70,21 @@ func TestOrganizationsWithoutANameAreNotFoundByOne(t *testing.T) {
 	}
 }
 
-// Users who sign up are found at once, by id and by address, and by the address
-// of a linked identity if the switch says so.
+// Users who sign up are found at once, by id and by address.
 func TestUsersSignUp(t *testing.T) {
-	for others, want := range map[bool]int{false: 3, true: 4} {
-		cfg := aTenant()
-		cfg.Undocumented.OtherEmails = others
-		tenant := auth0test.New(cfg)
-		ask := func(want int) {
-			t.Helper()
-			_, body := send(t, tenant, "GET", "/api/v2/users-by-email?email=ann@example.com&fields=user_id", "", nil)
-			if n := strings.Count(body, "user_id"); n != want {
-				t.Errorf("%d users, want %d: %s", n, want, body)
-			}
+	tenant := auth0test.New(aTenant())
+	ask := func(want int) {
+		t.Helper()
+		_, body := send(t, tenant, "GET", "/api/v2/users-by-email?email=ann@example.com&fields=user_id", "", nil)
+		if n := strings.Count(body, "user_id"); n != want {
+			t.Errorf("%d users, want %d: %s", n, want, body)
 		}
-		ask(2)
-		tenant.AddUsers(auth0test.User{ID: "auth0|zoe", Email: "zoe@example.com", OtherEmails: []string{"ann@example.com"}}, auth0test.User{ID: "ad|ann", Email: "ann@example.com"})
-		ask(want)
-		if resp, _ := send(t, tenant, "GET", "/api/v2/users/auth0%7Czoe", "", nil); resp.StatusCode != 200 {
-			t.Errorf("status %d", resp.StatusCode)
-		}
+	}
+	ask(2)
+	tenant.AddUsers(auth0test.User{ID: "auth0|zoe", Email: "zoe@example.com"}, auth0test.User{ID: "ad|ann", Email: "ann@example.com"})
+	ask(3)
+	if resp, _ := send(t, tenant, "GET", "/api/v2/users/auth0%7Czoe", "", nil); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
 	}
 }
 
@@ -144,16 +139,6 @@ func TestTotalsAsTheSwitchSays(t *testing.T) {
 		cfg.Undocumented.Totals = totals
 		if _, body := send(t, auth0test.New(cfg), "GET", "/api/v2/organizations?include_totals=true", "", nil); !strings.Contains(body, want) {
 			t.Errorf("%s, want %s", body, want)
-		}
-	}
-}
-
-func TestAnOrganizationByItsNameInsteadOfItsID(t *testing.T) {
-	for set, want := range map[bool]int{false: 404, true: 200} {
-		cfg := aTenant()
-		cfg.Undocumented.NamesByID = set
-		if resp, body := send(t, auth0test.New(cfg), "GET", "/api/v2/organizations/acme", "", nil); resp.StatusCode != want {
-			t.Errorf("%d %s, want %d", resp.StatusCode, body, want)
 		}
 	}
 }

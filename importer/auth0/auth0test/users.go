@@ -36,7 +36,7 @@ type userStore struct {
 	mu      sync.RWMutex
 	users   []User
 	byID    map[string]int
-	byEmail map[string][]int // of any of their identities
+	byEmail map[string][]int
 }
 
 func newUserStore(users []User) *userStore {
@@ -63,9 +63,6 @@ func (s *userStore) index(i int) {
 	u := &s.users[i]
 	s.byID[u.ID] = i
 	s.byEmail[u.Email] = append(s.byEmail[u.Email], i)
-	for _, email := range u.OtherEmails {
-		s.byEmail[email] = append(s.byEmail[email], i)
-	}
 }
 
 // all returns the present users.
@@ -84,16 +81,13 @@ func (s *userStore) get(id string) (User, bool) {
 	return User{}, false
 }
 
-// withEmail returns the users with exactly this address, in their order; with
-// others, also users with a linked identity that has it.
-func (s *userStore) withEmail(email string, others bool) []User {
+// withEmail returns the users with exactly this address, in their order.
+func (s *userStore) withEmail(email string) []User {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []User
-	for _, i := range slices.Compact(slices.Clone(s.byEmail[email])) {
-		if u := s.users[i]; u.Email == email || others {
-			found = append(found, u)
-		}
+	for _, i := range s.byEmail[email] {
+		found = append(found, s.users[i])
 	}
 	return found
 }
@@ -149,7 +143,7 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 	if email == "" {
 		return invalidQuery("Missing required property: email", "", "")
 	}
-	found := t.users.withEmail(email, t.cfg.Undocumented.OtherEmails)
+	found := t.users.withEmail(email)
 	if len(found) == 0 {
 		sum := sha256.Sum256([]byte(email))
 		made := User{ID: "auth0|" + hex.EncodeToString(sum[:12]), Email: email, Name: email}
@@ -257,6 +251,13 @@ func (t *Tenant) connections() []Connection {
 		all = append(all, madeConnection(name))
 	}
 	return all
+}
+
+// knowsConnection reports whether a connection exists; if there are none, every
+// one does.
+func (t *Tenant) knowsConnection(id string) bool {
+	all := t.connections()
+	return len(all) == 0 || slices.ContainsFunc(all, func(c Connection) bool { return c.ID == id })
 }
 
 func madeConnection(name string) Connection { return Connection{"con_" + alnum(name, 16), name} }
