@@ -17,7 +17,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"orgimport/importer/auth0/auth0test"
 	"orgimport/importer/retry"
 )
 
@@ -128,7 +127,6 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
 		durations(),
 		kong.ValueFormatter(helpOf),
-		kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")},
 		kong.Bind(c),
 	}
 	for _, c := range all {

@@ -25,11 +25,11 @@ func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 		args, scopes = args[:i], args[i+1:]
 	}
 	var cmd tenantCmd
-	parser, err := kong.New(&cmd, kong.Vars{"limits": strings.Join(auth0test.PresetNames(), ",")})
+	parser, err := kong.New(&cmd)
 	ts.Check(err)
 	quick := []string{"--latency=0s"}
 	if !strings.Contains(strings.Join(args, " "), "--limits") { // a limit that is not shown would be felt for
-		quick = append(quick, "--bucket=500/1s", "--bucket=other=500/1s")
+		quick = append(quick, "--limits=500/1s,other=500/1s")
 	}
 	_, err = parser.Parse(append(quick, args...))
 	ts.Check(err)

@@ -22,14 +22,12 @@ import (
 	"orgimport/report"
 )
 
-// tenantCmd serves the simulated tenant alone, to rehearse with a CSV.
+// tenantCmd serves the simulated tenant alone, to rehearse with a CSV. What
+// Auth0 does not document is what orgimport doctor finds out, and its report ends
+// with these flags.
 type tenantCmd struct {
-	Listen        string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
-	For           time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
-	Latency       *spread       `help:"How long answers take, such as 100ms or 100ms-250ms (default: as measured at Auth0, about 110ms)." placeholder:"TIME[-TIME]" group:"server"`
-	TokenLifetime time.Duration `help:"How long a token is valid." default:"24h" placeholder:"DURATION" group:"server"`
-	Scopes        []string      `help:"Scopes that a token has (default: all)." placeholder:"SCOPE" group:"server"`
-	HideScopes    bool          `help:"Show the scopes neither in a token nor in the answer that carries it." group:"server"`
+	Listen string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
+	For    time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
 
 	Users         string   `help:"The users that exist: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
 	Organizations string   `help:"The organizations that exist: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
@@ -37,58 +35,34 @@ type tenantCmd struct {
 	UnknownOrg    string   `help:"Without --organizations, organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 	UnknownUser   string   `help:"Without --users, users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 
-	Limits string        `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, private-15x, private-60x, private-100x, single-bucket-drip, single-bucket-fixed, or none." enum:"${limits}" default:"enterprise-prod" placeholder:"PLAN" group:"limits"`
-	Bucket []classBucket `help:"Limit of a class of requests (default: write-members), in place of the plan: 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second. May be repeated; the tightest counts." placeholder:"[CLASS=][SIZE:]N/TIME" sep:"none" group:"limits"`
-	Window bool          `help:"Refill the buckets at the end of each interval, not continuously." group:"limits"`
+	Limits     []string `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, private-15x, private-60x, private-100x, single-bucket-drip, single-bucket-fixed, or none. Or the limits of classes of requests (default: write-members): 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second, global=… is for all. The tightest counts." default:"enterprise-prod" placeholder:"PLAN|[CLASS=][SIZE:]N/TIME" group:"limits"`
+	Window     bool     `help:"Limits come back at the end of each TIME, not continuously." group:"limits"`
+	Reset      string   `help:"What X-RateLimit-Reset is: when the limit is full again, or when the next request can be sent." enum:"full,next" default:"full" placeholder:"WHEN" group:"limits"`
+	HideLimits bool     `help:"Send no X-RateLimit headers." group:"limits"`
+	Latency    *spread  `help:"How long answers take, such as 100ms or 100ms-250ms (default: as measured at Auth0, about 110ms)." placeholder:"TIME[-TIME]" group:"limits"`
 
-	Refuse      string `help:"Answer to a batch with an unknown user: 400, 404, or 204 and that user is left out." enum:"400,404,204" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Name        string `help:"Users or roles that such an answer names: none, all, the first, or the index of the first." enum:"none,all,first,index" default:"none" placeholder:"WHICH" group:"answers that Auth0 does not document"`
-	Partly      bool   `help:"Add the other users of such a batch nevertheless." group:"answers that Auth0 does not document"`
-	Readd       string `help:"Answer to a batch with a user who is a member: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	UnknownRole string `help:"Answer to a role that does not exist: 400 or 404." enum:"400,404" default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	Reassign    string `help:"Answer to a role that the member has: 204 or 409." enum:"204,409" default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
-	InviteAgain string `help:"What a second invitation does: a second one exists (twice), it replaces the first (replace), or it is refused (refuse)." enum:"twice,replace,refuse" default:"twice" placeholder:"WHAT" group:"answers that Auth0 does not document"`
+	Refuse          answer `help:"Answer to a batch with an unknown user: an error such as 400 or 404, or 204, and that user is left out." default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Partly          bool   `help:"Add the other users of such a batch nevertheless." group:"answers that Auth0 does not document"`
+	Name            string `help:"What such an error names: none, the id, or the index of the user." enum:"none,id,index" default:"none" placeholder:"WHAT" group:"answers that Auth0 does not document"`
+	Malformed       answer `help:"Answer to a batch with a malformed user id: an error, or 204, and that user is left out." default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	MalformedPartly bool   `help:"Add the other users of such a batch nevertheless." group:"answers that Auth0 does not document"`
+	MalformedName   string `help:"What such an error names: none, or the id." enum:"none,id" default:"id" placeholder:"WHAT" group:"answers that Auth0 does not document"`
+	Readd           answer `help:"Answer to a batch with a user who is a member: 204, or an error such as 409." default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Twice           answer `help:"Answer to a batch with a user who is in it twice: 204, or an error such as 400." default:"204" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	Eleven          answer `help:"Answer to a batch of 11 users: an error such as 400, or 204." default:"400" placeholder:"STATUS" group:"answers that Auth0 does not document"`
+	MissingOrg      string `help:"Answer for an organization that does not exist: 404 (which says so), gone (a 404 in other words), plain (a 404 that says nothing), or 400." enum:"404,gone,plain,400" default:"404" placeholder:"WHICH" group:"answers that Auth0 does not document"`
+	MalformedOrg    string `help:"Answer for an id that no organization can have: 404, gone, plain or 400, too." enum:"404,gone,plain,400" default:"404" placeholder:"WHICH" group:"answers that Auth0 does not document"`
 
+	Next       string        `help:"Whether the last page of a list of members has a next: always or never." enum:"always,never" default:"always" placeholder:"WHEN" group:"lists"`
 	Lag        time.Duration `help:"How far lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
 	RemovalLag time.Duration `help:"How long a removed member is still listed; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
-	Next       string        `help:"Whether the last page of a list has a next: always, never, or as recorded, for members but not for organizations." enum:"recorded,always,never" default:"recorded" placeholder:"WHEN" group:"lists"`
-	Totals     string        `help:"Totals of pages: right, zero or absent." enum:"right,zero,absent" default:"right" placeholder:"WHICH" group:"lists"`
-
-	Export exportsOfTenant `embed:"" prefix:"export-" group:"exports of users"`
 
 	Fail      float64  `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
 	CutBefore float64  `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
 	CutAfter  float64  `help:"Share of requests that are cut off after their work is done." placeholder:"0…1" group:"faults"`
 	Hang      float64  `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
 	FaultsIn  []string `help:"Classes of requests that have these faults." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
-	Outage    spread   `help:"All requests get a 503 during this time after the start, such as 10s-14s." placeholder:"FROM-TO" group:"faults"`
-	Seed      uint64   `help:"Seed of latencies and faults, to repeat them." default:"1" placeholder:"N" group:"faults"`
-}
-
-// exportsOfTenant says how the simulated tenant exports users.
-type exportsOfTenant struct {
-	Time      time.Duration `help:"How long a job takes." placeholder:"DURATION"`
-	TimeLeft  bool          `help:"A job says how long it still takes."`
-	Fail      int           `help:"How many jobs fail first." placeholder:"N"`
-	Busy      int           `help:"How many jobs are refused first, because another is under way." placeholder:"N"`
-	Max       int           `help:"How many jobs can run at a time; 0: any number." placeholder:"N"`
-	Shape     string        `help:"How a field such as app_metadata.nr looks: flat, nested, or omitted (flat, without identities[0].connection)." enum:"flat,nested,omitted" default:"flat" placeholder:"SHAPE"`
-	Nulls     bool          `help:"What a user does not have is null, not absent."`
-	Plain     bool          `help:"Do not compress exports."`
-	Fold      bool          `help:"E-mail addresses come in lower case."`
-	LinkLife  time.Duration `help:"How long a link works." default:"1m" placeholder:"DURATION"`
-	Cut       int           `help:"How many downloads end in the middle first." placeholder:"N"`
-	Redirects int           `help:"How often a link leads to another." placeholder:"N"`
-	Youngest  int           `help:"How many of the newest users are missing." placeholder:"N"`
-}
-
-func (e exportsOfTenant) config() auth0test.Exports {
-	return auth0test.Exports{
-		Duration: e.Time, TimeLeft: e.TimeLeft, Fail: e.Fail, Busy: e.Busy, Max: e.Max,
-		Shape: map[string]auth0test.Shape{"nested": auth0test.Nested, "omitted": auth0test.Omitted}[e.Shape],
-		Nulls: e.Nulls, Plain: e.Plain, Fold: e.Fold, LinkLife: e.LinkLife,
-		Cut: e.Cut, Redirects: e.Redirects, Youngest: e.Youngest,
-	}
+	Outage    outage   `help:"These requests get a 503, such as the 100th to the 150th by 100-150." placeholder:"FROM-TO" group:"faults"`
 }
 
 // Validate is called by kong when all flags are read.
@@ -102,24 +76,17 @@ func (cmd *tenantCmd) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be between 0 and 1", f.flag))
 		}
 	}
-	classes := cmd.FaultsIn
-	for _, b := range cmd.Bucket {
-		classes = append(classes, string(b.class))
-	}
-	for _, class := range classes {
-		if !slices.Contains(auth0test.Classes(), auth0test.Class(class)) {
-			errs = append(errs, fmt.Errorf("there is no class of requests %q, only %s", class, joined(auth0test.Classes())))
-		}
+	for _, class := range cmd.FaultsIn {
+		errs = append(errs, knownClass(class))
 	}
 	return errors.Join(errs...)
 }
 
-func joined(classes []auth0test.Class) string {
-	names := make([]string, len(classes))
-	for i, c := range classes {
-		names[i] = string(c)
+func knownClass(class string) error {
+	if slices.Contains(auth0test.Classes(), auth0test.Class(class)) {
+		return nil
 	}
-	return strings.Join(names, ", ")
+	return fmt.Errorf("there is no class of requests %q, only %s", class, strings.Trim(strings.ReplaceAll(fmt.Sprint(auth0test.Classes()), " ", ", "), "[]"))
 }
 
 func (cmd *tenantCmd) Run(c *console) error {
@@ -217,29 +184,33 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 		return auth0test.Config{}, usageError(err, "")
 	}
 	config := auth0test.Config{
-		TokenLifetime: cmd.TokenLifetime,
-		Scopes:        cmd.Scopes,
-		HideScopes:    cmd.HideScopes,
-		Exports:       cmd.Export.config(),
-		Limits:        limits,
-		Latency:       cmd.Latency.draw(),
+		Limits:  limits,
+		Latency: cmd.Latency.draw(),
 		Undocumented: auth0test.Undocumented{
-			UnknownUser: status(cmd.Refuse),
-			Partial:     cmd.Partly,
-			Naming:      map[string]auth0test.Naming{"all": auth0test.NameAll, "first": auth0test.NameFirst, "index": auth0test.NameIndex}[cmd.Name],
-			Readd:       status(cmd.Readd),
-			UnknownRole: status(cmd.UnknownRole),
-			Reassign:    status(cmd.Reassign),
-			InviteAgain: map[string]auth0test.InviteAgain{"replace": auth0test.InviteReplaces, "refuse": auth0test.InviteRefused}[cmd.InviteAgain],
-			Next:        map[string]auth0test.Next{"always": auth0test.NextAlways, "never": auth0test.NextWhenMore}[cmd.Next],
-			Totals:      map[string]auth0test.Totals{"zero": auth0test.TotalsZero, "absent": auth0test.TotalsAbsent}[cmd.Totals],
-			AddDelay:    cmd.Lag,
-			RemoveDelay: cmd.RemovalLag,
+			UnknownUser:      int(cmd.Refuse),
+			Partial:          cmd.Partly,
+			Naming:           map[string]auth0test.Naming{"id": auth0test.NameAll, "index": auth0test.NameIndex}[cmd.Name],
+			MalformedUser:    int(cmd.Malformed),
+			MalformedPartial: cmd.MalformedPartly,
+			MalformedUnnamed: cmd.MalformedName == "none",
+			Readd:            int(cmd.Readd),
+			Duplicate:        int(cmd.Twice),
+			TooMany:          int(cmd.Eleven),
+			UnknownOrg:       missing[cmd.MissingOrg],
+			MalformedOrg:     missing[cmd.MalformedOrg],
+			AddDelay:         cmd.Lag,
+			RemoveDelay:      cmd.RemovalLag,
 		},
-		Seed: cmd.Seed,
 	}
-	if cmd.Outage != (spread{}) {
-		config.Incidents = append(config.Incidents, auth0test.Outage(cmd.Outage.from, cmd.Outage.to))
+	if cmd.Eleven == http.StatusNoContent {
+		config.Undocumented.MaxMembers = -1
+	}
+	if cmd.Next == "never" {
+		config.Undocumented.Next = auth0test.NextWhenMore
+	}
+	if cmd.Outage != (outage{}) {
+		down := auth0test.Fault{Status: http.StatusServiceUnavailable, Body: auth0test.BodyEmpty}
+		config.Incidents = append(config.Incidents, auth0test.Incident{First: cmd.Outage.first, Last: cmd.Outage.last, Fault: down})
 	}
 	for _, class := range cmd.FaultsIn {
 		for _, incident := range []auth0test.Incident{
@@ -257,10 +228,38 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 	return config, cmd.inhabit(&config)
 }
 
-// status returns the number of a status that kong has found in the flag's enum.
-func status(text string) int {
-	n, _ := strconv.Atoi(text)
-	return n
+// missing are the ways to say that an organization does not exist.
+var missing = map[string]auth0test.UnknownOrg{
+	"404": auth0test.NoSuchOrganization, "gone": auth0test.GoneOrganization,
+	"plain": auth0test.PlainNotFound, "400": auth0test.BadOrganization,
+}
+
+// answer is the status of an answer: 204 or an error.
+type answer int
+
+// UnmarshalText reads a status.
+func (a *answer) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n != http.StatusNoContent && (n < 400 || n > 499) {
+		return fmt.Errorf("%q is neither 204 nor an error from 400 to 499", text)
+	}
+	*a = answer(n)
+	return nil
+}
+
+// outage are requests, counted from 1.
+type outage struct{ first, last int }
+
+// UnmarshalText reads "100-150".
+func (o *outage) UnmarshalText(text []byte) error {
+	first, last, isSpan := strings.Cut(string(text), "-")
+	from, err1 := strconv.Atoi(first)
+	to, err2 := strconv.Atoi(last)
+	if !isSpan || err1 != nil || err2 != nil || from < 1 || to < from {
+		return fmt.Errorf("%q does not number requests as 100-150 does", text)
+	}
+	*o = outage{from, to}
+	return nil
 }
 
 // inhabit says who and what exists.
@@ -327,21 +326,50 @@ func fromFile[T any](name string, parse func(io.Reader) (T, error)) (none T, err
 	return parse(f)
 }
 
-func (cmd *tenantCmd) limits() (auth0test.Limits, error) {
-	if len(cmd.Bucket) == 0 {
-		return auth0test.Preset(cmd.Limits)
+func (cmd *tenantCmd) limits() (limits auth0test.Limits, err error) {
+	if len(cmd.Limits) == 1 && slices.Contains(auth0test.PresetNames(), cmd.Limits[0]) {
+		limits, err = auth0test.Preset(cmd.Limits[0])
+	} else {
+		limits, err = cmd.ownLimits()
 	}
-	mode := auth0test.Drip
-	if cmd.Window {
-		mode = auth0test.FixedWindow
+	if cmd.HideLimits {
+		limits.Show = auth0test.ShowNone
 	}
-	buckets := make(map[auth0test.Class][]auth0test.Limit)
-	for _, b := range cmd.Bucket {
-		buckets[b.class] = append(buckets[b.class], auth0test.Limit{Size: b.size, Per: b.per, Interval: b.interval, Mode: mode})
+	return limits, err
+}
+
+// ownLimits returns limits that are not those of a plan.
+func (cmd *tenantCmd) ownLimits() (limits auth0test.Limits, err error) {
+	const global = "global" // beside the classes
+	buckets := make(map[string][]auth0test.Limit)
+	for _, text := range cmd.Limits {
+		class, size, named := strings.Cut(text, "=")
+		if !named {
+			class, size = string(auth0test.WriteMembers), text
+		}
+		var b bucket
+		if err := b.UnmarshalText([]byte(size)); err != nil {
+			return limits, fmt.Errorf("--limits: %w, and no plan", err)
+		}
+		limit := auth0test.Limit{Size: b.size, Per: b.per, Interval: b.interval}
+		if cmd.Window {
+			limit.Mode = auth0test.FixedWindow
+		}
+		if cmd.Reset == "next" {
+			limit.Reset = auth0test.ResetNext
+		}
+		buckets[class] = append(buckets[class], limit)
 	}
-	limits := auth0test.Limits{Endpoints: make(map[auth0test.Class]*auth0test.Limiter)}
+	limits.Endpoints = make(map[auth0test.Class]*auth0test.Limiter)
 	for class, limit := range buckets {
-		limits.Endpoints[class] = auth0test.NewLimiter("Endpoint", limit...)
+		if class == global {
+			limits.Global = auth0test.NewLimiter("Global", limit...)
+			continue
+		}
+		if err := knownClass(class); err != nil {
+			return limits, fmt.Errorf("--limits: %w, and %s", err, global)
+		}
+		limits.Endpoints[auth0test.Class(class)] = auth0test.NewLimiter("Endpoint", limit...)
 	}
 	return limits, nil
 }
@@ -367,22 +395,6 @@ func (b *bucket) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not of the form 200/1m or 20:200/1m", text)
 	}
 	return nil
-}
-
-// classBucket is the value of --bucket: the limit of a class of requests.
-type classBucket struct {
-	class auth0test.Class
-	bucket
-}
-
-// UnmarshalText reads a limit, which the class may precede.
-func (b *classBucket) UnmarshalText(text []byte) error {
-	class, limit, named := strings.Cut(string(text), "=")
-	if !named {
-		class, limit = string(auth0test.WriteMembers), class
-	}
-	b.class = auth0test.Class(class)
-	return b.bucket.UnmarshalText([]byte(limit))
 }
 
 // spread is a time, or a span between two.
