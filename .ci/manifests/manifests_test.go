@@ -1,8 +1,8 @@
 // Package manifests holds the samples, and the configuration of a release, against
 // the formats they are written in: Kubernetes' own types, Compose's own loader
 // and schema, systemd's own verifier, a parser of cron schedules, goreleaser's own
-// reader. It is a module by itself, so that whoever
-// builds or tests orgimport needs none of them.
+// reader. It follows the links of the documents, too. It is a module by itself, so
+// that whoever builds or tests orgimport needs none of them.
 package manifests
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 // helpCmd prints the help of a command or a topic.
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment and results." placeholder:"TOPIC"`
+	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment, results and should-i-import." placeholder:"TOPIC"`
 }
 
 // Run prints the help.
@@ -35,7 +36,11 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 	return nil
 }
 
+//go:embed should-i-import.md
+var shouldIImport string
+
 var topics = map[string]string{
+	"should-i-import": shouldIImport,
 	"exit-codes": `Exit codes, and whether the same command is worth running again:
 
   0    every row is done (an empty input too)
