@@ -117,6 +117,15 @@ type Outcome struct {
 	Receipt
 }
 
+// ResultColumns returns the names of the columns that every results file begins
+// with, in their order.
+func ResultColumns() []string {
+	return []string{
+		"line", "org_id", "user_id", "status", "http_status",
+		"error_code", "message", "attempts", "correlation_id", "timestamp",
+	}
+}
+
 // Op is an operation on rows, such as adding members.
 type Op struct {
 	Name   string // as in the command, the summary and the page

@@ -97,7 +97,7 @@ func NewReader(in io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, &WrongFileError{Why: "this is not a results file: its first line can't be read as one: " + err.Error()}
 	}
-	ours := columns()
+	ours := importer.ResultColumns()
 	if len(names) < len(ours) || !slices.Equal(names[:len(ours)], ours) {
 		return nil, &WrongFileError{Why: fmt.Sprintf("this is not a results file: its first line should begin with %q", strings.Join(ours, ","))}
 	}
@@ -125,7 +125,7 @@ func unpacker(begin []byte) string {
 // header: the beginning of one, and zero bytes where the disk never got it.
 func tornHeader(raw []byte) error {
 	begin := string(bytes.TrimRight(raw, "\x00"))
-	header := strings.Join(columns(), ",")
+	header := strings.Join(importer.ResultColumns(), ",")
 	names, carriesMore := strings.CutPrefix(begin, header)
 	if strings.HasPrefix(header, begin) || carriesMore && names[0] == ',' && !strings.ContainsFunc(names, isHidden) {
 		return nil
@@ -266,7 +266,7 @@ func (r *Reader) widen(args int, kept []string) error {
 			keptColumns(had), keptColumns(want))}
 	}
 	r.anew, r.wide = true, places
-	r.header = encoded(slices.Concat(columns(), r.Kept[:args], want))
+	r.header = encoded(slices.Concat(importer.ResultColumns(), r.Kept[:args], want))
 	return nil
 }
 

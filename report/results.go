@@ -30,15 +30,7 @@ import (
 	"orgimport/importer"
 )
 
-// columns returns the names of the columns that every results file begins with.
-func columns() []string {
-	return []string{
-		"line", "org_id", "user_id", "status", "http_status",
-		"error_code", "message", "attempts", "correlation_id", "timestamp",
-	}
-}
-
-// The indexes of the columns in a line.
+// The indexes of importer.ResultColumns in a line.
 const (
 	columnLine = iota
 	columnOrg
@@ -84,7 +76,7 @@ func (w *Writer) WriteHeader() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.encode(append(columns(), visibleAll(w.more)...))
+	w.encode(append(importer.ResultColumns(), visibleAll(w.more)...))
 	return w.flush()
 }
 

@@ -62,9 +62,11 @@ func importing(file string, batchSize int, skipMembers bool) task {
 		skipMembers: skipMembers,
 		scopes:      []string{scopeAdd},
 
+		resultColumns: []string{"correlation_id"},
+
 		newOp: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
 		adjustDialect: func(j *job, d *csvfile.Dialect, _ origin) error {
-			d.Settled = settledIn(j.host())
+			d.Earlier = settledIn(j.host())
 			return nil
 		},
 		check: func(_ context.Context, j *job) error {
@@ -75,14 +77,16 @@ func importing(file string, batchSize int, skipMembers bool) task {
 }
 
 // settledIn returns a function that returns what is known about a row from the
-// results of an earlier import, or nil if nothing is. It ignores lines of another
-// operation and of a tenant other than host. An empty host matches any tenant.
+// results of an earlier import, or nil if nothing is: a line that no import into
+// the tenant host has written settles nothing. An empty host matches any tenant.
+// A duplicate goes with the line that it repeats.
 func settledIn(host string) func(csvfile.Result) error {
 	return func(r csvfile.Result) error {
-		if prefix, ours := report.Origin(r.CorrelationID, host); prefix != "" && (prefix != prefixImport || !ours) {
+		prefix, ours := report.Origin(r.CorrelationID, host)
+		if r.Status != importer.Duplicate && (prefix != prefixImport || !ours) {
 			return nil
 		}
-		return csvfile.Settled(r)
+		return csvfile.SettledByImport(r)
 	}
 }
 

@@ -63,6 +63,7 @@ func (cmd *inviteCmd) Run(c *console) error {
 		readTwice:     true,
 		byAddress:     true,
 		scopes:        []string{scopeInvite},
+		resultColumns: []string{"correlation_id", "error_code"},
 		adjustDialect: readInvitations,
 		rows:          withAddresses,
 		check:         r.check,
@@ -99,11 +100,11 @@ func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
 // be sent again.
 func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 	d.Emails = true
-	d.Settled = func(csvfile.Result) error { return nil }
+	d.Earlier = func(csvfile.Result) error { return nil }
 	switch {
 	case from.prefix == prefixInvite:
 		d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
-		d.Settled = settledInvitation
+		d.Earlier = settledInvitation
 	case from.prefix != "" && from.prefix != prefixImport:
 		return errors.New("these are the results of neither an import nor invitations")
 	case from.current != nil:

@@ -60,6 +60,9 @@ type task struct {
 	// for them before anything is looked up.
 	scopes []string
 
+	// resultColumns are the columns that the input must have if it holds results.
+	resultColumns []string
+
 	// adjustDialect, if set, changes the dialect that the flags give. If the input
 	// is read twice and holds results, from says which operation wrote them;
 	// otherwise it is zero. An error rejects the input.
@@ -129,6 +132,7 @@ type job struct {
 	in      *files.Input
 	from    origin
 	table   *csvfile.Table
+	plain   bool // the input is a list, although its header is that of results
 	look    lookups
 	saved   *saved // nil: nothing is looked up
 	pace    *ratelimit.Transport
@@ -306,6 +310,7 @@ func (j *job) batchSize() int { return cmp.Or(j.size, j.op.Size) }
 func (j *job) dialect() csvfile.Dialect {
 	d := j.jobFlags.dialect()
 	d.KeepKeys = j.look.keys
+	d.Plain = j.plain
 	if j.adjustDialect != nil {
 		_ = j.adjustDialect(j, &d, j.from) // openTable has checked the error
 	}

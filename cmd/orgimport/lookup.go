@@ -190,8 +190,8 @@ func (l *lookups) reuseIDs(ctx context.Context, in *files.Input, path string, d 
 	// A line without a correlation id does not show which run wrote it. It counts
 	// only if some lines have one and all of those read keys as this run does.
 	sameKeys, anyID := true, false
-	d.Keys = true
-	d.Settled = func(csvfile.Result) error { return nil }
+	d.Keys, d.Plain = true, false
+	d.Earlier = func(csvfile.Result) error { return nil }
 	d.Only = func(r csvfile.Result) bool {
 		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && sameKeys && anyID)
 	}

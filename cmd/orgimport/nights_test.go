@@ -128,7 +128,7 @@ func TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis(t *testing.T) {
 		"a wrong secret":        {code: exitStopped, env: []string{"AUTH0_CLIENT_SECRET=wrong"}},
 		"no tenant":             {code: exitUsage, env: []string{"AUTH0_DOMAIN="}},
 		"another tenant":        {code: exitUsage, env: []string{"AUTH0_DOMAIN=other.eu.auth0.com"}},
-		"a column is not there": {code: exitUsage, args: []string{"--user-column", "nobody"}},
+		"a column is not there": {code: exitUsage, args: []string{"--delimiter", ";"}},
 		"the tenant is down":    {code: exitTemporary, args: []string{"--max-wait", "10s"}, down: true},
 		"no time":               {code: exitDuration, args: []string{"--max-duration", "1ms"}},
 	} {

@@ -89,9 +89,10 @@ func (j *job) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// openTable reads the header of the input. If the task reads its input twice, and
-// the input holds the results of an earlier run, openTable reads all of them first
-// to find out which operation wrote them.
+// openTable reads the header of the input. If that is the header of results,
+// openTable reads the input to its end first: to find out whether it holds the
+// results of an earlier run, and, if the task reads its input twice, which
+// operation wrote them.
 func (j *job) openTable(ctx context.Context) (err error) {
 	j.in.Remember()
 	if j.readTwice {
@@ -100,11 +101,26 @@ func (j *job) openTable(ctx context.Context) (err error) {
 		}
 	}
 	j.table, err = csvfile.Open(j.in, j.dialect())
-	if err != nil || !j.table.Results() || j.adjustDialect == nil || !j.readTwice {
+	if err != nil || !j.table.Results() {
+		return err
+	}
+	if err := j.in.Spool(j.Results); err != nil {
+		return err
+	}
+	ours, err := csvfile.IsResults(j.in.Again(), j.dialect())
+	if err == nil && ours {
+		err = j.table.Lacks(j.resultColumns...)
+	}
+	if err != nil {
+		return err
+	}
+	j.plain = !ours
+	if !ours || j.adjustDialect == nil || !j.readTwice {
+		j.table, err = j.reopenTable()
 		return err
 	}
 	d := j.dialect()
-	d.Settled = func(r csvfile.Result) error { return &originRow{r} }
+	d.Earlier = func(r csvfile.Result) error { return &originRow{r} }
 	results, err := csvfile.Open(j.in.Again(), d)
 	if err == nil {
 		j.from, err = readOrigin(ctx, results, j.op.KeyOf, j.host())

@@ -112,7 +112,7 @@ func TestRunThatCantBeginLeavesNothing(t *testing.T) {
 		"failures in no folder": {exitUsage, []string{"--failures", "absent/failures.csv"}, nil},
 		"events in no folder":   {exitUsage, []string{"--events", "absent/events"}, nil},
 		"a wrong flag":          {exitUsage, []string{"--batch-size", "11"}, nil},
-		"no such column":        {exitUsage, []string{"--user-column", "nobody"}, nil},
+		"no such column":        {exitUsage, []string{"--delimiter", ";"}, nil},
 		"no tenant":             {exitUsage, nil, []string{"AUTH0_DOMAIN="}},
 		"a wrong secret":        {exitStopped, nil, []string{"AUTH0_CLIENT_SECRET=wrong"}},
 	} {

@@ -39,6 +39,7 @@ func (cmd *removeCmd) Run(c *console) error {
 		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
 		readTwice:     true,
 		scopes:        []string{scopeRemove},
+		resultColumns: []string{"correlation_id", "error_code"},
 		adjustDialect: selectRemovals,
 		check:         cmd.check,
 		after:         "Auth0's lists take 5 to 10 seconds to show that members are gone: wait 30 s before orgimport import --skip-members",
@@ -54,7 +55,7 @@ const scopeRemove = "delete:organization_members"
 // selectRemovals selects lines if the input holds results: of an import, the lines
 // of users who were added; of a removal, those of users who are not removed yet.
 func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
-	d.Settled = func(csvfile.Result) error { return nil }
+	d.Earlier = func(csvfile.Result) error { return nil }
 	switch from.prefix {
 	case "":
 		if from.current != nil {

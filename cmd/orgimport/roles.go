@@ -55,6 +55,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
 		readTwice:     true,
 		scopes:        []string{scopeAssign},
+		resultColumns: []string{"correlation_id", "error_code"},
 		adjustDialect: r.adjustDialect,
 		rows:          r.rows,
 		check:         r.check,
@@ -77,12 +78,15 @@ type roleRun struct {
 // finished are done; the results of other operations say nothing about roles.
 func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 	d.Roles = true
-	d.Settled = func(csvfile.Result) error { return nil }
+	d.Earlier = func(csvfile.Result) error { return nil }
 	if from.prefix != prefixRoles {
 		return nil
 	}
 	d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
-	d.Settled = func(l csvfile.Result) error {
+	d.Earlier = func(l csvfile.Result) error {
+		if l.CorrelationID == "" && l.Status != importer.Duplicate {
+			return nil // it does not say which run wrote it
+		}
 		switch l.Status {
 		case importer.Assigned, importer.AlreadyAssigned:
 			return &importer.Decided{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}

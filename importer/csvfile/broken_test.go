@@ -56,8 +56,8 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 			want: `error: line 1: more than one column could be the organization: "org_id", "org_id"; hint: rename all but one of them in the file`,
 		},
 		{
-			name: "a named column that is not there", data: plainFile, dialect: csvfile.Dialect{UserColumn: "member"},
-			want: `error: line 1: there is no column "member": the header has "org_id", "user_id"; hint: name one of them with --user-column`,
+			name: "a named column that is not there", data: "org,user\norg_a,auth0|1\n", dialect: csvfile.Dialect{UserColumn: "member"},
+			want: `error: line 1: there is no column "member": the header has "org", "user"; hint: name one of them with --user-column`,
 		},
 		{
 			name: "one column for both", data: plainFile, dialect: csvfile.Dialect{OrgColumn: "user_id"},
@@ -354,5 +354,21 @@ func TestTableDoesNotReadAheadOfItsRows(t *testing.T) {
 			t.Errorf("continues with line %d", row.Line)
 		}
 		break
+	}
+}
+
+// A record may have as many lines as the limit, and no more.
+func TestTableReadsRecordsUpToTheLimitOfLines(t *testing.T) {
+	for _, test := range []struct {
+		lines int
+		want  string
+	}{
+		{1000, "2 org_a u1"},
+		{1001, "2  : a quoted value that is not closed, or goes on after its closing quote: org_a,u1,\"x"},
+	} {
+		data := "org_id,user_id,note\norg_a,u1,\"" + strings.Repeat("x\n", test.lines-1) + "\"\n"
+		if got, _ := read(strings.NewReader(data), csvfile.Dialect{}); got[0] != test.want {
+			t.Errorf("%d lines: %q, want %q", test.lines, got[0], test.want)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package csvfile
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,18 +12,167 @@ import (
 	"orgimport/importer"
 )
 
+// field is what a column can mean.
+type field int
+
+const (
+	fieldNone field = iota
+	fieldOrgID
+	fieldOrg // an id or a name: as Dialect.OrgBy says, otherwise by its looks
+	fieldOrgName
+	fieldUserID
+	fieldUser // an id or an e-mail: as Dialect.UserBy says, otherwise by its looks
+	fieldEmail
+	fieldConnection
+	fieldRoles
+
+	// Only results files have these.
+	fieldStatus
+	fieldCode
+	fieldMessage
+	fieldCorrelationID
+
+	fieldCount
+)
+
+// fields describes the fields. The tag is that in record, and the name of the
+// column in a results file. The names are those of the column in other files, as
+// fold returns them. A file has at most one column for each field.
+var fields = [fieldCount]struct {
+	tag   string
+	names []string
+}{
+	fieldOrgID:         {"org_id", []string{"orgid", "organizationid"}},
+	fieldOrg:           {"org", []string{"org", "organization"}},
+	fieldOrgName:       {"org_name", []string{"orgname", "organizationname"}},
+	fieldUserID:        {"user_id", []string{"userid", "sub"}},
+	fieldUser:          {"user", []string{"user"}},
+	fieldEmail:         {"email", []string{"email", "mail", "useremail", "emailaddress"}},
+	fieldConnection:    {"connection", []string{"connection"}},
+	fieldRoles:         {"roles", []string{"roles", "role", "roleids", "rolenames"}},
+	fieldStatus:        {"status", nil},
+	fieldCode:          {"error_code", nil},
+	fieldMessage:       {"message", nil},
+	fieldCorrelationID: {"correlation_id", nil},
+}
+
+// named reports whether a column of that name is known as the field.
+func (f field) named(name string) bool { return slices.Contains(fields[f].names, fold(name)) }
+
+// record is what gocsv makes of a record.
+type record struct {
+	OrgID         string `csv:"org_id"`
+	Org           string `csv:"org"`
+	OrgName       string `csv:"org_name"`
+	UserID        string `csv:"user_id"`
+	User          string `csv:"user"`
+	Email         string `csv:"email"`
+	Connection    string `csv:"connection"`
+	Roles         string `csv:"roles"`
+	Status        string `csv:"status"`
+	Code          string `csv:"error_code"`
+	Message       string `csv:"message"`
+	CorrelationID string `csv:"correlation_id"`
+}
+
+// values are the values of a record by field.
+type values [fieldCount]string
+
+func (r *record) values() values {
+	return values{
+		fieldOrgID: r.OrgID, fieldOrg: r.Org, fieldOrgName: r.OrgName,
+		fieldUserID: r.UserID, fieldUser: r.User, fieldEmail: r.Email,
+		fieldConnection: r.Connection, fieldRoles: r.Roles,
+		fieldStatus: r.Status, fieldCode: r.Code, fieldMessage: r.Message, fieldCorrelationID: r.CorrelationID,
+	}
+}
+
+// party is one of the two things that a row names: its organization or its user.
+// The first of its fields that is not empty counts.
+type party struct {
+	title  string
+	flag   string // --org-column, --org-by
+	fields [3]field
+	kinds  [3]string // of keys in the fields; empty: an id if isID, otherwise the last
+	isID   func(value string) bool
+}
+
+var (
+	orgParty = party{
+		title: "organization", flag: "org",
+		fields: [3]field{fieldOrgID, fieldOrg, fieldOrgName},
+		kinds:  [3]string{importer.KindOrgID, "", kindName},
+		isID:   isOrgShaped,
+	}
+	userParty = party{
+		title: "user", flag: "user",
+		fields: [3]field{fieldUserID, fieldUser, fieldEmail},
+		kinds:  [3]string{importer.KindUserID, "", importer.KindEmail},
+		isID:   func(v string) bool { return !strings.Contains(v, "@") || strings.Contains(v, "|") },
+	}
+)
+
+const kindName = "name" // of an organization
+
+// by returns the party with a second field that holds keys of this kind.
+func (s party) by(kind string) party {
+	s.kinds[1] = kind
+	return s
+}
+
+// identifier is how a row names its organization or its user.
+type identifier struct {
+	kind, value string
+	from        field // fieldNone: --org
+}
+
+// identify returns what a value of the field names.
+func (s *party) identify(f field, value string) identifier {
+	kind := s.kinds[slices.Index(s.fields[:], f)]
+	switch {
+	case kind != "":
+	case s.isID(value):
+		kind = s.kinds[0]
+	default:
+		kind = s.kinds[2]
+	}
+	return identifier{kind, value, f}
+}
+
+// find returns the first value of a party that is not empty.
+func (v *values) find(s *party) identifier {
+	for _, f := range s.fields {
+		if v[f] != "" {
+			return s.identify(f, v[f])
+		}
+	}
+	return identifier{}
+}
+
+// findKey returns the first value of a party that is not empty and not an id.
+func (v *values) findKey(s *party) identifier {
+	for _, f := range s.fields {
+		if r := s.identify(f, v[f]); r.value != "" && r.kind != s.kinds[0] {
+			return r
+		}
+	}
+	return identifier{}
+}
+
 // columns says which column of a file has which field.
 type columns struct {
 	names []string        // of all columns, as written
-	own   int             // how many at the front are those of a results file
+	own   []int           // where the columns of a results file are, see findResults; nil: it is none
+	lacks []string        // columns that Dialect names, and that a file with ids lacks
+	ids   bool            // org_id and user_id are ids, whatever Dialect says of the columns with the names
 	at    [fieldCount]int // index of the column; -1: none
 	kept  []int           // columns that are copied to the results
 
-	org, user side // with the kinds of keys that this file has
+	org, user party // with the kinds of keys that this file has
 }
 
 // results reports whether the file holds the results of an earlier run.
-func (c *columns) results() bool { return c.own > 0 }
+func (c *columns) results() bool { return c.own != nil }
 
 // findColumns finds the columns that a header names. Its errors are *InputErrors.
 func findColumns(header []string, d Dialect) (columns, error) {
@@ -32,11 +183,8 @@ func findColumns(header []string, d Dialect) (columns, error) {
 	for f := range c.at {
 		c.at[f] = -1
 	}
-	if isResults(c.names) {
-		c.own = len(resultsHeader)
-		for f := range c.at {
-			c.at[f] = slices.Index(resultsHeader, fields[f].tag)
-		}
+	if err := c.findOwn(d); err != nil {
+		return columns{}, err
 	}
 	if err := c.find(d); err != nil {
 		return columns{}, err
@@ -45,21 +193,53 @@ func findColumns(header []string, d Dialect) (columns, error) {
 	return c, nil
 }
 
+// ownHeaders begin the files that orgimport export and diff write.
+var ownHeaders = [][]string{{"org_id", "org_name", "user_id", "email", "name"}, {"org_id", "user_id"}}
+
+// findOwn finds the columns of a file that a run has written.
+func (c *columns) findOwn(d Dialect) (err error) {
+	if !d.Plain {
+		if c.own, err = findResults(c.names); err != nil {
+			return err
+		}
+	}
+	for f := range c.at {
+		if k := slices.Index(importer.ResultColumns(), fields[f].tag); k >= 0 && c.results() {
+			c.at[f] = c.own[k]
+		}
+	}
+	if c.results() {
+		c.ids = true
+		return nil
+	}
+	for _, header := range ownHeaders {
+		if len(c.names) >= len(header) && slices.Equal(c.names[:len(header)], header) {
+			c.ids = true
+			c.at[fieldOrgID], c.at[fieldUserID] = slices.Index(header, "org_id"), slices.Index(header, "user_id")
+			break
+		}
+	}
+	return nil
+}
+
 func (c *columns) find(d Dialect) (err error) {
-	if c.user, err = c.findSide(userSide, d.UserColumn, d.UserBy); err != nil {
+	if c.org, err = c.findParty(orgParty, d.OrgColumn, d.OrgBy); err != nil {
+		return err
+	}
+	if d.NoUsers {
+		return c.findOrgs()
+	}
+	if c.user, err = c.findParty(userParty, d.UserColumn, d.UserBy); err != nil {
 		return err
 	}
 	if d.Emails {
 		c.at[fieldUserID] = -1
 	}
-	if c.org, err = c.findSide(orgSide, d.OrgColumn, d.OrgBy); err != nil {
-		return err
-	}
-	if c.at[fieldConnection], err = c.byName(fieldConnection, side{title: "connection"}); err != nil {
+	if c.at[fieldConnection], err = c.byName(fieldConnection, party{title: "connection"}); err != nil {
 		return err
 	}
 	if d.Roles {
-		if c.at[fieldRoles], err = c.byName(fieldRoles, side{title: "roles"}); err != nil {
+		if c.at[fieldRoles], err = c.byName(fieldRoles, party{title: "roles"}); err != nil {
 			return err
 		}
 	}
@@ -79,32 +259,56 @@ func (c *columns) find(d Dialect) (err error) {
 	return nil
 }
 
-// findSide finds the columns of a side: the one called name, otherwise all that
+// errNoNames says that a list of organizations has no header.
+var errNoNames = errors.New("no column is called like one of organizations")
+
+// unnamed returns n columns without names, of which the first has organizations.
+func unnamed(n int) columns {
+	c := columns{names: make([]string, n), org: orgParty}
+	for f := range c.at {
+		c.at[f] = -1
+	}
+	c.at[fieldOrg] = 0
+	return c
+}
+
+// findOrgs finds the column of a list of organizations, which may be called id or
+// name too.
+func (c *columns) findOrgs() error {
+	if len(c.of(&c.org)) == 0 {
+		found := c.where(func(name string) bool { return fold(name) == "id" || fold(name) == "name" })
+		if len(found) == 0 {
+			return errNoNames
+		}
+		c.at[fieldOrg] = found[0]
+	}
+	return nil
+}
+
+// findParty finds the columns of a party: the one called name, otherwise all that
 // are known by their names. If by is given, one column has keys of that kind,
 // which becomes the second field.
-func (c *columns) findSide(s side, name, by string) (side, error) {
+func (c *columns) findParty(s party, name, by string) (party, error) {
 	if name != "" {
 		i, err := c.named(&s, name)
 		if err != nil || i < 0 {
 			return s.by(by), err
 		}
-		c.at[s.fields[1]] = i
 		if f := slices.IndexFunc(s.fields[:], func(f field) bool { return f.named(name) }); by == "" && f >= 0 {
 			by = s.kinds[f]
 		}
-		return s.by(by), nil
+		return c.take(s, i, by), nil
 	}
 	for _, f := range s.fields {
 		if c.results() && f == s.fields[0] && by == "" {
-			continue // a copied column does not replace the ids at the front
+			continue // a copied column does not replace the ids of the results
 		}
 		i, err := c.byName(f, s)
 		switch {
 		case err != nil:
 			return s, err
 		case i >= 0 && by != "":
-			c.at[s.fields[1]] = i
-			return s.by(by), nil
+			return c.take(s, i, by), nil
 		case i >= 0:
 			c.at[f] = i
 		}
@@ -112,9 +316,21 @@ func (c *columns) findSide(s side, name, by string) (side, error) {
 	return s.by(by), nil
 }
 
-// named returns the index of the column called name. In a results file it may be
-// missing, because the ids are at the front: then named returns -1.
-func (c *columns) named(s *side, name string) (int, error) {
+// take makes the column i, with keys of the kind by, the second field of a party.
+// In a column that a run has filled with ids, what looks like an id is one.
+func (c *columns) take(s party, i int, by string) party {
+	if c.ids && i == c.at[s.fields[0]] {
+		c.at[s.fields[0]] = -1
+		s.kinds[2], by = cmp.Or(by, s.kinds[0]), ""
+		s.isID = func(v string) bool { return isUserShaped(v) || isOrgShaped(v) }
+	}
+	c.at[s.fields[1]] = i
+	return s.by(by)
+}
+
+// named returns the index of the column called name. In a file that a run has
+// written it may be missing, because there are ids: then named returns -1.
+func (c *columns) named(s *party, name string) (int, error) {
 	found := c.where(func(n string) bool { return n == trim(name) })
 	if found == nil {
 		found = c.where(func(n string) bool { return fold(n) == fold(name) })
@@ -124,6 +340,9 @@ func (c *columns) named(s *side, name string) (int, error) {
 		return found[0], nil
 	case c.results():
 		return -1, nil
+	case c.ids && len(found) == 0:
+		c.lacks = append(c.lacks, name)
+		return -1, nil
 	case len(found) > 1:
 		return -1, c.ambiguous(s.title, hintRename, found)
 	}
@@ -131,23 +350,24 @@ func (c *columns) named(s *side, name string) (int, error) {
 		"there is no column %q: the header has %s", name, quoted(c.names))
 }
 
-// byName returns the index of the column that is known as the field f of the side,
+// byName returns the index of the column that is known as the field f of the party,
 // or -1 if there is none. Of several, the one spelt org_id or user_id wins. A
 // results file may hold copies of columns that were not used.
-func (c *columns) byName(f field, s side) (int, error) {
+func (c *columns) byName(f field, s party) (int, error) {
 	found := c.where(f.named)
+	names := slices.Compact(slices.Sorted(slices.Values(c.namesAt(found))))
+	differ := len(names) == len(found)
 	exact := c.where(func(n string) bool { return n == fields[f].tag && (f == fieldOrgID || f == fieldUserID) })
 	switch {
 	case len(found) == 1:
 		return found[0], nil
-	case len(exact) == 1:
+	case len(exact) == 1 && (differ || c.results()):
 		return exact[0], nil
 	case len(found) == 0 || c.results():
 		return -1, nil
 	}
 	hint := hintRename
-	names := slices.Sorted(slices.Values(c.namesAt(found)))
-	if s.flag != "" && len(slices.Compact(names)) == len(found) {
+	if s.flag != "" && differ {
 		hint = fmt.Sprintf("name the right one with --%s-column", s.flag)
 	}
 	return -1, c.ambiguous(s.title, hint, found)
@@ -168,15 +388,15 @@ func (c *columns) missing(what, hint string) error {
 }
 
 // isHeader reports whether a record has names of columns as its values: those
-// of the side orgs where the organization should be, and of the side users where
+// of the party orgs where the organization should be, and of the party users where
 // the user should be.
-func (c *columns) isHeader(v *values, orgs, users *side) bool {
+func (c *columns) isHeader(v *values, orgs, users *party) bool {
 	return c.namesColumn(v, &c.user, users) && (len(c.of(&c.org)) == 0 || c.namesColumn(v, &c.org, orgs))
 }
 
-// namesColumn reports whether the record has, in a column of the side s, the name
-// of a column of the side named.
-func (c *columns) namesColumn(v *values, s, named *side) bool {
+// namesColumn reports whether the record has, in a column of the party s, the name
+// of a column of the party named.
+func (c *columns) namesColumn(v *values, s, named *party) bool {
 	return slices.ContainsFunc(s.fields[:], func(f field) bool {
 		return v[f] != "" && slices.ContainsFunc(named.fields[:], func(n field) bool {
 			name := c.name(n)
@@ -185,9 +405,9 @@ func (c *columns) namesColumn(v *values, s, named *side) bool {
 	})
 }
 
-// of returns the indexes of the columns of a side, in the order in which they
+// of returns the indexes of the columns of a party, in the order in which they
 // count.
-func (c *columns) of(s *side) (places []int) {
+func (c *columns) of(s *party) (places []int) {
 	for _, f := range s.fields {
 		if c.at[f] >= 0 {
 			places = append(places, c.at[f])
@@ -199,18 +419,18 @@ func (c *columns) of(s *side) (places []int) {
 // keep finds the columns that are copied to the results: with Keep, all but those
 // whose values a results file has at its front.
 func (c *columns) keep(d Dialect) {
-	for i := c.own; i < len(c.names); i++ {
+	for i := range c.names {
 		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone
 		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&c.user), i)
-		if wanted && !passed {
+		if wanted && !passed && !slices.Contains(c.own, i) {
 			c.kept = append(c.kept, i)
 		}
 	}
 }
 
-// leads reports whether the column is the first of its side and may hold ids.
+// leads reports whether the column is the first of its party and may hold ids.
 func (c *columns) leads(i int) bool {
-	for _, s := range []*side{&c.org, &c.user} {
+	for _, s := range []*party{&c.org, &c.user} {
 		if places := c.of(s); len(places) > 0 && places[0] == i {
 			kind := s.kinds[slices.Index(s.fields[:], c.fieldAt(i))]
 			return kind == "" || kind == s.kinds[0]
@@ -227,8 +447,8 @@ func (c *columns) fieldAt(i int) field {
 // where returns the indexes of the columns whose names match, except those that
 // every results file has.
 func (c *columns) where(is func(name string) bool) (found []int) {
-	for i := c.own; i < len(c.names); i++ {
-		if is(c.names[i]) {
+	for i := range c.names {
+		if is(c.names[i]) && !slices.Contains(c.own, i) {
 			found = append(found, i)
 		}
 	}
@@ -274,8 +494,8 @@ func (c *columns) tags() []string {
 	return tags
 }
 
-// title describes the columns of a side.
-func (c *columns) title(s *side) string {
+// title describes the columns of a party.
+func (c *columns) title(s *party) string {
 	var parts []string
 	for i, f := range s.fields {
 		if c.at[f] < 0 || c.results() && i > 0 && c.at[s.fields[0]] >= 0 {

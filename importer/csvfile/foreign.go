@@ -8,9 +8,9 @@ import (
 // tarMagicAt is where a tar archive says that it is one (POSIX.1).
 const tarMagicAt = 257
 
-// foreign returns an error for a file that begins with head and is not CSV, but
+// refuseFile returns an error for a file that begins with head and is not CSV, but
 // one of the kinds that people take for it.
-func foreign(head []byte, compression string) error {
+func refuseFile(head []byte, compression string) error {
 	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) {
 		what := "a tar archive"
 		if compression != "" {
@@ -50,8 +50,8 @@ var foreignFiles = []struct{ magic, contains, what, hint string }{
 	{"\x00\x00\xFE\xFF", "", "a text in UTF-32", "save it in UTF-8"},
 }
 
-// foreignText returns an error for a text that begins with head and is not CSV.
-func foreignText(head []byte) error {
+// refuseText returns an error for a text that begins with head and is not CSV.
+func refuseText(head []byte) error {
 	start := bytes.TrimSpace(head)
 	for _, f := range foreignTexts {
 		if f.start.Match(start) {

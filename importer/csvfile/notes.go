@@ -1,8 +1,14 @@
 package csvfile
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"orgimport/importer"
@@ -54,9 +60,9 @@ func (t *Table) noteRecord(r raw) {
 }
 
 // noteRow notes what is remarkable about a row that is to be sent.
-func (t *Table) noteRow(row importer.Row, org, user ref) {
+func (t *Table) noteRow(row importer.Row, org, user identifier) {
 	keys := &t.found.keys
-	for _, r := range []ref{org, user} {
+	for _, r := range []identifier{org, user} {
 		keys[r.from] = keys[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
 	}
 	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
@@ -78,6 +84,9 @@ func (t *Table) Notes() []Note {
 	f := &t.found
 	if t.headerLine > 0 {
 		say(false, "the header is line %d: what stands above it is not read", t.headerLine)
+	}
+	if lacks := t.columns.lacks; len(lacks) > 0 {
+		say(true, "no column is called %s: the ids in org_id and user_id count", quoted(lacks))
 	}
 	if s := f.swallowed; s.n > 0 {
 		say(true, "line %d: a value in quotes goes over several lines, of which %s: is a quote missing?", s.line, count(s.n, "looks like a row of its own", "look like rows of their own"))
@@ -107,4 +116,226 @@ func count(n int, one, more string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, more)
+}
+
+// shape is what an id looks like.
+type shape int
+
+const (
+	shapeID    shape = iota // as Auth0 makes it, or somebody who imports users
+	shapeAuth0              // with as many characters as Auth0 makes
+	shapeShort              // the same with fewer
+	shapeWord               // without what every id has
+	shapeNumber
+	shapeEmail
+
+	// Nobody makes such ids, however many there are.
+	shapeNull
+	shapeRule
+	shapeScientific
+	shapeCount
+)
+
+// shapes counts the ids of each shape.
+type shapes [shapeCount]tally
+
+// userShape returns what the id of a user looks like. Those that Auth0 makes for
+// its own connections end in 24 hexadecimal digits.
+func userShape(id string) shape {
+	provider, own, ok := strings.Cut(id, "|")
+	if !ok {
+		return otherShape(id)
+	}
+	return idShape(own, 24, provider == "auth0" && strings.Trim(own, "0123456789abcdef") == "")
+}
+
+// orgShape returns what the id of an organization looks like. Those that Auth0
+// makes have 16 letters and digits after org_.
+func orgShape(id string) shape {
+	own, ok := strings.CutPrefix(id, "org_")
+	if !ok {
+		return otherShape(id)
+	}
+	return idShape(own, 16, !strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
+}
+
+// idShape returns what an id looks like by its own part, which has n characters if
+// Auth0 made it. alike reports whether these are characters that Auth0 uses.
+func idShape(own string, n int, alike bool) shape {
+	switch {
+	case !alike || len(own) > n:
+		return shapeID
+	case len(own) == n:
+		return shapeAuth0
+	}
+	return shapeShort
+}
+
+var (
+	// Spreadsheets write long numbers like this.
+	scientific = regexp.MustCompile(`^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$`)
+
+	nulls = []string{"null", "(null)", "<null>", "nil", "none", "nan", "n/a", "na", "#n/a", "#na", "#value!", "#ref!", "#name?", "undefined", "-", "?"}
+)
+
+func otherShape(id string) shape {
+	switch {
+	case slices.Contains(nulls, strings.ToLower(id)):
+		return shapeNull
+	case isRule(id):
+		return shapeRule
+	case scientific.MatchString(id):
+		return shapeScientific
+	case strings.Contains(id, "@"):
+		return shapeEmail
+	case strings.Trim(id, "0123456789") == "":
+		return shapeNumber
+	}
+	return shapeWord
+}
+
+// odd returns the shapes that few ids have, and those that nobody makes.
+func (s *shapes) odd() (odd []shape) {
+	usual := s[shapeID].n + s[shapeAuth0].n + s[shapeShort].n
+	most := shapeID
+	for _, is := range []shape{shapeWord, shapeNumber, shapeEmail} {
+		if s[is].n > max(usual, s[most].n) {
+			most = is
+		}
+	}
+	if most != shapeID && usual > 0 {
+		odd = append(odd, shapeID, shapeAuth0, shapeShort)
+	}
+	if most == shapeID && s[shapeShort].n <= max(1, s[shapeAuth0].n/10) && s[shapeAuth0].n > 0 {
+		odd = append(odd, shapeShort)
+	}
+	for is := shapeWord; is < shapeCount; is++ {
+		if is != most {
+			odd = append(odd, is)
+		}
+	}
+	return slices.DeleteFunc(odd, func(is shape) bool { return s[is].n == 0 })
+}
+
+// text says how many ids have another shape than the others; empty if none has.
+// one and more begin the sentence.
+func (s *shapes) text(one, more string) string {
+	const examples = 3
+	odd := s.odd()
+	if len(odd) == 0 {
+		return ""
+	}
+	slices.SortFunc(odd, func(a, b shape) int { return cmp.Compare(s[a].line, s[b].line) })
+	n, such := 0, []string(nil)
+	for _, is := range odd {
+		n += s[is].n
+		if len(such) < examples {
+			such = append(such, fmt.Sprintf("line %d `%s`", s[is].line, shorten(s[is].example)))
+		}
+	}
+	return fmt.Sprintf("%s another form than the others, such as %s", count(n, one, more), strings.Join(such, ", "))
+}
+
+// peekRows is how many rows are read to judge a file by.
+const peekRows = 100
+
+// peek reads the first rows and judges the file by them.
+func (t *Table) peek() error {
+	var peeked []raw
+	for len(peeked) < peekRows {
+		r, err := t.nextRow()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		peeked = append(peeked, r)
+	}
+	t.peeked = peeked
+	if t.columns.results() { // its ids are written as they were sent
+		return nil
+	}
+	if err := t.checkOtherQuotes(); err != nil {
+		return err
+	}
+	t.findExports()
+	return t.checkSwapped()
+}
+
+// all reports whether the values of a field that are not empty all match, and
+// returns the first of them.
+func (t *Table) all(f field, match func(value string) bool) (first string, all bool) {
+	for _, r := range t.peeked {
+		if v := r.values[f]; v != "" {
+			if !match(v) {
+				return "", false
+			}
+			first = cmp.Or(first, v)
+		}
+	}
+	return first, first != ""
+}
+
+// checkOtherQuotes returns an error if every value of a column is in quotes that
+// CSV does not have.
+func (t *Table) checkOtherQuotes() error {
+	for f := fieldOrgID; f <= fieldEmail; f++ {
+		if first, all := t.all(f, func(v string) bool { return otherQuotes(v) != v }); all {
+			return otherQuotesError(t.columns.name(f), first)
+		}
+	}
+	return nil
+}
+
+func otherQuotesError(column, value string) *InputError {
+	kind := "typographic"
+	if value[0] == '\'' {
+		kind = "single"
+	}
+	return inputError(`replace them by ", or take them out: only " is a quote in CSV`,
+		"the values of column %q are in %s quotes: %s", otherQuotes(column), kind, shorten(value))
+}
+
+// findExports finds the columns that Auth0's own export has written: those in
+// which every value begins with an apostrophe, and none ends with one.
+func (t *Table) findExports() {
+	for f := fieldOrgID; f <= fieldConnection; f++ {
+		_, t.exported[f] = t.all(f, func(v string) bool { return len(v) > 1 && v[0] == '\'' && v[len(v)-1] != '\'' })
+	}
+}
+
+// checkSwapped returns an error if most rows have a user's id in the column of the
+// organization and the other way round. Every request of such an import would
+// fail. If the header comes again in the other order, these are the rows of
+// another file, which was joined.
+func (t *Table) checkSwapped() error {
+	swapped := 0
+	var org, user identifier
+	for i := range t.peeked {
+		values := &t.peeked[i].values
+		if t.columns.isHeader(values, &t.columns.user, &t.columns.org) {
+			return nil
+		}
+		o, u := values.find(&t.columns.org), values.find(&t.columns.user)
+		if isUserShaped(o.value) && isOrgShaped(u.value) {
+			org, user = o, u
+			swapped++
+		}
+	}
+	if 2*swapped <= len(t.peeked) {
+		return nil
+	}
+	orgColumn, userColumn := t.columns.name(org.from), t.columns.name(user.from)
+	return inputError(fmt.Sprintf("--org-column %s --user-column %s", shellWord(userColumn), shellWord(orgColumn)),
+		"the columns look swapped: %q has users, %q has organizations", orgColumn, userColumn)
+}
+
+// shellWord quotes a header so that it can be pasted into a shell.
+func shellWord(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -25,7 +25,7 @@ func TestOrganizations(t *testing.T) {
 		t.Error("a workbook is read")
 	}
 	_, err := csvfile.Organizations(strings.NewReader(gzipped("org_id\n" + strings.Repeat("org_a\n", 1000))[:30]))
-	want := "error: the gzip data ends too early: unexpected EOF; hint: the file is cut off: get the file again"
+	want := "error: line 1: the gzip data ends too early: unexpected EOF; hint: the file is cut off: get the file again"
 	if got := failure(err); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

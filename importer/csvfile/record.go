@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"orgimport/importer"
 )
@@ -130,22 +133,22 @@ func (t *Table) namesUser(values []string) bool {
 func (t *Table) lenient(err error) raw {
 	if errors.Is(err, csv.ErrFieldCount) {
 		values, _ := newReader(bytes.NewReader(t.lines.record()), t.delimiter).Read()
-		if t.fits(values) {
+		if t.fits(values) || t.namesBoth(values) {
 			return t.rawOf(values)
 		}
 		return t.unread(t.widthText(values))
 	}
 	if t.lines.count == 1 {
-		if values := cut(string(t.lines.firstLine()), t.delimiter); t.fits(values) && t.clear(values) {
+		if values := cut(string(t.lines.firstLine()), t.delimiter); t.fits(values) && t.unquoted(values) {
 			return t.rawOf(values)
 		}
 	}
 	return t.unread(quoteText(err, t.lines.firstLine()))
 }
 
-// clear reports whether the values with a field have no quotes, other than those
+// unquoted reports whether the values with a field have no quotes, other than those
 // of a formula, and no quote is opened that is never closed.
-func (t *Table) clear(values []string) bool {
+func (t *Table) unquoted(values []string) bool {
 	for _, i := range t.columns.at {
 		if i >= 0 && i < len(values) && strings.Contains(unwrapFormula(values[i]), `"`) {
 			return false
@@ -168,6 +171,19 @@ func (t *Table) fits(values []string) bool {
 		return true
 	}
 	return strings.Join(values[slices.Max(t.columns.at[:])+1:], "") == ""
+}
+
+// namesBoth reports whether a record that ends too early ends behind its
+// organization and its user. Spreadsheets leave out empty values at the end of a
+// row. The last line of a file may be cut off, and a user with white space in it
+// may be the rest of a value that goes over two lines.
+func (t *Table) namesBoth(values []string) bool {
+	if len(values) >= len(t.columns.names) || t.lines.unended {
+		return false
+	}
+	r := t.rawOf(values)
+	org, user := r.values.find(&t.columns.org), r.values.find(&t.columns.user)
+	return (org.value != "" || t.org.value != "") && user.value != "" && !strings.ContainsFunc(user.value, isUnseen)
 }
 
 func (t *Table) rawOf(values []string) raw {
@@ -238,4 +254,121 @@ func (t *Table) widthText(values []string) string {
 		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes, or the file have another", delimiterName(t.delimiter))
 	}
 	return text
+}
+
+// clean returns a value as it was meant: without white space and invisible
+// characters around it, and without the formula ="…" that keeps a spreadsheet
+// from taking it for a number.
+func clean(value string) string {
+	v := trim(value)
+	if inner := unwrapFormula(v); len(inner) < len(v) {
+		return trim(inner)
+	}
+	return v
+}
+
+// withoutApostrophe returns a clean value of the field without the apostrophe
+// that Auth0's own export writes before every text, if it wrote the column.
+func (t *Table) withoutApostrophe(f field, value string) string {
+	if t.exported[f] {
+		return clean(strings.TrimPrefix(value, "'"))
+	}
+	return value
+}
+
+// trim returns s as people see it, without white space and invisible characters
+// around it.
+func trim(s string) string {
+	s = strings.TrimSpace(s)
+	if isPlain(s) {
+		return s
+	}
+	return strings.TrimFunc(s, isUnseen)
+}
+
+func isUnseen(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
+
+// unwrapFormula returns the text in a formula such as ="auth0|1", and any other
+// value unchanged.
+func unwrapFormula(s string) string {
+	if len(s) < len(`=""`) || !strings.HasPrefix(s, `="`) || s[len(s)-1] != '"' {
+		return s
+	}
+	inner := s[len(`="`) : len(s)-1]
+	if strings.Contains(inner, `"`) {
+		return s
+	}
+	return inner
+}
+
+// isInvisible reports whether r has no width and no ink: byte order marks, soft
+// hyphens, joiners, marks of direction. They come along when text is pasted.
+func isInvisible(r rune) bool {
+	switch {
+	case r < '\u00AD':
+		return false
+	case r >= '\u0600' && r <= '\u0605', r == '\u06DD', r == '\u070F', r == '\u08E2':
+		return false // visible signs of Arabic and Syriac
+	case r == '\u034F', r == '\u115F', r == '\u1160', r == '\u3164', r == '\uFFA0':
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) || r >= '\uFE00' && r <= '\uFE0F'
+}
+
+// otherQuotes returns a value without the single or typographic quotes around it,
+// and any other value unchanged.
+func otherQuotes(s string) string {
+	if s == "" || s[0] < utf8.RuneSelf && s[0] != '\'' && s[0] != '`' {
+		return s
+	}
+	for _, pair := range []string{"''", "‘’", "‚‘", "“”", "„“", "””", "’’", "«»", "»«", "´´", "``"} {
+		quotes := []rune(pair)
+		left, right := string(quotes[0]), string(quotes[1])
+		if len(s) > len(left)+len(right) && strings.HasPrefix(s, left) && strings.HasSuffix(s, right) {
+			return s[len(left) : len(s)-len(right)]
+		}
+	}
+	return s
+}
+
+// isPlain reports whether id consists of visible ASCII characters, as nearly all
+// do.
+func isPlain(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func isOrgShaped(id string) bool { return strings.HasPrefix(id, "org_") }
+
+func isUserShaped(id string) bool {
+	i := strings.IndexByte(id, '|')
+	return i > 0 && i < len(id)-1
+}
+
+// isRule reports whether s consists of dashes, as a line under a header does.
+func isRule(s string) bool { return len(s) > 1 && strings.Trim(s, "-=") == "" }
+
+// truncate returns at most the first n characters of s.
+func truncate(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i] + "…"
+		}
+		n--
+	}
+	return s
+}
+
+// shorten returns an id for a message: truncated, and quoted if it holds anything
+// that can't be seen.
+func shorten(id string) string {
+	id = truncate(id, 40)
+	if !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(id)
+	}
+	return id
 }

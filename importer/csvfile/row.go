@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"orgimport/importer"
 )
@@ -58,10 +61,10 @@ func (t *Table) row(r raw) importer.Row {
 	case row.OrgID == "" || row.UserID == "":
 		row.Keys = t.keys(org, user, connection)
 	}
-	if row.Err = t.judge(&row, &r, named, org, user); row.Err != nil {
-		t.leaveOut(&row, named, org, user)
+	if row.Err = t.reject(&row, &r, named, org, user); row.Err != nil {
+		t.redact(&row, named, org, user)
 	} else if t.columns.results() {
-		row.Err = t.dialect.Settled(r.result())
+		row.Err = t.dialect.Earlier(r.result())
 	}
 	if row.Err == nil {
 		t.noteRow(row, org, user)
@@ -74,7 +77,7 @@ func (t *Table) row(r raw) importer.Row {
 // id returns the value if it is an id of that kind. The values of a record share
 // their memory: the id is copied, so that a row that waits does not keep all of
 // them alive.
-func (r ref) id(kind string) string {
+func (r identifier) id(kind string) string {
 	if r.kind != kind {
 		return ""
 	}
@@ -82,14 +85,14 @@ func (r ref) id(kind string) string {
 }
 
 // key returns the value unless it is an id of that kind, or empty.
-func (r ref) key(id string) importer.Key {
+func (r identifier) key(id string) importer.Key {
 	if r.kind == id || r.value == "" {
 		return importer.Key{}
 	}
 	return importer.Key{Kind: r.kind, Value: strings.Clone(r.value)}
 }
 
-func (t *Table) keys(org, user ref, connection string) *importer.Keys {
+func (t *Table) keys(org, user identifier, connection string) *importer.Keys {
 	k := importer.Keys{Org: org.key(importer.KindOrgID), User: user.key(importer.KindUserID)}
 	if k.User != (importer.Key{}) {
 		k.Connection = strings.Clone(cmp.Or(connection, t.dialect.Connection))
@@ -112,10 +115,10 @@ func (t *Table) kept(r raw) []string {
 	return r.kept
 }
 
-// judge returns why the row is not to be sent, as far as the row itself tells.
+// reject returns why the row is not to be sent, as far as the row itself tells.
 // It takes ids out of the row that could not be written to a file and read back
 // unchanged.
-func (t *Table) judge(row *importer.Row, r *raw, named, org, user ref) error {
+func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) error {
 	results := t.columns.results()
 	if results {
 		if said := r.result(); said.Status == importer.Rejected && t.staysRejected(said.Code, r, named, user) {
@@ -141,14 +144,14 @@ func (t *Table) judge(row *importer.Row, r *raw, named, org, user ref) error {
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
 		return &rowError{codeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
 	}
-	return t.checkRefs(row, org, user)
+	return t.checkIDs(row, org, user)
 }
 
 // rowCount is what database clients write below the rows.
 var rowCount = regexp.MustCompile(`^\(\d+ rows?( affected)?\)$`)
 
 // isComment reports whether a value is a comment where there could be an id.
-func isComment(r ref) bool {
+func isComment(r identifier) bool {
 	return strings.HasPrefix(r.value, "#") && r.from != fieldNone && otherShape(r.value) != shapeNull &&
 		(r.kind == importer.KindOrgID || r.kind == importer.KindUserID || r.kind == kindName)
 }
@@ -159,11 +162,11 @@ func unreadRow(row *importer.Row, text string) error {
 	return &rowError{importer.CodeRowUnreadable, text}
 }
 
-// leaveOut takes out of a rejected row what must not get into a file that may be
+// redact takes out of a rejected row what must not get into a file that may be
 // an input again.
-func (t *Table) leaveOut(row *importer.Row, named, org, user ref) {
+func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 	lost := func(value string) bool {
-		if survives(value) {
+		if roundTrips(value) {
 			return false
 		}
 		row.Err = &rowError{importer.CodeRowUnreadable, fmt.Sprintf("%v: %s", row.Err, shorten(value))}
@@ -193,9 +196,158 @@ func (t *Table) leaveOut(row *importer.Row, named, org, user ref) {
 	}
 }
 
-// survives reports whether a value comes back unchanged from a results file that a
+// roundTrips reports whether a value comes back unchanged from a results file that a
 // spreadsheet has saved: in another encoding, or with the result of a formula
 // instead of it.
-func survives(value string) bool {
+func roundTrips(value string) bool {
 	return !strings.HasPrefix(value, "=") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
+
+// The longest ids, in characters. 50 is the maxLength of an organization's id
+// in the path, by the OpenAPI description of the Management API. For a user's
+// id that description gives no number; 1024 is the longest that the My
+// Organization API of the same tenants admits.
+const (
+	maxOrgID  = 50
+	maxUserID = 1024
+)
+
+// checkIDs returns why no tenant could hold what the row names; nil if one could.
+// It does not require "org_" or "|": the server knows better which ids there are.
+func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
+	switch {
+	case t.dialect.NoUsers && org.value == "":
+		return nil
+	case org.value == "" && user.value == "":
+		return errors.New("the organization and the user are empty")
+	case org.value == "":
+		return errors.New("the organization is empty")
+	case user.value == "" && !t.dialect.NoUsers:
+		return errors.New("the user is empty")
+	}
+	if err := checkOrg(org); err != nil {
+		return fmt.Errorf("the organization's %s %w", org.title(&orgParty), err)
+	}
+	if t.dialect.NoUsers {
+		return nil
+	}
+	if err := checkUser(user); err != nil {
+		return fmt.Errorf("the user's %s %w", user.title(&userParty), err)
+	}
+	if row.Keys != nil && row.Keys.Connection != "" {
+		if err := checkText(row.Keys.Connection, maxUserID, "connection"); err != nil {
+			return fmt.Errorf("the connection's name %w", err)
+		}
+	}
+	return t.checkMeant(row, org, user)
+}
+
+// checkMeant returns why the values are not what the file was meant to say. They
+// could be ids, so they must not get into a file that may be an input again.
+func (t *Table) checkMeant(row *importer.Row, org, user identifier) error {
+	switch {
+	case t.delimiter == '|' && slices.Contains(providers, user.value):
+		return unreadRow(row, fmt.Sprintf("%q is the beginning of an id that holds the delimiter: put it in quotes, or take another delimiter", user.value))
+	case t.text.encoding.misread(org.value) || t.text.encoding.misread(user.value):
+		return unreadRow(row, fmt.Sprintf("%q, %q is UTF-8 that was read as %s: leave out --encoding", org.value, user.value, t.text.encoding.title))
+	}
+	return nil
+}
+
+// providers are the beginnings of user ids, before the first "|".
+var providers = []string{
+	"ad", "adfs", "amazon", "apple", "auth0", "auth0-adldap", "baidu", "bitbucket", "box", "con", "custom", "dropbox", "email",
+	"evernote", "facebook", "fitbit", "github", "google-apps", "google-oauth2", "instagram", "ip", "line", "linkedin", "oauth1",
+	"oauth2", "office365", "oidc", "okta", "paypal", "pingfederate", "salesforce", "saml", "samlp", "sfdc", "sharepoint",
+	"shopify", "sms", "soundcloud", "twitter", "vkontakte", "waad", "weibo", "windowslive", "wordpress", "yahoo", "yandex",
+}
+
+// title says what the value is.
+func (r identifier) title(s *party) string {
+	switch r.kind {
+	case s.kinds[0]:
+		return "id"
+	case importer.KindEmail:
+		return "e-mail"
+	}
+	return strings.ReplaceAll(r.kind, "_", " ")
+}
+
+// checkOrg is stricter than checkText about ids, because an id becomes a segment
+// of a path, where "." and ".." name other paths.
+func checkOrg(org identifier) error {
+	if org.kind != importer.KindOrgID {
+		return checkText(org.value, maxUserID, org.kind)
+	}
+	id := org.value
+	switch err := checkText(id, maxOrgID, org.kind); {
+	case id == "." || id == "..":
+		return fmt.Errorf("is %q, which no path can hold", id)
+	case err != nil:
+		return err
+	case !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace):
+		return errors.New("holds white space")
+	case otherQuotes(id) != id && isOrgShaped(otherQuotes(id)):
+		return errOtherQuotes
+	case id[0] == '\'' && isOrgShaped(id[1:]):
+		return errApostrophe
+	}
+	return nil
+}
+
+func checkUser(user identifier) error {
+	id := user.value
+	if err := checkText(id, maxUserID, user.kind); err != nil {
+		return err
+	}
+	switch inner := otherQuotes(id); {
+	case inner != id && (isUserShaped(inner) || user.kind == importer.KindEmail):
+		return errOtherQuotes
+	case id[0] == '\'' && (isUserShaped(id[1:]) || user.kind == importer.KindEmail):
+		return errApostrophe
+	}
+	return nil
+}
+
+var (
+	errApostrophe  = errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
+	errOtherQuotes = errors.New("is in quotes that are none in CSV, but others in the column are not")
+)
+
+func checkText(id string, longest int, kind string) error {
+	switch {
+	case id[0] == '=' && !isFreeText(kind):
+		return errors.New("is a formula of a spreadsheet")
+	case id == `\N`:
+		return errors.New(`is \N, which is how databases write that there is none`)
+	case isPlain(id) && len(id) <= longest:
+		return nil
+	case !utf8.ValidString(id):
+		return errors.New("is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252)")
+	case strings.ContainsRune(id, utf8.RuneError):
+		return errors.New("holds U+FFFD, the mark of a character that was lost in a conversion")
+	case strings.ContainsAny(id, "\n\r\u0085\u2028\u2029"):
+		return errors.New("holds a line break")
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return errors.New("holds a control character")
+	case strings.ContainsFunc(id, isPicture):
+		return errors.New("holds the picture of a control character, as a results file has them")
+	case utf8.RuneCountInString(id) > longest:
+		return fmt.Errorf("is longer than %d characters", longest)
+	}
+	if i := strings.IndexFunc(id, isInvisible); i >= 0 && !isFreeText(kind) {
+		r, _ := utf8.DecodeRuneInString(id[i:])
+		return fmt.Errorf("holds the invisible character %U", r)
+	}
+	return nil
+}
+
+// isFreeText reports whether keys of this kind may hold characters of no width,
+// such as those that join emoji.
+func isFreeText(kind string) bool {
+	return kind == "display_name" || strings.Contains(kind, "metadata.")
+}
+
+// isPicture reports whether r is what a results file has instead of a character
+// that would end a line or control a terminal.
+func isPicture(r rune) bool { return r >= '\u2400' && r <= '\u2426' }

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/gocarina/gocsv"
 
@@ -24,7 +25,7 @@ type Table struct {
 	Kept []string
 
 	dialect Dialect
-	org     ref // of every row, if Dialect has one
+	org     identifier // of every row, if Dialect has one
 	text    text
 
 	delimiter  rune
@@ -62,10 +63,10 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	if d.Settled == nil {
-		d.Settled = Settled
+	if d.Earlier == nil {
+		d.Earlier = SettledByImport
 	}
-	text, err := openText(r, d.Encoding)
+	text, err := openText(r, d)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +98,10 @@ func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 				yield(importer.Row{}, err)
 				return
 			}
+			if err := t.checkStatus(r); err != nil {
+				yield(importer.Row{}, err)
+				return
+			}
 			if !yield(t.row(r), nil) {
 				return
 			}
@@ -123,8 +128,17 @@ func (t *Table) Roles() string {
 	return ""
 }
 
-// Results reports whether the file holds the results of an earlier run.
+// Results reports whether the file holds the results of an earlier run, by its
+// header: see [IsResults].
 func (t *Table) Results() bool { return t.columns.results() }
+
+// Lacks returns an error if the file holds results and lacks a column of theirs.
+func (t *Table) Lacks(names ...string) error {
+	if !t.Results() {
+		return nil
+	}
+	return lacks(t.columns.own, names)
+}
 
 // Keyed reports whether a row may name its organization or its user by
 // something other than an id, so that it has to be looked up.
@@ -132,7 +146,7 @@ func (t *Table) Keyed() bool {
 	if t.org.value != "" && t.org.kind != importer.KindOrgID {
 		return true
 	}
-	for _, s := range []*side{&t.columns.org, &t.columns.user} {
+	for _, s := range []*party{&t.columns.org, &t.columns.user} {
 		for i, f := range s.fields {
 			if t.columns.at[f] >= 0 && s.kinds[i] != s.kinds[0] {
 				return true
@@ -159,7 +173,7 @@ func (t *Table) String() string {
 	if t.text.compression != "" {
 		found = append(found, t.text.compression)
 	}
-	found = append(found, encodingTitle(t.text.encoding), delimiterName(t.delimiter))
+	found = append(found, t.text.encoding.title, delimiterName(t.delimiter))
 	if t.headerLine > 0 {
 		found = append(found, fmt.Sprintf("header on line %d", t.headerLine))
 	}
@@ -176,4 +190,127 @@ func (t *Table) String() string {
 		found = append(found, "the results of an earlier run")
 	}
 	return strings.Join(found, ", ")
+}
+
+// Dialect says how to read a file. Whatever the zero value leaves open is found
+// out.
+type Dialect struct {
+	// Delimiter separates the values of a row. If it is 0, it is what a "sep="
+	// line says, otherwise one of comma, semicolon, tab and pipe.
+	Delimiter rune
+
+	// Encoding is utf-8, utf-16, utf-16le, utf-16be or windows-1252. If it is
+	// empty, it is found out, but never windows-1252, which any bytes could be.
+	Encoding string
+
+	// OrgColumn and UserColumn are the headers of the columns with the ids. If
+	// empty, these are found by name, see [Open].
+	OrgColumn, UserColumn string
+
+	// OrgBy and UserBy say what these columns hold: a kind of [importer.Key],
+	// such as name or username. If empty, the name of the column decides, and
+	// the value where the name leaves it open.
+	OrgBy, UserBy string
+
+	// OrgID is every row's organization, for a file of users only: an id, or
+	// what OrgBy says, or a name. If the file has a column of organizations too,
+	// a row that names another is rejected.
+	OrgID string
+
+	// Connection is that of users named by a key, unless the row names another.
+	Connection string
+
+	// Roles asks for the column of roles, as [importer.Row.Args].
+	Roles bool
+
+	// Emails asks for users by their e-mail addresses, even if the file has their
+	// ids too, and for the addresses as [importer.Row.Args]. The columns with the
+	// users are not copied to the results then.
+	Emails bool
+
+	// Keys asks for the keys even of rows that have their ids, such as the
+	// results of a run that has looked them up.
+	Keys bool
+
+	// Keep copies the other columns to the results, as [importer.Row.Kept].
+	Keep bool
+
+	// KeepKeys are the names of columns of keys that are copied in any case, such
+	// as those [Table.UsedKeys] returned when the file was read before. Other
+	// names are ignored.
+	KeepKeys []string
+
+	// Earlier returns the Err of a row with this result of an earlier run, nil if
+	// the row is to be sent. It is not asked about rows that were rejected for
+	// what they are. The default is the function [SettledByImport].
+	Earlier func(Result) error
+
+	// NoUsers says that the file is a list of organizations, see [Organizations].
+	NoUsers bool
+
+	// Plain says that the file is a list, although its header is that of a results
+	// file: see [IsResults].
+	Plain bool
+
+	// Only, if set, says which lines of the results of an earlier run are rows.
+	// The others are skipped.
+	Only func(Result) bool
+}
+
+// By identifies what the columns of keys are taken to hold. The keys of files read
+// with another By are other keys.
+func (d Dialect) By() string { return d.OrgBy + "/" + d.UserBy + "/" + d.Connection }
+
+// org returns what OrgID names.
+func (d Dialect) org() identifier {
+	v := clean(d.OrgID)
+	if v == "" {
+		return identifier{}
+	}
+	party := orgParty.by(d.OrgBy)
+	return identifier{kind: party.identify(fieldOrg, v).kind, value: v}
+}
+
+// check returns an *InputError if no file can be read with the dialect.
+func (d Dialect) check() error {
+	if d.Delimiter != 0 && !validDelimiter(d.Delimiter) {
+		return inputError("--delimiter takes one character, such as , or ; or |", "%q can't be a delimiter", d.Delimiter)
+	}
+	if names := encodingNames(); d.Encoding != "" && !slices.Contains(names, strings.ToLower(d.Encoding)) {
+		return inputError("--encoding takes "+strings.Join(names, ", "), "unknown encoding %q", d.Encoding)
+	}
+	if org := d.org(); org.value != "" {
+		err := checkOrg(org)
+		if org.kind == kindName && strings.ContainsFunc(org.value, unicode.IsSpace) {
+			err = errors.New("holds white space")
+		}
+		if err != nil {
+			return inputError("--org takes the id or the name of an organization, such as org_P0M5j2B0FfwQioEe",
+				"%q can't be an organization: it %v", d.OrgID, err)
+		}
+	}
+	return nil
+}
+
+// Organizations reads a list of organizations: the column that [Open] would take
+// for theirs, otherwise the one called id or name, otherwise the first one of a
+// file without a header. Its errors are *[InputError]s.
+func Organizations(r io.Reader) (orgs []string, err error) {
+	t, err := Open(r, Dialect{NoUsers: true, Plain: true})
+	if err != nil {
+		return nil, err
+	}
+	for row, err := range t.Rows() {
+		switch {
+		case err != nil:
+			return nil, err
+		case row.Err != nil:
+			return nil, &InputError{line: row.Line, text: row.Err.Error(), hint: "correct the line"}
+		case row.OrgID != "":
+			orgs = append(orgs, row.OrgID)
+		case row.Keys != nil:
+			orgs = append(orgs, row.Keys.Org.Value)
+		}
+	}
+	return orgs, nil
 }

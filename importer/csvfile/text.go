@@ -3,8 +3,18 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // sniffSize is how many bytes of a file are examined to find out what it is.
@@ -15,34 +25,34 @@ const sniffSize = 4096
 type text struct {
 	io.Reader
 	compression string // empty: none
-	encoding    string
-	own         bool // the results of an earlier run, by its first line
+	encoding    textEncoding
+	own         bool // the results of an earlier run, by its header
 }
 
-// openText returns the text of a file in the named encoding; if the name is
-// empty, the encoding is found out.
-func openText(r io.Reader, encoding string) (text, error) {
+// openText returns the text of a CSV file in the encoding of d, which is found out
+// if d leaves it open.
+func openText(r io.Reader, d Dialect) (text, error) {
 	data, compression, err := decompress(bufio.NewReaderSize(&sticky{r: r}, sniffSize))
 	if err != nil {
 		return text{}, err
 	}
 	head, _ := data.Peek(sniffSize) // an error comes again when it is read
-	if err := foreign(head, compression); err != nil {
+	if err := refuseFile(head, compression); err != nil {
 		return text{}, err
 	}
-	own := isOwn(head)
-	encoding = strings.ToLower(encoding)
+	name, own := strings.ToLower(d.Encoding), !d.Plain && hasResults(head)
 	switch {
-	case own && (encoding != encWindows1252 || isUTF8(head)):
-		encoding = "" // it is the original's
-	case encoding != "":
-		if is := contradicts(head, encoding); is != "" {
-			return text{}, inputError("leave out --encoding", "this is %s, not %s", encodingTitle(is), encodingTitle(encoding))
+	case name == "":
+	case own && (!encodingNamed(name).anyBytes || isUTF8(head)):
+		name = "" // it is the original's
+	default:
+		if is := contradicts(head, name); is != "" {
+			return text{}, inputError("leave out --encoding", "this is %s, not %s", encodingNamed(is).title, encodingNamed(name).title)
 		}
 	}
-	decoded, encoding := decode(data, encoding)
+	decoded, encoding := decode(data, name)
 	head, _ = decoded.Peek(sniffSize)
-	if err := foreignText(head); err != nil {
+	if err := refuseText(head); err != nil {
 		return text{}, err
 	}
 	return text{&lineEnds{decoded}, compression, encoding, own}, nil
@@ -84,4 +94,234 @@ func (l *lineEnds) end() int {
 			return 1
 		}
 	}
+}
+
+// The first bytes of a compressed file, from RFC 1952 and RFC 8878.
+const (
+	gzipMagic = "\x1F\x8B"
+	zstdMagic = "\x28\xB5\x2F\xFD"
+)
+
+// Decompress returns the contents of r, which may be compressed with gzip or
+// zstd.
+func Decompress(r io.Reader) (io.Reader, error) {
+	plain, _, err := decompress(bufio.NewReader(r))
+	if err != nil {
+		return nil, err
+	}
+	return plain, nil
+}
+
+// decompress returns the contents of r and the name of the compression, which is
+// empty if there is none. A file of several members is read as one.
+func decompress(r *bufio.Reader) (plain *bufio.Reader, compression string, err error) {
+	head, _ := r.Peek(4) // an error comes again when it is read
+	var unpacked io.Reader
+	switch {
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
+		compression = "gzip"
+		var z *gzip.Reader
+		z, err = gzip.NewReader(r)
+		unpacked = &gzipMembers{gzip: z, r: r}
+	case bytes.HasPrefix(head, []byte(zstdMagic)), isSkippable(head):
+		compression = "zstd"
+		// Concurrency 1 decodes in Read itself: no goroutine is left behind if
+		// the reader is abandoned.
+		unpacked, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	default:
+		return r, "", nil
+	}
+	if err != nil {
+		return nil, "", &InputError{text: "the " + compression + " data can't be read", hint: hintAgain, err: err}
+	}
+	return bufio.NewReader(&sticky{r: unpacked}), compression, nil
+}
+
+// isSkippable reports whether head begins a skippable frame of zstd, which pzstd
+// writes before its data.
+func isSkippable(head []byte) bool {
+	return len(head) == 4 && head[0]>>4 == 5 && string(head[1:]) == "\x2A\x4D\x18"
+}
+
+// gzipMembers reads the members of a gzip file. Files written in blocks, as on
+// tapes, have zeros after the last member, up to the end of a block.
+type gzipMembers struct {
+	gzip  *gzip.Reader
+	r     *bufio.Reader
+	ended bool // the member
+}
+
+func (m *gzipMembers) Read(p []byte) (int, error) {
+	if m.ended {
+		if err := m.skipZeros(); err != nil {
+			return 0, err
+		}
+		if err := m.gzip.Reset(m.r); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		m.ended = false
+	}
+	m.gzip.Multistream(false)
+	n, err := m.gzip.Read(p)
+	if errors.Is(err, io.EOF) {
+		m.ended, err = true, nil
+	}
+	return n, err
+}
+
+// skipZeros skips to the next member. It returns io.EOF if there is none.
+func (m *gzipMembers) skipZeros() error {
+	for {
+		c, err := m.r.ReadByte()
+		switch {
+		case err != nil:
+			return err
+		case c != 0:
+			return m.r.UnreadByte()
+		}
+	}
+}
+
+// sticky keeps returning its first error, which its readers rely on. A terminal,
+// for one, can be read further after an end of file.
+type sticky struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sticky) Read(p []byte) (n int, err error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, s.err = s.r.Read(p)
+	return n, s.err
+}
+
+// The names of Dialect.Encoding that are found out.
+const (
+	encUTF8    = "utf-8"
+	encUTF16   = "utf-16" // in either byte order
+	encUTF16LE = "utf-16le"
+	encUTF16BE = "utf-16be"
+)
+
+// textEncoding is an encoding that a file can have.
+type textEncoding struct {
+	name, title string // of Dialect.Encoding, and for messages
+
+	// decoder is nil if none is needed, or if the byte order decides.
+	decoder encoding.Encoding
+
+	// anyBytes says that any bytes are text in it. So it is never found out, and
+	// UTF-8 would be read as something else.
+	anyBytes bool
+}
+
+var encodings = []textEncoding{
+	{encUTF8, "UTF-8", nil, false},
+	{encUTF16, "UTF-16", nil, false},
+	{encUTF16LE, "UTF-16 (little endian)", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), false},
+	{encUTF16BE, "UTF-16 (big endian)", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), false},
+	{"windows-1252", "Windows-1252", charmap.Windows1252, true},
+}
+
+func encodingNames() (names []string) {
+	for _, e := range encodings {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// encodingNamed returns the encoding with that name, which must be in the table.
+func encodingNamed(name string) textEncoding {
+	return encodings[slices.Index(encodingNames(), name)]
+}
+
+// misread reports whether a text that was decoded from this encoding is UTF-8.
+func (e textEncoding) misread(s string) bool {
+	if !e.anyBytes || isPlain(s) {
+		return false
+	}
+	raw, err := e.decoder.NewEncoder().String(s)
+	return err == nil && utf8.ValidString(raw) && !isASCII(raw)
+}
+
+// byteOrderMark is U+FEFF in UTF-8, which every encoding's mark becomes.
+const byteOrderMark = "\uFEFF"
+
+// decode returns r as UTF-8 without byte order mark, and its encoding: the named
+// one, unless the name leaves it open.
+func decode(r *bufio.Reader, name string) (*bufio.Reader, textEncoding) {
+	if name == "" || name == encUTF16 {
+		head, _ := r.Peek(sniffSize) // an error comes again when it is read
+		name = sniffEncoding(head, name)
+	}
+	text, e := r, encodingNamed(name)
+	if e.decoder != nil {
+		text = bufio.NewReader(e.decoder.NewDecoder().Reader(r))
+	}
+	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = text.Discard(len(head)) // they are buffered
+	}
+	return text, e
+}
+
+// sniffEncoding returns the encoding of a file that begins with head: by its
+// byte order mark, otherwise by the zero bytes, because every second byte of
+// ASCII in UTF-16 is zero. If want is UTF-16, only the byte order is open: it is
+// little endian, as Windows writes it, unless head shows otherwise.
+func sniffEncoding(head []byte, want string) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
+		return encUTF16LE
+	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
+		return encUTF16BE
+	case want == "" && bytes.HasPrefix(head, []byte(byteOrderMark)):
+		return encUTF8
+	}
+	var zeros [2]int // at even and at odd offsets
+	for i, c := range head {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	switch few, even, odd := len(head)/8, zeros[0], zeros[1]; {
+	case odd > few && odd > 4*even:
+		return encUTF16LE
+	case even > few && even > 4*odd:
+		return encUTF16BE
+	case want == encUTF16:
+		return encUTF16LE
+	}
+	return encUTF8
+}
+
+// contradicts returns the encoding of a file that begins with head if it can't be
+// the named one.
+func contradicts(head []byte, named string) string {
+	is := sniffEncoding(head, "")
+	switch wide := is != encUTF8; {
+	case wide && named != is && named != encUTF16:
+		return is
+	case !wide && strings.HasPrefix(named, encUTF16) && len(head) > 0 && isUTF8(head) && bytes.IndexByte(head, 0) < 0:
+		return encUTF8
+	case encodingNamed(named).anyBytes && isUTF8(head) && !isASCII(string(head)):
+		return encUTF8
+	}
+	return ""
+}
+
+// isUTF8 reports whether the beginning of a file is UTF-8. Its last character may
+// be cut off.
+func isUTF8(head []byte) bool {
+	whole := len(head) < sniffSize
+	_, _, err := encoding.UTF8Validator.Transform(make([]byte, len(head)), head, whole)
+	return err == nil || errors.Is(err, transform.ErrShortSrc)
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
