@@ -28,6 +28,10 @@ const CodeUnknownOutcome = "unknown_outcome"
 // read with certainty. Its message quotes the input.
 const CodeRowUnreadable = "row_unreadable"
 
+// CodeOtherOrg is the error code of a rejected row that names another organization
+// than the one given for all rows.
+const CodeOtherOrg = "other_organization"
+
 // StatusInfo describes a status. Code that depends on statuses ranges over
 // [Statuses], so that a new status is one new line there.
 type StatusInfo struct {

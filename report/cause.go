@@ -60,8 +60,8 @@ func (c *Causes) Add(o *importer.Outcome) {
 	if o.Code == importer.CodeRowUnreadable {
 		text, _, _ = strings.Cut(text, ": ") // the row itself follows
 	}
-	message := Shorten(visible(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
-	key := causeKey{o.Status, o.HTTPStatus, Shorten(visible(o.Code)), message}
+	message := Shorten(Visible(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
+	key := causeKey{o.Status, o.HTTPStatus, Shorten(Visible(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {
 		if len(c.groups) == maxCauses {
@@ -80,9 +80,9 @@ func (c *Causes) Add(o *importer.Outcome) {
 	if len(group.Examples) < maxExamples {
 		group.Examples = append(group.Examples, Example{
 			Line:    o.Row.Line,
-			OrgID:   strings.Clone(Shorten(visible(o.Row.OrgID))),
-			UserID:  strings.Clone(Shorten(visible(o.Row.UserID))),
-			Message: strings.Clone(Shorten(visible(withoutAddresses(o.Message)))),
+			OrgID:   strings.Clone(Shorten(Visible(o.Row.OrgID))),
+			UserID:  strings.Clone(Shorten(Visible(o.Row.UserID))),
+			Message: strings.Clone(Shorten(Visible(withoutAddresses(o.Message)))),
 		})
 	}
 }

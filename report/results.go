@@ -47,7 +47,7 @@ const (
 
 // Writer writes a results file: UTF-8, line feeds, RFC 4180, one physical line
 // for each row. Control characters in ids, messages and kept values are written as
-// pictures, see visible.
+// pictures, see [Visible].
 //
 // It is not safe for concurrent use.
 type Writer struct {
@@ -98,17 +98,17 @@ func (w *Writer) Write(outcomes []importer.Outcome) error {
 func (w *Writer) fields(o *importer.Outcome) []string {
 	r := w.record
 	r[columnLine] = strconv.Itoa(o.Row.Line)
-	r[columnOrg] = visible(o.Row.OrgID)
-	r[columnUser] = visible(o.Row.UserID)
+	r[columnOrg] = Visible(o.Row.OrgID)
+	r[columnUser] = Visible(o.Row.UserID)
 	r[columnStatus] = string(o.Status)
 	r[columnHTTPStatus] = ""
 	if o.HTTPStatus != 0 {
 		r[columnHTTPStatus] = strconv.Itoa(o.HTTPStatus)
 	}
-	r[columnCode] = visible(o.Code)
-	r[columnMessage] = visible(o.Message)
+	r[columnCode] = Visible(o.Code)
+	r[columnMessage] = Visible(o.Message)
 	r[columnAttempts] = strconv.Itoa(o.Attempts)
-	r[columnCorrelation] = visible(o.CorrelationID)
+	r[columnCorrelation] = Visible(o.CorrelationID)
 	r[columnTime] = w.timestamp(o.Time)
 	// A ragged row may have fewer or more kept values than there are columns.
 	for i := range w.more {
@@ -118,7 +118,7 @@ func (w *Writer) fields(o *importer.Outcome) []string {
 		} else if kept >= 0 && kept < len(o.Row.Kept) {
 			value = o.Row.Kept[kept]
 		}
-		r[columnKept+i] = visible(value)
+		r[columnKept+i] = Visible(value)
 	}
 	return r
 }
@@ -150,23 +150,23 @@ func (w *Writer) flush() error {
 func visibleAll(names []string) []string {
 	names = slices.Clone(names)
 	for i, n := range names {
-		names[i] = visible(n)
+		names[i] = Visible(n)
 	}
 	return names
 }
 
-// visible returns s in a form that fits on one physical line. Each control
+// Visible returns s in a form that fits on one physical line. Each control
 // character becomes its picture (␊ for a line feed, ␀ for a zero byte), each line
 // break of Unicode becomes ␤, and each byte that is not UTF-8 becomes �. Nothing
 // is removed, so that a reader sees that something was there.
-func visible(s string) string {
+func Visible(s string) string {
 	if isVisible(s) {
 		return s
 	}
 	return strings.Map(picture, s)
 }
 
-// isVisible reports whether visible leaves s as it is.
+// isVisible reports whether Visible leaves s as it is.
 func isVisible(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f {

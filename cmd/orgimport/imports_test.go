@@ -48,6 +48,10 @@ var importTable = map[string]imports{
 		not: []string{"net/http", "flag", "os"},
 	},
 	"samples": {not: []string{"net/http", "flag", "os"}},
+	"cmd/orgimport/internal/diff": {
+		may: []string{"importer", "importer/auth0", "report"},
+		not: []string{"flag", "net/http", "os"},
+	},
 	"cmd/orgimport/internal/files": {
 		may: []string{"github.com/gofrs/flock"},
 		not: []string{"encoding/csv", "flag", "net/http", "os/signal"},

@@ -160,7 +160,7 @@ func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
 	switch code {
 	case "":
 		return r.values[fieldOrgID] == "" && t.org.value == "" || r.values[fieldUserID] == ""
-	case codeOtherOrg:
+	case importer.CodeOtherOrg:
 		return org.kind != t.org.kind || org.value != t.org.value
 	}
 	return org.value == "" && t.org.value == "" || user.value == ""

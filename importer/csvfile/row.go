@@ -21,10 +21,6 @@ func (e *rowError) Error() string { return e.text }
 // Code returns the error code of the row; empty if it has none.
 func (e *rowError) Code() string { return e.code }
 
-// codeOtherOrg is the error code of a row whose organization is not that of
-// --org.
-const codeOtherOrg = "other_organization"
-
 // row makes a row of a record.
 func (t *Table) row(r raw) importer.Row {
 	t.noteRecord(r)
@@ -142,7 +138,7 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 	case isUserShaped(org.value) && isOrgShaped(user.value):
 		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
-		return &rowError{codeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
+		return &rowError{importer.CodeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
 	}
 	return t.checkIDs(row, org, user)
 }

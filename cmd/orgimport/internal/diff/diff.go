@@ -1,0 +1,259 @@
+// Package diff compares the rows of a file with the members of the organizations
+// that the rows name: who joins, who leaves, and who is kept because the file does
+// not say for certain that he leaves.
+package diff
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+)
+
+// ErrChanged says that the rows were not the same when they were read again.
+var ErrChanged = errors.New("the file has other rows than when it was first read")
+
+// Comparison is a file and what the tenant says about it.
+type Comparison struct {
+	// Rows returns the rows of the file from the first, with the ids that were
+	// looked up. Row.Kept has the values of all other columns: a row that was not
+	// resolved may name somebody in any of them. Rows is called twice.
+	Rows func() iter.Seq2[importer.Row, error]
+
+	// Lists yields the members of organizations, all of one at a time or in parts.
+	Lists func(orgIDs []string) iter.Seq2[List, error]
+
+	// OrgName returns the name of an organization; empty if it is not known.
+	OrgName func(orgID string) string
+
+	// Carry are the indexes in Row.Kept of the values that joiners carry.
+	Carry []int
+
+	// Unusual reports whether the id of a user has another form than most in the
+	// file. It is called after the rows were read once.
+	Unusual func(userID string) bool
+
+	// Unconfirmed says that something else than the tenant has resolved the
+	// addresses of the file, so that a member who has the address of a row may be
+	// meant although the row was resolved to somebody else.
+	Unconfirmed bool
+
+	// OnReject, if set, is called with each row that is not resolved, in the order
+	// of the file. Its Err says why.
+	OnReject func(importer.Row) error
+}
+
+// List is the list of an organization's members, or a part of it.
+type List struct {
+	OrgID   string
+	Missing bool // the tenant has no such organization
+	Members []auth0.Member
+}
+
+// Result says who joins, who leaves and who is kept.
+type Result struct {
+	Rows     int
+	Rejected int
+
+	// Doubtful is the number of rows that were rejected, or for whose sake
+	// somebody is kept.
+	Doubtful int
+
+	Members int   // that were read
+	Orgs    []Org // that were compared, in the order of their ids
+
+	Joiners Lines // org_id, user_id, then the values of Comparison.Carry
+	Leavers Lines // org_id, org_name, user_id, email, name
+	Kept    Lines // the same, then the line of the file and the reason
+}
+
+// Org counts the members of one organization.
+type Org struct {
+	ID                              string
+	Members, Joiners, Leavers, Kept int
+}
+
+// org is an organization while it is compared.
+type org struct {
+	Org
+	line    int // of the first row that names it
+	rows    int // that name it and somebody in it
+	missing bool
+	named   bool // a row names one of its members
+}
+
+// comparison is a Comparison under way.
+type comparison struct {
+	*Comparison
+	Result
+	orgs   map[string]*org
+	pairs  importer.Set // of the rows; the line of a pair that is a member is 0
+	others Lines        // members whom no row names
+	doubts doubts
+}
+
+// Run compares. It reads the rows, then the members of their organizations, then
+// the rows again. It holds the pairs of the rows as an [importer.Set] does, and the
+// lines of joiners, and of members whom no row names. It returns the errors of
+// Rows, Lists and OnReject as they are.
+func (c *Comparison) Run() (*Result, error) {
+	r := &comparison{Comparison: c, orgs: make(map[string]*org), doubts: newDoubts()}
+	for _, step := range []func() error{r.readNames, r.readMembers, r.readRows} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	r.judgeOthers()
+	r.countOrgs()
+	return &r.Result, nil
+}
+
+// readNames reads the rows for the organizations and the pairs that they name.
+func (c *comparison) readNames() error {
+	for row, err := range c.Comparison.Rows() {
+		if err != nil {
+			return err
+		}
+		if id := orgOf(&row); id != "" && c.orgs[id] == nil {
+			id = strings.Clone(id)
+			c.orgs[id] = &org{Org: Org{ID: id}, line: row.Line}
+		}
+		if row.Err == nil {
+			c.pairs.Add(importer.PairKey(row), row.Line)
+		}
+	}
+	return nil
+}
+
+// readMembers reads the members, and notes those whom no row names.
+func (c *comparison) readMembers() error {
+	for part, err := range c.Lists(slices.Sorted(maps.Keys(c.orgs))) {
+		if err != nil {
+			return err
+		}
+		org := c.orgs[part.OrgID]
+		org.missing = org.missing || part.Missing
+		for _, m := range part.Members {
+			pair := importer.PairKey(importer.Row{OrgID: org.ID, UserID: m.UserID})
+			switch line, named := c.pairs.Line(pair); {
+			case !named:
+				c.others.add(org.ID, c.OrgName(org.ID), m.UserID, m.Email, m.Name)
+			case line > 0: // not seen before
+				c.pairs.Put(pair, 0)
+				org.named = true
+				org.Members++
+			}
+		}
+	}
+	return nil
+}
+
+// readRows reads the rows again, for the joiners and for what is in doubt.
+func (c *comparison) readRows() error {
+	for row, err := range c.Comparison.Rows() {
+		if err != nil {
+			return err
+		}
+		c.Result.Rows++
+		org := c.orgs[row.OrgID]
+		if row.Err == nil && org != nil && org.missing {
+			row.Err = &missingOrgError{row.OrgID}
+		}
+		if row.Err != nil {
+			if err := c.reject(&row); err != nil {
+				return err
+			}
+			continue
+		}
+		line, named := c.pairs.Line(importer.PairKey(row))
+		if !named || org == nil {
+			return ErrChanged
+		}
+		org.rows++
+		if line == row.Line {
+			org.Joiners++
+			record := []string{row.OrgID, row.UserID}
+			for _, i := range c.Carry {
+				record = append(record, row.Kept[i])
+			}
+			c.Joiners.add(record...)
+		}
+		c.doubts.addResolved(&row, c.Unconfirmed)
+	}
+	c.Joiners.sort()
+	return nil
+}
+
+// reject notes whom a row that is not resolved may mean.
+func (c *comparison) reject(row *importer.Row) error {
+	c.Rejected++
+	id := orgOf(row)
+	if org := c.orgs[id]; org == nil || org.missing {
+		id = ""
+	}
+	c.doubts.addRejected(row, id, c.Unusual)
+	if c.OnReject == nil {
+		return nil
+	}
+	return c.OnReject(*row)
+}
+
+// judgeOthers divides the members whom no row names into those who leave and those
+// who are kept.
+func (c *comparison) judgeOthers() {
+	c.others.sort()
+	doubtful := make(map[int]bool) // resolved rows for whose sake somebody is kept
+	var before [2]string
+	for i, record := range c.others.Records() {
+		orgID, userID, email := record[0], record[2], record[3]
+		org := c.orgs[orgID]
+		if org.missing || before == [2]string{orgID, userID} {
+			continue // it was deleted meanwhile, or the list shows a member twice
+		}
+		before = [2]string{orgID, userID}
+		org.Members++
+		d := c.doubts.of(orgID, userID, email)
+		if d.line == 0 && !org.named {
+			d = doubt{org.line, reasonNobodyNamed}
+		}
+		if d.line == 0 {
+			org.Leavers++
+			c.Leavers.lines = append(c.Leavers.lines, c.others.lines[i])
+			continue
+		}
+		if org.Kept++; org.named && !c.doubts.rejected(d.line) {
+			doubtful[d.line] = true
+		}
+		c.Kept.addTo(c.others.lines[i], strconv.Itoa(d.line), d.reason)
+	}
+	c.Doubtful = c.Rejected + len(doubtful)
+}
+
+// countOrgs adds up the organizations that exist.
+func (c *comparison) countOrgs() {
+	for _, id := range slices.Sorted(maps.Keys(c.orgs)) {
+		org := c.orgs[id]
+		if org.missing {
+			continue
+		}
+		c.Orgs = append(c.Orgs, org.Org)
+		c.Members += org.Members
+		if !org.named && org.Kept > 0 {
+			c.Doubtful += org.rows
+		}
+	}
+}
+
+// missingOrgError rejects a row whose organization the tenant does not have.
+type missingOrgError struct{ id string }
+
+func (e *missingOrgError) Error() string { return fmt.Sprintf("no organization %s", e.id) }
+
+// Code returns the error code of the row.
+func (e *missingOrgError) Code() string { return importer.CodeOrgNotFound }
