@@ -25,7 +25,7 @@ type refusing struct {
 	bad      func(orgID, id string) bool
 }
 
-func (s *refusing) op() Op { return Op{Done: Added, Already: AlreadyMember, Send: s.send} }
+func (s *refusing) op() Op { return Op{Prefix: "oi", Done: Added, Already: AlreadyMember, Send: s.send} }
 
 func (s *refusing) send(_ context.Context, b Batch) (Receipt, error) {
 	s.mu.Lock()
@@ -417,7 +417,7 @@ func TestConflictOfTwoBatchesIsNotTakenForMembership(t *testing.T) {
 				}
 			}
 		}
-		all, err := collect(Run(t.Context(), in, Op{Done: Added, Already: AlreadyMember, Send: op}, 4))
+		all, err := collect(Run(t.Context(), in, Op{Prefix: "oi", Done: Added, Already: AlreadyMember, Send: op}, 4))
 		if err != nil {
 			t.Fatal(err)
 		}

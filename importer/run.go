@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -25,6 +26,10 @@ import (
 // from.
 func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) iter.Seq2[[]Outcome, error] {
 	return func(yield func([]Outcome, error) bool) {
+		if op.Prefix == "" {
+			yield(nil, fmt.Errorf("the operation %q has no prefix: its results could not be resumed", op.Name))
+			return
+		}
 		ctx, stop := context.WithCancelCause(ctx)
 		defer stop(nil)
 		work := make(chan Batch)

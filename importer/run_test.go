@@ -38,7 +38,7 @@ func collect(outcomes iter.Seq2[[]Outcome, error]) (all []Outcome, last error) {
 }
 
 func slowly(d time.Duration) Op {
-	return Op{Done: Added, Send: func(ctx context.Context, b Batch) (Receipt, error) {
+	return Op{Prefix: "oi", Done: Added, Send: func(ctx context.Context, b Batch) (Receipt, error) {
 		time.Sleep(d)
 		return Receipt{HTTPStatus: 204, Attempts: 1}, nil
 	}}
@@ -73,7 +73,7 @@ func TestRunSaysWhatRowsThatAreNotSentCameTo(t *testing.T) {
 		t.Error("a row that can't be sent was sent")
 		return Receipt{}, nil
 	}
-	all, err := collect(Run(t.Context(), in, Op{Send: op}, 1))
+	all, err := collect(Run(t.Context(), in, Op{Prefix: "oi", Send: op}, 1))
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -102,7 +102,7 @@ func TestRefusedCredentialsEndTheRunAtOnce(t *testing.T) {
 		requests.Add(1)
 		return Receipt{}, refused
 	}
-	all, err := collect(Run(t.Context(), batches(1000, nil), Op{Send: op}, 4))
+	all, err := collect(Run(t.Context(), batches(1000, nil), Op{Prefix: "oi", Send: op}, 4))
 	if !errors.Is(err, refused) || len(all) != 0 {
 		t.Errorf("%d outcomes, error %v", len(all), err)
 	}
@@ -172,7 +172,7 @@ func TestBreakEndsEveryStage(t *testing.T) {
 func TestBreakWaitsForWhatIsOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, ended atomic.Int32
-		op := Op{Done: Added, Send: func(context.Context, Batch) (Receipt, error) {
+		op := Op{Prefix: "oi", Done: Added, Send: func(context.Context, Batch) (Receipt, error) {
 			time.Sleep(time.Duration(sent.Add(1)) * time.Second)
 			ended.Add(1)
 			return Receipt{HTTPStatus: 204, Attempts: 1}, nil

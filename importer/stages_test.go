@@ -152,7 +152,7 @@ func TestStagesPassRowsWhole(t *testing.T) {
 		rows := importer.Distinct(importer.Resolve(rowsOf(row), &importer.Directory{}), importer.PairKey)
 		batches := importer.Group(importer.Skip(rows, never), 10, never)
 		for _, refusal := range []error{nil, refusal{importer.ReachBatch}, refusal{importer.ReachOrg}, refusal{importer.ReachRow}} {
-			op := importer.Op{Done: importer.Added, Send: func(context.Context, importer.Batch) (importer.Receipt, error) {
+			op := importer.Op{Prefix: "oi", Done: importer.Added, Send: func(context.Context, importer.Batch) (importer.Receipt, error) {
 				return importer.Receipt{}, refusal
 			}}
 			n := 0
@@ -181,7 +181,7 @@ func (r refusal) Reach() importer.Reach { return r.reach }
 func TestStatusesAreKnownOnceEach(t *testing.T) {
 	seen := map[importer.Status]bool{}
 	for _, s := range importer.Statuses() {
-		if seen[s.Status] || s.Meaning == "" || s.Settled && s.Failure {
+		if seen[s.Status] || s.Meaning == "" || s.Settled && s.Failure || s.Settled != (s.Claim != 0) {
 			t.Errorf("status %+v", s)
 		}
 		seen[s.Status] = true

@@ -47,17 +47,32 @@ type StatusInfo struct {
 	Unsent bool
 	// NoUser: the row may lack the id of its user, who has none yet.
 	NoUser bool
+	// Claim is what the line says of the tenant. Only a settled row has one.
+	Claim Claim
 }
+
+// Claim is what the line of a row says of the tenant, which its organization's lists
+// bear out or not.
+type Claim int
+
+// The claims. The zero value is none.
+const (
+	_             Claim = iota
+	ClaimMember         // the user is a member of the organization
+	ClaimNoMember       // the user is none
+	ClaimRoles          // the user is a member with the roles of the line
+	ClaimInvited        // the address is invited, or a member has it
+)
 
 // statuses describes all statuses, in the order in which they are shown.
 var statuses = []StatusInfo{
-	{Status: Added, Settled: true, Meaning: "the server accepted the request with the row"},
-	{Status: Removed, Settled: true, Meaning: "the server accepted the request with the row"},
-	{Status: Assigned, Settled: true, Meaning: "the server accepted the request for the row"},
-	{Status: Invited, Settled: true, NoUser: true, Meaning: "the server accepted the request for the row"},
-	{Status: AlreadyMember, Settled: true, Meaning: "known to have been a member before"},
-	{Status: AlreadyAssigned, Settled: true, Meaning: "known to have had the roles before"},
-	{Status: AlreadyInvited, Settled: true, NoUser: true, Meaning: "an invitation to the address was pending"},
+	{Status: Added, Settled: true, Claim: ClaimMember, Meaning: "the server accepted the request with the row"},
+	{Status: Removed, Settled: true, Claim: ClaimNoMember, Meaning: "the server accepted the request with the row"},
+	{Status: Assigned, Settled: true, Claim: ClaimRoles, Meaning: "the server accepted the request for the row"},
+	{Status: Invited, Settled: true, Claim: ClaimInvited, NoUser: true, Meaning: "the server accepted the request for the row"},
+	{Status: AlreadyMember, Settled: true, Claim: ClaimMember, Meaning: "known to have been a member before"},
+	{Status: AlreadyAssigned, Settled: true, Claim: ClaimRoles, Meaning: "known to have had the roles before"},
+	{Status: AlreadyInvited, Settled: true, Claim: ClaimInvited, NoUser: true, Meaning: "an invitation to the address was pending"},
 	{Status: Duplicate, Unsent: true, NoUser: true, Meaning: "the same row is on an earlier line"},
 	{Status: Failed, Failure: true, NoUser: true, Meaning: "the server refused the row"},
 	{Status: Rejected, Failure: true, Unsent: true, NoUser: true, Meaning: "never sent: the row is unusable, or names nobody the tenant knows"},
@@ -81,6 +96,9 @@ func (s Status) Unsent() bool { return s.info().Unsent }
 
 // NoUser reports whether a row with this status may lack the id of its user.
 func (s Status) NoUser() bool { return s.info().NoUser }
+
+// Claim returns what the line of a row with this status says of the tenant.
+func (s Status) Claim() Claim { return s.info().Claim }
 
 func (s Status) info() StatusInfo {
 	for _, i := range statuses {

@@ -113,7 +113,7 @@ func run(ctx context.Context, n, workers int, send send) (lost int, err error) {
 		}
 		return importer.Receipt{}, nil
 	}
-	for outcomes, err := range importer.Run(ctx, batches(n), importer.Op{Done: importer.Added, Send: op}, workers) {
+	for outcomes, err := range importer.Run(ctx, batches(n), importer.Op{Prefix: "oi", Done: importer.Added, Send: op}, workers) {
 		if err != nil {
 			return lost, err
 		}

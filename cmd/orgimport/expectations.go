@@ -37,12 +37,10 @@ var (
 	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
 )
 
-// claims maps each status of a row that is done to the claim of its line.
-var claims = map[importer.Status]*claim{
-	importer.Added: claimMember, importer.AlreadyMember: claimMember,
-	importer.Removed:  claimGone,
-	importer.Assigned: claimRoles, importer.AlreadyAssigned: claimRoles,
-	importer.Invited: claimInvited, importer.AlreadyInvited: claimInvited,
+// claims maps what a line says of the tenant to the words for it.
+var claims = map[importer.Claim]*claim{
+	importer.ClaimMember: claimMember, importer.ClaimNoMember: claimGone,
+	importer.ClaimRoles: claimRoles, importer.ClaimInvited: claimInvited,
 }
 
 // expected holds the lines of one organization. It keeps only what is needed to
@@ -72,7 +70,7 @@ const (
 // add adds a line of the results if its row is done. It returns an error if the
 // line is of another operation than those before it.
 func (es *expectations) add(o importer.Outcome) error {
-	c, done := claims[o.Status]
+	c, done := claims[o.Status.Claim()]
 	if !done {
 		return nil
 	}

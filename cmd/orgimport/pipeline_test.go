@@ -91,7 +91,7 @@ func passThrough(b *testing.B, in io.Reader) {
 	taken := func(context.Context, importer.Batch) (importer.Receipt, error) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
 	}
-	op := importer.Op{Done: importer.Added, Send: taken}
+	op := importer.Op{Prefix: "oi", Done: importer.Added, Send: taken}
 	out, err := createResults(filepath.Join(b.TempDir(), "results.csv"), "", op, nil)
 	if err != nil {
 		b.Fatal(err)

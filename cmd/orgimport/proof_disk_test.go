@@ -138,7 +138,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 				return importer.Receipt{HTTPStatus: 204, Attempts: 1}, nil
 			}
 			var last error
-			for answered, err := range importer.Run(ctx, importer.Group(table.Rows(), 10, nil), importer.Op{Done: importer.Added, Send: op}, 1) {
+			for answered, err := range importer.Run(ctx, importer.Group(table.Rows(), 10, nil), importer.Op{Prefix: "oi", Done: importer.Added, Send: op}, 1) {
 				if err != nil {
 					last = err
 					break

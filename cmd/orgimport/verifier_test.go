@@ -323,7 +323,7 @@ func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 
 func TestEachSettledStatusHasAClaim(t *testing.T) {
 	for _, s := range importer.Statuses() {
-		if got := claims[s.Status] != nil; got != s.Settled {
+		if got := claims[s.Claim] != nil; got != s.Settled {
 			t.Errorf("%s: a claim: %t; settled: %t", s.Status, got, s.Settled)
 		}
 	}
