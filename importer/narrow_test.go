@@ -25,7 +25,9 @@ type refusing struct {
 	bad      func(orgID, id string) bool
 }
 
-func (s *refusing) op() Op { return Op{Prefix: "oi", Done: Added, Already: AlreadyMember, Send: s.send} }
+func (s *refusing) op() Op {
+	return Op{Prefix: "oi", Done: Added, Already: AlreadyMember, Send: s.send}
+}
 
 func (s *refusing) send(_ context.Context, b Batch) (Receipt, error) {
 	s.mu.Lock()

@@ -85,6 +85,7 @@ func (c *Client) newCall(method, path string, query url.Values) *call {
 // in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
 	again := false // the last answer was reason enough to send it once more
+	call.Part = organizationOf(call.path)
 	call.Lost = func(err error) error { return noAnswer(call, err) }
 	call.Try = func(ctx context.Context) retry.Result {
 		req, err := c.request(ctx, call)
@@ -122,7 +123,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 		e = refusal(a, call)
 	}
 	if e.vague() {
-		if !again && !call.Once {
+		if !again && call.MaxAttempts != 1 {
 			return retry.Again, e // believed the second time, when others may have succeeded
 		}
 		e.forbids = c.forbidden.judge(e)
@@ -149,10 +150,14 @@ func (c *Client) request(ctx context.Context, call *call) (*http.Request, error)
 		target += "?" + call.query
 	}
 	// With a *bytes.Reader the request has a GetBody, so that net/http can repeat
-	// it by itself after it met a closed connection.
+	// it by itself after it met a closed connection, or an HTTP/2 server has reset
+	// the stream. The server may have done its work by then.
 	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(call.body))
 	if err != nil {
 		return nil, err
+	}
+	if call.MaxAttempts == 1 {
+		req.GetBody = nil
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("X-Correlation-ID", call.correlationID)

@@ -109,7 +109,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receipt, error) {
 	path, err := organizationPath(row.OrgID, "invitations")
 	call := v.Client.newCall(http.MethodPost, path, nil)
-	call.Once = true
+	call.MaxAttempts = 1
 	if err == nil {
 		call.body, err = json.Marshal(v.body(row))
 	}

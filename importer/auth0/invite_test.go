@@ -2,14 +2,20 @@ package auth0_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +135,69 @@ func TestInvite(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNobodyBelowSendsAnInvitationAgain has an HTTP/2 server make the invitation and
+// then reset its stream, with the code after which net/http repeats what it can.
+func TestNobodyBelowSendsAnInvitationAgain(t *testing.T) {
+	invitations, server := resettingServer(t)
+	base := retry.NewTransport(1)
+	base.TLSClientConfig.RootCAs = x509.NewCertPool()
+	base.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+	t.Cleanup(base.CloseIdleConnections)
+	ctx, cancel := context.WithCancel(t.Context())
+	v, _ := newInviter(t, &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+		if n > 1 { // whether it was made is asked for, and this list does not say
+			cancel()
+		}
+		return reply(200, `{"invitations":[]}`), nil
+	}})
+	v.Client.HTTP = retry.NewHTTPClient(v.Transport(retry.Attempt{Base: base}))
+	v.Client.BaseURL = &url.URL{Scheme: "https", Host: server.Listener.Addr().String()}
+	_, err := v.Op().Send(ctx, importer.Batch{OrgID: "org_a", Rows: []importer.Row{invitee("org_a", "ann@acme.com")}})
+	if n := invitations.Load(); err == nil || n != 1 {
+		t.Errorf("%d invitations, error %v", n, err)
+	}
+}
+
+// resettingServer returns a server that reads requests by HTTP/2 to their ends,
+// counts them, and resets their streams with PROTOCOL_ERROR.
+func resettingServer(t *testing.T) (requests *atomic.Int32, s *httptest.Server) {
+	const (
+		data, reset, settings = 0, 3, 4 // types of frames
+		endStream, ack        = 1, 1
+		protocolError         = 1
+		typeOf, flagOf        = 3, 4 // in the nine bytes before a frame
+	)
+	s = httptest.NewUnstartedServer(nil)
+	s.TLS = &tls.Config{NextProtos: []string{"h2"}}
+	requests = new(atomic.Int32)
+	s.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+		if _, err := io.ReadFull(c, preface); err != nil {
+			return
+		}
+		_, _ = c.Write([]byte{typeOf: settings, 8: 0})
+		for head := make([]byte, 9); ; {
+			if _, err := io.ReadFull(c, head); err != nil {
+				return
+			}
+			if _, err := io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head)>>8)); err != nil {
+				return
+			}
+			switch {
+			case head[typeOf] == settings && head[flagOf] != ack:
+				_, _ = c.Write([]byte{typeOf: settings, flagOf: ack, 8: 0})
+			case head[typeOf] == data && head[flagOf] == endStream:
+				requests.Add(1)
+				frame := append([]byte{0, 0, 4, reset, 0}, head[5:]...)
+				_, _ = c.Write(append(frame, 0, 0, 0, protocolError))
+			}
+		}
+	}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return requests, s
 }
 
 // TestAnInvitationIsSentAtMostOnce has everything go wrong that may, and counts the

@@ -41,8 +41,9 @@ const (
 // must not be copied after the first call.
 //
 // All callers share what is known about the server's health. Once three requests in
-// a row have failed with a transient failure, no matter whose, the callers hold, and one
-// request at a time is sent to see whether the server is back.
+// a row have had a transient failure, the callers hold, and one request at a time is
+// sent to see whether the server is back. If all three were for one part of it (see
+// [Call.Part]) and others are answered, only the calls of that part pause.
 type Client struct {
 	// MaxAttempts is how often one request is sent before its call fails; 0
 	// means 8. Requests sent during an outage, to see whether it is over, do not
@@ -72,7 +73,14 @@ func (c *Client) everHeard() *atomic.Bool { return cmp.Or(c.Heard, &c.heard) }
 type Call struct {
 	Try  func(ctx context.Context) Result // sends the request once
 	Lost func(error) error                // wraps the error of a request that got no answer; may be nil
-	Once bool                             // do not repeat a request that may have done its work
+
+	// Part is the part of the server that the request is for, if it has parts that
+	// can fail on their own. It is empty if the request is for a part of its own.
+	Part string
+
+	// MaxAttempts is how often the request may fail before the call does; 0 leaves
+	// it to the client. It is 1 for a request that must not do its work twice.
+	MaxAttempts int
 
 	Sent   int // requests that went out
 	Status int // of the last request; 0 if it got no answer
@@ -80,6 +88,14 @@ type Call struct {
 	failures      int // transient ones
 	counted       int // of the failures, those outside of outages
 	answersBefore int // usable answers to others when the call began
+}
+
+// part returns what tells the part of the server from others.
+func (c *Call) part() any {
+	if c.Part != "" {
+		return c.Part
+	}
+	return c
 }
 
 // Result is what came of one attempt.
@@ -111,14 +127,14 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 	call.answersBefore = c.health.usable()
 	pauses := newPauses()
 	for {
-		p, err := c.health.enter(ctx)
+		p, err := c.health.enter(ctx, call)
 		if err != nil {
 			return err
 		}
 		r := call.Try(ctx)
 		if r.Meaning == Lost {
 			if r.Err, err = c.lost(ctx, call, r.Err); err != nil {
-				p.giveBack()
+				c.health.giveBack(p)
 				return err
 			}
 		}
@@ -129,10 +145,10 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 		}
 		switch r.Meaning {
 		case Done:
-			c.tell(c.health.answered(p)...)
+			c.tell(c.health.answered(p, true)...)
 			return r.Err
 		case Again:
-			c.tell(c.health.refused(p)...)
+			c.tell(c.health.answered(p, false)...)
 		default:
 			if err := c.failed(ctx, call, p, pauses, r); err != nil {
 				return err
@@ -164,14 +180,14 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (transient, fi
 
 // failed notes a transient failure and waits until the call may be sent again. Its
 // error ends the call.
-func (c *Client) failed(ctx context.Context, call *Call, p probe, pauses *backoff.ExponentialBackOff, r Result) error {
+func (c *Client) failed(ctx context.Context, call *Call, p *outage, pauses *backoff.ExponentialBackOff, r Result) error {
 	most := cmp.Or(c.MaxAttempts, defaultMaxAttempts)
-	if call.Once {
+	if call.MaxAttempts > 0 {
 		most = math.MaxInt // that it is not sent again says nothing about the server
 	}
 	v := c.health.failed(call, p, r, time.Now(), most, cmp.Or(c.MaxWait, defaultMaxWait))
 	c.tell(v.events...)
-	if v.err == nil && call.Once {
+	if v.err == nil && call.MaxAttempts > 0 && call.failures >= call.MaxAttempts {
 		return r.Err
 	}
 	if v.err == nil && !v.held {

@@ -567,16 +567,16 @@ func TestOnceIsNotSentAgain(t *testing.T) {
 		s := &sender{Answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}
 		c := newClient(t, s)
 		for n := range 3 {
-			call, err := c.do(t.Context(), "a", true)
+			call, err := c.do(t.Context(), "a", retry.Call{MaxAttempts: 1})
 			if _, ok := errors.AsType[*refusal](err); !ok || call.Sent != 1 {
 				t.Errorf("call %d: error %v after %d requests, want the refusal after 1", n+1, err, call.Sent)
 			}
 		}
-		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 1 {
+		if call, err := c.do(t.Context(), "a", retry.Call{MaxAttempts: 1}); err != nil || call.Sent != 1 {
 			t.Errorf("error %v after %d requests", err, call.Sent)
 		}
 		s.Answer = first(s.Count()+2, func() (*http.Response, error) { return reply(429, ""), nil })
-		if call, err := c.do(t.Context(), "a", true); err != nil || call.Sent != 3 {
+		if call, err := c.do(t.Context(), "a", retry.Call{MaxAttempts: 1}); err != nil || call.Sent != 3 {
 			t.Errorf("error %v after %d requests, want 3", err, call.Sent)
 		}
 	})
@@ -585,4 +585,124 @@ func TestOnceIsNotSentAgain(t *testing.T) {
 // paced returns a transport that waits as the server's limit asks for.
 func paced(base http.RoundTripper, most time.Duration) http.RoundTripper {
 	return &ratelimit.Transport{Base: base, MaxWait: most}
+}
+
+// partly answers as [always] does with 503 where the body begins with one of parts,
+// and otherwise with 204; each after 100 ms.
+func partly(parts ...string) func(int, *http.Request, string) (*http.Response, error) {
+	return func(_ int, _ *http.Request, body string) (*http.Response, error) {
+		time.Sleep(100 * time.Millisecond)
+		for _, part := range parts {
+			if strings.HasPrefix(body, part) {
+				return reply(503, ""), nil
+			}
+		}
+		return reply(204, ""), nil
+	}
+}
+
+// TestPartThatFailsHoldsNoOther has one or two parts of the server fail from the
+// start, with several calls each, while another part is well: its calls go on, and
+// those of the others end as what they are.
+func TestPartThatFailsHoldsNoOther(t *testing.T) {
+	for _, failing := range [][]string{{"bad"}, {"bad", "worse"}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, &sender{Answer: partly(failing...)})
+			var all sync.WaitGroup
+			for _, part := range failing {
+				for range 5 {
+					all.Go(func() {
+						call, err := c.do(t.Context(), part, retry.Call{Part: part})
+						if _, ok := errors.AsType[*refusal](err); !ok || call.Sent < 8 {
+							t.Errorf("%s: %v after %d requests, want the refusal after 8", part, err, call.Sent)
+						}
+					})
+				}
+			}
+			time.Sleep(time.Second)
+			start, worst := time.Now(), time.Duration(0)
+			for range 2000 {
+				sent := time.Now()
+				if _, err := c.do(t.Context(), "good", retry.Call{Part: "good"}); err != nil {
+					t.Fatal(err)
+				}
+				worst = max(worst, time.Since(sent))
+			}
+			if took := time.Since(start); worst > 2*time.Second || took > 220*time.Second {
+				t.Errorf("beside %q, 2000 calls of 100 ms took %s, one of them %s", failing, took, worst)
+			}
+			all.Wait()
+		})
+	}
+}
+
+// TestProbesGoElsewhere has two parts fail, so that it looks like an outage: the
+// next probe is for a third, although the others have waited longer.
+func TestProbesGoElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &sender{Answer: partly("bad", "worse")}
+		c := newClient(t, s)
+		var all sync.WaitGroup
+		for _, part := range []string{"bad", "worse", "bad", "worse"} {
+			all.Go(func() { _, _ = c.do(ctx, part, retry.Call{Part: part}) })
+		}
+		time.Sleep(10 * time.Second)
+		before := s.Count()
+		if _, err := c.do(ctx, "good", retry.Call{Part: "good"}); err != nil {
+			t.Error(err)
+		}
+		if n := s.Count() - before; n > 2 {
+			t.Errorf("the call of the third part was probe %d, want the next, but for the one under way", n)
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
+// TestOnlyPartIsWaitedFor has all calls be for one part, and it comes back within the
+// time that an outage may last: nobody fails, however few attempts there are.
+func TestOnlyPartIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := newClient(t, &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
+			if time.Since(start) < 4*time.Minute {
+				return reply(503, ""), nil
+			}
+			return reply(204, ""), nil
+		}})
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := c.do(t.Context(), "a", retry.Call{Part: "a"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// TestLastPartFailsInTheTimeOfAnOutage has one part fail when all others are done: its
+// call ends as what it is, and later ones are sent.
+func TestLastPartFailsInTheTimeOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := newClient(t, &sender{Answer: partly("bad")})
+		c.MaxWait, c.MaxAttempts = 20*time.Second, 100
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := c.do(t.Context(), "bad", retry.Call{Part: "bad"})
+			if _, ok := errors.AsType[*refusal](err); !ok || time.Since(start) > 40*time.Second {
+				t.Errorf("error %v after %s, want the refusal after 20s", err, time.Since(start))
+			}
+		})
+		for range 3 {
+			_, _ = c.do(t.Context(), "good", retry.Call{Part: "good"})
+		}
+		all.Wait()
+		if _, err := c.do(t.Context(), "good", retry.Call{Part: "good"}); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -41,11 +41,11 @@ func (e *refusal) Error() string { return fmt.Sprint("answered ", e.status) }
 
 // send sends body until an answer settles the call.
 func (c *client) send(ctx context.Context, body string) (*retry.Call, error) {
-	return c.do(ctx, body, false)
+	return c.do(ctx, body, retry.Call{})
 }
 
-func (c *client) do(ctx context.Context, body string, once bool) (*retry.Call, error) {
-	call := &retry.Call{Once: once}
+func (c *client) do(ctx context.Context, body string, with retry.Call) (*retry.Call, error) {
+	call := &with
 	call.Try = func(ctx context.Context) retry.Result {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(body))
 		if err != nil {

@@ -1,8 +1,11 @@
 package retry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,15 +71,17 @@ const outageFrom = 3
 // health is what the callers of a client know together about the server.
 //
 // A streak is a series of transient failures without a usable answer in between. From
-// the third failure on it is an outage; see outage.go.
+// the third failure on it is an outage, unless all are of one part of the server and
+// other calls have been answered since: then that part has trouble of its own.
 type health struct {
 	mu      sync.Mutex
 	answers int // usable answers so far: all but transient failures and refusals like 429
 
 	streak int
-	since  time.Time // first failure of the streak
-	alone  *Call     // the only call that failed in the streak; nil if there are several
-	outage *outage   // nil while there is none
+	since  time.Time    // first failure of the streak
+	parts  map[any]bool // of the calls that failed in the streak
+	last   any          // of the last one
+	outage *outage      // nil while there is none
 
 	told map[int]bool // statuses whose first failure was reported
 
@@ -112,30 +117,24 @@ func (h *health) goneLocked() chan struct{} {
 	return h.gone
 }
 
-// answered notes a usable answer, which ends a streak. It returns the events to
-// report.
-func (h *health) answered(p probe) []Event {
+// answered notes an answer that is no transient failure, which ends a streak. A
+// usable one is more than a refusal that says to come again, such as a 429. It
+// returns the events to report.
+func (h *health) answered(p *outage, usable bool) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer p.giveBack()
-	h.answers++
-	return h.recover()
-}
-
-// refused notes an answer that says to come again, such as a 429. The server is
-// there, so it ends a streak, but nothing was answered.
-func (h *health) refused(p probe) []Event {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	defer p.giveBack()
+	p.giveBack()
+	if usable {
+		h.answers++
+	}
 	return h.recover()
 }
 
 // failed notes a transient failure of a call and returns what follows from it.
-func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
+func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttempts int, maxWait time.Duration) verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer p.giveBack()
+	p.giveBack()
 	if h.gaveUp != nil {
 		return verdict{err: h.gaveUp}
 	}
@@ -144,40 +143,42 @@ func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempt
 		call.counted++
 	}
 	if h.streak == 0 {
-		h.since, h.alone = now, call
-	} else if h.alone != call {
-		h.alone = nil
+		h.since, h.parts = now, make(map[any]bool)
 	}
 	h.streak++
+	h.last = call.part()
+	h.parts[h.last] = true
 
 	v := verdict{events: h.firstOfItsKind(call, r)}
-	switch blame(situation{
+	s := situation{
 		failures:       call.failures,
 		counted:        call.counted,
 		max:            maxAttempts,
 		streak:         h.streak,
-		alone:          h.alone == call,
+		alone:          len(h.parts) == 1,
 		othersAnswered: h.answers > call.answersBefore,
-	}) {
+		expired:        now.Sub(h.since) >= maxWait,
+	}
+	switch blame(s) {
 	case theRequest:
-		if h.alone == call {
+		if s.alone {
 			v.events = append(v.events, h.recover()...)
 		}
 		v.err = r.Err
 		return v
 	case theServer:
-		v.err = h.giveUp(fmt.Sprintf("nothing was answered in %d attempts", call.failures), r.Err)
-		return v
-	}
-	if now.Sub(h.since) >= maxWait {
-		v.err = h.giveUp(fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait), r.Err)
+		what := fmt.Sprintf("nothing was answered in %d attempts", call.failures)
+		if s.expired {
+			what = fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait)
+		}
+		v.err = h.giveUp(what, r.Err)
 		return v
 	}
 	switch {
-	case h.streak < outageFrom:
+	case h.outage == nil && !s.outage():
 		return v
 	case h.outage == nil:
-		h.outage = newOutage()
+		h.outage = &outage{changed: make(chan struct{}), pauses: newPauses()}
 		h.outage.postpone(now, h.since.Add(maxWait))
 		v.events = append(v.events, Event{Kind: OutageBegan, Since: h.since, Err: r.Err})
 	case p != nil:
@@ -189,11 +190,11 @@ func (h *health) failed(call *Call, p probe, r Result, now time.Time, maxAttempt
 
 // recover ends the streak, and the outage if it was one.
 func (h *health) recover() []Event {
-	h.streak, h.alone = 0, nil
+	h.streak = 0
 	if h.outage == nil {
 		return nil
 	}
-	close(h.outage.ended)
+	close(h.outage.changed)
 	h.outage = nil
 	return []Event{{Kind: OutageEnded, Since: h.since}}
 }
@@ -214,7 +215,7 @@ func (h *health) firstOfItsKind(call *Call, r Result) []Event {
 		h.told = make(map[int]bool)
 	}
 	h.told[r.Status] = true
-	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err, Once: call.Once}}
+	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err, Once: call.MaxAttempts == 1}}
 }
 
 // situation is what is known when a call has failed again.
@@ -223,9 +224,16 @@ type situation struct {
 	counted        int  // those outside of outages
 	max            int  // how many are allowed
 	streak         int  // failures in a row, of any calls
-	alone          bool // they are all of this call
+	alone          bool // they are all of this call's part of the server
 	othersAnswered bool // others had usable answers since the call began
+	expired        bool // the streak is as old as an outage may become
 }
+
+// local reports whether the trouble is that of one part of the server.
+func (s situation) local() bool { return s.alone && s.othersAnswered }
+
+// outage reports whether all calls have trouble, as far as is known.
+func (s situation) outage() bool { return s.streak >= outageFrom && !s.local() }
 
 type culprit int
 
@@ -236,51 +244,55 @@ const (
 )
 
 // blame decides who is to blame when a call has failed again: a request that the
-// server chokes on, or the server.
+// server chokes on, or the server. In an outage, time decides and not the number of
+// attempts, unless nothing has ever been answered.
 func blame(s situation) culprit {
 	switch {
-	case s.streak >= outageFrom && !s.alone:
-		// An outage for others too: time decides, not the number of attempts,
-		// unless nothing has ever been answered.
-		if s.counted >= s.max && !s.othersAnswered {
-			return theServer
+	case s.othersAnswered && !s.outage():
+		if s.failures >= s.max || s.expired {
+			return theRequest
 		}
-	case s.othersAnswered && s.failures >= s.max:
-		return theRequest
-	case s.counted >= s.max:
+	case s.counted >= s.max && !s.othersAnswered, s.expired:
 		return theServer
 	}
 	return nobodyYet
 }
 
-// outage is the time in which callers hold. One caller at a time may send then, each
-// in turn, so that a request that the server chokes on does not block the others.
+// outage is the time in which callers hold. One at a time may send then.
 type outage struct {
-	ended  chan struct{} // closed when the server is back, or given up
-	turn   probe         // holds the right to send while nobody has it
-	next   time.Time     // when the next request may go
-	pauses *backoff.ExponentialBackOff
+	waiting []*Call       // in the order in which they came
+	probing bool          // one of them is being sent
+	next    time.Time     // when the next may be
+	changed chan struct{} // closed when it is another's turn, or the outage is over
+	pauses  *backoff.ExponentialBackOff
 }
 
-// probe is the right to send during an outage; nil outside of one.
-type probe chan struct{}
-
-// giveBack passes the right to the caller that has waited longest, if any: the
-// outage may be over.
-func (p probe) giveBack() {
-	if p != nil {
-		p <- struct{}{}
+// giveBack gives back the right to send that enter gave; nil is none.
+func (o *outage) giveBack() {
+	if o != nil {
+		o.probing = false
+		o.wake()
 	}
 }
 
-func newOutage() *outage {
-	o := &outage{
-		ended:  make(chan struct{}),
-		turn:   make(probe, 1),
-		pauses: newPauses(),
+// giveBack gives back a right to send that was not used.
+func (h *health) giveBack(o *outage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o.giveBack()
+}
+
+func (o *outage) wake() {
+	select {
+	case <-o.changed: // the outage is over
+	default:
+		close(o.changed)
+		o.changed = make(chan struct{})
 	}
-	o.turn.giveBack()
-	return o
+}
+
+func (o *outage) leave(call *Call) {
+	o.waiting = slices.DeleteFunc(o.waiting, func(c *Call) bool { return c == call })
 }
 
 // postpone sets when the next request may go: after a pause, which grows, but
@@ -290,35 +302,53 @@ func (o *outage) postpone(now, deadline time.Time) {
 }
 
 // enter lets a call pass at once while all is well. In an outage it waits for its
-// end or for the right to send.
-func (h *health) enter(ctx context.Context) (probe, error) {
+// end, or for the right to send, which it returns.
+func (h *health) enter(ctx context.Context, call *Call) (*outage, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for ctx.Err() == nil {
-		h.mu.Lock()
-		o, gaveUp := h.outage, h.gaveUp
-		h.mu.Unlock()
-		if gaveUp != nil {
-			return nil, gaveUp
+		if h.gaveUp != nil {
+			return nil, h.gaveUp
 		}
+		o := h.outage
 		if o == nil {
 			return nil, nil
 		}
-		select {
-		case <-o.ended:
-			continue
-		case <-ctx.Done():
-			continue
-		case <-o.turn:
+		if !slices.Contains(o.waiting, call) {
+			o.waiting = append(o.waiting, call)
 		}
-		if Sleep(ctx, h.untilNext(o), o.ended) {
-			return o.turn, nil
+		wait := time.Duration(math.MaxInt64)
+		if !o.probing && h.probe() == call {
+			if wait = time.Until(o.next); wait <= 0 {
+				o.probing = true
+				o.leave(call)
+				return o, nil
+			}
 		}
-		o.turn.giveBack()
+		changed := o.changed
+		h.mu.Unlock()
+		Sleep(ctx, wait, changed)
+		h.mu.Lock()
+	}
+	if h.outage != nil {
+		h.outage.leave(call)
+		h.outage.wake()
 	}
 	return nil, Stopped(ctx)
 }
 
-func (h *health) untilNext(o *outage) time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return time.Until(o.next)
+// probe returns which of the calls that wait is sent next: the first of a part that
+// has not failed, so that one that does not answer holds no other, and otherwise of
+// another part than the last one.
+func (h *health) probe() *Call {
+	rank := func(c *Call) int {
+		switch part := c.part(); {
+		case !h.parts[part]:
+			return 0
+		case part != h.last:
+			return 1
+		}
+		return 2
+	}
+	return slices.MinFunc(h.outage.waiting, func(a, b *Call) int { return cmp.Compare(rank(a), rank(b)) })
 }

@@ -35,7 +35,7 @@ func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	var h health
 	choking, other := &Call{}, &Call{}
 	failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}
-	h.answered(nil) // since both began
+	h.answered(nil, true) // since both began
 	h.failed(other, nil, failure, time.Now(), 8, time.Hour)
 	if v := h.failed(choking, nil, failure, time.Now(), 1, time.Hour); !errors.Is(v.err, failure.Err) || h.streak != 2 {
 		t.Errorf("error %v, a streak of %d, want the failure and 2", v.err, h.streak)
@@ -58,8 +58,7 @@ func TestLateFailuresDoNotPostponeTheProbe(t *testing.T) {
 	if !h.outage.next.Equal(next) {
 		t.Errorf("the next request may go %s later", h.outage.next.Sub(next))
 	}
-	<-h.outage.turn
-	h.failed(&Call{}, h.outage.turn, failure, now.Add(time.Minute), 8, time.Hour)
+	h.failed(&Call{}, h.outage, failure, now.Add(time.Minute), 8, time.Hour)
 	if !h.outage.next.After(now.Add(time.Minute)) {
 		t.Error("the probe that failed did not postpone the next")
 	}
