@@ -41,6 +41,8 @@ type StatusInfo struct {
 	// Settled: nothing is left to do for the row. A duplicate is not settled by
 	// its own line: what counts is the line it repeats.
 	Settled bool
+	// Before: the row is settled, and not by a request of ours.
+	Before bool
 	// Failure: the row is not done, and its line says why.
 	Failure bool
 	// Unsent: no request carried the row, which may lack its ids.
@@ -70,9 +72,9 @@ var statuses = []StatusInfo{
 	{Status: Removed, Settled: true, Claim: ClaimNoMember, Meaning: "the server accepted the request with the row"},
 	{Status: Assigned, Settled: true, Claim: ClaimRoles, Meaning: "the server accepted the request for the row"},
 	{Status: Invited, Settled: true, Claim: ClaimInvited, NoUser: true, Meaning: "the server accepted the request for the row"},
-	{Status: AlreadyMember, Settled: true, Claim: ClaimMember, Meaning: "known to have been a member before"},
-	{Status: AlreadyAssigned, Settled: true, Claim: ClaimRoles, Meaning: "known to have had the roles before"},
-	{Status: AlreadyInvited, Settled: true, Claim: ClaimInvited, NoUser: true, Meaning: "an invitation to the address was pending"},
+	{Status: AlreadyMember, Settled: true, Before: true, Claim: ClaimMember, Meaning: "known to have been a member before"},
+	{Status: AlreadyAssigned, Settled: true, Before: true, Claim: ClaimRoles, Meaning: "known to have had the roles before"},
+	{Status: AlreadyInvited, Settled: true, Before: true, Claim: ClaimInvited, NoUser: true, Meaning: "an invitation to the address was pending"},
 	{Status: Duplicate, Unsent: true, NoUser: true, Meaning: "the same row is on an earlier line"},
 	{Status: Failed, Failure: true, NoUser: true, Meaning: "the server refused the row"},
 	{Status: Rejected, Failure: true, Unsent: true, NoUser: true, Meaning: "never sent: the row is unusable, or names nobody the tenant knows"},
@@ -87,6 +89,10 @@ func (s Status) Known() bool { return s.info() != StatusInfo{} }
 
 // Settled reports whether nothing is left to do for a row with this status.
 func (s Status) Settled() bool { return s.info().Settled }
+
+// Before reports whether a row with this status is settled, and not by a request of
+// ours.
+func (s Status) Before() bool { return s.info().Before }
 
 // Failure reports whether a row with this status is not done.
 func (s Status) Failure() bool { return s.info().Failure }

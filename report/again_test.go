@@ -79,7 +79,7 @@ func TestResumedRunLeavesOneLineForEachRow(t *testing.T) {
 	}
 	w := report.NewWriter(&file, nil, nil)
 	summary := &report.Summary{}
-	summary.Resumed(journal)
+	summary.ContinueFrom(journal)
 	for row, err := range importer.Skip(importer.Distinct(table.Rows(), importer.PairKey), journal.Has) {
 		if err != nil {
 			t.Fatal(err)

@@ -30,8 +30,8 @@ type Example struct {
 }
 
 const (
-	// maxCauses bounds the memory for messages that differ in ways generalize
-	// does not know. Rows of further causes are only counted.
+	// maxCauses bounds the memory for messages that generalize can't make equal.
+	// Rows of further causes are only counted.
 	maxCauses = 500
 	// maxExamples is how many rows of a cause are remembered.
 	maxExamples = 3
@@ -60,8 +60,8 @@ func (c *Causes) Add(o *importer.Outcome) {
 	if o.Code == importer.CodeRowUnreadable {
 		text, _, _ = strings.Cut(text, ": ") // the row itself follows
 	}
-	message := Shorten(Visible(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
-	key := causeKey{o.Status, o.HTTPStatus, Shorten(Visible(o.Code)), message}
+	message := Shorten(Printable(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
+	key := causeKey{o.Status, o.HTTPStatus, Shorten(Printable(o.Code)), message}
 	group, ok := c.groups[key]
 	if !ok {
 		if len(c.groups) == maxCauses {
@@ -80,9 +80,9 @@ func (c *Causes) Add(o *importer.Outcome) {
 	if len(group.Examples) < maxExamples {
 		group.Examples = append(group.Examples, Example{
 			Line:    o.Row.Line,
-			OrgID:   strings.Clone(Shorten(Visible(o.Row.OrgID))),
-			UserID:  strings.Clone(Shorten(Visible(o.Row.UserID))),
-			Message: strings.Clone(Shorten(Visible(withoutAddresses(o.Message)))),
+			OrgID:   strings.Clone(Shorten(Printable(o.Row.OrgID))),
+			UserID:  strings.Clone(Shorten(Printable(o.Row.UserID))),
+			Message: strings.Clone(Shorten(Printable(withoutAddresses(o.Message)))),
 		})
 	}
 }

@@ -20,6 +20,7 @@ type Journal struct {
 	current *Current
 	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
 	ours    bool                        // a correlation id is of this operation
+	run     string                      // of the last line with a correlation id
 
 	kept     Counts // lines that stay
 	found    Counts // of them, the settled ones that were asked for
@@ -142,6 +143,9 @@ func (j *Journal) note(l line) error {
 		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, j.op.Name)}
 	case ours && prefix == j.op.Prefix:
 		j.ours = true
+	}
+	if run := RunOf(l.fields[columnCorrelation]); run != "" {
+		j.run = run
 	}
 	o := importer.Outcome{Row: l.row(len(j.op.Args)), Status: status}
 	o.Code = l.fields[columnCode]

@@ -8,8 +8,7 @@
 //	}
 //
 // The results file is report, audit and checkpoint in one: [Resume] reads what
-// earlier runs left in it. [Summary] adds up a run, and [EventWriter] writes its
-// event log.
+// earlier runs left in it. [Summary] adds up a run.
 //
 // One line of a results file is one row of the input, and one physical line, so
 // that a line which was torn by a power cut costs only itself.
@@ -22,10 +21,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"orgimport/importer"
 )
@@ -145,54 +141,4 @@ func (w *Writer) flush() error {
 		w.err = fmt.Errorf("write results: %w", err)
 	}
 	return w.err
-}
-
-func visibleAll(names []string) []string {
-	names = slices.Clone(names)
-	for i, n := range names {
-		names[i] = Visible(n)
-	}
-	return names
-}
-
-// Visible returns s in a form that fits on one physical line. Each control
-// character becomes its picture (␊ for a line feed, ␀ for a zero byte), each line
-// break of Unicode becomes ␤, and each byte that is not UTF-8 becomes �. Nothing
-// is removed, so that a reader sees that something was there.
-func Visible(s string) string {
-	if isVisible(s) {
-		return s
-	}
-	return strings.Map(picture, s)
-}
-
-// isVisible reports whether Visible leaves s as it is.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f {
-			return utf8.ValidString(s) && strings.IndexFunc(s, isHidden) < 0
-		}
-	}
-	return true
-}
-
-// isHidden reports whether r ends a line in some program, or controls a terminal.
-func isHidden(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
-}
-
-// picture returns what r becomes on a line. strings.Map passes U+FFFD for a byte
-// that is not UTF-8, and it stays.
-func picture(r rune) rune {
-	switch {
-	case r < ' ':
-		return '\u2400' + r
-	case r == 0x7f:
-		return '\u2421'
-	case r == '\u0085', r == '\u2028', r == '\u2029':
-		return '\u2424'
-	case isHidden(r):
-		return utf8.RuneError
-	}
-	return r
 }

@@ -20,10 +20,9 @@ import (
 const header = reporttest.Header
 
 var (
-	noon     = reporttest.Noon
-	outcome  = reporttest.Outcome
-	results  = reporttest.Results
-	eventLog = reporttest.EventLog
+	noon    = reporttest.Noon
+	outcome = reporttest.Outcome
+	results = reporttest.Results
 )
 
 // imports is an operation whose results the tests write and read.

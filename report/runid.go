@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// A run id is the prefix of the operation, a fingerprint of the tenant, and a
-// fingerprint of how keys were read followed by what tells this run from all
-// others, with dashes between the three. It has 24 characters, so that there is
-// room for a sequence number in the 64 that Auth0 keeps of an X-Correlation-ID.
+// A run id is, for example, oi-52bf02e9-a2c2eldxmo3z: the prefix of the operation,
+// the tenant (8), how keys are read (4), and what is random (8). It has 24
+// characters, which leaves room for a number in the 64 that Auth0 keeps of an
+// X-Correlation-ID.
 const (
 	fingerprintLength = 8 // hex digits: two tenants have the same once in 4 billion
 	byLength          = 4 // hex digits: there are few ways to read keys
@@ -32,6 +32,15 @@ func ReadBy(correlationID, by string) bool {
 	_, _, run, ok := parseRunID(correlationID)
 	run, _, _ = strings.Cut(run, "-")
 	return ok && len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
+}
+
+// RunOf returns the id of the run that a correlation id belongs to; "" if it is not
+// one of ours.
+func RunOf(correlationID string) string {
+	if _, _, _, ok := parseRunID(correlationID); !ok {
+		return ""
+	}
+	return correlationID[:strings.LastIndexByte(correlationID, '-')]
 }
 
 // Origin returns the prefix of the operation that a correlation id belongs to, and

@@ -22,24 +22,30 @@ type Summary struct {
 	// Stopped says why the run ended before the input did; empty if it did not.
 	Stopped string
 
+	Results string // path of the results file
+	Tenant  string // host of the API
+
 	Started, Finished time.Time
 
 	Requests int           // sent, of every kind
 	Refused  int           // of them, answered with 429
 	Waited   time.Duration // for the tenant's limit
 	Held     time.Duration // for the rate that the user set
+	Outages  time.Duration // in which the tenant did not answer
 
 	Reads       int // of Requests, those that looked something up
 	WritesSaved int // requests that look-ups made unnecessary
 
 	ExitCode int
 	Files    []string // the paths written
-	GoOn     string   // the command that resumes the run; empty if nothing is left to do
 	Next     string   // what to type next if rows failed; may be empty
 
+	ResumeCommand string // empty if nothing is left to do
+
 	outcomes Counts
-	done     int // of them, those that a request of this run settled
-	retried  int // of them, those that failed in an earlier run
+	done     int    // of them, those that a request of this run settled
+	retried  int    // of them, those that failed in an earlier run
+	run      string // of the last line with a correlation id
 	journal  *Journal
 	causes   Causes
 }
@@ -52,6 +58,9 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 			s.outcomes = make(Counts)
 		}
 		s.outcomes[o.Status]++
+		if run := RunOf(o.CorrelationID); run != "" {
+			s.run = run
+		}
 		if s.journal != nil && o.Attempts > 0 && s.journal.Failed(o.Row) {
 			s.retried++
 		}
@@ -67,8 +76,8 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 	}
 }
 
-// Resumed counts the rows that were done before, by their status in the journal.
-func (s *Summary) Resumed(j *Journal) { s.journal = j }
+// ContinueFrom adds the lines of j to the totals.
+func (s *Summary) ContinueFrom(j *Journal) { s.journal, s.run = j, j.run }
 
 // Failures returns how many rows are not in because they failed or were
 // rejected, by this run or, where it left them alone, by an earlier one.
@@ -146,8 +155,8 @@ func (s *Summary) String() string {
 	if len(s.Files) > 0 {
 		lines = append(lines, "written: "+strings.Join(s.Files, ", "))
 	}
-	if s.GoOn != "" {
-		lines = append(lines, "continue with: "+s.GoOn)
+	if s.ResumeCommand != "" {
+		lines = append(lines, "continue with: "+s.ResumeCommand)
 	}
 	if s.Next != "" {
 		lines = append(lines, s.Next)

@@ -2,11 +2,51 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
 
 	"orgimport/importer"
 )
 
-// causeJSON is the form of a [Cause] for scripts, with its first example.
+// SummaryFile is a [Summary] as scripts and the page read it. Beside these fields
+// the file has the number of rows with each status, such as "added", which add up
+// to rows with not_attempted. The names never change; new ones may be added.
+type SummaryFile struct {
+	Results string `json:"results"` // path of the results file
+	Run     string `json:"run"`     // id of the run that wrote its last line with a correlation id
+	Lines   int    `json:"lines"`   // that it had at the end, without the header
+	Tenant  string `json:"tenant"`
+
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	ExitCode int       `json:"exit_code"`
+	Stopped  string    `json:"stopped,omitempty"` // why the run ended before its input did
+
+	Rows         int `json:"rows"`          // of the input
+	NotAttempted int `json:"not_attempted"` // that the run did not come to
+	ResumedLines int `json:"resumed_lines"` // of the results file that the run resumed
+	GoneLines    int `json:"gone_lines"`    // of them, those whose rows are not in the input
+
+	Requests         int     `json:"requests"`
+	Refused          int     `json:"refused"`        // of them, answered with 429
+	Reads            int     `json:"reads"`          // of them, those that looked something up
+	WritesSaved      int     `json:"writes_saved"`   // requests that look-ups made unnecessary
+	Waited           float64 `json:"waited_seconds"` // for the tenant's limit
+	Held             float64 `json:"held_seconds"`   // for the rate that the user set
+	Outages          float64 `json:"outage_seconds"` // in which the tenant did not answer
+	MembersPerSecond float64 `json:"members_per_second"`
+
+	Errors      []causeJSON `json:"errors"`       // the largest first
+	OtherErrors int         `json:"other_errors"` // rows of causes beyond those
+
+	Files         []string `json:"files"`           // the paths written
+	ResumeCommand string   `json:"go_on,omitempty"` // absent if nothing is left to do
+	Next          string   `json:"next,omitempty"`  // what to type next if rows failed
+}
+
+// causeJSON is a [Cause] with its first example.
 type causeJSON struct {
 	Rows           int             `json:"rows"`
 	Status         importer.Status `json:"status"`
@@ -19,70 +59,54 @@ type causeJSON struct {
 	ExampleMessage string          `json:"example_message"`
 }
 
-// MarshalJSON returns the summary for scripts as one object, times in UTC:
-//
-//	started, finished   RFC 3339
-//	exit_code, stopped  stopped says why the run ended early; absent if it did not
-//	rows                of the input, the sum of the counts that follow
-//	added, already_member, failed, ...
-//	                    the rows with each status
-//	not_attempted       the rows that the run did not come to
-//	resumed_lines       of the results file that the run resumed
-//	gone_lines          of them, those whose rows are not in the input
-//	requests, refused   refused is how many were answered with 429
-//	waited_seconds      for the tenant's limit
-//	held_seconds        for the rate that the user set
-//	members_per_second
-//	reads               of the requests, those that looked something up
-//	writes_saved        requests that look-ups made unnecessary
-//	errors              objects, the largest group first, with rows, status,
-//	                    http_status, error_code, message and one example:
-//	                    example_line, example_org_id, example_user_id,
-//	                    example_message
-//	other_errors        rows of causes beyond those listed
-//	files, go_on        the paths written, and the command that resumes the run
-//	next                what to type next if rows failed
-//
-// The names never change; new ones may be added.
+// MarshalJSON returns the summary as one object, see [SummaryFile].
 func (s *Summary) MarshalJSON() ([]byte, error) {
 	r := s.addUp()
-	out := map[string]any{
-		"started":            s.Started.UTC(),
-		"finished":           s.Finished.UTC(),
-		"exit_code":          s.ExitCode,
-		"rows":               r.rows,
-		"not_attempted":      r.notAttempted,
-		"resumed_lines":      0,
-		"gone_lines":         r.gone,
-		"requests":           s.Requests,
-		"refused":            s.Refused,
-		"waited_seconds":     s.Waited.Seconds(),
-		"held_seconds":       s.Held.Seconds(),
-		"members_per_second": s.membersPerSecond(),
-		"reads":              s.Reads,
-		"writes_saved":       s.WritesSaved,
-		"other_errors":       s.causes.Others,
-		"files":              append([]string{}, s.Files...),
-	}
-	for _, status := range importer.Statuses() {
-		out[string(status.Status)] = r.Counts[status.Status]
+	f := SummaryFile{
+		Results: s.Results, Run: s.run, Lines: r.rows - r.notAttempted + r.gone, Tenant: s.Tenant,
+		Started: s.Started.UTC(), Finished: s.Finished.UTC(), ExitCode: s.ExitCode, Stopped: s.Stopped,
+		Rows: r.rows, NotAttempted: r.notAttempted, GoneLines: r.gone,
+		Requests: s.Requests, Refused: s.Refused, Reads: s.Reads, WritesSaved: s.WritesSaved,
+		Waited: s.Waited.Seconds(), Held: s.Held.Seconds(), Outages: s.Outages.Seconds(), MembersPerSecond: s.membersPerSecond(),
+		Errors: []causeJSON{}, OtherErrors: s.causes.Others,
+		Files: append([]string{}, s.Files...), ResumeCommand: s.ResumeCommand, Next: s.Next,
 	}
 	if s.journal != nil {
-		out["resumed_lines"] = s.journal.Lines()
+		f.ResumedLines = s.journal.Lines()
 	}
-	errors := []causeJSON{}
 	for _, c := range s.causes.Sorted() {
-		errors = append(errors, causeJSON{
+		f.Errors = append(f.Errors, causeJSON{
 			Rows: c.Rows, Status: c.Status, HTTPStatus: c.HTTPStatus, ErrorCode: c.Code, Message: c.Message,
 			ExampleLine: c.Examples[0].Line, ExampleOrgID: c.Examples[0].OrgID,
 			ExampleUserID: c.Examples[0].UserID, ExampleMessage: c.Examples[0].Message,
 		})
 	}
-	out["errors"] = errors
-	for name, text := range map[string]string{"stopped": s.Stopped, "go_on": s.GoOn, "next": s.Next} {
-		if text != "" {
-			out[name] = text
-		}
+	counts := make(map[importer.Status]int)
+	for _, status := range importer.Statuses() {
+		counts[status.Status] = r.Counts[status.Status]
 	}
-	return json.Marshal(out)
+	object, err := json.Marshal(f)
+	more, err2 := json.Marshal(counts)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	object[len(object)-1] = ',' // the counts follow as fields of the same object
+	return append(object, more[1:]...), nil
+}
+
+// maxSummary bounds what is read of a summary, in bytes: 500 causes of 2 kB each
+// and the rest fit into it.
+const maxSummary = 4 << 20
+
+// ReadSummary reads a summary as [Summary.MarshalJSON] returns it.
+func ReadSummary(r io.Reader) (*SummaryFile, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxSummary))
+	if err != nil {
+		return nil, fmt.Errorf("read the summary: %w", err)
+	}
+	var f SummaryFile
+	if err := json.Unmarshal(text, &f); err != nil || f.Results == "" {
+		return nil, &WrongFileError{Why: "this is not the summary of a run"}
+	}
+	return &f, nil
 }

@@ -1,11 +1,14 @@
 package report_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"orgimport/importer"
@@ -53,14 +56,14 @@ func TestSummaryAddsUp(t *testing.T) {
 			add(s, 3, importer.AlreadyMember)
 		}, "10003 rows = 9950 added + 3 already_member + 20 duplicate + 12 failed + 18 rejected"},
 		{"resumed", func(t *testing.T, s *report.Summary) {
-			s.Resumed(journal(t, 10))
+			s.ContinueFrom(journal(t, 10))
 			add(s, 5, importer.Added)
 		}, "15 rows = 13 added + 2 already_member\n10 were in already, 0 tried again, 5 added now"},
 		{"resumed with other rows", func(t *testing.T, s *report.Summary) {
-			s.Resumed(journal(t, 7))
+			s.ContinueFrom(journal(t, 7))
 			add(s, 5, importer.Added)
 		}, "12 rows = 10 added + 2 already_member\n7 were in already, 0 tried again, 5 added now\n3 lines of the results file are no longer in the input"},
-		{"resumed with one row less", func(t *testing.T, s *report.Summary) { s.Resumed(journal(t, 9)) },
+		{"resumed with one row less", func(t *testing.T, s *report.Summary) { s.ContinueFrom(journal(t, 9)) },
 			"9 rows = 7 added + 2 already_member\n9 were in already, 0 tried again, 0 added now\n1 line of the results file is no longer in the input"},
 		{"stopped", func(_ *testing.T, s *report.Summary) {
 			add(s, 5, importer.Added)
@@ -75,7 +78,7 @@ func TestSummaryAddsUp(t *testing.T) {
 			s.Stopped = "interrupted"
 		}, "5 rows = 5 added\nthe rows after the stop were not attempted and are not counted"},
 		{"resumed and stopped before the journal was asked", func(t *testing.T, s *report.Summary) {
-			s.Resumed(journal(t, 2))
+			s.ContinueFrom(journal(t, 2))
 			s.Stopped, s.Total = "interrupted", 100
 		}, "100 rows = 8 added + 2 already_member + 90 not attempted\n10 were in already, 0 tried again, 0 added now"},
 	}
@@ -116,7 +119,7 @@ func TestSummarySaysHowTheRunWent(t *testing.T) {
 	s := report.Summary{
 		Started: noon, Finished: noon.Add(5*time.Minute + 400*time.Millisecond),
 		Requests: 1003, Refused: 2, Waited: 252 * time.Second,
-		Files: []string{"results.csv", "failures.csv"}, GoOn: "orgimport import --resume members.csv",
+		Files: []string{"results.csv", "failures.csv"}, ResumeCommand: "orgimport import --resume members.csv",
 	}
 	add(&s, 300, importer.Added)
 	s.Add([]importer.Outcome{outcome(63, "org_a", "auth0|nobody", importer.Failed)})
@@ -133,23 +136,49 @@ continue with: orgimport import --resume members.csv`
 
 func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 	s := report.Summary{
-		Total: 10, Stopped: "interrupted", Started: noon, Finished: noon.Add(2 * time.Second), Requests: 3, Refused: 1,
-		Waited: 1500 * time.Millisecond, ExitCode: 130, Files: []string{"r.csv"}, GoOn: "orgimport import",
+		Results: "r.csv", Tenant: tenant, Total: 10, Stopped: "interrupted", Started: noon, Finished: noon.Add(2 * time.Second), Requests: 3, Refused: 1,
+		Waited: 1500 * time.Millisecond, ExitCode: 130, Files: []string{"r.csv"}, ResumeCommand: "orgimport import",
 	}
 	add(&s, 4, importer.Added)
-	s.Add([]importer.Outcome{outcome(9, "org_a", "auth0|x", importer.Failed)})
+	failed := outcome(9, "org_a", "auth0|x", importer.Failed)
+	failed.CorrelationID = "oi-0123abcd-abcdefgh-4"
+	s.Add([]importer.Outcome{failed})
 	got, err := json.Marshal(&s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"added":4,"already_assigned":0,"already_invited":0,"already_member":0,"assigned":0,"duplicate":0,` +
+	want := `{"results":"r.csv","run":"oi-0123abcd-abcdefgh","lines":5,"tenant":"acme.eu.auth0.com",` +
+		`"started":"2026-03-01T12:00:00Z","finished":"2026-03-01T12:00:02Z","exit_code":130,"stopped":"interrupted",` +
+		`"rows":10,"not_attempted":5,"resumed_lines":0,"gone_lines":0,` +
+		`"requests":3,"refused":1,"reads":0,"writes_saved":0,"waited_seconds":1.5,"held_seconds":0,"outage_seconds":0,"members_per_second":2,` +
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
-		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],` +
-		`"exit_code":130,"failed":1,"files":["r.csv"],"finished":"2026-03-01T12:00:02Z","go_on":"orgimport import","gone_lines":0,"held_seconds":0,` +
-		`"invited":0,"members_per_second":2,"not_attempted":5,"other_errors":0,"reads":0,"refused":1,"rejected":0,"removed":0,"requests":3,` +
-		`"resumed_lines":0,"rows":10,"sending":0,"started":"2026-03-01T12:00:00Z","stopped":"interrupted","waited_seconds":1.5,"writes_saved":0}`
+		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],"other_errors":0,` +
+		`"files":["r.csv"],"go_on":"orgimport import",` +
+		`"added":4,"already_assigned":0,"already_invited":0,"already_member":0,"assigned":0,"duplicate":0,"failed":1,"invited":0,"rejected":0,"removed":0,"sending":0}`
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestReadSummary(t *testing.T) {
+	s := report.Summary{Results: "r.csv", Started: noon, Waited: 1500 * time.Millisecond}
+	add(&s, 4, importer.Added)
+	text, err := json.Marshal(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := report.ReadSummary(bytes.NewReader(text)); err != nil || got.Results != "r.csv" || got.Lines != 4 || got.Waited != 1.5 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	broken := errors.New("input/output error")
+	if _, err := report.ReadSummary(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	for _, other := range []string{"", "{}", "[1]", `{"rows": 7}`, string(text[:40]), header} {
+		bad := new(report.WrongFileError)
+		if _, err := report.ReadSummary(strings.NewReader(other)); !errors.As(err, &bad) {
+			t.Errorf("%s: got %v", other, err)
+		}
 	}
 }
 
@@ -222,9 +251,9 @@ func TestCausesAreBounded(t *testing.T) {
 func TestSummaryWritesNoControlCharacters(t *testing.T) {
 	var s report.Summary
 	o := outcome(2, "org_a", "auth0|1\n", importer.Failed)
-	o.Message = "bad\x1b\nrow"
+	o.Message = "bad\x1b\nrow \u202egnp.exe"
 	s.Add([]importer.Outcome{o})
-	if text := s.String(); strings.ContainsAny(text, "\x1b") || !strings.Contains(text, "bad␛␊row") {
+	if text := s.String(); strings.ContainsAny(text, "\x1b\u202e") || !strings.Contains(text, "bad␛␊row <U+202E>gnp.exe") {
 		t.Errorf("got %q", text)
 	}
 }

@@ -21,7 +21,6 @@ func (j *job) end(err error) error {
 	err = j.settle(err)
 	e := exitOf(j.verdict(err))
 	j.count(e, err)
-	j.eventLog.stop(j, e)
 	j.pinged.Wait()           // the start ping comes before the end ping, and no warning after the summary
 	if e.code != exitLocked { // the files belong to the run that holds the lock
 		j.publish(&j.summary, j.host(), j.Results, j.transport(1), j.warn)
@@ -101,12 +100,13 @@ func (j *job) verdict(err error) error {
 // or nil.
 func (j *job) count(e *exitError, err error) {
 	s := &j.summary
+	s.Results, s.Tenant, s.Outages = j.Results, j.host(), time.Duration(j.outages.Load())
 	s.ExitCode, s.Finished, s.Total = e.code, time.Now(), int(j.total.Load())
 	if err != nil {
 		s.Stopped = err.Error()
 	}
 	if e.err != nil && (e.code != exitUsage || j.wrote()) {
-		s.GoOn = j.resumeCommand()
+		s.ResumeCommand = j.resumeCommand()
 	}
 	if e.code == exitRows {
 		s.Next = "look at what failed: " + commandLine(j.reportArgs()) + "\ntry it again: " + j.resumeCommand()
@@ -118,7 +118,6 @@ func (j *job) count(e *exitError, err error) {
 	s.Reads = int(j.look.sent.Load())
 	if j.saved != nil {
 		s.WritesSaved = j.saved.requests()
-		j.eventLog.write(report.Event{Kind: report.EventLookup, WritesSaved: s.WritesSaved})
 	}
 	if j.wrote() {
 		s.Files = []string{j.Results}
@@ -133,8 +132,8 @@ func (j *job) count(e *exitError, err error) {
 // reportArgs returns the arguments of the command that makes a page of the run.
 func (j *job) reportArgs() []string {
 	args := []string{"report", j.Results}
-	if j.Events != "" {
-		args = append(args, "--events", j.Events)
+	if j.watchFlags.Summary != "" {
+		args = append(args, "--summary", j.watchFlags.Summary)
 	}
 	return args
 }

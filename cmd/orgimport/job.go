@@ -187,9 +187,6 @@ func (c *console) runJob(flags *jobFlags, t task) error {
 
 // send looks up and sends the rows of the input.
 func (j *job) send(ctx context.Context) error {
-	if j.Events != "" {
-		j.eventLog.start(j)
-	}
 	j.ui.watch(j.progress)
 	if err := j.lookUp(ctx); err != nil {
 		return err
@@ -207,9 +204,6 @@ func (j *job) send(ctx context.Context) error {
 		}
 	})
 	j.total.Store(rowCount)
-	if rowCount > 0 {
-		j.eventLog.write(report.Event{Kind: report.EventRows, Rows: int(rowCount)})
-	}
 	j.logNotes(notes)
 	if rowCount > 0 {
 		j.announce(ahead)

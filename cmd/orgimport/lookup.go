@@ -329,7 +329,6 @@ func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open 
 		}
 		l.phases = append(l.phases, phaseCost{step.name, requests, took.Seconds()})
 		o.log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
-		o.eventLog.write(report.Event{Kind: report.EventLookup, Message: step.name, Reads: requests, Seconds: took.Seconds()})
 	}
 	return nil
 }

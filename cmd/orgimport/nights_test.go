@@ -81,7 +81,7 @@ func TestNightWithNothingNewEndsAsTheOneBefore(t *testing.T) {
 		onFakeClock(t, fmt.Sprint("exit code ", code), func(t *testing.T) {
 			tenant := newProofTenant(auth0test.Config{})
 			p := newProgram(t, tenant, in.csv)
-			args := []string{"--failures", "failures.csv", "--events", "events.jsonl", "--resume"}
+			args := []string{"--failures", "failures.csv", "--resume"}
 			e := p.run(code, args...)
 			p.complete(in, e)
 			first, failures, writes := sortedLines(p.results()), p.read("failures.csv"), tenant.writes()
@@ -147,7 +147,7 @@ func TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis(t *testing.T) {
 			})
 			p := newProgram(t, tenant, in.csv)
 			p.secret = "right"
-			args := []string{"--resume", "--failures", "failures.csv", "--events", "events.jsonl"}
+			args := []string{"--resume", "--failures", "failures.csv"}
 			p.complete(in, p.run(exitRows, args...))
 			before := p.snapshot()
 

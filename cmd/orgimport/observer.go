@@ -16,9 +16,9 @@ import (
 // the progress reads are atomic.
 type observer struct {
 	log      *slog.Logger
-	eventLog eventLog
 	conn     atomic.Pointer[connection] // nil before it is made
 	outage   atomic.Pointer[time.Time]  // start of the outage; nil: none
+	outages  atomic.Int64               // nanoseconds that outages have lasted
 	stopping atomic.Bool
 }
 
@@ -49,27 +49,22 @@ func (o *observer) event(e retry.Event) {
 		o.log.Warn(fmt.Sprintf("a request failed%s: %v", again, e.Err))
 	case retry.OutageBegan:
 		o.outage.Store(&e.Since)
-		o.eventLog.write(report.Event{Kind: report.EventOutageBegin, Message: e.Err.Error()})
 		o.log.Warn(fmt.Sprintf("the tenant does not answer; all requests wait while one at a time is tried: %v", e.Err))
 	case retry.OutageEnded:
 		o.outage.Store(nil)
 		lasted := e.Time.Sub(e.Since)
-		o.eventLog.write(report.Event{Kind: report.EventOutageEnd, Seconds: lasted.Seconds()})
+		o.outages.Add(int64(lasted))
 		o.log.Info(fmt.Sprintf("the tenant answers again after %s", lasted.Round(time.Second)))
 	}
 }
 
 func (o *observer) tokenRefused(why error) {
-	o.eventLog.write(report.Event{Kind: report.EventToken, Message: why.Error()})
 	o.log.Info(fmt.Sprintf("the token was refused; fetching a new one: %v", why))
 }
 
 // wait logs waits that are long enough for people to wonder about.
 func (o *observer) wait(w ratelimit.Wait) {
-	switch lasts := w.Until.Sub(w.Since); {
-	case w.Ended:
-		o.eventLog.write(report.Event{Kind: report.EventPause, Time: w.Since, Seconds: time.Since(w.Since).Seconds(), Message: w.Why, Detail: w.Detail})
-	case lasts >= minLoggedPause:
+	if lasts := w.Until.Sub(w.Since); !w.Ended && lasts >= minLoggedPause {
 		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), w.Why+inParens(w.Detail)))
 	}
 }

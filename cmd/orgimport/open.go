@@ -36,7 +36,7 @@ func (j *job) derive() []*derived {
 
 // sideFiles lists the files that are written beside the results.
 func (j *job) sideFiles() []files.File {
-	side := []files.File{files.Named("--summary", j.watchFlags.Summary), files.Named("--metrics", j.Metrics), files.Named("--events", j.Events)}
+	side := []files.File{files.Named("--summary", j.watchFlags.Summary), files.Named("--metrics", j.Metrics)}
 	for _, d := range j.derived {
 		side = append(side, d.File)
 	}
@@ -171,7 +171,7 @@ func (j *job) openResults() (err error) {
 	j.closing = append(j.closing, j.out.close)
 	before := j.out.before.Settled()
 	j.guard.anyDone = before > 0
-	j.summary.Resumed(j.out.before)
+	j.summary.ContinueFrom(j.out.before)
 	j.done.Store(int64(before))
 	for _, d := range j.derived {
 		if err := d.begin(); err != nil {

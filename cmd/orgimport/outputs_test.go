@@ -110,7 +110,6 @@ func TestRunThatCantBeginLeavesNothing(t *testing.T) {
 		env  []string
 	}{
 		"failures in no folder": {exitUsage, []string{"--failures", "absent/failures.csv"}, nil},
-		"events in no folder":   {exitUsage, []string{"--events", "absent/events"}, nil},
 		"a wrong flag":          {exitUsage, []string{"--batch-size", "11"}, nil},
 		"no such column":        {exitUsage, []string{"--delimiter", ";"}, nil},
 		"no tenant":             {exitUsage, nil, []string{"AUTH0_DOMAIN="}},
@@ -144,13 +143,13 @@ func TestLinksAndDevicesStayWhatTheyAre(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{Latency: slowly().Latency})
 		p := newProgram(t, tenant, in.csv)
 		volume := t.TempDir()
-		outputs := []string{"results.csv", "failures.csv", "summary.json", "metrics.prom", "events.jsonl"}
+		outputs := []string{"results.csv", "failures.csv", "summary.json", "metrics.prom"}
 		for _, name := range outputs {
 			if err := os.Symlink(filepath.Join(volume, name), p.path(name)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		args := []string{"--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom", "--events", "events.jsonl"}
+		args := []string{"--failures", "failures.csv", "--summary", "summary.json", "--metrics", "metrics.prom"}
 		p.partly(in, p.run(exitDuration, append(args, "--max-duration", "120ms")...))
 		if err := os.Chmod(filepath.Join(volume, "results.csv"), 0o640); err != nil {
 			t.Fatal(err)

@@ -163,7 +163,7 @@ func TestNobodyIsTakenForAnother(t *testing.T) {
 // nobody else, whose ids they say.
 func (p *program) findsOnly(cells []lookUpCell, args ...string) {
 	p.t.Helper()
-	e := p.operate(append([]string{"import", "members.csv", "--summary", "summary.json", "--metrics", "metrics.prom", "--events", "events.jsonl"}, args...)...).end()
+	e := p.operate(append([]string{"import", "members.csv", "--summary", "summary.json", "--metrics", "metrics.prom"}, args...)...).end()
 	outcomes := p.outcomes("results.csv", 0)
 	if len(outcomes) != len(cells) {
 		p.t.Fatalf("%d lines for %d rows:\n%s", len(outcomes), len(cells), e.stderr)
@@ -197,7 +197,7 @@ func (p *program) tellsNobody(e ended) {
 	p.t.Helper()
 	said := map[string]string{"stderr": e.stderr}
 	for _, name := range p.files() {
-		if strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".prom") {
+		if strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".prom") {
 			said[name] = p.read(name)
 		}
 	}
@@ -600,7 +600,7 @@ func TestStoppedLookUpsWriteNothing(t *testing.T) {
 		onFakeClock(t, name, func(t *testing.T) {
 			c, in := keyedInput(60, 5)
 			p := newQuickProgram(t, newLookUpTenant(auth0test.Config{Users: c.users, Organizations: c.orgs, Exports: test.exports}), in.csv)
-			r := p.start(append([]string{"--lookup", "export", "--events", "events.jsonl"}, test.args...)...)
+			r := p.start(append([]string{"--lookup", "export"}, test.args...)...)
 			if test.signal > 0 {
 				time.AfterFunc(test.signal, func() { r.signals <- syscall.SIGTERM })
 			}

@@ -65,10 +65,7 @@ func sentAny(outcomes []importer.Outcome) bool {
 func (j *job) release() []importer.Outcome {
 	held := j.held
 	j.held = nil
-	if j.broken = j.out.begin(); j.broken == nil {
-		j.broken = j.eventLog.open(j.Events, j.out.resumed)
-	}
-	if j.broken != nil {
+	if j.broken = j.out.begin(); j.broken != nil {
 		j.stop(j.broken)
 	}
 	return held

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +18,9 @@ import (
 
 // reportCmd makes a page of a results file.
 type reportCmd struct {
-	File   string `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Output string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
-	Events string `help:"Event log of the run (--events): the page then shows limits, waits and outages too." placeholder:"FILE" group:"input"`
+	File    string `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
+	Output  string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
+	Summary string `help:"Summary of the last run (--summary): the page then says whether it finished, and what it waited for." placeholder:"FILE" group:"input"`
 }
 
 // Help returns what orgimport report --help prints besides the flags.
@@ -29,12 +30,12 @@ func (reportCmd) Help() string {
 Examples:
 
     orgimport report results.csv
-    orgimport report results.csv --events events.jsonl -o run.html`
+    orgimport report results.csv --summary summary.json -o run.html`
 }
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
-	inputs := []files.File{files.Named("the results file", cmd.File), files.Named("the event log", cmd.Events)}
+	inputs := []files.File{files.Named("the results file", cmd.File), files.Named("the summary", cmd.Summary)}
 	if cmd.Output != "-" {
 		out := files.Named("--output", cmd.Output)
 		if err := cmp.Or(files.Check(c.stdin, inputs, []files.File{out}), files.Prove(out)); err != nil {
@@ -48,16 +49,12 @@ func (cmd *reportCmd) Run(c *console) error {
 		return err
 	}
 	defer results.Close()
-	var events io.Reader
-	if cmd.Events != "" {
-		in, err := files.Open(ctx, cmd.Events, c.stdin)
-		if err != nil {
+	about := page.Page{Results: results.Name(), Version: version(), Made: time.Now(), Advise: auth0.Advise}
+	if cmd.Summary != "" {
+		if about.Summary, err = openSummary(ctx, c, cmd.Summary); err != nil {
 			return err
 		}
-		defer in.Close()
-		events = in
 	}
-	about := page.Page{Results: results.Name(), Version: version(), Made: time.Now(), Advise: auth0.Advise}
 	beside := cmd.Output
 	if beside == "-" {
 		beside = ""
@@ -66,7 +63,13 @@ func (cmd *reportCmd) Run(c *console) error {
 		return stoppedOr(ctx, err)
 	}
 	open := func() (io.Reader, error) { return csvfile.Decompress(results.Again()) }
-	write := func(w io.Writer) error { return page.Write(w, open, events, about) }
+	write := func(w io.Writer) error {
+		err := page.Write(w, open, about)
+		if errors.Is(err, page.ErrOtherResults) {
+			return usagef("name the summary of the last run that wrote the results, or leave it out", "%s: %w", cmd.Summary, err)
+		}
+		return err
+	}
 	if cmd.Output == "-" {
 		return resultsError(results.Name(), write(c.stdout))
 	}
@@ -75,6 +78,20 @@ func (cmd *reportCmd) Run(c *console) error {
 	}
 	_, err = fmt.Fprintln(c.stdout, cmd.Output)
 	return err
+}
+
+// openSummary reads the summary of a run.
+func openSummary(ctx context.Context, c *console, path string) (*report.SummaryFile, error) {
+	in, err := files.Open(ctx, path, c.stdin)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	summary, err := report.ReadSummary(in)
+	if err != nil {
+		return nil, usagef("name a file that a run wrote as its --summary", "%s: %w", in.Name(), err)
+	}
+	return summary, nil
 }
 
 // resultsError returns the error of a command that can't read a results file

@@ -270,7 +270,7 @@ func (r *round) run(h hardship) (done bool, err error) {
 	}
 	args := []string{
 		"import", r.path("members.csv"), "--resume", "--results", r.path("results.csv"),
-		"--failures", r.path("failures.csv"), "--events", r.path("events.jsonl"),
+		"--failures", r.path("failures.csv"), "--summary", r.path("summary.json"),
 	}
 	code, _, said := r.command(signals, append(append(args, r.flags...), h.flags...)...)
 	killed := !ends() && h.killed
@@ -514,7 +514,7 @@ func (r *round) untilDone(args ...string) (code int, stdout, stderr string) {
 }
 
 func (r *round) page() error {
-	if code, _, said := r.command(nil, "report", r.path("results.csv"), "--events", r.path("events.jsonl"), "--output", r.path("page.html")); code != exitDone {
+	if code, _, said := r.command(nil, "report", r.path("results.csv"), "--summary", r.path("summary.json"), "--output", r.path("page.html")); code != exitDone {
 		return fmt.Errorf("report: exit code %d\n%s", code, said)
 	}
 	return nil

@@ -25,6 +25,8 @@ func usageOf(err error) error {
 	case strings.HasPrefix(text, `expected "<`):
 		arg := parse.Context.Selected().Positional[0]
 		return usagef("name "+lowerFirst(strings.TrimSuffix(arg.Help, ".")), "orgimport %s: <%s> is missing", command, arg.Name)
+	case strings.HasPrefix(text, "unknown flag --events"):
+		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events is gone: the page is made from the results and the summary of the run")
 	case strings.HasPrefix(text, "expected one of "):
 		return usagef(hint, "a command is missing")
 	case oneOf.MatchString(text):

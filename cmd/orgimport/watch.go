@@ -20,7 +20,6 @@ type watchFlags struct {
 	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
 	Metrics string `help:"File for metrics, for the textfile collector of Prometheus's node exporter." placeholder:"FILE" group:"watch"`
 	Ping    string `help:"URL to ping: URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
-	Events  string `help:"File for the event log, which orgimport report reads." placeholder:"FILE" group:"watch"`
 
 	unwritable string // a file that was already reported as not writable
 }

@@ -30,7 +30,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	file := results(t, []string{"name"}, rows...)
 	path := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(path, []byte(render(t, file, "")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(render(t, file, nil)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.visit("file://" + path)

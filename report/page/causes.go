@@ -56,9 +56,9 @@ func adviseRejected(code string) advice {
 }
 
 // setCauses sets the causes, with what to do about them.
-func (v *view) setCauses(d *tally) {
+func (v *view) setCauses(t *tally) {
 	v.OtherRow = v.FailureRows
-	for _, c := range d.causes.Sorted() {
+	for _, c := range t.causes.Sorted() {
 		if len(v.Causes) == maxPageCauses {
 			return
 		}

@@ -1,4 +1,5 @@
-// Package page makes an HTML file of a results file and an event log, for people.
+// Package page makes an HTML file of a results file and the summary of its last
+// run, for people.
 package page
 
 import (
@@ -7,10 +8,11 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
-	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +25,10 @@ type Page struct {
 	Results string    // name of the results file, for the reader
 	Version string    // of the program that makes the page
 	Made    time.Time // when it is made
+
+	// Summary is that of the last run that wrote the results; nil if it is not
+	// known.
+	Summary *report.SummaryFile
 
 	// Advise returns what an answer of the server most likely means, and what to
 	// do about it. The status is 0 if there was no answer. Advise may be nil.
@@ -39,28 +45,31 @@ var pageCSS string
 var pageJS string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": report.Number, "plural": report.Plural, "span": span, "stamp": stamp,
+	"count": report.Number, "show": report.Printable, "plural": report.Plural, "inWords": inWords, "stamp": stamp,
 }).Parse(pageHTML))
 
-// Write reads a results file, which open opens, and events unless they are nil, and
-// writes an HTML file about them that needs nothing else: it opens from a mail,
-// prints, and searches its table without a network. Its size is bounded, and so is
-// the memory that Write needs, but for some 40 bytes for each row that is not done.
+// ErrOtherResults says that Page.Summary is not that of the last run that wrote the
+// results.
+var ErrOtherResults = errors.New("this is the summary of other results, or of an earlier run")
+
+// Write reads a results file, which open opens, and writes an HTML file about it
+// that needs nothing else: it opens from a mail, prints, and searches its table
+// without a network. Its size is bounded, and so is the memory that Write needs, but
+// for some 30 bytes for each line.
 //
 // Write opens the results twice: a run that was resumed and killed leaves two lines
-// of a row, of which the second counts. It returns a *[report.WrongFileError] if
-// they are not a results file.
-func Write(w io.Writer, open func() (io.Reader, error), events io.Reader, p Page) error {
-	d, err := readTally(open)
+// of a row, of which one counts. It returns a *[report.WrongFileError] if they are
+// not a results file.
+func Write(w io.Writer, open func() (io.Reader, error), p Page) error {
+	t, err := readTally(open, p.Summary)
 	if err != nil {
 		return err
 	}
-	h, err := readHistory(events)
-	if err != nil {
-		return err
+	if s := p.Summary; s != nil && (t.lines < s.Lines || s.Run != "" && !t.ofRun) {
+		return ErrOtherResults
 	}
 	out := bufio.NewWriter(w)
-	if err := cmp.Or(pageTemplate.Execute(out, newView(d, h, p)), out.Flush()); err != nil {
+	if err := cmp.Or(pageTemplate.Execute(out, newView(t, p)), out.Flush()); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
@@ -73,15 +82,19 @@ type view struct {
 	JS     template.JS
 	Policy string // Content-Security-Policy: this style, this script, nothing else
 
-	Tenant   string // empty if not known
-	Title    string
-	Lead     string // what the reader should know first
-	Rows     int
-	Terms    []term
-	Notes    []string
+	Tenant string // empty if not known
+	Title  string
+	Lead   string // what the reader should know first
+	Rows   int
+	Terms  []term
+	Notes  []string
+
+	Finished   bool // the last run is known to have come to the end of its input
+	LinesAfter int  // lines of the results that the summary does not know
+
 	Facts    []fact
-	Charts   []*chart
-	History  *history
+	Chart    *chart
+	LastRun  []fact
 	Causes   []causeView
 	OtherRow int // rows of causes that are not shown
 
@@ -103,45 +116,47 @@ type term struct {
 	X, Width             string // of its part of the bar
 }
 
-type fact struct {
-	Name, Value string
-	Long        bool // it has a line of its own
-}
+type fact struct{ Name, Value string }
 
 // classOf returns the class of a status in the style sheet.
 func classOf(s importer.StatusInfo) string {
 	switch {
 	case !s.Settled:
 		return string(s.Status)
-	case strings.HasPrefix(string(s.Status), "already"):
+	case s.Before:
 		return "already"
 	}
 	return "done"
 }
 
-func newView(d *tally, h *history, p Page) *view {
+func newView(t *tally, p Page) *view {
 	v := &view{
 		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
 			digestOf(pageCSS), digestOf(pageJS)),
-		Organizations:     len(d.organizations),
-		MoreOrganizations: d.more,
-		Failing:           d.failing,
-		Largest:           d.top(func(o *organization) int { return o.Rows }),
-		Worst:             d.top(func(o *organization) int { return o.NotDone }),
-		Table:             d.failures.table(),
-		FailureRows:       d.counts.Failures(),
+		Organizations:     len(t.organizations),
+		MoreOrganizations: t.more,
+		Failing:           t.failing,
+		Largest:           t.top(func(o *organization) int { return o.Rows }),
+		Worst:             t.top(func(o *organization) int { return o.NotDone }),
+		Table:             t.failures.table(),
+		FailureRows:       t.counts.Failures(),
 	}
 	notAttempted := 0
-	if h != nil {
-		v.Tenant = h.tenant
-		notAttempted = h.notAttempted(d.counts.Sum())
+	if s := p.Summary; s != nil {
+		v.Tenant = report.Printable(report.Shorten(s.Tenant))
+		v.LinesAfter = max(t.after, t.lines-s.Lines)
+		notAttempted = s.NotAttempted
+		if v.LinesAfter > 0 {
+			notAttempted = max(0, s.Rows+s.GoneLines-t.counts.Sum())
+		}
+		v.Finished = v.LinesAfter == 0 && (s.ExitCode == 0 || s.ExitCode == 1)
 	}
-	v.setTerms(d, notAttempted)
-	v.setTitle(notAttempted, h)
-	v.setNotes(d, h)
-	v.setRun(d, h)
-	v.setCauses(d)
+	v.setTerms(t, notAttempted)
+	v.setTitle(notAttempted)
+	v.setNotes(t)
+	v.setRun(t)
+	v.setCauses(t)
 	return v
 }
 
@@ -149,8 +164,8 @@ func newView(d *tally, h *history, p Page) *view {
 const barWidth = 1000
 
 // setTerms sets the totals.
-func (v *view) setTerms(d *tally, notAttempted int) {
-	v.Rows = d.counts.Sum() + notAttempted
+func (v *view) setTerms(t *tally, notAttempted int) {
+	v.Rows = t.counts.Sum() + notAttempted
 	x := 0.0
 	add := func(t term) {
 		width := barWidth * float64(t.Rows) / float64(v.Rows)
@@ -158,7 +173,7 @@ func (v *view) setTerms(d *tally, notAttempted int) {
 		x += width
 		v.Terms = append(v.Terms, t)
 	}
-	for status, n := range d.counts.All() {
+	for status, n := range t.counts.All() {
 		add(term{Class: classOf(status), Name: strings.ReplaceAll(string(status.Status), "_", " "), Meaning: status.Meaning, Rows: n})
 	}
 	if notAttempted > 0 {
@@ -175,7 +190,7 @@ func (v *view) setTerms(d *tally, notAttempted int) {
 
 // setTitle sets what the reader should know first. It says that nothing is left to
 // do only of a run that is known to have come to the end of its input.
-func (v *view) setTitle(notAttempted int, h *history) {
+func (v *view) setTitle(notAttempted int) {
 	notDone := v.FailureRows
 	v.Lead = "Below is why, and what to do about each cause."
 	switch {
@@ -195,10 +210,10 @@ func (v *view) setTitle(notAttempted int, h *history) {
 	case notAttempted > 0:
 		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
 		v.Lead = "All the others are done. Continue with --resume."
-	case h != nil && h.finished():
+	case v.Finished:
 		v.Title = "Every row is done"
 		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
-	case h != nil:
+	case v.Summary != nil:
 		v.Title = report.Plural(v.Rows, "row") + " done so far"
 		v.Lead = "It is not known whether the run came to the end of its input: continue with --resume."
 	default:
@@ -208,64 +223,67 @@ func (v *view) setTitle(notAttempted int, h *history) {
 }
 
 // setNotes sets what the page can't know.
-func (v *view) setNotes(d *tally, h *history) {
-	const uncounted = "Rows that were not attempted have no line in the results and are not counted here."
-	switch {
-	case h == nil:
-		v.Notes = append(v.Notes, uncounted+" An event log says how many there are: run with --events FILE, and give that file to orgimport report.")
-	case h.rows == 0 && !h.finished():
-		v.Notes = append(v.Notes, uncounted)
+func (v *view) setNotes(t *tally) {
+	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
+	switch s := v.Summary; {
+	case s == nil:
+		note("Rows that were not attempted have no line in the results and are not counted here. The summary of the run says how many there are: run with --summary FILE, and give that file to orgimport report.")
+	case v.LinesAfter > 0:
+		note("%s of the results %s written after the summary, by a run that was killed or is still going on. What is said of the last run is said of the one before.",
+			report.Plural(v.LinesAfter, "line"), report.Verb(v.LinesAfter, "was", "were"))
+	case !v.Finished:
+		text := fmt.Sprintf("The last run ended with exit code %d", s.ExitCode)
+		if s.Stopped != "" {
+			text += ": " + report.Printable(report.Shorten(s.Stopped))
+		}
+		note("%s.", text)
 	}
-	if h != nil && !h.finished() {
-		v.Notes = append(v.Notes, h.ending())
+	if t.damaged > 0 {
+		note("%s of the results could not be read and %s not counted; --resume attempts such rows again.",
+			report.Plural(t.damaged, "line"), report.Verb(t.damaged, "is", "are"))
 	}
-	if d.damaged > 0 {
-		v.Notes = append(v.Notes, fmt.Sprintf("%s of the results could not be read and %s not counted; --resume attempts such rows again.",
-			report.Plural(d.damaged, "line"), report.Verb(d.damaged, "is", "are")))
-	}
-	if d.torn {
-		v.Notes = append(v.Notes, "The last line of the results is cut short and not counted: the run was killed, or it is still going on.")
+	if t.torn {
+		note("The last line of the results is cut short and not counted: the run was killed, or it is still going on.")
 	}
 }
 
-// setRun sets how the run went, in facts and charts.
-func (v *view) setRun(d *tally, h *history) {
-	if h != nil {
-		v.History = h
-		v.Facts = h.facts()
+// setRun sets how the run went, in facts and a chart.
+func (v *view) setRun(t *tally) {
+	if !t.first.IsZero() {
+		v.Facts = []fact{{"First answer", stamp(t.first)}, {"Last answer", stamp(t.last)}, {"Between them", inWords(t.last.Sub(t.first))}}
 	}
-	add := func(name, value string) { v.Facts = append(v.Facts, fact{Name: name, Value: value}) }
-	if !d.first.IsZero() {
-		length := d.last.Sub(d.first)
-		add("First answer", stamp(d.first))
-		add("Last answer", stamp(d.last))
-		add("Between them", span(length))
-		if settled := d.settled.total(); length >= minChartSeconds*time.Second && settled > 0 {
-			add("Rows a second", number(rounded(float64(settled)/length.Seconds())))
-		}
-	}
-	axis := axis(&d.settled, h)
-	if chart := settledChart(&d.settled, axis); chart != nil {
-		v.Charts = append(v.Charts, chart)
-	}
-	if h == nil {
+	v.Chart = settledChart(&t.settled)
+	s := v.Summary
+	if s == nil {
 		return
 	}
-	if chart := h.rateChart(axis); chart != nil {
-		v.Charts = append(v.Charts, chart)
-	}
-	add("The tenant's limit", h.limit())
-	if h.reads > 0 {
-		saved := report.Plural(h.reads, "request")
-		if h.saved > 0 {
-			saved += ", which saved " + report.Number(h.saved) + " others"
+	add := func(name, value string) { v.LastRun = append(v.LastRun, fact{name, value}) }
+	wait := func(name string, seconds float64) {
+		if seconds > 0 {
+			add(name, inWords(time.Duration(min(seconds, maxSeconds)*float64(time.Second))))
 		}
-		add("Look-ups", saved)
 	}
-	if h.starts > 1 {
-		add("Runs", report.Number(h.starts))
+	add("Started", stamp(s.Started))
+	add("Took", inWords(s.Finished.Sub(s.Started)))
+	add("Exit code", strconv.Itoa(s.ExitCode))
+	add("Requests", report.Number(s.Requests))
+	add("Answered with 429", report.Number(s.Refused))
+	if s.Reads > 0 {
+		add("Requests for look-ups", report.Number(s.Reads))
+	}
+	if s.WritesSaved > 0 {
+		add("Requests that these saved", report.Number(s.WritesSaved))
+	}
+	wait("Waited for the tenant's limit", s.Waited)
+	wait("Waited for the rate that was set", s.Held)
+	wait("Waited for a tenant that did not answer", s.Outages)
+	if s.MembersPerSecond > 0 {
+		add("Rows a second, waits included", decimal(s.MembersPerSecond))
 	}
 }
+
+// maxSeconds is the longest time that a summary is believed to tell: a year.
+const maxSeconds = 365 * 24 * 3600
 
 // digestOf returns the hash that allows text in a Content-Security-Policy.
 func digestOf(text string) string {
@@ -299,12 +317,4 @@ func shares(numbers []int) []string {
 		}
 	}
 	return texts
-}
-
-// rounded returns v rounded to a tenth, or to a whole number from 100 on.
-func rounded(v float64) float64 {
-	if v >= 100 {
-		return math.Round(v)
-	}
-	return math.Round(v*10) / 10
 }

@@ -26,10 +26,9 @@ import (
 const header = reporttest.Header
 
 var (
-	noon     = reporttest.Noon
-	outcome  = reporttest.Outcome
-	results  = reporttest.Results
-	eventLog = reporttest.EventLog
+	noon    = reporttest.Noon
+	outcome = reporttest.Outcome
+	results = reporttest.Results
 )
 
 // failing is a writer that fails.
@@ -42,16 +41,13 @@ func again(file string) func() (io.Reader, error) {
 	return func() (io.Reader, error) { return strings.NewReader(file), nil }
 }
 
-// render returns the page about results and events; no events are nil.
-func render(t testing.TB, results, events string) string {
+// render returns the page about results and the summary of their last run, which may
+// be nil.
+func render(t testing.TB, results string, summary *report.SummaryFile) string {
 	t.Helper()
 	var html bytes.Buffer
-	var log io.Reader
-	if events != "" {
-		log = strings.NewReader(events)
-	}
-	about := page.Page{Results: "results.csv", Version: "v1.2.3", Made: noon.Add(time.Hour)}
-	if err := page.Write(&html, again(results), log, about); err != nil {
+	about := page.Page{Results: "results.csv", Version: "v1.2.3", Made: noon.Add(time.Hour), Summary: summary}
+	if err := page.Write(&html, again(results), about); err != nil {
 		t.Fatal(err)
 	}
 	return html.String()
@@ -67,44 +63,45 @@ func text(html string) string {
 func TestPageBeginsWithWhatMatters(t *testing.T) {
 	added := outcome(2, "org_a", "auth0|1", importer.Added)
 	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
-	start := report.Event{Time: noon, Kind: report.EventStart, Tenant: "acme.eu.auth0.com", Command: "orgimport import members.csv", Input: "members.csv", Version: "v1.2.3"}
-	rows := func(n int) report.Event { return report.Event{Time: noon, Kind: report.EventRows, Rows: n} }
-	stop := report.Event{Time: noon, Kind: report.EventStop}
-	stopped := report.Event{Time: noon, Kind: report.EventStop, ExitCode: 130, NotAttempted: 8, Message: "stopped by SIGINT"}
+	ended := func(code, lines, notAttempted int, stopped string) *report.SummaryFile {
+		return &report.SummaryFile{
+			Tenant: "acme.eu.auth0.com", Lines: lines, Rows: lines + notAttempted, NotAttempted: notAttempted,
+			Started: noon, Finished: noon.Add(time.Minute), ExitCode: code, Stopped: stopped,
+		}
+	}
+	interrupted := func(lines int) *report.SummaryFile { return ended(130, lines, 8, "stopped by SIGINT") }
 	tests := []struct {
 		name    string
 		results string
-		events  []report.Event
+		summary *report.SummaryFile
 		want    []string
 	}{
 		{"no file yet", "", nil, []string{"No rows", "has no lines yet"}},
 		{"header alone", header + "\n", nil, []string{"No rows"}},
 		{"all done, for all that is known", results(t, nil, added), nil, []string{"1 row done No row in the results failed.", "added 1 100 %", "Rows that were not attempted have no line"}},
-		{"all done", results(t, nil, added), []report.Event{start, rows(1), stop}, []string{
+		{"all done", results(t, nil, added), ended(0, 1, 0, ""), []string{
 			"Every row is done 1 row, and nothing is left to do.", "Run of orgimport on acme.eu.auth0.com",
-			"Command orgimport import members.csv Input members.csv Version v1.2.3 Exit code 0",
+			"The last run Started 2026-03-01 12:00:00 UTC Took 1 min 0 s Exit code 0",
 		}},
-		{"all of a pipe done", results(t, nil, added), []report.Event{start, stop}, []string{"Every row is done"}},
 		{"one not done", results(t, nil, added, failed), nil, []string{"1 of 2 rows is not done", "added 1 50.0 %", "failed 1 50.0 %"}},
 		{"none done", results(t, nil, failed, outcome(4, "org_a", "auth0|2", importer.Failed)), nil, []string{"None of 2 rows is done", "failed 2 100 %"}},
-		{"stopped", results(t, nil, added), []report.Event{start, rows(10), stopped}, []string{
-			"9 of 10 rows still to be attempted", "Continue with --resume", "not attempted 9 90.0 %", "The last run ended with exit code 130: stopped by SIGINT.",
+		{"stopped", results(t, nil, added), interrupted(1), []string{
+			"8 of 9 rows still to be attempted", "Continue with --resume", "not attempted 8 88.9 %", "The last run ended with exit code 130: stopped by SIGINT.",
 		}},
-		{"stopped with failures", results(t, nil, added, failed), []report.Event{start, rows(10), stopped}, []string{"1 of 10 rows is not done, and 8 were not attempted"}},
-		{"stopped, and there are lines of rows that are gone", results(t, nil, added, outcome(4, "org_a", "auth0|3", importer.Added), outcome(5, "org_a", "auth0|4", importer.Added)), []report.Event{start, rows(10), stopped}, []string{"8 of 11 rows still to be attempted"}},
-		{"stopped at a pipe", results(t, nil, added), []report.Event{start, {Time: noon, Kind: report.EventStop, ExitCode: 10}}, []string{
-			"1 row done so far", "It is not known whether the run came to the end of its input", "Rows that were not attempted have no line",
+		{"stopped with failures", results(t, nil, added, failed), interrupted(2), []string{"1 of 10 rows is not done, and 8 were not attempted"}},
+		{"stopped at a pipe", results(t, nil, added), ended(10, 1, 0, "--max-duration"), []string{
+			"1 row done so far", "It is not known whether the run came to the end of its input",
 		}},
-		{"stopped before the first row", header + "\n", []report.Event{start, rows(10), stopped}, []string{"None of 10 rows was attempted Continue with --resume."}},
-		{"killed", results(t, nil, added), []report.Event{start, rows(10)}, []string{"9 of 10 rows still to be attempted", "The event log does not say how the last run ended", "Exit code not known"}},
-		{"killed early", results(t, nil, added), []report.Event{start}, []string{"1 row done so far", "killed or interrupted twice, or it is still going on"}},
-		{"killed after the last row", results(t, nil, added), []report.Event{start, rows(1)}, []string{"1 row done so far"}},
-		{"killed after a run that was done", results(t, nil, added), []report.Event{start, rows(1), stop, start}, []string{"1 row done so far"}},
+		{"stopped before the first row", header + "\n", interrupted(0), []string{"None of 8 rows was attempted Continue with --resume."}},
+		{"killed after a run that was stopped", results(t, nil, added, failed, added), interrupted(2), []string{
+			"and 8 were not attempted", "1 line of the results was written after the summary, by a run that was killed or is still going on.",
+		}},
+		{"killed after the last row of a resumed run", results(t, nil, failed, added, outcome(3, "org_a", "auth0|2", importer.Added)), ended(1, 1, 0, ""), []string{"2 rows done so far"}},
 		{"damaged", results(t, nil, added) + "x\n2,org", nil, []string{"1 line of the results could not be read and is not counted", "The last line of the results is cut short"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := text(render(t, tt.results, eventLog(t, tt.events...)))
+			got := text(render(t, tt.results, tt.summary))
 			for _, want := range tt.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("%q is not in:\n%s", want, got)
@@ -124,35 +121,26 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 		o.Time = noon.Add(time.Duration(i) * time.Second)
 		rows = append(rows, o)
 	}
-	events := []report.Event{{Time: noon, Kind: report.EventStart, Rows: 100}}
-	for i := 1; i <= 10; i++ {
-		events = append(events, report.Event{
-			Time: noon.Add(time.Duration(i) * 10 * time.Second), Kind: report.EventSample, Requests: 20 * i, Rate: 3.3, Limit: 20, Waited: float64(i / 3),
-		})
+	// What a run only finds is not what it does.
+	before := outcome(200, "org_a", "auth0|200", importer.AlreadyMember)
+	before.Attempts, before.Time = 1, noon.Add(time.Hour)
+	duplicate := outcome(201, "org_a", "auth0|200", importer.Duplicate)
+	rows = append(rows, before, duplicate)
+	summary := &report.SummaryFile{
+		Lines: len(rows), Rows: len(rows), Started: noon, Finished: noon.Add(2 * time.Minute), Requests: 1200, Refused: 1,
+		Waited: 12.4, Held: 0.2, Outages: 20, Reads: 7, WritesSaved: 3, MembersPerSecond: 0.833,
 	}
-	events = append(events,
-		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventRefused},
-		report.Event{Time: noon.Add(20 * time.Second), Kind: report.EventPause, Seconds: 8, Message: "the limit", Detail: "0 of 20 left"},
-		report.Event{Time: noon.Add(40 * time.Second), Kind: report.EventPause, Seconds: 2, Message: "the limit", Detail: "1 of 20 left"},
-		report.Event{Time: noon.Add(90 * time.Second), Kind: report.EventOutageEnd, Seconds: 20})
-	slices.SortStableFunc(events, func(a, b report.Event) int { return a.Time.Compare(b.Time) })
-	html := render(t, results(t, nil, rows...), eventLog(t, events...))
-	got := text(html)
+	html := render(t, results(t, nil, rows...), summary)
+	got := strings.ReplaceAll(text(html), "&#39;", "'")
 	for _, want := range []string{
-		"First answer 2026-03-01 12:00:00 UTC", "Last answer 2026-03-01 12:01:39 UTC", "Between them 1 min 39 s", "Rows a second 1",
-		"Rows done over time 100 rows by requests, the first and the last 1 min 39 s apart.",
-		"Requests a second 200 requests, 1 of them answered with 429.",
-		"The tenant&#39;s limit reached; 20 requests at once",
-		"Waited 3 seconds for the tenant's limit. 1 outage, 20 seconds in all.",
-		"the limit 2 10 seconds",
+		"First answer 2026-03-01 12:00:00 UTC Last answer 2026-03-01 12:01:39 UTC Between them 1 min 39 s",
+		"Rows done over time 100 rows by requests, the first and the last 1 min 39 s apart. 100 50 0 12:00:00 12:00:30 12:01:00 12:01:30 12:02:00",
+		"The last run Started 2026-03-01 12:00:00 UTC Took 2 min 0 s Exit code 0 Requests 1,200 Answered with 429 1 " +
+			"Requests for look-ups 7 Requests that these saved 3 Waited for the tenant's limit 12 seconds " +
+			"Waited for the rate that was set less than a second Waited for a tenant that did not answer 20 seconds Rows a second, waits included 0.8",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
-		}
-	}
-	for part, n := range map[string]int{`class="area"`: 1, `role="img"`: 2, `<rect class="band" x=`: 3} {
-		if got := strings.Count(html, part); got != n {
-			t.Errorf("%d of %s, want %d", got, part, n)
 		}
 	}
 	if strings.Contains(html, "NaN") || strings.Contains(html, "Inf") {
@@ -160,40 +148,33 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 	}
 }
 
-// The page shows a limit only where it was felt.
-func TestPageStatesNoLimitThatWasNotReached(t *testing.T) {
-	events := []report.Event{{Time: noon, Kind: report.EventStart}}
-	for i := 1; i <= 10; i++ {
-		events = append(events, report.Event{Time: noon.Add(time.Duration(i) * time.Second), Kind: report.EventSample, Requests: 2 * i, Limit: 8000, Rate: 0.3})
+// A summary says of which results it is, and how many lines these had.
+func TestPageKnowsTheSummaryOfItsResults(t *testing.T) {
+	const run, later = "oi-0123abcd-abcdefgh", "oi-0123abcd-12345678"
+	line := func(n int, id string) importer.Outcome {
+		o := outcome(n, "org_a", fmt.Sprint("auth0|", n), importer.Added)
+		o.CorrelationID = id
+		return o
 	}
-	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added)), eventLog(t, events...))
-	if got := text(html); !strings.Contains(got, "The tenant&#39;s limit not reached") || strings.Contains(got, "8,000") {
-		t.Errorf("got %s", got)
-	}
-}
-
-// A run ends in the middle of a second, in which nothing may have been sent.
-func TestChartsShareTheirTimeAndDoNotFallAtTheEnd(t *testing.T) {
-	events := []report.Event{{Time: noon, Kind: report.EventStart}}
-	for i := 1; i <= 20; i++ {
-		events = append(events, report.Event{Time: noon.Add(time.Duration(i) * time.Second), Kind: report.EventSample, Requests: 5 * i})
-	}
-	end := noon.Add(20*time.Second + 300*time.Millisecond)
-	events = append(events, report.Event{Time: end, Kind: report.EventSample, Requests: 100}, report.Event{Time: end, Kind: report.EventStop, Requests: 100})
-	var rows []importer.Outcome
-	for i := range 10 {
-		o := outcome(i+2, "org_a", fmt.Sprint("auth0|", i), importer.Added)
-		o.Time = noon.Add(time.Duration(5+i) * time.Second)
-		rows = append(rows, o)
-	}
-	html := render(t, results(t, nil, rows...), eventLog(t, events...))
-	axes := regexp.MustCompile(`<div class="x"[^>]*>.*</div>`).FindAllString(html, -1)
-	if len(axes) != 2 || axes[0] != axes[1] || !strings.Contains(axes[0], "12:00:00") || !strings.Contains(axes[0], "12:00:20") {
-		t.Errorf("the axes are %q", axes)
-	}
-	lines := regexp.MustCompile(`class="line" d="([^"]*)"`).FindAllStringSubmatch(html, -1)
-	if len(lines) < 2 || strings.Contains(lines[1][1], " 200") {
-		t.Errorf("the rate falls to 0 in %q", lines)
+	ours := results(t, nil, line(2, run+"-17"), line(3, ""))
+	for name, tt := range map[string]struct {
+		results string
+		summary report.SummaryFile
+		want    string // of the page; "" if the summary is refused
+	}{
+		"ours":                     {ours, report.SummaryFile{Run: run, Lines: 2}, "Every row is done"},
+		"a line more":              {ours, report.SummaryFile{Run: run, Lines: 1}, "1 line of the results was written after"},
+		"a later run":              {results(t, nil, line(2, run+"-17"), line(3, later+"-1"), line(4, later+"-1")), report.SummaryFile{Run: run, Lines: 3}, "2 lines of the results were written after"},
+		"no line has an id":        {results(t, nil, line(3, "")), report.SummaryFile{Lines: 1}, "Every row is done"},
+		"another run":              {ours, report.SummaryFile{Run: later, Lines: 2}, ""},
+		"a run whose id is longer": {ours, report.SummaryFile{Run: run[:len(run)-1], Lines: 2}, ""},
+		"more lines":               {ours, report.SummaryFile{Run: run, Lines: 3}, ""},
+	} {
+		var html strings.Builder
+		err := page.Write(&html, again(tt.results), page.Page{Summary: &tt.summary})
+		if errors.Is(err, page.ErrOtherResults) != (tt.want == "") || !strings.Contains(html.String(), tt.want) {
+			t.Errorf("%s: got %v, %s", name, err, text(html.String()))
+		}
 	}
 }
 
@@ -204,7 +185,7 @@ func TestPageHasTheLinesOfTheResults(t *testing.T) {
 		rows[i].Row.Kept = []string{"ann@acme.com", `x,"y`}
 	}
 	file := results(t, []string{"email", "note"}, rows...)
-	html := render(t, file, "")
+	html := render(t, file, nil)
 	_, data, _ := strings.Cut(html, `id="lines">`)
 	data, _, _ = strings.Cut(data, "</script>")
 	var got []string
@@ -228,7 +209,7 @@ func TestPageCountsARowOnce(t *testing.T) {
 	rejected := outcome(5, "", "", importer.Rejected)
 	moved := outcome(3, "org_a", "auth0|9", importer.Added) // on a line that was put in
 	file := results(t, nil, failed, sending, rejected, added, moved, outcome(4, "org_a", "auth0|3", importer.Failed), rejected)
-	got := text(render(t, file, ""))
+	got := text(render(t, file, nil))
 	for _, want := range []string{"2 of 4 rows are not done", "added 2 50.0 %", "failed 1 25.0 %", "rejected 1 25.0 %", "1 organization, 1 with"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -259,7 +240,7 @@ func TestPageExplainsEachCause(t *testing.T) {
 			o.Code = tt.code
 			card := func(about page.Page) string {
 				var html strings.Builder
-				if err := page.Write(&html, again(results(t, nil, o)), nil, about); err != nil {
+				if err := page.Write(&html, again(results(t, nil, o)), about); err != nil {
 					t.Fatal(err)
 				}
 				_, card, _ := strings.Cut(html.String(), `<article`)
@@ -289,7 +270,7 @@ func TestPageCountsOrganizations(t *testing.T) {
 		}
 		rows = append(rows, outcome(i+2, fmt.Sprintf("org_%02d", i%12), fmt.Sprint("auth0|", i), status))
 	}
-	got := text(render(t, results(t, nil, rows...), ""))
+	got := text(render(t, results(t, nil, rows...), nil))
 	for _, want := range []string{"12 organizations, 9 with rows that are not done.", "Largest Organization Rows org_00 5 org_01 5"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -311,7 +292,7 @@ func TestPageTellsOrganizationsApartUpToABound(t *testing.T) {
 	if err := w.Write(rows); err != nil {
 		t.Fatal(err)
 	}
-	got := text(render(t, file.String(), ""))
+	got := text(render(t, file.String(), nil))
 	for _, want := range []string{"More than 100,000 organizations, none with rows that are not done. The rows of further ones are not counted below", "Largest Organization Rows org_0 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
@@ -330,11 +311,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 	for i := range rows {
 		rows[i].Code, rows[i].Message, rows[i].CorrelationID = hostile, hostile, hostile
 	}
-	events := eventLog(t,
-		report.Event{Time: noon, Kind: report.EventStart, Tenant: hostile},
-		report.Event{Time: noon, Kind: report.EventPause, Seconds: 1, Message: hostile},
-		report.Event{Time: noon.Add(time.Second), Kind: report.EventStop, Message: hostile})
-	html := render(t, results(t, nil, rows...), events)
+	html := render(t, results(t, nil, rows...), &report.SummaryFile{Tenant: hostile, Stopped: hostile, ExitCode: 3})
 	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 2 {
 		t.Errorf("something of a row is markup")
 	}
@@ -344,7 +321,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 }
 
 func TestPageNeedsNothingFromElsewhere(t *testing.T) {
-	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), "")
+	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), nil)
 	for _, outside := range []string{"http:", "https:", "src=", "href=", "url(", "@import", "style=", " onload", "fetch("} {
 		if strings.Contains(html, outside) {
 			t.Errorf("the page holds %q", outside)
@@ -373,7 +350,7 @@ func TestPageIsBounded(t *testing.T) {
 		outcomes[i].Message = strings.Repeat("<'", 200+i%7) + strings.Repeat(string(rune('一'+source.IntN(20000))), 5)
 	}
 	var html bytes.Buffer
-	if err := page.Write(&html, again(results(t, nil, outcomes...)), nil, page.Page{Results: "results.csv"}); err != nil {
+	if err := page.Write(&html, again(results(t, nil, outcomes...)), page.Page{Results: "results.csv"}); err != nil {
 		t.Fatal(err)
 	}
 	if html.Len() > 5<<20 {
@@ -387,7 +364,7 @@ func TestPageIsBounded(t *testing.T) {
 
 func TestPageRefusesAFileThatIsNotResults(t *testing.T) {
 	bad := new(report.WrongFileError)
-	if err := page.Write(io.Discard, again("org_id,user_id\n"), nil, page.Page{}); !errors.As(err, &bad) {
+	if err := page.Write(io.Discard, again("org_id,user_id\n"), page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -400,10 +377,9 @@ func TestPageReturnsErrors(t *testing.T) {
 	}
 	closed := func() (io.Reader, error) { return nil, broken }
 	for name, err := range map[string]error{
-		"results":         page.Write(io.Discard, ends, nil, page.Page{}),
-		"results to open": page.Write(io.Discard, closed, nil, page.Page{}),
-		"events":          page.Write(io.Discard, good, iotest.ErrReader(broken), page.Page{}),
-		"page":            page.Write(&failing{err: broken}, good, nil, page.Page{}),
+		"results":         page.Write(io.Discard, ends, page.Page{}),
+		"results to open": page.Write(io.Discard, closed, page.Page{}),
+		"page":            page.Write(&failing{err: broken}, good, page.Page{}),
 	} {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", name, err)
@@ -412,18 +388,18 @@ func TestPageReturnsErrors(t *testing.T) {
 }
 
 func FuzzPage(f *testing.F) {
-	f.Add([]byte(header+"\n2,o,u,failed,400,,x,1,c,2026-03-01T12:00:00Z\n"), []byte(`{"time":"2026-03-01T12:00:00Z","kind":"start"}`+"\n"))
-	f.Add([]byte(header+"\n2,o,u,added,204,,,1,c,0000-01-01T00:00:00Z\n2,o,u,added,204,,,1,c,9999-12-31T23:59:59Z\n"), []byte(
-		`{"time":"2026-03-01T12:00:00Z","kind":"sample","requests":5,"rate":1e308}`+"\n"+
-			`{"time":"2026-03-01T12:09:00Z","kind":"sample","requests":9223372036854775807,"rate":5e-324}`+"\n"+
-			`{"time":"9999-03-01T12:00:00Z","kind":"pause","seconds":1e308}`+"\n"))
-	f.Fuzz(func(t *testing.T, results, events []byte) {
+	f.Add([]byte(header+"\n2,o,u,failed,400,,x,1,c,2026-03-01T12:00:00Z\n"), []byte(`{"results":"r","waited_seconds":1e308,"members_per_second":1e308,"rows":-1}`))
+	f.Add([]byte(header+"\n2,o,u,added,204,,,1,c,0000-01-01T00:00:00Z\n2,o,v,added,204,,,1,c,9999-12-31T23:59:59Z\n"), []byte(
+		`{"results":"r","started":"9999-03-01T12:00:00Z","not_attempted":9223372036854775807}`))
+	f.Fuzz(func(t *testing.T, results, summary []byte) {
 		var html bytes.Buffer
-		err := page.Write(&html, again(string(results)), bytes.NewReader(events), page.Page{})
-		if bad := new(report.WrongFileError); err != nil && !errors.As(err, &bad) {
+		var about page.Page
+		about.Summary, _ = report.ReadSummary(bytes.NewReader(summary))
+		err := page.Write(&html, again(string(results)), about)
+		if bad := new(report.WrongFileError); err != nil && !errors.As(err, &bad) && !errors.Is(err, page.ErrOtherResults) {
 			t.Fatal(err)
 		}
-		if strings.Contains(html.String(), "NaN") && !bytes.Contains(results, []byte("NaN")) && !bytes.Contains(events, []byte("NaN")) {
+		if strings.Contains(html.String(), "NaN") && !bytes.Contains(results, []byte("NaN")) && !bytes.Contains(summary, []byte("NaN")) {
 			t.Fatal("the page draws NaN")
 		}
 	})
@@ -448,7 +424,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := page.Write(io.Discard, again(file.String()), nil, page.Page{}); err != nil {
+		if err := page.Write(io.Discard, again(file.String()), page.Page{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,6 +16,9 @@ import (
 // file of any length.
 type tally struct {
 	counts  report.Counts
+	lines   int  // of the file, those that do not count included
+	ofRun   bool // a line is of the run that the summary names
+	after   int  // lines of other runs after the last of these
 	damaged int
 	torn    bool
 
@@ -46,8 +49,8 @@ const (
 	maxPageOrganizations = 10
 )
 
-// readTally reads a results file.
-func readTally(open func() (io.Reader, error)) (*tally, error) {
+// readTally reads a results file. The summary may be nil.
+func readTally(open func() (io.Reader, error), summary *report.SummaryFile) (*tally, error) {
 	r, err := openResults(open)
 	if err != nil {
 		return nil, err
@@ -59,18 +62,27 @@ func readTally(open func() (io.Reader, error)) (*tally, error) {
 	if r, err = openResults(open); err != nil {
 		return nil, err
 	}
-	d := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
-	d.failures.open(r.Kept)
+	t := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
+	t.failures.open(r.Kept)
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
 		}
+		t.lines++
+		switch run := report.RunOf(o.CorrelationID); {
+		case run == "" || summary == nil:
+		case run == summary.Run:
+			t.ofRun, t.after = true, 0
+		default:
+			t.after++
+		}
 		if !current.Replaced(r.Line()) {
-			d.add(&o)
+			t.add(&o)
 		}
 	}
-	d.damaged, d.torn = r.Damaged, r.Torn
-	return d, nil
+	t.damaged, t.torn = r.Damaged, r.Torn
+	t.lines += t.damaged
+	return t, nil
 }
 
 func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
@@ -95,35 +107,35 @@ func currentLines(r *report.Reader) (*report.Current, error) {
 	return current, nil
 }
 
-func (d *tally) add(o *importer.Outcome) {
-	d.counts[o.Status]++
+func (t *tally) add(o *importer.Outcome) {
+	t.counts[o.Status]++
 	notDone := o.Status.Failure()
-	d.organize(o.Row.OrgID, notDone)
+	t.organize(o.Row.OrgID, notDone)
 	if o.HTTPStatus != 0 {
-		if d.first.IsZero() || o.Time.Before(d.first) {
-			d.first = o.Time
+		if t.first.IsZero() || o.Time.Before(t.first) {
+			t.first = o.Time
 		}
-		if o.Time.After(d.last) {
-			d.last = o.Time
+		if o.Time.After(t.last) {
+			t.last = o.Time
 		}
 	}
-	if o.Attempts > 0 && o.Status.Settled() {
-		d.settled.add(o.Time.Unix())
+	if o.Status.Settled() && !o.Status.Before() && !o.Time.IsZero() {
+		t.settled.add(o.Time.Unix())
 	}
 	if notDone {
-		d.causes.Add(o)
-		d.failures.add(o)
+		t.causes.Add(o)
+		t.failures.add(o)
 	}
 }
 
-func (d *tally) organize(id string, notDone bool) {
+func (t *tally) organize(id string, notDone bool) {
 	if id == "" {
 		return
 	}
-	org := d.organizations[id]
+	org := t.organizations[id]
 	if org == nil {
-		if len(d.organizations) == maxOrganizations {
-			d.more = true
+		if len(t.organizations) == maxOrganizations {
+			t.more = true
 			return
 		}
 		org = &organization{ID: strings.Clone(report.Shorten(id))}
@@ -131,21 +143,21 @@ func (d *tally) organize(id string, notDone bool) {
 		if key != id {
 			key = strings.Clone(id)
 		}
-		d.organizations[key] = org
+		t.organizations[key] = org
 	}
 	org.Rows++
 	if notDone {
 		if org.NotDone == 0 {
-			d.failing++
+			t.failing++
 		}
 		org.NotDone++
 	}
 }
 
 // top returns the organizations with the highest number, unless it is 0.
-func (d *tally) top(number func(*organization) int) []*organization {
+func (t *tally) top(number func(*organization) int) []*organization {
 	var top []*organization
-	for _, org := range d.organizations {
+	for _, org := range t.organizations {
 		if number(org) == 0 {
 			continue
 		}

@@ -1,4 +1,4 @@
-// Package reporttest makes results files and event logs for tests.
+// Package reporttest makes results files for tests.
 package reporttest
 
 import (
@@ -41,19 +41,6 @@ func Results(t testing.TB, kept []string, outcomes ...importer.Outcome) string {
 	w := report.NewWriter(&b, nil, kept)
 	if err := errors.Join(w.WriteHeader(), w.Write(outcomes)); err != nil {
 		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// EventLog returns an event log.
-func EventLog(t testing.TB, events ...report.Event) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := report.NewEventWriter(&b)
-	for _, e := range events {
-		if err := w.Write(e); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return b.String()
 }
