@@ -2,6 +2,7 @@ package importer
 
 import (
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -42,8 +43,77 @@ type Directory struct {
 	// the message for a key that was not found.
 	NotFound map[string]string
 
-	// Members holds the memberships that exist already, by PairKey.
-	Members Set
+	// Resumed says that an earlier run may have added members of whom no line
+	// tells.
+	Resumed bool
+
+	members  Set                 // memberships that exist already, by PairKey, with an index of pages
+	pages    []string            // correlation ids of requests for members
+	unlisted map[string]*Decided // the Err of rows that are not in members, by organization
+
+	rows Set         // rows of earlier runs by rowKey, with an index of ids
+	ids  [][2]string // organizations and users
+}
+
+// FoundMember records a membership that exists, by PairKey, and the correlation id of
+// the request that found it.
+func (d *Directory) FoundMember(pair, correlationID string) {
+	if n := len(d.pages); n == 0 || d.pages[n-1] != correlationID {
+		d.pages = append(d.pages, correlationID)
+	}
+	d.members.Add(pair, len(d.pages)-1)
+}
+
+// Members returns how many memberships of the file exist.
+func (d *Directory) Members() int { return d.members.Len() }
+
+// Unlisted records that an organization's members are not all known, and why. Its
+// rows fail unless they were found.
+func (d *Directory) Unlisted(orgID string, why error) {
+	if d.unlisted == nil {
+		d.unlisted = make(map[string]*Decided)
+	}
+	d.unlisted[strings.Clone(orgID)] = &Decided{
+		Status: Failed, Code: CodeMembersUnlisted, Transient: ReachOf(why) == ReachBatch,
+		Message: "not sent, because it could not be read whether it is needed: " + why.Error(),
+	}
+}
+
+// Reuse records the ids that an earlier run found for the keys of a row that is done.
+// They are those of such a row only: an address may belong to somebody else by now.
+func (d *Directory) Reuse(r Row) {
+	d.rows.Put(rowKey(r), len(d.ids))
+	d.ids = append(d.ids, [2]string{strings.Clone(r.OrgID), strings.Clone(r.UserID)})
+	for x, k := range map[*Index]Key{&d.Orgs: r.Keys.Org, &d.Users: r.Keys.User} {
+		if !slices.Contains(x.reused, k.Kind) {
+			x.reused = append(x.reused, strings.Clone(k.Kind))
+		}
+	}
+}
+
+// earlier returns the ids that an earlier run found for the keys of a row.
+func (d *Directory) earlier(r Row) (ids [2]string, found bool) {
+	if d.rows.Len() == 0 || r.Keys == nil {
+		return ids, false
+	}
+	i, found := d.rows.Line(rowKey(r))
+	if !found {
+		return ids, false
+	}
+	return d.ids[i], true
+}
+
+// rowKey returns a key of what a row says about its organization and its user.
+func rowKey(r Row) string {
+	org, user := r.Keys.Org, r.Keys.User
+	if org.Kind == "" {
+		org = Key{KindOrgID, r.OrgID}
+	}
+	if user.Kind == "" {
+		user = Key{KindUserID, r.UserID}
+	}
+	parts := []string{org.Kind, canonical(org), user.Kind, canonical(user), strings.TrimSpace(r.Keys.Connection)}
+	return fmt.Sprintf("%q", parts)
 }
 
 // Want collects the keys of a row that have to be looked up, and reports whether
@@ -51,6 +121,9 @@ type Directory struct {
 func (d *Directory) Want(r Row) bool {
 	if r.Err != nil {
 		return false
+	}
+	if _, found := d.earlier(r); found {
+		return true
 	}
 	org, user, connection := d.keys(r)
 	if org.Kind != "" {
@@ -99,20 +172,17 @@ type Index struct {
 	connections names
 	spellings   map[int32][]string // other spellings in the file, by place
 	others      map[int32][]string // ids after the first, by place
+	failures    map[int32]*Decided // of look-ups, by place
+	reused      []string           // kinds of the keys that earlier runs found
 	found       int                // matches with an id
 	key         []byte             // buffer for pack
 }
 
 // match is the user or the organization that was found for a key.
 type match struct {
-	id       string
-	count    int32 // how many share the key; maxIDs+1 stands for more
-	verified bool  // the first of them has verified the address
-	reused   bool  // known from an earlier run
+	id       string // empty if none was found
+	verified bool   // the address
 }
-
-// maxIDs is the largest number of ids that are kept for one key.
-const maxIDs = 3
 
 // want adds a key to be looked up. Keys differ if their kind, value or connection
 // does.
@@ -191,28 +261,32 @@ func (x *Index) spell(place int32, k Key) {
 func (x *Index) add(place int32, id string, verified bool) {
 	m := &x.matches[place]
 	switch {
-	case m.reused || m.id == id || slices.Contains(x.others[place], id):
-		return
-	case m.count == 0:
+	case m.id == "":
 		x.found++
 		m.id, m.verified = strings.Clone(id), verified
-	case m.count < maxIDs:
+	case m.id != id:
 		if x.others == nil {
 			x.others = make(map[int32][]string)
 		}
 		x.others[place] = append(x.others[place], strings.Clone(id))
 	}
-	m.count = min(m.count+1, maxIDs+1)
 }
 
-// Reuse records the id that an earlier run found for a key, which is then not
-// looked up again.
-func (x *Index) Reuse(k Key, connection, id string) {
-	if m, _ := x.match(k, connection); m != nil && m.count == 0 {
-		x.found++
-		*m = match{id: strings.Clone(id), count: 1, verified: true, reused: true}
+// Failed records that the look-up of a key failed for good. Rows with the key fail
+// with the code of err, as [Rejection] has it.
+func (x *Index) Failed(k Key, connection, code string, err error) {
+	m, place := x.match(k, connection)
+	if m == nil || m.id != "" {
+		return
 	}
+	if x.failures == nil {
+		x.failures = make(map[int32]*Decided)
+	}
+	x.failures[place] = &Decided{Status: Failed, Code: code, Transient: ReachOf(err) == ReachBatch, Message: "looking up " + strings.TrimSpace(k.Value) + ": " + err.Error()}
 }
+
+// Reused reports whether earlier runs found keys of a kind.
+func (x *Index) Reused(kind string) bool { return slices.Contains(x.reused, kind) }
 
 // Len returns the number of keys.
 func (x *Index) Len() int { return len(x.matches) }
@@ -233,7 +307,7 @@ func (x *Index) Missing() iter.Seq[Wanted] {
 	return func(yield func(Wanted) bool) {
 		missing := make([]string, len(x.matches))
 		for packed, place := range x.places {
-			if x.matches[place].count == 0 {
+			if x.matches[place].id == "" {
 				missing[place] = packed
 			}
 		}
@@ -255,7 +329,9 @@ func (x *Index) Count(kind string) (keys, hits int) {
 	for packed, place := range x.places {
 		if k, _, _ := unpack(packed); x.kinds.list[k] == kind {
 			keys++
-			hits += int(min(x.matches[place].count, 1))
+			if x.matches[place].id != "" {
+				hits++
+			}
 		}
 	}
 	return keys, hits

@@ -47,8 +47,8 @@ type Row struct {
 	Kept []string
 
 	// Err says why the row must not be sent; nil if it may be sent. A *[Decided]
-	// means that nothing is left to do for the row. Any other error rejects it; if
-	// the error has a method Code() string, that returns the row's error code.
+	// is what became of the row. Any other error rejects it; a *[Rejection] has the
+	// row's error code.
 	Err error
 }
 
@@ -67,14 +67,13 @@ type Key struct {
 
 // Decided is the Err of a row that needs no request because its outcome is
 // known: it repeats an earlier row, or it is done according to the results of
-// another run or to the tenant.
+// another run or to the tenant, or it failed because something could not be read.
 type Decided struct {
-	Status  Status
-	Message string
-
-	// CorrelationID is the correlation id of the request that decided the row in
-	// another run; empty if there was none.
-	CorrelationID string
+	Status        Status
+	Code          string // as of [Receipt]
+	Message       string
+	Transient     bool   // as of [Outcome]
+	CorrelationID string // of the request that decided the row; empty if there was none
 }
 
 func (d *Decided) Error() string { return d.Message }

@@ -45,9 +45,8 @@ func resolved(t *testing.T, d *importer.Directory, rows ...importer.Row) (lines 
 			t.Fatal(err)
 		}
 		line := fmt.Sprintf("%d %s %s", r.Line, r.OrgID, r.UserID)
-		var coded interface{ Code() string }
-		if errors.As(r.Err, &coded) {
-			line += " " + coded.Code()
+		if e, ok := errors.AsType[*importer.Rejection](r.Err); ok {
+			line += " " + e.Code
 		}
 		if r.Err != nil {
 			line += ": " + r.Err.Error()
@@ -56,6 +55,12 @@ func resolved(t *testing.T, d *importer.Directory, rows ...importer.Row) (lines 
 	}
 	return lines
 }
+
+// reaching is an error with a reach.
+type reaching struct{ reach importer.Reach }
+
+func (r *reaching) Error() string         { return "refused" }
+func (r *reaching) Reach() importer.Reach { return r.reach }
 
 func TestAddressesLeadToUsers(t *testing.T) {
 	type found struct {
@@ -192,11 +197,44 @@ func TestMembersAreSettled(t *testing.T) {
 	rows := []importer.Row{byEmail(2, "ann@acme.com", ""), {Line: 3, OrgID: "org_a", UserID: "auth0|2"}}
 	d := directoryFor(rows...)
 	person(d, "auth0|1", "ann@acme.com", "", true)
-	d.Members.Add(importer.PairKey(importer.Row{OrgID: "org_a", UserID: "auth0|1"}), 1)
+	d.FoundMember(importer.PairKey(importer.Row{OrgID: "org_a", UserID: "auth0|1"}), "oi-1")
 	got := shown(importer.Resolve(rowsOf(rows...), d))
 	want := []string{"2 org_a auth0|1 already_member: a member already, according to the organization's list of members", "3 org_a auth0|2"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	for resumed, code := range map[bool]string{false: "", true: importer.CodeUnknownOrigin} {
+		d.Resumed = resumed
+		for row := range importer.Resolve(rowsOf(rows[0]), d) {
+			if o := importer.Unsent(row); o.Status != importer.AlreadyMember || o.Code != code || o.CorrelationID != "oi-1" {
+				t.Errorf("resumed %v: %+v", resumed, o)
+			}
+		}
+	}
+}
+
+// Whoever was not found on a list that was not read to its end may be a member.
+func TestAMemberMayBeUnlisted(t *testing.T) {
+	rows := []importer.Row{{Line: 2, OrgID: "org_a", UserID: "auth0|1"}, {Line: 3, OrgID: "org_a", UserID: "auth0|2"}, {Line: 4, OrgID: "org_b", UserID: "auth0|2"}}
+	for reach, transient := range map[importer.Reach]bool{importer.ReachOrg: false, importer.ReachBatch: true} {
+		d := &importer.Directory{}
+		d.FoundMember(importer.PairKey(rows[0]), "oi-1")
+		d.Unlisted("org_a", &reaching{reach})
+		var got []importer.Outcome
+		for row := range importer.Resolve(rowsOf(rows...), d) {
+			if row.Line < 4 {
+				got = append(got, importer.Unsent(row))
+			} else if row.Err != nil {
+				t.Errorf("the other organization: %v", row.Err)
+			}
+		}
+		if got[0].Status != importer.AlreadyMember || got[1].Status != importer.Failed || got[1].Code != importer.CodeMembersUnlisted || got[1].Transient != transient {
+			t.Errorf("reach %d: %+v", reach, got)
+		}
+		done := func(row importer.Row) bool { return row.UserID == "auth0|2" }
+		if got := shown(importer.Skip(importer.Resolve(rowsOf(rows...), d), done)); len(got) != 1 {
+			t.Errorf("rows that are done have an outcome of their own: %q", got)
+		}
 	}
 }
 
@@ -260,17 +298,46 @@ func TestWhatIsMissingCanBeAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhatIsSettledIsBelieved(t *testing.T) {
+// The id that an earlier run found is that of its row. By now the address may be
+// somebody else's.
+func TestAnIDOfAnEarlierRunIsForItsRow(t *testing.T) {
+	done, other, otherOrg := byEmail(2, "Ann@acme.com", ""), byEmail(3, "ann@acme.com", "db"), byEmail(4, "ann@acme.com", "")
+	otherOrg.OrgID = "org_b"
+	d := &importer.Directory{CheckUsers: true}
+	line := done
+	line.Keys = &importer.Keys{User: importer.Key{Kind: importer.KindEmail, Value: "ann@acme.com"}}
+	line.UserID = "auth0|old"
+	d.Reuse(line)
+	for _, row := range []importer.Row{done, other, otherOrg} {
+		if !d.Want(row) {
+			t.Errorf("line %d has no key", row.Line)
+		}
+	}
+	if !d.Users.Reused(importer.KindEmail) || d.Users.Reused("username") || d.Users.Len() != 2 {
+		t.Errorf("%d keys are to be looked up", d.Users.Len())
+	}
+	person(d, "auth0|new", "ann@acme.com", "db", true)
+	want := []string{"2 org_a auth0|old", "3 org_a auth0|new", "4 org_b auth0|new"}
+	if got := resolved(t, d, done, other, otherOrg); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// One key whose look-up fails takes no other with it.
+func TestAFailedLookUpFailsItsRows(t *testing.T) {
 	rows := []importer.Row{byEmail(2, "ann@acme.com", ""), byEmail(3, "bob@acme.com", "")}
 	d := directoryFor(rows...)
-	d.Users.Reuse(rows[0].Keys.User, "", "auth0|1")
-	d.Users.Reuse(rows[1].Keys.User, "db", "auth0|8")
-	d.Users.Reuse(importer.Key{Kind: "username", Value: "bob@acme.com"}, "", "auth0|9")
-	person(d, "auth0|2", "ann@acme.com", "", true)
+	d.Users.Failed(rows[0].Keys.User, "", "oops", &reaching{importer.ReachBatch})
 	person(d, "auth0|3", "bob@acme.com", "", true)
-	want := []string{"2 org_a auth0|1", "3 org_a auth0|3"}
-	if got := resolved(t, d, rows...); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	var got []importer.Row
+	for row := range importer.Resolve(rowsOf(rows...), d) {
+		got = append(got, row)
+	}
+	if o := importer.Unsent(got[0]); o.Status != importer.Failed || o.Code != "oops" || !o.Transient || !strings.Contains(o.Message, "ann@acme.com") {
+		t.Errorf("%+v", o)
+	}
+	if got[1].Err != nil || got[1].UserID != "auth0|3" {
+		t.Errorf("%+v", got[1])
 	}
 }
 
@@ -282,9 +349,14 @@ func TestOfManyOnlyAFewAreNamed(t *testing.T) {
 			person(d, fmt.Sprint("auth0|", i), "info@acme.com", "db", true)
 		}
 	}
-	want := "2 org_a  user_ambiguous: more than 3 users have it: auth0|0, auth0|1, auth0|2: give a connection or the user id"
+	want := "2 org_a  user_ambiguous: 1000 users have it: auth0|0, auth0|1, auth0|10: give a connection or the user id"
 	if got := resolved(t, d, row)[0]; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	for row := range importer.Resolve(rowsOf(row), d) {
+		if e, ok := errors.AsType[*importer.Rejection](row.Err); !ok || len(e.Candidates) != 1000 || !e.Unresolved() {
+			t.Errorf("%+v", row.Err)
+		}
 	}
 	if keys, hits := d.Users.Count(importer.KindEmail); keys != 1 || hits != 1 {
 		t.Errorf("%d keys, %d found", keys, hits)

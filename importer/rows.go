@@ -53,12 +53,13 @@ func isDone(row Row) bool {
 }
 
 // Skip drops the rows for which done returns true, such as the ones that an
-// earlier run finished. Rows with Err that are not done are never dropped: they
-// have an outcome of their own, even if the same pair is done.
+// earlier run finished. Rows that are rejected or repeat others are never dropped:
+// they have an outcome of their own, even if the same pair is done.
 func Skip(rows iter.Seq2[Row, error], done func(Row) bool) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for row, err := range rows {
-			if err == nil && (row.Err == nil || isDone(row)) && done(row) {
+			decided, ok := errors.AsType[*Decided](row.Err)
+			if err == nil && (row.Err == nil || ok && decided.Status != Duplicate) && done(row) {
 				continue
 			}
 			if !yield(row, err) {

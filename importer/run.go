@@ -107,13 +107,11 @@ func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outco
 // Unsent returns the outcome of a row with Err, which no request carries.
 func Unsent(r Row) Outcome {
 	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
-	var settled *Decided
-	var coded interface{ Code() string }
-	if errors.As(r.Err, &settled) {
-		o.Status, o.CorrelationID = settled.Status, settled.CorrelationID
+	if d, ok := errors.AsType[*Decided](r.Err); ok {
+		o.Status, o.Code, o.Transient, o.CorrelationID = d.Status, d.Code, d.Transient, d.CorrelationID
 	}
-	if errors.As(r.Err, &coded) {
-		o.Code = coded.Code()
+	if e, ok := errors.AsType[*Rejection](r.Err); ok {
+		o.Code = e.Code
 	}
 	return o
 }

@@ -105,8 +105,8 @@ func (j *job) findForCheck(ctx context.Context) error {
 func (j *job) checked(rows rowSeq, f *finding) rowSeq {
 	j.saved = newSaved(j.batchSize())
 	return importer.Each(j.saved.count(rows), func(row *importer.Row) error {
-		if unresolved, ok := errors.AsType[*importer.Unresolved](row.Err); ok {
-			f.add(unresolved.Code(), row.Line, unresolved.Error())
+		if unresolved, ok := errors.AsType[*importer.Rejection](row.Err); ok && unresolved.Unresolved() {
+			f.add(unresolved.Code, row.Line, unresolved.Error())
 		}
 		return nil
 	})
@@ -135,7 +135,7 @@ func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
 	if look.dir == nil {
 		return f
 	}
-	f.Members = look.dir.Members.Len()
+	f.Members = look.dir.Members()
 	for _, side := range []struct {
 		of string
 		*importer.Index

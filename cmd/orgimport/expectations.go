@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -56,15 +55,16 @@ type expected struct {
 	open  []uint32 // indexes into ends and lines of the lines not known to be true
 	pages int      // pages that the last look read, at most
 	state lookState
-	why   error // why state is unread or, if it is read, why there is no such organization
+	why   error // why state is unread or unlisted or, if it is read, why there is no such organization
 }
 
 type lookState int
 
 const (
-	unasked lookState = iota
-	unread            // the members could not be read
-	read              // the members were read as far as needed
+	unasked  lookState = iota
+	unread             // the members could not be read, but may be later
+	unlisted           // the members can't be read, or not all of them
+	read               // the members were read as far as needed
 )
 
 // add adds a line of the results if its row is done. It returns an error if the
@@ -192,10 +192,10 @@ func (e *expected) pending() bool {
 // whyOpen returns why the open lines are not true.
 func (e *expected) whyOpen() string {
 	if e.why != nil {
-		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) && refusal.Status == http.StatusNotFound {
+		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) {
 			return "no such organization: " + refusal.Message
 		}
-		return e.why.Error()
+		return "no such organization: " + e.why.Error()
 	}
 	return e.claim.reason
 }

@@ -8,9 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
@@ -98,6 +97,9 @@ func (cmd *exportCmd) Run(c *console) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		err = x.cantWrite(err)
 	}
+	if err != nil && cmd.Output == "" {
+		x.log.Warn("the members that were printed are not all")
+	}
 	if err != nil {
 		return err
 	}
@@ -140,71 +142,6 @@ func (cmd *exportCmd) scopes() [][]string {
 	return scopes
 }
 
-// eachUpTo is the largest number of organizations that are looked up one by one.
-// A larger number is looked up in the list of all organizations.
-const eachUpTo = 20
-
-// organizations returns the organizations to export, in the order of their ids.
-func (x *export) organizations(ctx context.Context) ([]auth0.Organization, error) {
-	client, _ := x.conn.class()
-	var orgs []auth0.Organization
-	var err error
-	if named := x.named; 0 < len(named) && len(named) <= eachUpTo {
-		orgs, err = x.each(ctx, client, named)
-	} else {
-		orgs, err = x.listed(ctx, client, named)
-	}
-	slices.SortFunc(orgs, func(a, b auth0.Organization) int { return strings.Compare(a.ID, b.ID) })
-	return slices.CompactFunc(orgs, func(a, b auth0.Organization) bool { return a.ID == b.ID }), err
-}
-
-// each looks up organizations one by one.
-func (x *export) each(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
-	for _, name := range named {
-		ask := client.OrganizationNamed
-		if isOrgID(name) {
-			ask = client.Organization
-		}
-		switch org, err := ask(ctx, name); {
-		case err == nil:
-			orgs = append(orgs, org)
-		case importer.ReachOf(err) == importer.ReachOrg:
-			x.unknown = append(x.unknown, name)
-		default:
-			return nil, err
-		}
-	}
-	return orgs, nil
-}
-
-// listed reads the list of all organizations, and returns the named ones, or all
-// of them if none is named.
-func (x *export) listed(ctx context.Context, client *auth0.Client, named []string) (orgs []auth0.Organization, err error) {
-	missing := make(map[string]bool)
-	for _, name := range named {
-		missing[name] = true
-	}
-	for org, err := range client.Organizations(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if len(named) == 0 || missing[org.ID] || missing[org.Name] {
-			orgs = append(orgs, org)
-			delete(missing, org.ID)
-			delete(missing, org.Name)
-		}
-	}
-	for _, name := range named {
-		if missing[name] {
-			x.unknown = append(x.unknown, name)
-		}
-	}
-	return orgs, nil
-}
-
-// isOrgID reports whether s is an organization's id: names can't begin with org_.
-func isOrgID(s string) bool { return strings.HasPrefix(s, "org_") }
-
 // lookupError gives the error of a look-up its exit code and a hint.
 func lookupError(err error) error {
 	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
@@ -219,78 +156,73 @@ func lookupError(err error) error {
 	return err
 }
 
-// maxMembersAhead is how many members may be held of organizations whose turn to
-// be written has not come. They take about 40 MB.
-const maxMembersAhead = 200_000
-
 // run writes the members to w.
 func (x *export) run(ctx context.Context, w io.Writer) error {
-	orgs, err := x.organizations(ctx)
+	client, _ := x.conn.class()
+	orgs, unknown, err := client.Named(ctx, x.named)
 	if err != nil {
 		return lookupError(err)
 	}
-	client, _ := x.conn.class()
+	x.unknown = unknown
 	fields := []string{auth0.FieldEmail, auth0.FieldName}
 	header := []string{"org_id", "org_name", "user_id", "email", "name"}
 	if x.cmd.Roles {
 		fields, header = append(fields, auth0.FieldRoles), append(header, "roles")
 	}
-	e := &exporter{workers: x.conn.pace.workers(), maxAhead: maxMembersAhead}
-	e.members = func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
-		return client.Members(ctx, orgID, fields...)
-	}
+	members, _ := x.conn.class()
+	rosters := &auth0.Rosters{Client: members, Workers: x.conn.pace.workers(), Fields: fields}
+	var done atomic.Int64
 	started := time.Now()
 	x.ui.watch(func() progress {
-		done := e.organizations.Load()
 		return progress{
-			done: done, total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(),
-			words: fmt.Sprintf("%s of %s, %s", report.Number(int(done)), report.Plural(len(orgs), "organization"), report.Plural(int(e.read.Load()), "member")),
+			done: done.Load(), total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(),
+			words: fmt.Sprintf("%s of %s, %s", report.Number(int(done.Load())), report.Plural(len(orgs), "organization"), report.Plural(int(rosters.Read.Load()), "member")),
 		}
 	})
 	out := csv.NewWriter(w)
 	_ = out.Write(header) // out.Error returns the error later
-	if err = e.run(ctx, orgs, func(r *roster) error { return x.write(out, r) }); err != nil {
-		return lookupError(err)
-	}
-	out.Flush()
-	return x.cantWrite(out.Error())
-}
-
-// write writes the members of one organization.
-func (x *export) write(out *csv.Writer, r *roster) error {
-	if r.err == nil {
-		x.put(out, r)
-	} else {
-		x.noteDeleted(r) // some of its members may have been read
+	for r, err := range rosters.Of(ctx, orgs) {
+		if err != nil {
+			return lookupError(err)
+		}
+		if r.Absent == nil {
+			x.put(out, r)
+		} else {
+			x.noteDeleted(r)
+		}
+		if out.Flush(); out.Error() != nil {
+			return x.cantWrite(out.Error())
+		}
+		done.Add(1)
 	}
 	out.Flush()
 	return x.cantWrite(out.Error())
 }
 
 // put writes the members of an organization that exists.
-func (x *export) put(out *csv.Writer, r *roster) {
-	for _, m := range r.members {
-		record := []string{r.org.ID, r.org.Name, m.UserID, m.Email, m.Name}
+func (x *export) put(out *csv.Writer, r auth0.Roster) {
+	for _, m := range r.Members {
+		record := []string{r.ID, r.Name, m.UserID, m.Email, m.Name}
 		if x.cmd.Roles {
 			record = append(record, strings.Join(m.Roles, "|"))
 		}
 		_ = out.Write(record)
 	}
 	x.written++
-	x.members += len(r.members)
-	if len(r.members) == 0 {
+	x.members += len(r.Members)
+	if len(r.Members) == 0 {
 		x.empty++
 	}
 }
 
 // noteDeleted notes an organization that was deleted from the tenant during the
 // export.
-func (x *export) noteDeleted(r *roster) {
+func (x *export) noteDeleted(r auth0.Roster) {
 	if len(x.named) > 0 {
-		x.unknown = append(x.unknown, r.org.ID)
+		x.unknown = append(x.unknown, r.ID)
 		return
 	}
-	x.log.Warn("the organization " + r.org.ID + " no longer exists: " + r.err.Error())
+	x.log.Warn("the organization " + r.ID + " no longer exists: " + r.Absent.Error())
 }
 
 func (x *export) cantWrite(err error) error {

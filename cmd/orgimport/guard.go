@@ -106,8 +106,8 @@ func (g *guard) stop(why error) error {
 // isUnresolved reports whether the user or the organization of a row is unknown or
 // ambiguous.
 func isUnresolved(r importer.Row) bool {
-	_, ok := errors.AsType[*importer.Unresolved](r.Err)
-	return ok
+	e, ok := errors.AsType[*importer.Rejection](r.Err)
+	return ok && e.Unresolved()
 }
 
 // looksSwapped reports whether most of the rows have a user id as their

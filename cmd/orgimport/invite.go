@@ -124,25 +124,15 @@ func settledInvitation(l csvfile.Result) error {
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
 		return &importer.Decided{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
-		return &unknownOutcome{importer.Decided{
+		return &importer.Decided{
 			Status:        importer.Failed,
+			Code:          importer.CodeUnknownOutcome,
 			CorrelationID: l.CorrelationID,
 			Message:       "it is not known whether an earlier run sent it, so it is not sent again: take the row out of the file, or invite the address with another file",
-		}}
+		}
 	}
 	return nil
 }
-
-// unknownOutcome is the Err of a row that must not be sent again.
-type unknownOutcome struct{ importer.Decided }
-
-func (e *unknownOutcome) Error() string { return e.Message }
-
-// Unwrap returns what is known about the row.
-func (e *unknownOutcome) Unwrap() error { return &e.Decided }
-
-// Code returns the error code of the row.
-func (*unknownOutcome) Code() string { return importer.CodeUnknownOutcome }
 
 var errNoAddress = errors.New("the row has no e-mail address to invite")
 
@@ -216,7 +206,7 @@ func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
 		if err != nil {
 			return stoppedOr(ctx, lookupError(err))
 		}
-		roles = auth0.NewRoles(listed)
+		roles = listed
 	}
 	for _, role := range r.Role {
 		ids, err := roles.IDs(role, "")

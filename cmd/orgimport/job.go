@@ -266,7 +266,8 @@ func (j *job) lookUp(ctx context.Context) error {
 	if len(j.scopes) > 0 {
 		scopes = append(scopes, j.scopes)
 	}
-	j.look.isDone = j.out.before.Done
+	j.look.isDone, j.look.resumed = j.out.before.Done, j.out.resumed
+	j.look.runID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	if err := j.look.find(ctx, j.conn, &j.observer, j.reopenTable, scopes...); err != nil {
 		return err
 	}

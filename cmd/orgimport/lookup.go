@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,8 @@ type lookups struct {
 	jobs      atomic.Int64            // requests that bypassed the rate limit; sent includes them
 	now       atomic.Pointer[phase]   // nil: no look-up is under way
 	phases    []phaseCost
+	runID     string // of the requests for members, which decide rows of the operation
+	resumed   bool   // an earlier run may have added members of whom no line tells
 }
 
 // phaseCost is the cost of a phase that has ended.
@@ -131,12 +134,21 @@ func (l *lookups) prepare(ctx context.Context, in *files.Input, results string, 
 	return open()
 }
 
-// collect reads the input to its end and collects the keys to look up.
-func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
-	d := &importer.Directory{
+// newDirectory returns a directory of no keys.
+func (l *lookups) newDirectory() *importer.Directory {
+	return &importer.Directory{
 		CheckUsers: l.CheckUsers, CheckOrgs: l.checkOrgs, KeepUsers: l.keepUsers,
 		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
 	}
+}
+
+// collect reads the input to its end and collects the keys to look up.
+func (l *lookups) collect(ctx context.Context, table *csvfile.Table) error {
+	d := l.dir
+	if d == nil {
+		d = l.newDirectory()
+	}
+	l.rows = 0
 	needed, userIDs, orgIDs := l.skipMembers, false, false
 	for row, err := range table.Rows() {
 		if err != nil || ctx.Err() != nil {
@@ -169,8 +181,8 @@ func (l *lookups) connections() []string {
 	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
 }
 
-// reuseIDs takes the ids of keys from the results of earlier runs, in which rows
-// that are done have their keys beside their ids. It ignores lines that were
+// reuseIDs takes the ids of rows that are done from the results of earlier runs, which
+// have their keys beside their ids. It ignores lines that were
 // written with other flags, because those give the keys another meaning, and ids
 // that stand beside the key in the input: those were not looked up, and the tenant
 // may know somebody else by the key.
@@ -190,6 +202,7 @@ func (l *lookups) reuseIDs(ctx context.Context, in *files.Input, path string, d 
 	// A line without a correlation id does not show which run wrote it. It counts
 	// only if some lines have one and all of those read keys as this run does.
 	sameKeys, anyID := true, false
+	plain := d
 	d.Keys, d.Plain = true, false
 	d.Earlier = func(csvfile.Result) error { return nil }
 	d.Only = func(r csvfile.Result) bool {
@@ -215,20 +228,27 @@ func (l *lookups) reuseIDs(ctx context.Context, in *files.Input, path string, d 
 	if err != nil {
 		return nil //nolint:nilerr // then no line has an id to reuse
 	}
+	l.dir = l.newDirectory()
 	for row, err := range results.Rows() {
 		switch {
 		case err != nil || ctx.Err() != nil:
 			return stoppedOr(ctx, err)
 		case row.Err == nil && row.Keys != nil:
-			if !given.Has(givenID(row.Keys.Org, row.OrgID)) {
-				l.dir.Orgs.Reuse(row.Keys.Org, "", row.OrgID)
+			if given.Has(givenID(row.Keys.Org, row.OrgID)) {
+				row.Keys.Org = importer.Key{}
 			}
-			if !given.Has(givenID(row.Keys.User, row.UserID)) {
-				l.dir.Users.Reuse(row.Keys.User, row.Keys.Connection, row.UserID)
+			if given.Has(givenID(row.Keys.User, row.UserID)) {
+				row.Keys.User = importer.Key{}
 			}
+			l.dir.Reuse(row)
 		}
 	}
-	return nil
+	// What has to be looked up is known only now.
+	table, err := csvfile.Open(in.Again(), plain)
+	if err != nil {
+		return err
+	}
+	return l.collect(ctx, table)
 }
 
 // givenIDs returns the pairs of a key and an id that rows of the input have, if
@@ -309,6 +329,10 @@ func (l *lookups) find(ctx context.Context, conn *connection, o *observer, open 
 		o.log.Info("looking up " + what)
 	}
 	look := l.lookup(conn)
+	look.OnCostly = func(org string, pages, rows int) {
+		o.log.Warn(fmt.Sprintf("reading the members of %s costs more than it saves: %s so far for %s; leave --skip-members out for such organizations",
+			org, report.Plural(pages, "page"), report.Plural(rows, "row")))
+	}
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -343,9 +367,11 @@ func (l *lookups) lookup(conn *connection) *auth0.Lookup {
 	}
 	jobs, pace := conn.class()
 	jobs.HTTP = retry.NewHTTPClient(&counted{&jobsTransport{pace, &counted{pace.Base, &l.jobs}}, &l.sent})
+	members := class()
+	members.RunID = cmp.Or(l.runID, members.RunID)
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
-		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
+		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: members,
 		Download: auth0.NewDownload(&retry.Attempt{Base: conn.attempt.Base, Timeout: conn.pace.RequestTimeout, Stall: true}),
 		JobWait:  l.LookupWait,
 		Workers:  conn.pace.workers(),
@@ -449,6 +475,7 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, open func
 			rows[strings.Clone(row.OrgID)]++
 		}
 	}
+	l.dir.Resumed = l.resumed
 	return look.FindMembers(ctx, l.dir, &pairs, rows)
 }
 

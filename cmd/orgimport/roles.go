@@ -9,6 +9,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
+	"orgimport/report"
 )
 
 // rolesCmd gives members roles in organizations.
@@ -72,6 +73,7 @@ type roleRun struct {
 	*rolesCmd
 	roles *auth0.Roles
 	has   map[string]auth0.RoleIDs // roles of the members in the file, by PairKey; nil: not looked up
+	read  importer.Directory       // the members who were read
 }
 
 // adjustDialect reads the column of roles. Rows that an earlier run of roles has
@@ -138,8 +140,14 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 			return
 		}
 		row.Args = []string{strings.Join(ids, auth0.RoleSeparator)}
-		if has, found := r.has[importer.PairKey(*row)]; found && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }) {
-			row.Err = &importer.Decided{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members"}
+		m := r.read.Member(*row)
+		has := r.has[importer.PairKey(*row)]
+		switch {
+		case m == nil:
+		case m.Status == importer.Failed:
+			row.Err = m
+		case !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }):
+			row.Err = &importer.Decided{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members", CorrelationID: m.CorrelationID}
 		}
 	})
 }
@@ -186,7 +194,7 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 		if err != nil {
 			return stoppedOr(ctx, lookupError(err))
 		}
-		*r.roles = *auth0.NewRoles(listed)
+		*r.roles = *listed
 	}
 	if r.SkipAssigned {
 		return r.findAssigned(ctx, j)
@@ -211,9 +219,7 @@ func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
 	return false, nil
 }
 
-// findAssigned looks up the roles of the members in the file. It makes no more
-// requests for an organization than the file has rows of it, because that is how
-// many it can save.
+// findAssigned looks up the roles of the members in the file.
 func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
 	table, err := j.reopenTable()
 	if err != nil {
@@ -233,7 +239,8 @@ func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
 		}
 	}
 	client, _ := j.conn.class()
+	client.RunID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	look := &auth0.Lookup{Members: client, Workers: j.conn.pace.workers()}
-	r.has, err = look.FindAssigned(ctx, &pairs, wanted)
+	r.has, err = look.FindAssigned(ctx, &r.read, &pairs, wanted)
 	return stoppedOr(ctx, lookupError(err))
 }

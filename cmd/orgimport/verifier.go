@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
@@ -121,15 +122,18 @@ func (v *verifier) ask(ctx context.Context, e *expected) error {
 		return context.Cause(ctx)
 	}
 	first := e.state == unasked
-	switch reach := importer.ReachOf(err); {
+	list, ok := errors.AsType[*auth0.ListError](err)
+	switch {
 	case err == nil:
 		e.state, e.why = read, nil
-	case reach == importer.ReachOrg:
+	case !ok:
+		return err
+	case list.Extent == auth0.Absent:
 		e.absent(err)
-	case reach == importer.ReachBatch: // no usable answer; try again later
+	case list.Reach() == importer.ReachBatch: // try again later
 		e.state, e.why = unread, err
 	default:
-		return err
+		e.state, e.why = unlisted, err
 	}
 	v.found.Add(int64(before - len(e.open)))
 	if first {

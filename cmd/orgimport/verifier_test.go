@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,12 +20,6 @@ import (
 )
 
 var errRun = errors.New("nothing can succeed")
-
-// reached is an error with a reach.
-type reached struct{ reach importer.Reach }
-
-func (e reached) Error() string         { return fmt.Sprint("reach ", int(e.reach)) }
-func (e reached) Reach() importer.Reach { return e.reach }
 
 func claimed(orgID string, users ...string) *expectations {
 	rs := &expectations{}
@@ -115,10 +110,11 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 		want  string
 		fails bool
 	}{
-		{"no such organization", reached{importer.ReachOrg}, 1, "2 lines = 0 there + 2 missing", false},
-		{"no answer", reached{importer.ReachBatch}, 3, "2 lines = 1 there + 1 not checked", false},
-		{"refused", errRun, 1, "2 lines = 1 there + 1 not checked", true},
-		{"bad request", reached{importer.ReachRow}, 1, "2 lines = 1 there + 1 not checked", true},
+		{"no such organization", &auth0.ListError{Extent: auth0.Absent, Err: errRun}, 1, "2 lines = 0 there + 2 missing", false},
+		{"no answer", &auth0.ListError{Extent: auth0.Cut, Err: errRun}, 3, "2 lines = 1 there + 1 not checked", false},
+		{"refused", &auth0.ListError{Extent: auth0.Refused, Err: errRun}, 1, "2 lines = 1 there + 1 not checked", false},
+		{"not all listed", &auth0.ListError{Extent: auth0.Capped, Err: errRun}, 1, "2 lines = 1 there + 1 not checked", false},
+		{"nothing can succeed", errRun, 1, "2 lines = 1 there + 1 not checked", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -133,7 +129,7 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 				if err := v.run(t.Context()); (err != nil) != tt.fails {
 					t.Fatal(err)
 				}
-				if sum := v.totals(); sum.String() != tt.want || (sum.unread != nil) != (tt.looks > 1) {
+				if sum := v.totals(); sum.String() != tt.want || (sum.unread != nil) != (strings.Contains(tt.want, "not checked") && !tt.fails) {
 					t.Errorf("%s (%v), want %s", sum, sum.unread, tt.want)
 				}
 				if looks != tt.looks {

@@ -96,19 +96,27 @@ func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID stri
 }
 
 // byAddress yields the invited people and then the members, with their e-mail
-// addresses instead of ids.
+// addresses instead of ids. Even if not all invitations are listed, the members are.
 func byAddress(invited iter.Seq2[string, error], members iter.Seq2[auth0.Member, error]) iter.Seq2[auth0.Member, error] {
 	return func(yield func(auth0.Member, error) bool) {
+		var unlisted error
 		for address, err := range invited {
+			if list, ok := errors.AsType[*auth0.ListError](err); ok && list.Extent == auth0.Capped {
+				unlisted = err
+				break
+			}
 			if !yield(auth0.Member{UserID: importer.FoldAddress(address)}, err) || err != nil {
 				return
 			}
 		}
 		for m, err := range members {
 			m.UserID = importer.FoldAddress(m.Email)
-			if !yield(m, err) {
+			if !yield(m, err) || err != nil {
 				return
 			}
+		}
+		if unlisted != nil {
+			yield(auth0.Member{}, unlisted)
 		}
 	}
 }
@@ -119,8 +127,10 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 	sum := v.totals()
 	switch {
 	case err != nil:
-	case sum.unread != nil:
+	case sum.unread != nil && importer.ReachOf(sum.unread) == importer.ReachBatch:
 		err = &exitError{exitTemporary, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), "try again in a while"}
+	case sum.unread != nil:
+		err = &exitError{exitRows, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), ""}
 	case sum.missing > 0:
 		err = errRows
 	}
@@ -203,8 +213,10 @@ func (v *verifier) totals() verdicts {
 		switch r.state {
 		case read:
 			sum.missing += len(r.open)
-		case unread:
-			sum.unread = r.why
+		case unread, unlisted:
+			if len(r.open) > 0 && (sum.unread == nil || r.state == unread) {
+				sum.unread = r.why
+			}
 			sum.unchecked += len(r.open)
 		case unasked:
 			sum.unchecked += len(r.open)

@@ -117,7 +117,7 @@ func TestARefusedRoleIsSentOnce(t *testing.T) {
 func TestARoleOfAnotherOrganization(t *testing.T) {
 	for name, roles := range map[string]*auth0.Roles{
 		"accepted before": {},
-		"listed":          auth0.NewRoles([]auth0.Role{{ID: "rol_1", Name: "one", Type: "organization"}}),
+		"listed":          auth0.NewRoles(auth0.Role{ID: "rol_1", Name: "one", Type: "organization"}),
 	} {
 		tenant := newTenant(auth0test.Config{Roles: []auth0test.Role{{ID: "rol_1", Name: "one", Organization: "org_1"}}})
 		got := statuses(assign(t, newClient(t, tenant).AssignRoles(roles), 1,
@@ -184,7 +184,8 @@ func TestRolesByName(t *testing.T) {
 		{ID: "rol_admin", Name: "Admin"}, {ID: "rol_2", Name: "Reader, Writer", Type: "tenant"}, {ID: "rol_0", Name: "Reader"},
 		{ID: "rol_3", Name: "Twin"}, {ID: "rol_4", Name: "Twin"},
 		{ID: "rol_5", Name: "Admin", Type: "organization"}, {ID: "rol_6", Name: "Local", Type: "organization"},
-	})
+		{ID: "rol_7", Name: "rol_1"},
+	}...)
 	for _, test := range []struct {
 		value, separators string
 		want              string // ids, or the error code
@@ -194,6 +195,7 @@ func TestRolesByName(t *testing.T) {
 		{"Reader, Writer", ",;|", "rol_2"},
 		{"Reader,Writer", ",;|", "role_not_found"},
 		{"Reader; Reader, Writer", ";", "rol_0|rol_2"},
+		{"rol_1", ",;|", "rol_1"},
 		{"rol_zz,Admin", ",;|", "rol_admin|rol_zz"},
 		{"admin", ",;|", "role_not_found"},
 		{"Local", ",;|", "role_not_found"},
@@ -204,9 +206,8 @@ func TestRolesByName(t *testing.T) {
 	} {
 		ids, err := roles.IDs(test.value, test.separators)
 		got := strings.Join(ids, "|")
-		var coded interface{ Code() string }
-		if errors.As(err, &coded) {
-			got = coded.Code()
+		if e, ok := errors.AsType[*importer.Rejection](err); ok {
+			got = e.Code
 		}
 		if got != test.want {
 			t.Errorf("%q: %q, error %v, want %q", test.value, got, err, test.want)
@@ -226,7 +227,7 @@ func TestARefusalThatMentionsNoRole(t *testing.T) {
 			}
 			return reply(204, ""), nil
 		}}
-		listed := auth0.NewRoles([]auth0.Role{{ID: "rol_1", Name: "one"}, {ID: "rol_2", Name: "two"}})
+		listed := auth0.NewRoles(auth0.Role{ID: "rol_1", Name: "one"}, auth0.Role{ID: "rol_2", Name: "two"})
 		got := statuses(assign(t, newClient(t, s).AssignRoles(listed), 1,
 			roleRow("org_1", "auth0|a", "rol_1", "rol_2"), roleRow("org_1", "auth0|b", "rol_1", "rol_2"), roleRow("org_1", "auth0|c", "rol_1")))
 		if want := []string{"failed", "assigned", "assigned"}; !slices.Equal(got, want) {
@@ -235,40 +236,29 @@ func TestARefusalThatMentionsNoRole(t *testing.T) {
 	}
 }
 
-// TestSmallerPages has a server that gives out fewer items than it is asked for.
-func TestSmallerPages(t *testing.T) {
-	page := func(from, to int, rest string) string {
-		var roles []string
-		for i := from; i < to; i++ {
-			roles = append(roles, fmt.Sprintf(`{"id":"rol_%d","name":"role %d"}`, i, i))
+// TestRolesByNameOfAListWithoutAnEnd: the API lists 1,000 of them at most.
+func TestRolesByNameOfAListWithoutAnEnd(t *testing.T) {
+	for roles, want := range map[int]string{999: "role_not_found", 1000: "role_unlisted"} {
+		tenant := newTenant(auth0test.Config{Roles: manyRoles(roles)})
+		listed, err := newClient(t, tenant).Roles(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		return `{"roles":[` + strings.Join(roles, ",") + `]` + rest + `}`
-	}
-	for name, all := range map[string][]string{
-		"a smaller limit":       {page(0, 50, `,"limit":50,"total":70`), page(50, 70, `,"limit":50,"total":70`)},
-		"a total alone":         {page(0, 50, `,"total":70`), page(50, 70, `,"total":70`)},
-		"a total that is short": {page(0, 50, `,"total":51`), page(50, 70, `,"total":51`)},
-		"a total that is wrong": {page(0, 70, `,"total":90`), page(70, 70, `,"total":90`)},
-		"a page again":          {page(0, 35, `,"total":90`), page(0, 35, `,"total":90`)},
-	} {
-		s := &sender{Answer: pages(all...)}
-		roles, err := newClient(t, s).Roles(t.Context())
-		if err != nil || len(roles) != 70 || s.Count() != 2 {
-			t.Errorf("%s: %d roles in %d requests, error %v", name, len(roles), s.Count(), err)
+		if ids, err := listed.IDs("role 7", ","); err != nil || !slices.Equal(ids, []string{"rol_0000000000000007"}) {
+			t.Errorf("%d roles: %q, error %v", roles, ids, err)
+		}
+		_, err = listed.IDs("nobody", ",")
+		if e, ok := errors.AsType[*importer.Rejection](err); !ok || e.Code != want {
+			t.Errorf("%d roles: error %v, want %s", roles, err, want)
 		}
 	}
 }
 
-func TestRolesAreRead(t *testing.T) {
-	page := `{"id":"rol_1","name":"one"}` + strings.Repeat(`,{"id":"rol_2","name":"two"}`, 99)
-	s := &sender{Answer: pages(`{"roles":[`+page+`],"total":101}`, `{"roles":[{"id":"rol_3","name":"three","type":"organization"}],"total":101}`)}
-	roles, err := newClient(t, s).Roles(t.Context())
-	if err != nil || len(roles) != 101 || roles[100] != (auth0.Role{ID: "rol_3", Name: "three", Type: "organization"}) {
-		t.Errorf("%d roles, error %v", len(roles), err)
+func manyRoles(n int) (roles []auth0test.Role) {
+	for i := range n {
+		roles = append(roles, auth0test.Role{ID: fmt.Sprintf("rol_%016d", i), Name: fmt.Sprintf("role %d", i)})
 	}
-	if got := s.Requests[1].URL.String(); got != "https://acme.eu.auth0.com/api/v2/roles?include_totals=true&page=1&per_page=100" {
-		t.Errorf("sent %s", got)
-	}
+	return roles
 }
 
 // TestRolesThatAreThereAreNoFailure has a tenant that refuses to give a role

@@ -57,8 +57,13 @@ type Inviter struct {
 type pendingList struct {
 	ready     chan struct{}
 	addresses map[string]bool
+	unlisted  *ListError // some addresses are not listed; nil if all are
 	err       error
 }
+
+// codeInvitationsUnlisted is the error code of a row whose organization has more
+// pending invitations than the API lists.
+const codeInvitationsUnlisted = "invitations_unlisted"
 
 // Op returns the operation. A row has one Arg, the address.
 func (v *Inviter) Op() importer.Op {
@@ -91,16 +96,18 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 		return *refusal, reaching(importer.ReachRow, refusal.Message)
 	}
 	pending, err := v.invited(ctx, row.OrgID)
-	if err != nil {
+	switch {
+	case err != nil: // the receipt has no correlation id: no invitation was sent
 		var receipt importer.Receipt
 		if e, ok := errors.AsType[*Error](err); ok {
-			receipt.HTTPStatus, receipt.CorrelationID = e.Status, e.CorrelationID
+			receipt.HTTPStatus = e.Status
 		}
 		receipt.Code, receipt.Message = reason(err)
 		return receipt, err
-	}
-	if pending[address(row)] {
+	case pending.addresses[address(row)]:
 		return importer.Receipt{}, errPending
+	case pending.unlisted != nil:
+		return importer.Receipt{Code: codeInvitationsUnlisted, Message: "not sent, because an invitation may be pending: " + pending.unlisted.Error()}, pending.unlisted
 	}
 	return v.invite(ctx, row)
 }
@@ -332,45 +339,47 @@ func (v *Inviter) madeSince(ctx context.Context, row importer.Row, since time.Ti
 }
 
 // invited returns the addresses that the organization has invited already.
-func (v *Inviter) invited(ctx context.Context, orgID string) (map[string]bool, error) {
+func (v *Inviter) invited(ctx context.Context, orgID string) (*pendingList, error) {
 	v.mu.Lock()
 	p := v.pending[orgID]
-	if p == nil {
-		p = &pendingList{ready: make(chan struct{})}
-		v.pending[orgID] = p
+	if p != nil {
 		v.mu.Unlock()
-		p.addresses, p.err = v.listPending(ctx, orgID)
-		if p.err != nil { // the next row asks again
-			v.mu.Lock()
-			delete(v.pending, orgID)
-			v.mu.Unlock()
+		select {
+		case <-p.ready:
+			return p, p.err
+		case <-ctx.Done():
+			return nil, retry.Stopped(ctx)
 		}
-		close(p.ready)
-		return p.addresses, p.err
 	}
+	p = &pendingList{ready: make(chan struct{}), addresses: make(map[string]bool)}
+	v.pending[orgID] = p
 	v.mu.Unlock()
-	select {
-	case <-p.ready:
-		return p.addresses, p.err
-	case <-ctx.Done():
-		return nil, retry.Stopped(ctx)
+	defer close(p.ready)
+	if p.err = v.listPending(ctx, orgID, p); p.err != nil { // the next row asks again
+		v.mu.Lock()
+		delete(v.pending, orgID)
+		v.mu.Unlock()
 	}
+	return p, p.err
 }
 
 // listPending reads the addresses whose invitations have not expired.
-func (v *Inviter) listPending(ctx context.Context, orgID string) (map[string]bool, error) {
-	addresses := make(map[string]bool)
+func (v *Inviter) listPending(ctx context.Context, orgID string, p *pendingList) error {
 	for page, err := range v.Lists.invitations(ctx, orgID) {
+		if part, ok := errors.AsType[*ListError](err); ok && (part.Extent == Capped || part.Extent == Lagging) {
+			p.unlisted = part
+			return nil
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, i := range page.items {
 			if i.Expires.IsZero() || i.Expires.After(time.Now().Add(page.ahead)) {
-				addresses[importer.FoldAddress(i.Invitee.Email)] = true
+				p.addresses[importer.FoldAddress(i.Invitee.Email)] = true
 			}
 		}
 	}
-	return addresses, nil
+	return nil
 }
 
 // invitation is the part of an invitation that is read: not its link or ticket.
@@ -383,19 +392,13 @@ type invitation struct {
 }
 
 // Invitees yields the addresses that an organization has invited and that have not
-// accepted, the newest first. It requires the scope read:organization_invitations. An
-// error ends the sequence.
+// accepted. It requires the scope read:organization_invitations. An error ends the
+// sequence, as that of [Client.Members]: of more than 2,000, some are not listed.
 func (c *Client) Invitees(ctx context.Context, orgID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for page, err := range c.invitations(ctx, orgID) {
-			if err != nil {
-				yield("", err)
+		for i, err := range items(c.invitations(ctx, orgID)) {
+			if !yield(i.Invitee.Email, err) {
 				return
-			}
-			for _, i := range page.items {
-				if !yield(i.Invitee.Email, nil) {
-					return
-				}
 			}
 		}
 	}
@@ -404,10 +407,10 @@ func (c *Client) Invitees(ctx context.Context, orgID string) iter.Seq2[string, e
 // invitations yields the pages of an organization's invitations, the newest first.
 func (c *Client) invitations(ctx context.Context, orgID string) iter.Seq2[page[invitation], error] {
 	path, err := organizationPath(orgID, "invitations")
-	if err != nil {
-		return func(yield func(page[invitation], error) bool) { yield(page[invitation]{}, err) }
-	}
-	return numbered[invitation](ctx, c, path, "invitations", url.Values{
-		"sort": {"created_at:-1"}, "fields": {"invitee,created_at,expires_at"}, "include_fields": {"true"},
+	return pages[invitation](ctx, c, list{
+		what: "the invitations of " + orgID, path: path, err: err, name: "invitations", query: url.Values{
+			"sort": {"created_at:-1"}, "fields": {"id,invitee,created_at,expires_at"}, "include_fields": {"true"},
+		},
+		byNumber: true, backwards: "created_at:1",
 	})
 }

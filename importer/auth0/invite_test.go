@@ -123,7 +123,7 @@ func TestInvite(t *testing.T) {
 		if want := []string{"already_invited", "invited", "invited"}; !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
-		if lists(tenant) != 2 || posts(tenant) != 2 || len(*noted) != 2 {
+		if lists(tenant) != 3 || posts(tenant) != 2 || len(*noted) != 2 {
 			t.Errorf("%d lists, %d invitations, %d lines", lists(tenant), posts(tenant), len(*noted))
 		}
 		for org, email := range map[string]string{"org_a": "late@acme.com", "org_b": "bob@acme.com"} {
@@ -327,7 +327,7 @@ func TestNothingIsSettledThatWasNotSent(t *testing.T) {
 		v, noted := newInviter(t, tenant)
 		v.Client = newClient(t, &sender{Answer: func(int, *http.Request, string) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }})
 		outcomes := assign(t, v.Op(), 1, invitee("org_a", "a@acme.com"))
-		if o := outcomes[0]; o.Status != importer.Failed || o.Code != "" || !o.Transient || len(*noted) != 0 || lists(tenant) != 1 {
+		if o := outcomes[0]; o.Status != importer.Failed || o.Code != "" || !o.Transient || len(*noted) != 0 || lists(tenant) != 2 {
 			t.Errorf("%+v after %d lists and %d lines", o, lists(tenant), len(*noted))
 		}
 	})

@@ -45,6 +45,10 @@ type Lookup struct {
 	// NoGuard continues even if the tenant knows none of many keys.
 	NoGuard bool
 
+	// OnCostly, if set, is called when an organization's members take ten times more
+	// pages to read than requests to write its rows. It must be quick.
+	OnCostly func(orgID string, pages, rows int)
+
 	// OnProgress, if set, is called with the progress of a phase; of is 0 if it is
 	// not known. It must be quick.
 	OnProgress func(phase string, done, of int)
@@ -69,7 +73,7 @@ const leastGuarded = 100
 func (l *Lookup) Guard(in *importer.Index) error {
 	for _, kind := range in.Kinds() {
 		keys, hits := in.Count(kind)
-		if keys >= leastGuarded && hits == 0 && !l.NoGuard {
+		if keys >= leastGuarded && hits == 0 && !in.Reused(kind) && !l.NoGuard {
 			return &NoneFoundError{kind, keys}
 		}
 	}
@@ -99,23 +103,22 @@ func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[strin
 	return ids, nil
 }
 
-// absent reports whether the API says that nothing has that name: it was not found,
-// or nothing can have it. An answer that is not the API's says nothing.
+// absent reports whether err says in the API's own words that what was asked for
+// does not exist, or that nothing can have such a name. No other refusal says so.
 func absent(err error) bool {
 	if errors.Is(err, errNoPath) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.refusesToken() {
+	switch {
+	case !ok || e.Foreign:
 		return false
+	case e.Status == http.StatusNotFound:
+		return e.aboutRows()
+	case e.Status == http.StatusBadRequest:
+		return badValue.MatchString(e.words())
 	}
-	switch e.Status {
-	case http.StatusNotFound, http.StatusBadRequest:
-		return e.Reason != "" || e.Code != ""
-	case http.StatusRequestURITooLong:
-		return true
-	}
-	return false
+	return e.Status == http.StatusRequestURITooLong
 }
 
 // ask calls one for every item, several at a time, and yields the results as they

@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -12,19 +13,39 @@ import (
 // the file has to d.Members. pairs are all pairs of the file by [importer.PairKey],
 // and rows their number by organization.
 //
-// It reads an organization until all its rows are found, the list ends, or it has
-// read a page for every ten rows, so that reading never takes more requests than it
-// can save.
+// It reads an organization until all its rows are found or the list ends. What a list
+// that can't be read to its end leaves open is in d.Unlisted.
 func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *importer.Set, rows map[string]int) error {
+	return l.readMembers(ctx, d, pairs, rows, func(string, Member) {})
+}
+
+// FindAssigned does the same as FindMembers, and returns the roles that the members
+// have in the organizations, by [importer.PairKey].
+func (l *Lookup) FindAssigned(ctx context.Context, d *importer.Directory, pairs *importer.Set, rows map[string]int) (map[string]RoleIDs, error) {
+	has := make(map[string]RoleIDs)
+	err := l.readMembers(ctx, d, pairs, rows, func(pair string, m Member) { has[pair] = m.Roles }, FieldRoles)
+	return has, err
+}
+
+// readMembers fills d, and calls found with each member of the file.
+func (l *Lookup) readMembers(ctx context.Context, d *importer.Directory, pairs *importer.Set, rows map[string]int, found func(pair string, m Member), fields ...string) error {
 	done := 0
-	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
-		return l.membersOf(ctx, org, rows[org], (rows[org]+MaxMembers-1)/MaxMembers, pairs)
+	orgs := slices.Collect(maps.Keys(rows))
+	for o, err := range ask(ctx, l.Workers, orgs, func(ctx context.Context, org string) (membersFound, error) {
+		return l.membersOf(ctx, org, rows[org], pairs, fields...)
 	}) {
 		if err != nil {
 			return err
 		}
-		for pair := range found {
-			d.Members.Add(pair, 0)
+		for _, page := range o.pages {
+			for _, m := range page.items {
+				pair := importer.PairKey(importer.Row{OrgID: o.org, UserID: m.UserID})
+				d.FoundMember(pair, page.correlationID)
+				found(pair, m)
+			}
+		}
+		if o.unread != nil {
+			d.Unlisted(o.org, o.unread)
 		}
 		done++
 		l.progress(PhaseMembers, done, len(rows))
@@ -32,47 +53,49 @@ func (l *Lookup) FindMembers(ctx context.Context, d *importer.Directory, pairs *
 	return nil
 }
 
-// FindAssigned returns the roles that the file's members have in its organizations,
-// by [importer.PairKey]. pairs are those of the file, and rows their number by
-// organization: it reads no more pages of one than it has rows.
-func (l *Lookup) FindAssigned(ctx context.Context, pairs *importer.Set, rows map[string]int) (map[string]RoleIDs, error) {
-	has := make(map[string]RoleIDs)
-	for found, err := range ask(ctx, l.Workers, slices.Collect(maps.Keys(rows)), func(ctx context.Context, org string) (map[string]Member, error) {
-		return l.membersOf(ctx, org, rows[org], rows[org], pairs, FieldRoles)
-	}) {
-		if err != nil {
-			return nil, err
-		}
-		for pair, m := range found {
-			has[pair] = m.Roles
-		}
-	}
-	return has, nil
+// membersFound are the members of an organization that the file has.
+type membersFound struct {
+	org    string
+	pages  []page[Member] // without other members
+	unread *ListError     // nil if all of the list is known that the file needs
 }
 
-// membersOf returns the members of an organization that the file has, by pair. It
-// reads at most most pages, and stops once it has found as many members as there are
-// rows. An organization that does not exist has no members; writing to it will show
-// that it is missing.
-func (l *Lookup) membersOf(ctx context.Context, org string, rows, most int, pairs *importer.Set, fields ...string) (map[string]Member, error) {
-	found, read := make(map[string]Member), 0
+// membersOf reads the members of an organization until as many are found as there
+// are rows. An organization that does not exist has no members; writing to it will
+// show that it is missing.
+func (l *Lookup) membersOf(ctx context.Context, org string, rows int, pairs *importer.Set, fields ...string) (membersFound, error) {
+	o := membersFound{org: org}
+	found, read := make(map[string]bool), 0
 	for page, err := range l.Members.memberPages(ctx, org, fields...) {
-		if absent(err) {
-			return nil, nil
+		if part, ok := errors.AsType[*ListError](err); ok {
+			if part.Extent != Absent {
+				o.unread = part
+			}
+			return o, nil
 		}
 		if err != nil {
-			return nil, err
+			return o, err
 		}
-		for _, m := range page {
-			pair := importer.PairKey(importer.Row{OrgID: org, UserID: m.UserID})
-			if pairs.Has(pair) {
-				found[pair] = m
-			}
+		page.items = slices.DeleteFunc(page.items, func(m Member) bool {
+			return !pairs.Has(importer.PairKey(importer.Row{OrgID: org, UserID: m.UserID}))
+		})
+		for _, m := range page.items {
+			found[m.UserID] = true
 		}
-		read++
-		if len(found) == rows || read == most {
+		if len(page.items) > 0 {
+			page.raw = nil
+			o.pages = append(o.pages, page)
+		}
+		if read++; read == costly*((rows+MaxMembers-1)/MaxMembers)+1 && l.OnCostly != nil {
+			l.OnCostly(org, read-1, rows)
+		}
+		if len(found) == rows {
 			break
 		}
 	}
-	return found, nil
+	return o, nil
 }
+
+// costly is how many times more requests than it can save reading an organization may
+// take before that is told.
+const costly = 10

@@ -66,7 +66,7 @@ func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, w
 		if err != nil {
 			return false, err
 		}
-		for _, o := range page {
+		for _, o := range page.items {
 			noteOrganization(d, o)
 		}
 		read++

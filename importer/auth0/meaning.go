@@ -118,8 +118,9 @@ var (
 		`|organi[sz]ation (is|was) (unknown|invalid)`)
 	people = regexp.MustCompile(`user|member`)
 
-	badPath = regexp.MustCompile(`^invalid_uri\b|path validation error`)
-	badForm = regexp.MustCompile(`invalid_body|payload validation|format user-id|malformed`)
+	badPath  = regexp.MustCompile(`^invalid_uri\b|path validation error`)
+	badValue = regexp.MustCompile(`^invalid_(uri|query_string|body)\b|(path|query|payload) validation error`)
+	badForm  = regexp.MustCompile(`invalid_body|payload validation|format user-id|malformed`)
 
 	// there matches a conflict that says that the user is a member already. How
 	// the API words it, if it has it at all, is not known.

@@ -71,19 +71,19 @@ const (
 // missing ("subject to eventual consistency"), and one may come twice if others are
 // added or removed meanwhile.
 //
-// An error ends the sequence. It is one of those of [Client.Import].
+// An error ends the sequence: a *[ListError], or one of those of [Client.Import] that
+// end the run.
 func (c *Client) Members(ctx context.Context, orgID string, fields ...string) iter.Seq2[Member, error] {
 	return items(c.memberPages(ctx, orgID, fields...))
 }
 
-func (c *Client) memberPages(ctx context.Context, orgID string, fields ...string) iter.Seq2[[]Member, error] {
+func (c *Client) memberPages(ctx context.Context, orgID string, fields ...string) iter.Seq2[page[Member], error] {
 	path, err := organizationPath(orgID, "members")
-	if err != nil {
-		return func(yield func([]Member, error) bool) { yield(nil, err) }
-	}
-	return pages[Member](ctx, c, path, "members", url.Values{
-		"fields":         {strings.Join(append([]string{"user_id"}, fields...), ",")},
-		"include_fields": {"true"},
+	return pages[Member](ctx, c, list{
+		what: "the members of " + orgID, path: path, err: err, name: "members", query: url.Values{
+			"fields":         {strings.Join(append([]string{"user_id"}, fields...), ",")},
+			"include_fields": {"true"},
+		},
 	})
 }
 

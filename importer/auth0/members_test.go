@@ -110,7 +110,9 @@ func TestMembersErrors(t *testing.T) {
 		{404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
 		{403, `{"message":"Insufficient scope, expected any of: read:organization_members"}`, importer.ReachRun, "Insufficient scope"},
 		{200, `<html>`, importer.ReachRun, "not an answer of the Management API"},
-		{200, `[{"user_id":"a|1"}]`, importer.ReachRun, "not an answer of the Management API"},
+		{404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`, importer.ReachOrg, "Not Found"},
+		{403, `{"statusCode":403,"error":"Forbidden","message":"You are not allowed to read this organization"}`, importer.ReachOrg, "not allowed"},
+		{200, `{"users":[]}`, importer.ReachRun, "not an answer of the Management API"},
 	} {
 		_, err := list(t, newClient(t, &sender{Answer: always(test.status, test.body)}))
 		if err == nil || !strings.Contains(err.Error(), test.want) || importer.ReachOf(err) != test.reach {
@@ -153,7 +155,7 @@ func TestOrganization(t *testing.T) {
 	}{
 		{200, `{"id":"org_1","name":"one"}`, 0, ""},
 		{404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`, importer.ReachOrg, "No organization found"},
-		{404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`, importer.ReachOrg, "Not Found"},
+		{404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`, importer.ReachRow, "Not Found"},
 		{400, `{"message":"Path validation error: 'String is too long (51 chars), maximum 50' on property id.","errorCode":"invalid_uri"}`, importer.ReachOrg, "too long"},
 		{403, `{"message":"Insufficient scope, expected any of: read:organizations","errorCode":"insufficient_scope"}`, importer.ReachRun, "Insufficient scope"},
 		{200, `<html>`, importer.ReachRun, "not an answer of the Management API"},

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"orgimport/importer"
@@ -43,20 +43,66 @@ func (c *Client) OrganizationNamed(ctx context.Context, name string) (Organizati
 }
 
 // Organizations yields every organization of the tenant, page by page as it is
-// ranged over. An error ends the sequence.
+// ranged over. An error ends the sequence, as that of [Client.Members].
 func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, error] {
 	return items(c.organizationPages(ctx))
 }
 
-func (c *Client) organizationPages(ctx context.Context) iter.Seq2[[]Organization, error] {
-	return pages[Organization](ctx, c, organizationsPath, "organizations", url.Values{})
+// Named returns the organizations with the given ids and names, or all of the tenant if
+// none is given, in the order of their ids. unknown are those that no organization has.
+// Few of them are asked for one by one, more are looked for in the tenant's list.
+func (c *Client) Named(ctx context.Context, named []string) (orgs []Organization, unknown []string, err error) {
+	missing := make(map[string]bool)
+	for _, name := range named {
+		missing[name] = true
+	}
+	found := func(o Organization) {
+		if orgs = append(orgs, o); len(named) > 0 {
+			delete(missing, o.ID)
+			delete(missing, o.Name)
+		}
+	}
+	if 0 < len(named) && len(named) <= fewOrgs {
+		for _, name := range named {
+			ask := c.OrganizationNamed
+			if strings.HasPrefix(name, "org_") { // as no name does
+				ask = c.Organization
+			}
+			o, err := ask(ctx, name)
+			switch {
+			case err == nil:
+				delete(missing, name)
+				found(o)
+			case !absent(err):
+				return nil, nil, err
+			}
+		}
+	} else {
+		for o, err := range c.Organizations(ctx) {
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(named) == 0 || missing[o.ID] || missing[o.Name] {
+				found(o)
+			}
+		}
+	}
+	slices.SortFunc(orgs, func(a, b Organization) int { return strings.Compare(a.ID, b.ID) })
+	orgs = slices.CompactFunc(orgs, func(a, b Organization) bool { return a.ID == b.ID })
+	return orgs, slices.DeleteFunc(slices.Clone(named), func(name string) bool { return !missing[name] }), nil
+}
+
+func (c *Client) organizationPages(ctx context.Context) iter.Seq2[page[Organization], error] {
+	return pages[Organization](ctx, c, list{
+		what: "the organizations of the tenant", path: organizationsPath, name: "organizations", query: url.Values{},
+	})
 }
 
 func (c *Client) organization(ctx context.Context, path string) (Organization, error) {
 	var o Organization
 	err := c.get(ctx, path, nil, &o)
-	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && absent(err) {
-		err = &reachError{err: e, reach: importer.ReachOrg} // the path names nothing else
+	if absent(err) {
+		err = &reachError{err: err, reach: importer.ReachOrg} // the path names nothing else
 	}
 	return o, err
 }

@@ -2,12 +2,15 @@ package auth0
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"orgimport/importer"
 )
 
 // Role is a role of the tenant, or of one of its organizations.
@@ -25,30 +28,44 @@ func (r Role) ofTenant() bool { return r.Type == "" || r.Type == "tenant" }
 type Roles struct {
 	byName map[string][]string // ids
 	types  map[string]bool     // by the ids of all listed roles: whether it is the tenant's
+	more   bool                // the tenant may have roles that the API does not list
 }
 
 // NewRoles returns the roles of a list.
-func NewRoles(roles []Role) *Roles {
+func NewRoles(roles ...Role) *Roles {
 	rs := &Roles{byName: make(map[string][]string), types: make(map[string]bool)}
 	for _, r := range roles {
-		rs.types[r.ID] = r.ofTenant()
-		if name := strings.TrimSpace(r.Name); r.ofTenant() && name != "" {
-			rs.byName[name] = append(rs.byName[name], r.ID)
-		}
+		rs.add(r)
 	}
 	return rs
 }
 
+func (rs *Roles) add(r Role) {
+	if _, twice := rs.types[r.ID]; twice {
+		return
+	}
+	rs.types[r.ID] = r.ofTenant()
+	if name := strings.TrimSpace(r.Name); r.ofTenant() && name != "" {
+		rs.byName[name] = append(rs.byName[name], r.ID)
+	}
+}
+
 // Roles reads the list of roles. It requires the scope read:roles.
-func (c *Client) Roles(ctx context.Context) ([]Role, error) {
-	var all []Role
-	for page, err := range numbered[Role](ctx, c, "/api/v2/roles", "roles", url.Values{}) {
+func (c *Client) Roles(ctx context.Context) (*Roles, error) {
+	rs := NewRoles()
+	for r, err := range items(pages[Role](ctx, c, list{
+		what: "the roles of the tenant", path: "/api/v2/roles", name: "roles", query: url.Values{}, byNumber: true,
+	})) {
+		if part, ok := errors.AsType[*ListError](err); ok && (part.Extent == Capped || part.Extent == Lagging) {
+			rs.more = true
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.items...)
+		rs.add(r)
 	}
-	return all, nil
+	return rs, nil
 }
 
 // IDs returns the ids of the roles that a value of a file names, in ascending
@@ -56,7 +73,7 @@ func (c *Client) Roles(ctx context.Context) ([]Role, error) {
 // name or its id. Its error has the error code of the row.
 func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	value = strings.TrimSpace(value)
-	if ids := rs.byName[value]; len(ids) > 0 {
+	if rs.byName[value] != nil && !isRoleID(value) {
 		id, err := rs.id(value)
 		return RoleIDs{id}, err
 	}
@@ -120,24 +137,19 @@ func isRoleID(s string) bool { return strings.HasPrefix(s, "rol_") }
 func (rs *Roles) id(role string) (string, error) {
 	ids := rs.byName[role]
 	switch {
+	case isRoleID(role): // whatever roles are called
+		return role, nil
 	case len(ids) == 1:
 		return ids[0], nil
 	case len(ids) > 1:
-		return "", &roleError{"role_ambiguous", fmt.Sprintf("%d roles have the name %s: %s: give the id", len(ids), role, strings.Join(ids[:min(len(ids), 3)], ", "))}
+		return "", &importer.Rejection{Code: "role_ambiguous", Message: fmt.Sprintf("%d roles have the name %s: %s: give the id", len(ids), role, strings.Join(ids[:min(len(ids), 3)], ", "))}
 	case role == "":
 		return "", errEmptyRole
-	case isRoleID(role):
-		return role, nil
 	}
-	return "", &roleError{"role_not_found", "no role of the tenant has the name " + role}
+	if rs.more {
+		return "", &importer.Rejection{Code: "role_unlisted", Message: fmt.Sprintf("none of the %d roles that the API lists has the name %s: give the id", len(rs.types), role)}
+	}
+	return "", &importer.Rejection{Code: "role_not_found", Message: "no role of the tenant has the name " + role}
 }
 
-var errEmptyRole = &roleError{"roles_empty", "a role is empty"}
-
-// roleError is the Err of a row whose roles can't be given.
-type roleError struct{ code, message string }
-
-func (e *roleError) Error() string { return e.message }
-
-// Code returns the error code of the row.
-func (e *roleError) Code() string { return e.code }
+var errEmptyRole = &importer.Rejection{Code: "roles_empty", Message: "a role is empty"}

@@ -217,7 +217,7 @@ func (t *Table) unread(text string) raw {
 		text = textComment
 	}
 	excerpt := strings.ToValidUTF8(truncate(string(line), 200), "\uFFFD")
-	r := raw{line: t.lines.start, lines: 1, err: &rowError{importer.CodeRowUnreadable, text + ": " + excerpt}}
+	r := raw{line: t.lines.start, lines: 1, err: &importer.Rejection{Code: importer.CodeRowUnreadable, Message: text + ": " + excerpt}}
 	if len(t.columns.kept) > 0 {
 		r.kept = make([]string, len(t.columns.kept))
 	}

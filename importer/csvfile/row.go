@@ -13,14 +13,6 @@ import (
 	"orgimport/importer"
 )
 
-// rowError is why a row is rejected.
-type rowError struct{ code, text string }
-
-func (e *rowError) Error() string { return e.text }
-
-// Code returns the error code of the row; empty if it has none.
-func (e *rowError) Code() string { return e.code }
-
 // row makes a row of a record.
 func (t *Table) row(r raw) importer.Row {
 	t.noteRecord(r)
@@ -119,7 +111,7 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 	if results {
 		if said := r.result(); said.Status == importer.Rejected && t.staysRejected(said.Code, r, named, user) {
 			t.found.stay.add(1, r.line, "")
-			return &rowError{said.Code, cmp.Or(said.Message, "rejected by an earlier run")}
+			return &importer.Rejection{Code: said.Code, Message: cmp.Or(said.Message, "rejected by an earlier run")}
 		}
 	}
 	switch {
@@ -136,9 +128,9 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 	case results && r.unended && row.Keys != nil: // which are at the end
 		return unreadRow(row, "the last line has no line end: the file is cut off")
 	case isUserShaped(org.value) && isOrgShaped(user.value):
-		return &rowError{text: "the ids are swapped: the organization is where the user should be"}
+		return &importer.Rejection{Message: "the ids are swapped: the organization is where the user should be"}
 	case t.org.value != "" && named.value != "" && !t.sameOrg(named):
-		return &rowError{importer.CodeOtherOrg, fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
+		return &importer.Rejection{Code: importer.CodeOtherOrg, Message: fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
 	}
 	return t.checkIDs(row, org, user)
 }
@@ -155,7 +147,7 @@ func isComment(r identifier) bool {
 // unreadRow takes the ids out of a row and returns why it is rejected.
 func unreadRow(row *importer.Row, text string) error {
 	row.OrgID, row.UserID = "", ""
-	return &rowError{importer.CodeRowUnreadable, text}
+	return &importer.Rejection{Code: importer.CodeRowUnreadable, Message: text}
 }
 
 // redact takes out of a rejected row what must not get into a file that may be
@@ -165,7 +157,7 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 		if roundTrips(value) {
 			return false
 		}
-		row.Err = &rowError{importer.CodeRowUnreadable, fmt.Sprintf("%v: %s", row.Err, shorten(value))}
+		row.Err = &importer.Rejection{Code: importer.CodeRowUnreadable, Message: fmt.Sprintf("%v: %s", row.Err, shorten(value))}
 		return true
 	}
 	if lost(org.value) {
@@ -180,7 +172,7 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 	if row.OrgID == "" && named.value != "" {
 		row.UserID = "" // with --org the row would seem to be of that organization
 	}
-	if unread, ok := errors.AsType[*rowError](row.Err); ok && unread.code == importer.CodeRowUnreadable {
+	if unread, ok := errors.AsType[*importer.Rejection](row.Err); ok && unread.Code == importer.CodeRowUnreadable {
 		for i := range row.Kept {
 			if f := t.columns.fieldAt(t.columns.kept[i]); fieldNone < f && f <= fieldConnection {
 				row.Kept[i] = ""
