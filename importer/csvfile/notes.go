@@ -236,6 +236,12 @@ func (s *shapes) text(one, more string) string {
 	return fmt.Sprintf("%s another form than the others, such as %s", count(n, one, more), strings.Join(such, ", "))
 }
 
+// Unusual reports whether the id of a user has a form of which the notes say that it
+// is another one than most in the file have.
+func (t *Table) Unusual(userID string) bool {
+	return slices.Contains(t.found.users.odd(), userShape(userID))
+}
+
 // peekRows is how many rows are read to judge a file by.
 const peekRows = 100
 

@@ -54,12 +54,22 @@ func (t *Table) row(r raw) importer.Row {
 	} else if t.columns.results() {
 		row.Err = t.dialect.Earlier(r.result())
 	}
-	if row.Err == nil {
+	switch {
+	case row.Err == nil:
 		t.noteRow(row, org, user)
-	} else {
+	case t.dialect.Keys && !isUnreadable(row.Err):
+		row.Keys = &importer.Keys{User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
+	default:
 		row.Keys = nil
 	}
 	return row
+}
+
+// isUnreadable reports whether err rejects a row because it is not certain what it
+// says.
+func isUnreadable(err error) bool {
+	e, ok := errors.AsType[*importer.Rejection](err)
+	return ok && e.Code == importer.CodeRowUnreadable
 }
 
 // id returns the value if it is an id of that kind. The values of a record share
@@ -172,7 +182,7 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 	if row.OrgID == "" && named.value != "" {
 		row.UserID = "" // with --org the row would seem to be of that organization
 	}
-	if unread, ok := errors.AsType[*importer.Rejection](row.Err); ok && unread.Code == importer.CodeRowUnreadable {
+	if isUnreadable(row.Err) {
 		for i := range row.Kept {
 			if f := t.columns.fieldAt(t.columns.kept[i]); fieldNone < f && f <= fieldConnection {
 				row.Kept[i] = ""

@@ -367,3 +367,38 @@ func packed(w io.WriteCloser, s string) {
 		panic(err)
 	}
 }
+
+// TestKeysOfRejectedRows: whoever asks for keys is told what a row says of its user,
+// although it is rejected, unless that is not certain.
+func TestKeysOfRejectedRows(t *testing.T) {
+	table, err := csvfile.Open(strings.NewReader("org,user,n\n,ann@acme.com,1\nother,auth0|x,2\nacme,,3\nacme,\"x\n"), csvfile.Dialect{OrgID: "acme", Keys: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for row, err := range table.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(row.Err != nil, " ", row.Keys))
+	}
+	want := []string{"false &{{name acme} {email ann@acme.com} }", "true &{{ } {user_id auth0|x} }", "true &{{ } { } }", "true <nil>"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestUnusual(t *testing.T) {
+	table, err := csvfile.Open(strings.NewReader("org_id,user_id\norg_a,auth0|1\norg_a,auth0|2\norg_a,4711\n"), csvfile.Dialect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range table.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if table.Unusual("auth0|3") || !table.Unusual("0815") {
+		t.Error("the number is the unusual id")
+	}
+}

@@ -5,7 +5,6 @@ package diff
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -22,8 +21,9 @@ var ErrChanged = errors.New("the file has other rows than when it was first read
 // Comparison is a file and what the tenant says about it.
 type Comparison struct {
 	// Rows returns the rows of the file from the first, with the ids that were
-	// looked up. Row.Kept has the values of all other columns: a row that was not
-	// resolved may name somebody in any of them. Rows is called twice.
+	// looked up. Row.Kept has the values of all other columns, and Row.Keys what a
+	// row that is not resolved says of its user: it may name somebody in any of
+	// them. Rows is called twice.
 	Rows func() iter.Seq2[importer.Row, error]
 
 	// Lists yields the members of organizations, all of one at a time or in parts.
@@ -44,9 +44,9 @@ type Comparison struct {
 	// meant although the row was resolved to somebody else.
 	Unconfirmed bool
 
-	// OnReject, if set, is called with each row that is not resolved, in the order
-	// of the file. Its Err says why.
-	OnReject func(importer.Row) error
+	// OnReject is called with the outcome of each row that is not resolved, in the
+	// order of the file.
+	OnReject func(importer.Outcome) error
 }
 
 // List is the list of an organization's members, or a part of it.
@@ -60,6 +60,9 @@ type List struct {
 type Result struct {
 	Rows     int
 	Rejected int
+
+	// Unanswered is the number of rejected rows whose look-up got no usable answer.
+	Unanswered int
 
 	// Doubtful is the number of rows that were rejected, or for whose sake
 	// somebody is kept.
@@ -163,7 +166,7 @@ func (c *comparison) readRows() error {
 		c.Result.Rows++
 		org := c.orgs[row.OrgID]
 		if row.Err == nil && org != nil && org.missing {
-			row.Err = &missingOrgError{row.OrgID}
+			row.Err = &importer.Rejection{Code: importer.CodeOrgNotFound, Message: "no organization " + row.OrgID}
 		}
 		if row.Err != nil {
 			if err := c.reject(&row); err != nil {
@@ -192,16 +195,17 @@ func (c *comparison) readRows() error {
 
 // reject notes whom a row that is not resolved may mean.
 func (c *comparison) reject(row *importer.Row) error {
+	o := importer.Unsent(*row)
 	c.Rejected++
+	if o.Transient {
+		c.Unanswered++
+	}
 	id := orgOf(row)
 	if org := c.orgs[id]; org == nil || org.missing {
 		id = ""
 	}
-	c.doubts.addRejected(row, id, c.Unusual)
-	if c.OnReject == nil {
-		return nil
-	}
-	return c.OnReject(*row)
+	c.doubts.addRejected(row, o.Code, id, c.Unusual)
+	return c.OnReject(o)
 }
 
 // judgeOthers divides the members whom no row names into those who leave and those
@@ -249,11 +253,3 @@ func (c *comparison) countOrgs() {
 		}
 	}
 }
-
-// missingOrgError rejects a row whose organization the tenant does not have.
-type missingOrgError struct{ id string }
-
-func (e *missingOrgError) Error() string { return fmt.Sprintf("no organization %s", e.id) }
-
-// Code returns the error code of the row.
-func (e *missingOrgError) Code() string { return importer.CodeOrgNotFound }

@@ -13,15 +13,10 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// coded is why a row is rejected.
-type coded struct {
-	code       string
-	candidates []string
+// coded returns why a row is rejected.
+func coded(code string, candidates ...string) *importer.Rejection {
+	return &importer.Rejection{Code: code, Message: "rejected: " + code, Candidates: candidates}
 }
-
-func (e *coded) Error() string        { return "rejected: " + e.code }
-func (e *coded) Code() string         { return e.code }
-func (e *coded) Candidates() []string { return e.candidates }
 
 // file is a file of rows, which stand on the lines from 2 on.
 type file []importer.Row
@@ -64,8 +59,9 @@ func compare(t interface {
 	t.Helper()
 	c := &diff.Comparison{
 		Rows: f.rows, Lists: in.lists,
-		OrgName: func(string) string { return "" },
-		Unusual: func(id string) bool { return !strings.Contains(id, "|") },
+		OrgName:  func(string) string { return "" },
+		Unusual:  func(id string) bool { return !strings.Contains(id, "|") },
+		OnReject: func(importer.Outcome) error { return nil },
 	}
 	for _, change := range change {
 		change(c)
@@ -106,7 +102,7 @@ func by(org, kind, value string, err error) importer.Row {
 }
 
 func byEmail(org, value, code string, candidates ...string) importer.Row {
-	return by(org, importer.KindEmail, value, &coded{code, candidates})
+	return by(org, importer.KindEmail, value, coded(code, candidates...))
 }
 
 func TestJoinersAndLeavers(t *testing.T) {
@@ -145,7 +141,7 @@ func TestJoinersCarryColumns(t *testing.T) {
 func TestKept(t *testing.T) {
 	const everybody = "eve 5, fay 5"
 	unverified := func(row importer.Row) importer.Row {
-		row.Err = &coded{code: importer.CodeEmailUnverified}
+		row.Err = coded(importer.CodeEmailUnverified)
 		return row
 	}
 	for name, test := range map[string]struct {
@@ -158,36 +154,37 @@ func TestKept(t *testing.T) {
 		"unverified":            {byEmail("org_a", "eve@acme.com", importer.CodeEmailUnverified, "auth0|new"), "eve 5"},
 		"ambiguous":             {byEmail("org_a", "e.e@acme.com", importer.CodeUserAmbiguous, "auth0|1", "auth0|2", "auth0|3", "auth0|eve"), "eve 5"},
 		"unknown connection":    {byEmail("org_a", "eve@acme.com", importer.CodeConnectionNotFound), "eve 5"},
-		"a look-up that failed": {by("org_a", "email", "eve@acme.com", errors.New("500")), "eve 5"},
+		"a look-up that failed": {by("org_a", "email", "eve@acme.com", &importer.Decided{Status: importer.Failed, Code: "500", Message: "no answer", Transient: true}), "eve 5"},
 		"of another address":    {byEmail("org_a", "e.e@acme.com", importer.CodeUserNotFound), ""},
 		"of another org":        {byEmail("org_a", "fay@acme.com", importer.CodeUserNotFound), ""},
 
 		"capitals and spaces":     {byEmail("org_a", " EVE@acme.com ", importer.CodeUserNotFound), "eve 5"},
 		"a Kelvin sign is no k":   {byEmail("org_a", "\u212Aeve@acme.com", importer.CodeUserNotFound), ""},
-		"an id in other spelling": {importer.Row{OrgID: "org_a", UserID: "Auth0|EVE", Err: &coded{code: importer.CodeUserNotFound}}, "eve 5"},
+		"an id in other spelling": {importer.Row{OrgID: "org_a", UserID: "Auth0|EVE", Err: coded(importer.CodeUserNotFound)}, "eve 5"},
 		"an address beside an id": {unverified(importer.Row{OrgID: "org_a", UserID: "auth0|old", Kept: []string{"x", "Eve@acme.com"}}), "eve 5"},
-		"an id beside an address": {importer.Row{OrgID: "org_a", Kept: []string{"auth0|eve"}, Keys: byEmail("", "e.e@acme.com", "").Keys, Err: &coded{code: importer.CodeUserNotFound}}, "eve 5"},
+		"an id beside an address": {importer.Row{OrgID: "org_a", Kept: []string{"auth0|eve"}, Keys: byEmail("", "e.e@acme.com", "").Keys, Err: coded(importer.CodeUserNotFound)}, "eve 5"},
 
-		"organization not found, by id":       {importer.Row{UserID: "auth0|eve", Err: &coded{code: importer.CodeOrgNotFound}}, "eve 5"},
+		"organization not found, by id":       {importer.Row{UserID: "auth0|eve", Err: coded(importer.CodeOrgNotFound)}, "eve 5"},
 		"organization ambiguous, by address":  {byEmail("", "fay@acme.com", importer.CodeOrgAmbiguous), "fay 5"},
-		"organization not found, by a key":    {importer.Row{UserID: "auth0|fay", Keys: by("", "username", "f", nil).Keys, Err: &coded{code: importer.CodeOrgNotFound}}, "fay 5"},
+		"organization not found, by a key":    {importer.Row{UserID: "auth0|fay", Keys: by("", "username", "f", nil).Keys, Err: coded(importer.CodeOrgNotFound)}, "fay 5"},
 		"organization that is gone (404)":     {named("org_gone", "fay"), "fay 5"},
 		"organization gone, user not found":   {byEmail("org_gone", "fay@acme.com", importer.CodeUserNotFound), "fay 5"},
-		"organization that --org rejects":     {importer.Row{OrgID: "org_a", UserID: "auth0|fay", Err: &coded{code: importer.CodeOtherOrg}}, "fay 5"},
+		"organization that --org rejects":     {importer.Row{OrgID: "org_a", UserID: "auth0|fay", Err: coded(importer.CodeOtherOrg)}, "fay 5"},
 		"no organization":                     {importer.Row{UserID: "auth0|fay", Err: errors.New("the organization is empty")}, "fay 5"},
 		"organization and user the other way": {importer.Row{OrgID: "auth0|fay", UserID: "org_b", Err: errors.New("the ids are swapped")}, everybody},
 
-		"by username":              {by("org_a", "username", "e", &coded{code: importer.CodeUserNotFound}), "eve 5"},
-		"by phone":                 {by("org_b", "phone_number", "+4912", &coded{code: importer.CodeUserAmbiguous}), "fay 5"},
-		"by metadata":              {by("org_a", "app_metadata.n", "7", &coded{code: importer.CodeUserNotFound}), "eve 5"},
-		"by metadata, no org":      {by("", "app_metadata.n", "7", &coded{code: importer.CodeOrgNotFound}), everybody},
-		"by an id of another form": {importer.Row{OrgID: "org_a", UserID: "4711", Err: &coded{code: importer.CodeUserNotFound}}, "eve 5"},
+		"by username":              {by("org_a", "username", "e", coded(importer.CodeUserNotFound)), "eve 5"},
+		"by phone":                 {by("org_b", "phone_number", "+4912", coded(importer.CodeUserAmbiguous)), "fay 5"},
+		"by metadata":              {by("org_a", "app_metadata.n", "7", coded(importer.CodeUserNotFound)), "eve 5"},
+		"by metadata, no org":      {by("", "app_metadata.n", "7", coded(importer.CodeOrgNotFound)), everybody},
+		"by an id of another form": {importer.Row{OrgID: "org_a", UserID: "4711", Err: coded(importer.CodeUserNotFound)}, "eve 5"},
 		"by two addresses":         {byEmail("org_b", "f@acme.com; g@acme.com", importer.CodeUserNotFound), "fay 5"},
+		"--org rejects, by name":   {by("", importer.KindUserID, "auth0|fay", coded(importer.CodeOtherOrg)), "fay 5"},
 		"no user":                  {importer.Row{OrgID: "org_a", Err: errors.New("the user is empty")}, "eve 5"},
 		"neither":                  {importer.Row{Err: errors.New("the organization and the user are empty")}, everybody},
 
-		"a record that can't be read":   {importer.Row{Err: &coded{code: importer.CodeRowUnreadable}}, everybody},
-		"the same with --org":           {importer.Row{OrgID: "org_a", Err: &coded{code: importer.CodeRowUnreadable}}, everybody},
+		"a record that can't be read":   {importer.Row{Err: coded(importer.CodeRowUnreadable)}, everybody},
+		"the same with --org":           {importer.Row{OrgID: "org_a", Err: coded(importer.CodeRowUnreadable)}, everybody},
 		"several ids in a cell":         {named("org_a", "x,auth0|eve"), "eve 5"},
 		"an escaped id":                 {importer.Row{OrgID: "org_a", UserID: "auth0%7Ceve"}, "eve 5"},
 		"an address in a column of ids": {importer.Row{OrgID: "org_a", UserID: "Eve@acme.com"}, "eve 5"},
@@ -197,6 +194,9 @@ func TestKept(t *testing.T) {
 				tenant{"org_a": members("ann", "eve"), "org_b": members("bob", "fay")})
 			if got := keptBy(&r.Kept); got != test.want {
 				t.Errorf("kept %q, want %q", got, test.want)
+			}
+			if want := strings.Contains(name, "failed"); (r.Unanswered == 1) != want {
+				t.Errorf("%d rows got no answer", r.Unanswered)
 			}
 			if got := r.Kept.Len() + r.Leavers.Len(); got != 2 {
 				t.Errorf("%d of the 2 members are told", got)
@@ -249,7 +249,7 @@ func TestFirstRowIsTold(t *testing.T) {
 		named("org_a", "ann"),
 		byEmail("", "eve@acme.com", importer.CodeOrgNotFound),
 		byEmail("org_a", "eve@acme.com", importer.CodeUserNotFound),
-		{Err: &coded{code: importer.CodeRowUnreadable}},
+		{Err: coded(importer.CodeRowUnreadable)},
 	}, tenant{"org_a": members("ann", "eve", "fay")})
 	want := "org_a,,auth0|eve,eve@acme.com,EVE,3,organization_not_found\norg_a,,auth0|fay,fay@acme.com,FAY,5,row_unreadable\n"
 	if got := text(&r.Kept); got != want {
@@ -261,12 +261,12 @@ func TestFirstRowIsTold(t *testing.T) {
 func TestMissingOrganization(t *testing.T) {
 	var rejected []string
 	r := compare(t, file{named("org_a", "ann"), named("org_gone", "x")}, tenant{"org_a": members("ann")}, func(c *diff.Comparison) {
-		c.OnReject = func(row importer.Row) error {
-			rejected = append(rejected, fmt.Sprint(row.Line, " ", row.OrgID, ": ", row.Err))
+		c.OnReject = func(o importer.Outcome) error {
+			rejected = append(rejected, fmt.Sprint(o.Row.Line, " ", o.Row.OrgID, ": ", o.Code))
 			return nil
 		}
 	})
-	if got, want := fmt.Sprint(rejected, r.Rejected, r.Orgs), "[3 org_gone: no organization org_gone] 1 [{org_a 1 0 0 0}]"; got != want {
+	if got, want := fmt.Sprint(rejected, r.Rejected, r.Orgs), "[3 org_gone: organization_not_found] 1 [{org_a 1 0 0 0}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -305,7 +305,7 @@ func TestErrorsEndIt(t *testing.T) {
 				return func(yield func(diff.List, error) bool) { yield(diff.List{}, broken) }
 			}
 		},
-		"a rejected row": func(c *diff.Comparison) { c.OnReject = func(importer.Row) error { return broken } },
+		"a rejected row": func(c *diff.Comparison) { c.OnReject = func(importer.Outcome) error { return broken } },
 		"another row": func(c *diff.Comparison) {
 			c.Rows = func() iter.Seq2[importer.Row, error] {
 				reads++
@@ -313,7 +313,7 @@ func TestErrorsEndIt(t *testing.T) {
 			}
 		},
 	} {
-		c := &diff.Comparison{Rows: f.rows, Lists: in.lists, OrgName: func(string) string { return "" }, Unusual: func(string) bool { return false }}
+		c := &diff.Comparison{Rows: f.rows, Lists: in.lists, OrgName: func(string) string { return "" }, Unusual: func(string) bool { return false }, OnReject: func(importer.Outcome) error { return nil }}
 		change(c)
 		if _, err := c.Run(); !errors.Is(err, broken) && !errors.Is(err, diff.ErrChanged) {
 			t.Errorf("%s: %v", name, err)

@@ -64,8 +64,7 @@ func (d *doubts) rejected(line int) bool {
 
 // addRejected notes whom a row may mean that is not resolved. org is its
 // organization; empty if that is not known.
-func (d *doubts) addRejected(row *importer.Row, org string, unusual func(userID string) bool) {
-	code := codeOf(row.Err)
+func (d *doubts) addRejected(row *importer.Row, code, org string, unusual func(userID string) bool) {
 	d.reasons[row.Line] = cmp.Or(code, row.Err.Error())
 	if code == importer.CodeRowUnreadable {
 		d.mayMeanAnybody("", row.Line)
@@ -78,11 +77,8 @@ func (d *doubts) addRejected(row *importer.Row, org string, unusual func(userID 
 	if row.Keys != nil {
 		values = append(values, row.Keys.User.Value)
 	}
-	if several, ok := errors.AsType[interface {
-		error
-		Candidates() []string
-	}](row.Err); ok {
-		values = append(values, several.Candidates()...)
+	if rejection, ok := errors.AsType[*importer.Rejection](row.Err); ok {
+		values = append(values, rejection.Candidates...)
 	}
 	d.mayMean(org, row.Line, values...)
 }
@@ -124,11 +120,14 @@ func valueKey(org, value string) string {
 
 // orgOf returns the organization that a row names; empty if that is not certain.
 func orgOf(row *importer.Row) string {
-	switch codeOf(row.Err) {
+	if row.Err == nil {
+		return row.OrgID
+	}
+	switch importer.Unsent(*row).Code {
 	case importer.CodeOrgNotFound, importer.CodeOrgAmbiguous, importer.CodeOtherOrg, importer.CodeRowUnreadable:
 		return ""
 	}
-	if row.Err != nil && !orgID.MatchString(row.OrgID) {
+	if !orgID.MatchString(row.OrgID) {
 		return "" // it may be what is wrong with the row
 	}
 	return row.OrgID
@@ -137,11 +136,15 @@ func orgOf(row *importer.Row) string {
 // namesUser reports whether a row that is not resolved names its user by something
 // that lists of members have: an id, or an e-mail address.
 func namesUser(row *importer.Row, code string, unusual func(userID string) bool) bool {
-	switch {
-	case row.UserID != "":
-		return (code != "" || isUserID(row.UserID)) && !unusual(row.UserID)
-	case row.Keys != nil && row.Keys.User.Kind == importer.KindEmail:
-		return address.MatchString(strings.TrimSpace(row.Keys.User.Value))
+	user := importer.Key{Kind: importer.KindUserID, Value: row.UserID}
+	if row.UserID == "" && row.Keys != nil {
+		user = row.Keys.User
+	}
+	switch user.Kind {
+	case importer.KindUserID:
+		return (code != "" || isUserID(user.Value)) && user.Value != "" && !unusual(user.Value)
+	case importer.KindEmail:
+		return address.MatchString(strings.TrimSpace(user.Value))
 	}
 	return false
 }
@@ -171,15 +174,4 @@ func spellings(value string) []string {
 	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// codeOf returns the error code of a row; empty if it has none.
-func codeOf(err error) string {
-	if coded, ok := errors.AsType[interface {
-		error
-		Code() string
-	}](err); ok {
-		return coded.Code()
-	}
-	return ""
 }

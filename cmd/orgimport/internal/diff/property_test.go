@@ -49,7 +49,7 @@ func drawRow(t *rapid.T) importer.Row {
 		"", "", "", "", "", "", "", "", importer.CodeUserNotFound, importer.CodeUserAmbiguous, importer.CodeEmailUnverified,
 		importer.CodeConnectionNotFound, importer.CodeOrgNotFound, importer.CodeOrgAmbiguous, importer.CodeOtherOrg, importer.CodeRowUnreadable,
 	}).Draw(t, "code")
-	switch rejected := (&coded{code: code}); code {
+	switch rejected := (coded(code)); code {
 	case "":
 	case importer.CodeOrgNotFound, importer.CodeOrgAmbiguous:
 		row.OrgID, row.Keys, row.Err = "", keys("email"), rejected
@@ -58,7 +58,7 @@ func drawRow(t *rapid.T) importer.Row {
 	case importer.CodeRowUnreadable:
 		row = importer.Row{Err: rejected}
 	case importer.CodeUserAmbiguous:
-		rejected.candidates = []string{row.UserID, "auth0|zoe"}
+		rejected.Candidates = []string{row.UserID, "auth0|zoe"}
 		fallthrough
 	default:
 		row.UserID, row.Keys, row.Err = "", keys(rapid.SampledFrom([]string{"email", "email", "email", "username"}).Draw(t, "kind")), rejected
@@ -69,7 +69,7 @@ func drawRow(t *rapid.T) importer.Row {
 // mayMean says by the words of the contract whether a row that is not resolved may
 // mean a member.
 func mayMean(row importer.Row, org string, m auth0.Member, in tenant) bool {
-	code := row.Err.(*coded).code
+	code := row.Err.(*importer.Rejection).Code
 	_, exists := in[row.OrgID]
 	if exists && code != importer.CodeOtherOrg && row.OrgID != org {
 		return false
@@ -82,7 +82,7 @@ func mayMean(row importer.Row, org string, m auth0.Member, in tenant) bool {
 		return value != "" && (strings.EqualFold(value, m.UserID) || strings.EqualFold(value, m.Email))
 	}
 	return has(row.UserID) || slices.ContainsFunc(row.Kept, has) || row.Keys != nil && has(row.Keys.User.Value) ||
-		slices.Contains(row.Err.(*coded).candidates, m.UserID)
+		slices.Contains(row.Err.(*importer.Rejection).Candidates, m.UserID)
 }
 
 type pair struct{ org, user string }
@@ -113,14 +113,14 @@ func TestProperty(t *testing.T) {
 		for _, row := range f {
 			_, exists := in[row.OrgID]
 			if row.Err == nil && !exists {
-				row.Err = &coded{code: importer.CodeOrgNotFound}
+				row.Err = coded(importer.CodeOrgNotFound)
 			}
 			if row.Err == nil {
 				want[pair{row.OrgID, row.UserID}] = true
 			} else {
 				doubts = append(doubts, row)
 			}
-			if code, _ := row.Err.(*coded); exists && (code == nil || code.code != importer.CodeOtherOrg) {
+			if code, _ := row.Err.(*importer.Rejection); exists && (code == nil || code.Code != importer.CodeOtherOrg) {
 				compared[row.OrgID] = true
 			}
 		}
