@@ -26,9 +26,8 @@ const maxLine = 16 << 20
 // none at all, or that of another tenant, of another operation, or of a run with
 // other kept columns.
 type WrongFileError struct {
-	Line   int    // the line of the file that says so; 0 if it is the header
-	Why    string // for people
-	Unpack string // the program that unpacks the file, if it is compressed
+	Line int    // the line of the file that says so; 0 if it is the header
+	Why  string // for people
 }
 
 func (e *WrongFileError) Error() string { return e.Why }
@@ -56,7 +55,6 @@ type Reader struct {
 	csv    *csv.Reader // reads from one
 	one    bytes.Reader
 	header []byte // the first line; nil if it is not whole: then there are no lines
-	anew   bool   // lines are written anew: a spreadsheet saved them, or they are widened
 	wide   []int  // where the fields of a widened line are; -1: nowhere; nil: as they are
 }
 
@@ -75,25 +73,15 @@ func NewReader(in io.Reader) (*Reader, error) {
 	r.csv.FieldsPerRecord = -1
 	r.csv.ReuseRecord = true
 	raw, whole, err := r.physical()
-	switch unpack := unpacker(raw); {
+	switch {
 	case errors.Is(err, io.EOF):
 		return r, nil
 	case err != nil:
 		return nil, err
-	case unpack != "":
-		return nil, &WrongFileError{Why: "the file is compressed, and a run can't add lines to it", Unpack: unpack}
 	case !whole:
 		return r, tornHeader(raw)
 	}
-	// A spreadsheet may have put a byte order mark in front, and a delimiter of
-	// its own between the names.
-	text, marked := bytes.CutPrefix(raw, []byte("\uFEFF"))
-	delimiter, _ := utf8.DecodeRune(bytes.TrimPrefix(bytes.TrimPrefix(text, []byte(`"line"`)), []byte("line")))
-	if delimiter == ';' || delimiter == '\t' {
-		r.csv.Comma = delimiter
-	}
-	r.anew = marked || r.csv.Comma != ','
-	names, err := r.parse(text)
+	names, err := r.parse(raw)
 	if err != nil {
 		return nil, &WrongFileError{Why: "this is not a results file: its first line can't be read as one: " + err.Error()}
 	}
@@ -103,22 +91,7 @@ func NewReader(in io.Reader) (*Reader, error) {
 	}
 	r.Kept = slices.Clone(names[len(ours):])
 	r.header = slices.Clone(raw)
-	if r.anew {
-		r.header = encoded(names)
-	}
 	return r, nil
-}
-
-// unpacker returns the program that unpacks a file with this beginning; empty if
-// the file is not compressed. RFC 1952 is gzip, RFC 8878 is zstd.
-func unpacker(begin []byte) string {
-	switch {
-	case bytes.HasPrefix(begin, []byte("\x1f\x8b")):
-		return "gunzip"
-	case bytes.HasPrefix(begin, []byte("\x28\xb5\x2f\xfd")):
-		return "unzstd"
-	}
-	return ""
 }
 
 // tornHeader returns nil for what a run leaves that ends while it writes its
@@ -180,11 +153,25 @@ func (r *Reader) next(ours string) (line, error) {
 		}
 		l := line{raw: raw, number: r.number}
 		l.fields, err = r.parse(raw)
-		if err != nil || len(l.fields) != columnKept+len(r.Kept) || !plausible(l.fields) {
+		width := columnKept + len(r.Kept)
+		short := len(l.fields) < width // a spreadsheet leaves out empty values at the end
+		if err != nil || len(l.fields) < columnKept || len(l.fields) > width {
 			r.Damaged++
 			continue
 		}
-		if r.anew {
+		for len(l.fields) < width {
+			l.fields = append(l.fields, "")
+		}
+		said := l.fields[columnStatus]
+		l.fields[columnStatus] = strings.ToLower(strings.TrimSpace(said))
+		if said != "" && !l.status().Known() {
+			return line{}, &WrongFileError{Line: r.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it", r.number, said)}
+		}
+		if !plausible(l.fields) {
+			r.Damaged++
+			continue
+		}
+		if r.wide != nil || short {
 			l.raw = encoded(r.widened(l.fields))
 		}
 		return l, l.check(ours)
@@ -265,7 +252,7 @@ func (r *Reader) widen(args int, kept []string) error {
 			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
 			keptColumns(had), keptColumns(want))}
 	}
-	r.anew, r.wide = true, places
+	r.wide = places
 	r.header = encoded(slices.Concat(importer.ResultColumns(), r.Kept[:args], want))
 	return nil
 }
@@ -319,11 +306,7 @@ var errControl = errors.New("it contains bytes that no results file has")
 
 // parse returns the fields of one line. They are valid until the next call.
 func (r *Reader) parse(raw []byte) ([]string, error) {
-	if r.csv.Comma == '\t' {
-		if !writable(bytes.ReplaceAll(raw, []byte("\t"), nil)) {
-			return nil, errControl
-		}
-	} else if !writable(raw) {
+	if !writable(raw) {
 		return nil, errControl
 	}
 	r.one.Reset(raw)

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -276,14 +275,9 @@ func savedByExcel(e *encoding.Encoder) func([]byte) []byte {
 	}
 }
 
-// textsOf returns what the bytes of a file may mean, unpacked, with quotes as
+// textsOf returns what the bytes of a file may mean, with quotes as
 // they stand and as they mean one.
 func textsOf(data []byte, d csvfile.Dialect) (texts []string) {
-	plain, err := csvfile.Decompress(bytes.NewReader(data))
-	if err != nil {
-		return nil
-	}
-	raw, _ := io.ReadAll(plain) // as far as it can be read
 	decoders := []*encoding.Decoder{
 		encoding.Nop.NewDecoder(),
 		unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder(),
@@ -293,7 +287,7 @@ func textsOf(data []byte, d csvfile.Dialect) (texts []string) {
 		decoders = append(decoders, charmap.Windows1252.NewDecoder())
 	}
 	for _, decoder := range decoders {
-		text, _ := decoder.String(string(raw))
+		text, _ := decoder.String(string(data))
 		texts = append(texts, text, strings.ReplaceAll(text, `""`, `"`))
 	}
 	return texts

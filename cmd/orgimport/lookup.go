@@ -208,7 +208,11 @@ func (l *lookups) reuseIDs(ctx context.Context, in *files.Input, path string, d 
 	d.Only = func(r csvfile.Result) bool {
 		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && sameKeys && anyID)
 	}
-	lines, err := report.NewReader(f)
+	text, err := openToContinue(f)
+	if err != nil {
+		return err
+	}
+	lines, err := report.NewReader(text)
 	if err != nil {
 		return resultsError(path, err)
 	}
@@ -437,7 +441,17 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 		return usagef("", "can't read --users: %w", err)
 	}
 	defer f.Close()
-	if err := look.ReadUsers(f, l.dir); err != nil {
+	text, err := csvfile.Text(f)
+	if err == nil {
+		err = look.ReadUsers(text, l.dir)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return usagef("get the file again", "--users %s: the file is cut off", l.Users)
+	}
+	if unreadable, ok := errors.AsType[*csvfile.InputError](err); ok {
+		return usagef(unreadable.Hint(), "--users %s: %w", l.Users, err)
+	}
+	if err != nil {
 		return usagef("give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by", "--users %s: %w", l.Users, err)
 	}
 	scopes, known := tokens.Scopes()

@@ -150,7 +150,11 @@ func keptColumns(path string) []string {
 		return nil
 	}
 	defer f.Close()
-	r, err := report.NewReader(f)
+	text, err := openToContinue(f)
+	if err != nil {
+		return nil // openResults returns the error
+	}
+	r, err := report.NewReader(text)
 	if err != nil {
 		return nil // openResults returns the error
 	}

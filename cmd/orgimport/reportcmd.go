@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -62,7 +64,7 @@ func (cmd *reportCmd) Run(c *console) error {
 	if err := results.Spool(beside); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	open := func() (io.Reader, error) { return csvfile.Decompress(results.Again()) }
+	open := func() (io.Reader, error) { return openResults(results.Again(), claimColumns()...) }
 	write := func(w io.Writer) error {
 		err := page.Write(w, open, about)
 		if errors.Is(err, page.ErrOtherResults) {
@@ -98,11 +100,14 @@ func openSummary(ctx context.Context, c *console, path string) (*report.SummaryF
 // because of err.
 func resultsError(name string, err error) error {
 	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
-		hint := unpackHint(name, wrong)
-		if hint == "" && wrong.Line == 0 {
+		hint := ""
+		if wrong.Line == 0 {
 			hint = "name a file that a run wrote as its --results"
 		}
 		return usagef(hint, "%s: %w", name, err)
+	}
+	if _, ok := errors.AsType[*csvfile.InputError](err); ok {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
@@ -110,11 +115,30 @@ func resultsError(name string, err error) error {
 	return err
 }
 
-// unpackHint returns what to type if a results file is compressed, or "" if it is
-// not.
-func unpackHint(name string, wrong *report.WrongFileError) string {
-	if wrong.Unpack == "" {
-		return ""
+// claimColumns returns the columns without which a line of a results file says of
+// nobody what became of him.
+func claimColumns() []string { return []string{"org_id", "user_id", "status"} }
+
+// openResults opens results as a run writes them, whatever else a spreadsheet has
+// made of them. They must have the columns.
+func openResults(r io.Reader, columns ...string) (*csvfile.ResultsText, error) {
+	text, err := csvfile.OpenResults(r)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("unpack it and continue with the unpacked file: %s < %s > FILE, then --results FILE", wrong.Unpack, shellQuote(name))
+	return text, text.Lacks(columns...)
+}
+
+// openToContinue opens results that a run is going to add lines to.
+func openToContinue(f *os.File) (*csvfile.ResultsText, error) {
+	text, err := openResults(f, importer.ResultColumns()...)
+	if err == nil && text.Compression != "" {
+		unpack := map[string]string{"gzip": "gunzip", "zstd": "unzstd"}[text.Compression]
+		err = usagef(fmt.Sprintf("unpack it and continue with the unpacked file: %s < %s > FILE, then --results FILE", unpack, shellQuote(f.Name())),
+			"the file is compressed, and a run can't add lines to it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return text, nil
 }

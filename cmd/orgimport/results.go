@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -65,9 +65,13 @@ func (r *results) read(w io.Writer) (*report.Journal, error) {
 		return nil, files.CantWrite(r.path, err)
 	}
 	defer old.Close()
-	before, err := report.Resume(old, w, r.op, r.tenant, append([]string{}, r.kept...))
-	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
-		return nil, usagef(cmp.Or(unpackHint(r.path, wrong), "give this run another --results"), "can't resume from %s: %w", r.path, err)
+	text, err := openToContinue(old)
+	if err != nil {
+		return nil, fmt.Errorf("can't resume from %w", err)
+	}
+	before, err := report.Resume(text, w, r.op, r.tenant, append([]string{}, r.kept...))
+	if _, ok := errors.AsType[*report.WrongFileError](err); ok {
+		return nil, usagef("give this run another --results", "can't resume from %s: %w", r.path, err)
 	}
 	if err != nil {
 		return nil, files.CantWrite(r.path, err)

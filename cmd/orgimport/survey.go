@@ -100,7 +100,11 @@ func readJournal(path, domain string, op importer.Op) (*report.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := report.Resume(f, io.Discard, op, host, nil)
+	text, err := openToContinue(f)
+	if err != nil {
+		return nil, err
+	}
+	done, err := report.Resume(text, io.Discard, op, host, nil)
 	if err != nil {
 		return nil, resultsError(path, err)
 	}

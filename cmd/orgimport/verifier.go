@@ -26,6 +26,7 @@ type verifier struct {
 	settle  time.Duration // how long the list of members may lag
 	workers int           // most organizations read at a time
 	expectations
+	damaged int // lines that could not be read
 
 	// For the progress: organizations that were read, lines that are true.
 	asked, found atomic.Int64

@@ -14,7 +14,6 @@ import (
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
-	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
@@ -131,7 +130,7 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 		err = &exitError{exitTemporary, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), "try again in a while"}
 	case sum.unread != nil:
 		err = &exitError{exitRows, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), ""}
-	case sum.missing > 0:
+	case sum.missing > 0 || v.damaged > 0:
 		err = errRows
 	}
 	if e := v.list(c.stdout); e != nil {
@@ -150,11 +149,11 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 		return err
 	}
 	defer in.Close()
-	lines, err := csvfile.Decompress(in)
-	if err != nil {
-		return err
+	var r *report.Reader
+	text, err := openResults(in, claimColumns()...)
+	if err == nil {
+		r, err = report.NewReader(text)
 	}
-	r, err := report.NewReader(lines)
 	if err == nil {
 		r.Tenant = tenant
 		for o, e := range r.Outcomes() {
@@ -174,12 +173,12 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 	if err != nil {
 		return resultsError(in.Name(), err)
 	}
-	damaged := r.Damaged
+	v.damaged = r.Damaged
 	if r.Torn {
-		damaged++
+		v.damaged++
 	}
-	if damaged > 0 {
-		v.log.Warn(fmt.Sprintf("%s: %s damaged and not checked; import --resume repairs the file", in.Name(), report.Plural(damaged, "line")+report.Verb(damaged, " is", " are")))
+	if v.damaged > 0 {
+		v.log.Warn(fmt.Sprintf("%s: %s damaged and not checked; import --resume repairs the file", in.Name(), report.Plural(v.damaged, "line")+report.Verb(v.damaged, " is", " are")))
 	}
 	return nil
 }

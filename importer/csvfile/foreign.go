@@ -50,9 +50,13 @@ var foreignFiles = []struct{ magic, contains, what, hint string }{
 	{"\x00\x00\xFE\xFF", "", "a text in UTF-32", "save it in UTF-8"},
 }
 
-// refuseText returns an error for a text that begins with head and is not CSV.
-func refuseText(head []byte) error {
+// refuseText returns an error for a text that begins with head and is neither CSV
+// nor, if json is true, JSON.
+func refuseText(head []byte, json bool) error {
 	start := bytes.TrimSpace(head)
+	if json && len(start) > 0 && isJSON(start) {
+		return nil
+	}
 	for _, f := range foreignTexts {
 		if f.start.Match(start) {
 			return inputError(f.hint, "this is %s", f.what)

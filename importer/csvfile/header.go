@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -206,17 +207,19 @@ func validDelimiter(r rune) bool {
 // with which the header has the columns that d asks for, otherwise the one that
 // makes the most columns.
 func sniffDelimiter(head []byte, d Dialect) rune {
-	best, most := delimiters[0], 0
 	for _, delimiter := range delimiters {
-		names := splitHeader(head, delimiter)
-		if _, err := findColumns(names, d); err == nil {
+		if _, err := findColumns(splitHeader(head, delimiter), d); err == nil {
 			return delimiter
 		}
-		if len(names) > most {
-			best, most = delimiter, len(names)
-		}
 	}
-	return best
+	return widestDelimiter(head)
+}
+
+// widestDelimiter returns the delimiter that makes the most columns of the header.
+func widestDelimiter(head []byte) rune {
+	return slices.MaxFunc(delimiters[:], func(a, b rune) int {
+		return len(splitHeader(head, a)) - len(splitHeader(head, b))
+	})
 }
 
 // splitHeader returns the names in the header of a file that begins with head.

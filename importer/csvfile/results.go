@@ -121,6 +121,131 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 	return true, other
 }
 
+// ResultsText is a results file as a run writes it, whatever a spreadsheet has made
+// of it since: UTF-8 with commas, LF, and the columns in their order, with those that
+// were copied behind them.
+type ResultsText struct {
+	io.Reader
+	Compression string // of the file; empty: none
+
+	from io.Reader
+	at   []int // see findResults; nil: as written
+}
+
+// OpenResults reads the header of a results file. The errors, and those of reading
+// the text, are *[InputError]s; a file that a run has written is read as it is.
+func OpenResults(r io.Reader) (*ResultsText, error) {
+	t := &ResultsText{from: r}
+	if err := t.open(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *ResultsText) open() error {
+	in := bufio.NewReaderSize(t.from, sniffSize)
+	if head, _ := in.Peek(sniffSize); isAsWritten(head) { // an error comes again when it is read
+		t.Reader = in
+		return nil
+	}
+	text, err := openText(in, Dialect{}, false)
+	if err != nil {
+		return err
+	}
+	l := newLines(&explained{text})
+	l.advance()
+	if _, ok := sepLine(l.record()); ok {
+		l.advance()
+	}
+	for _, comma := range delimiters {
+		names := splitHeader(l.window(), comma)
+		if t.at, err = findResults(names); t.at == nil {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t.Compression = text.compression
+		t.Reader = newRecoder(l, comma, false, arranged(names, t.at, l))
+		return nil
+	}
+	return inputError("name a file that a run wrote as its --results", "this is not a results file: its first line should begin with %q", strings.Join(importer.ResultColumns(), ","))
+}
+
+// Seek begins anew; the offset must be 0, and whence [io.SeekStart].
+func (t *ResultsText) Seek(offset int64, whence int) (int64, error) {
+	s, ok := t.from.(io.Seeker)
+	if !ok || offset != 0 || whence != io.SeekStart {
+		return 0, errors.ErrUnsupported
+	}
+	if _, err := s.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return 0, t.open()
+}
+
+// Lacks returns an error if the file lacks a column.
+func (t *ResultsText) Lacks(names ...string) error {
+	if t.at == nil {
+		return nil
+	}
+	return lacks(t.at, names)
+}
+
+// isAsWritten reports whether a file that begins with head begins as a run has
+// written it, perhaps not to the end of the header.
+func isAsWritten(head []byte) bool {
+	line, _, whole := bytes.Cut(head, []byte("\n"))
+	header := strings.Join(importer.ResultColumns(), ",")
+	names, ok := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\r"))), header)
+	if !ok {
+		return !whole && strings.HasPrefix(header, string(bytes.TrimRight(line, "\x00")))
+	}
+	return (names == "" || names[0] == ',') && !strings.Contains(names, "\r")
+}
+
+// arranged returns a function that brings the values of a record into the order in
+// which a run writes them. A file without line numbers gets its own.
+func arranged(names []string, at []int, l *lines) func([]string) []string {
+	header := importer.ResultColumns()
+	width := 0
+	for i, name := range names {
+		if trim(name) != "" {
+			width = i + 1
+		}
+	}
+	first := true
+	return func(values []string) []string {
+		if len(values) > width && strings.Join(values[width:], "") != "" {
+			return nil
+		}
+		row := make([]string, 0, len(header)+width)
+		for k, i := range at {
+			switch {
+			case first:
+				row = append(row, header[k])
+			case i < 0 && k == 0:
+				row = append(row, strconv.Itoa(l.start))
+			case i < 0 || i >= len(values):
+				row = append(row, "")
+			default:
+				row = append(row, trim(values[i]))
+			}
+		}
+		for i := range width {
+			switch {
+			case slices.Contains(at, i):
+			case i < len(values):
+				row = append(row, values[i])
+			default:
+				row = append(row, "")
+			}
+		}
+		first = false
+		return row
+	}
+}
+
 // checkStatus returns an error if the record has a status that no run writes.
 func (t *Table) checkStatus(r raw) error {
 	if !t.columns.results() || r.values[fieldStatus] == "" || r.result().Status.Known() {

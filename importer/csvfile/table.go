@@ -66,7 +66,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if d.Earlier == nil {
 		d.Earlier = SettledByImport
 	}
-	text, err := openText(r, d)
+	text, err := openText(r, d, false)
 	if err != nil {
 		return nil, err
 	}

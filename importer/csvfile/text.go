@@ -3,6 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"io"
 	"slices"
@@ -29,9 +30,9 @@ type text struct {
 	own         bool // the results of an earlier run, by its header
 }
 
-// openText returns the text of a CSV file in the encoding of d, which is found out
-// if d leaves it open.
-func openText(r io.Reader, d Dialect) (text, error) {
+// openText returns the text of a file in the encoding of d, which is found out if
+// d leaves it open. It refuses what is not CSV, and JSON unless json is true.
+func openText(r io.Reader, d Dialect, json bool) (text, error) {
 	data, compression, err := decompress(bufio.NewReaderSize(&sticky{r: r}, sniffSize))
 	if err != nil {
 		return text{}, err
@@ -52,10 +53,107 @@ func openText(r io.Reader, d Dialect) (text, error) {
 	}
 	decoded, encoding := decode(data, name)
 	head, _ = decoded.Peek(sniffSize)
-	if err := refuseText(head); err != nil {
+	if err := refuseText(head, json); err != nil {
 		return text{}, err
 	}
 	return text{&lineEnds{decoded}, compression, encoding, own}, nil
+}
+
+// Text returns what a file holds for a reader that knows nothing of what other
+// programs make of a text: UTF-8 without byte order mark, with lines that end in LF
+// and, unless it is JSON, with commas between the values. A line stays on its line.
+// Its errors, and those of reading the text, are *[InputError]s.
+func Text(r io.Reader) (io.Reader, error) {
+	t, err := openText(r, Dialect{}, true)
+	if err != nil {
+		return nil, err
+	}
+	in := bufio.NewReaderSize(&explained{t}, sniffSize)
+	head, _ := in.Peek(sniffSize) // an error comes again when it is read
+	start := bytes.TrimSpace(head)
+	first, rest, _ := bytes.Cut(start, []byte("\n"))
+	comma, declared := sepLine(first)
+	switch {
+	case len(start) == 0 || isJSON(start):
+		return in, nil
+	case !declared:
+		comma, rest = widestDelimiter(start), start
+	}
+	if comma == delimiters[0] && len(rest) == len(start) {
+		return in, nil
+	}
+	l := newLines(in)
+	if l.advance(); declared {
+		l.advance()
+	}
+	return newRecoder(l, comma, true, func(values []string) []string { return values }), nil
+}
+
+// isJSON reports whether a text begins like JSON.
+func isJSON(start []byte) bool { return bytes.ContainsAny(start[:1], "{[") }
+
+// explained says in an *[InputError] why a text can't be read any further.
+type explained struct{ text }
+
+func (e *explained) Read(p []byte) (int, error) {
+	n, err := e.text.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unreadable(e.compression, err)
+	}
+	return n, err
+}
+
+// recoder reads a CSV file as one with commas, and with other columns. A record
+// that can't be read becomes one of a single value.
+type recoder struct {
+	lines    *lines
+	csv      *csv.Reader
+	row      func(values []string) []string // nil: the record can't be read
+	numbered bool                           // a record stays on its line
+
+	line int // that is written next
+	out  bytes.Buffer
+	w    *csv.Writer
+}
+
+// newRecoder returns a recoder of the records of l, the current one included.
+func newRecoder(l *lines, comma rune, numbered bool, row func([]string) []string) *recoder {
+	l.comma = comma
+	c := &recoder{lines: l, csv: newReader(l, comma), row: row, numbered: numbered, line: 1}
+	c.w = csv.NewWriter(&c.out)
+	c.record()
+	return c
+}
+
+func (c *recoder) Read(p []byte) (int, error) {
+	for c.out.Len() == 0 {
+		if !c.lines.advance() {
+			return 0, c.lines.err
+		}
+		c.record()
+	}
+	return c.out.Read(p)
+}
+
+// record writes the current record.
+func (c *recoder) record() {
+	for ; c.numbered && c.line < c.lines.start; c.line++ {
+		c.out.WriteByte('\n')
+	}
+	values, err := c.csv.Read()
+	if err == nil {
+		values = c.row(values)
+	}
+	if err != nil || values == nil {
+		c.lines.retreat()
+		values = []string{string(bytes.TrimRight(c.lines.firstLine(), "\n"))}
+	}
+	_ = c.w.Write(values) // a buffer can't fail
+	c.w.Flush()
+	c.line = c.lines.start + c.lines.count
+	if c.lines.unended {
+		c.out.Truncate(c.out.Len() - 1)
+	}
 }
 
 // lineEnds reads a text whose lines end in LF, CRLF or CR, in any mixture, as one
@@ -101,16 +199,6 @@ const (
 	gzipMagic = "\x1F\x8B"
 	zstdMagic = "\x28\xB5\x2F\xFD"
 )
-
-// Decompress returns the contents of r, which may be compressed with gzip or
-// zstd.
-func Decompress(r io.Reader) (io.Reader, error) {
-	plain, _, err := decompress(bufio.NewReader(r))
-	if err != nil {
-		return nil, err
-	}
-	return plain, nil
-}
 
 // decompress returns the contents of r and the name of the compression, which is
 // empty if there is none. A file of several members is read as one.
