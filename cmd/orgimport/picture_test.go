@@ -85,7 +85,7 @@ func picturedRun(t *testing.T) (terminal, page []byte) {
 	})
 	env := map[string]string{
 		"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret",
-		"ORGIMPORT_WORKERS": "1", "ORGIMPORT_PROGRESS": "bar",
+		"ORGIMPORT_WORKERS": "1", "ORGIMPORT_PROGRESS": "bar", "ORGIMPORT_SUMMARY": "summary.json",
 	}
 	shown := &pictures{t: t, started: time.Now(), middle: screen{columns: picturedColumns}, ending: screen{columns: picturedColumns}}
 	command := func(wantCode int, line string) {
@@ -110,7 +110,7 @@ func picturedRun(t *testing.T) (terminal, page []byte) {
 	if text := string(terminal); !strings.Contains(text, "█") || !strings.Contains(text, "10000 rows = ") {
 		t.Errorf("neither a bar nor the sum is in the picture:\n%s", text)
 	}
-	command(exitDone, "report results.csv -o page.html")
+	command(exitDone, "report results.csv --summary summary.json -o page.html")
 	page, err := os.ReadFile("page.html")
 	if err != nil {
 		t.Fatal(err)
