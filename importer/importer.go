@@ -154,6 +154,11 @@ type Op struct {
 	// When ctx is cancelled, a request that waits to be sent is dropped at once;
 	// one that is on the wire is finished, because its answer would be lost.
 	Send func(ctx context.Context, b Batch) (Receipt, error)
+
+	// Ready, if set, waits until a request could be the next to be sent, or until ctx
+	// is done. A batch is read only then, so that as little as possible has been read
+	// when the run ends or an organization turns out to take no rows.
+	Ready func(ctx context.Context)
 }
 
 // KeyOf returns the key that the row shares with the rows that repeat it.

@@ -36,20 +36,94 @@ import (
 // of a batch is sent row by row.
 const singlyFrom = 3
 
-// sender sends batches for all workers and remembers refusals that make further
-// requests pointless.
+// sender sends batches for all who ask, and remembers what makes further requests
+// pointless.
 type sender struct {
 	op    Op
 	locks *orgLocks
+	news  chan struct{} // that an organization has answered, or a batch has ended
 
-	mu    sync.Mutex
-	orgs  map[string]Receipt // refusals of organizations that accept no rows at all
-	full  map[string]Receipt // refusals of organizations that are full
-	users map[string]Receipt // refusals of users that do not exist
+	mu            sync.Mutex
+	organizations map[string]*organization
+	users         map[string]Receipt // refusals of users that do not exist
+	answers       int                // of all organizations
+	underWay      int                // batches
+	aside         int                // batches that were put aside
+}
+
+// organization is what is known of an organization while it has batches, and for
+// longer if it takes no rows.
+type organization struct {
+	underWay   int
+	unanswered int     // of those, the ones begun since it answered last
+	aside      []Batch // that wait until it answers
+
+	failed  int     // requests in a row that got no usable answer
+	failure Receipt // of the last of them
+	answers int     // of all organizations when it answered last
+
+	refusal *Receipt // of all its rows
+	full    *Receipt // of rows that it has no room for
 }
 
 func newSender(op Op) *sender {
-	return &sender{op: op, locks: newOrgLocks(), orgs: map[string]Receipt{}, full: map[string]Receipt{}, users: map[string]Receipt{}}
+	return &sender{
+		op: op, locks: newOrgLocks(), news: make(chan struct{}, 1),
+		organizations: make(map[string]*organization), users: make(map[string]Receipt),
+	}
+}
+
+// organization returns what is known of an organization. It is called with mu held.
+func (s *sender) organization(id string) *organization {
+	o := s.organizations[id]
+	if o == nil {
+		o = &organization{answers: s.answers}
+		s.organizations[id] = o
+	}
+	return o
+}
+
+// silent reports whether an organization is taken not to answer. It is called with
+// mu held.
+func (s *sender) silent(o *organization) bool {
+	return o.failed >= mostUnanswered && s.answers > o.answers
+}
+
+// open reports whether a batch of an organization may begin, if only to fail. It is
+// called with mu held.
+func (s *sender) open(o *organization) bool {
+	return o.unanswered+o.failed < mostUnanswered || o.underWay == 0 || s.silent(o)
+}
+
+// count notes that a batch has begun (1) or ended (-1). It is called with mu held.
+func (s *sender) count(o *organization, n int) {
+	s.underWay += n
+	o.underWay += n
+	o.unanswered = max(0, o.unanswered+n)
+	s.wake()
+}
+
+func (s *sender) wake() {
+	select {
+	case s.news <- struct{}{}:
+	default: // the last is not heard yet
+	}
+}
+
+// hear notes whether an organization has answered a request.
+func (s *sender) hear(id string, receipt Receipt, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.organization(id)
+	switch reach := ReachOf(err); {
+	case err == nil, reach == ReachRow, reach == ReachOrg:
+		s.answers++
+		o.unanswered, o.failed, o.answers = 0, 0, s.answers
+		s.wake()
+	case reach == ReachBatch:
+		o.failed++
+		o.failure = receipt
+	}
 }
 
 // sendBatch sends a batch and returns the outcome of each of its rows. If it also
@@ -148,13 +222,10 @@ func (n *narrowing) try(rows []pending) (accepted bool, err error) {
 	case reach == ReachRow:
 		n.refuse(rows[0], receipt, err)
 	case reach == ReachBatch:
-		for _, r := range rows {
-			n.decide(r, Failed, receipt)
-			n.outcomes[len(n.outcomes)-1].Transient = true
-		}
+		n.failAll(rows, receipt)
 	case reach == ReachOrg:
 		n.mu.Lock()
-		n.orgs[n.orgID] = receipt
+		n.organization(n.orgID).refusal = &receipt
 		n.mu.Unlock()
 		for _, r := range rows {
 			n.decide(r, Failed, receipt)
@@ -174,37 +245,50 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 		defer n.locks.share(n.orgID)()
 	}
 	receipt, err := n.op.Send(n.ctx, n.batch(rows))
+	n.hear(n.orgID, receipt, err)
 	for i := range rows {
 		rows[i].attempts += receipt.Attempts
 	}
 	return receipt, err
 }
 
-// withoutHopeless fails the rows that can't succeed after an earlier refusal, and
-// returns the others. The outcome of such a row has the answer and the
-// correlation id of that refusal, and no attempts.
+// withoutHopeless fails the rows that can't succeed after an earlier answer, or after
+// none, and returns the others. The outcome of such a row has the answer and the
+// correlation id of that request, and no attempts.
 func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.orgs) == 0 && len(n.full) == 0 && len(n.users) == 0 {
+	o := n.organization(n.orgID)
+	if o.refusal == nil && n.silent(o) {
+		n.failAll(rows, o.failure)
+		return nil
+	}
+	if o.refusal == nil && o.full == nil && len(n.users) == 0 {
 		return rows
 	}
 	hopeful := rows[:0:0]
 	for _, r := range rows {
-		f, known := n.orgs[r.OrgID]
-		if !known && r.attempts == 0 { // a refused request may have let some of its rows in
-			f, known = n.full[r.OrgID]
-		}
-		if !known {
-			f, known = n.users[r.UserID]
-		}
-		if !known {
+		refusal, unknown := n.users[r.UserID]
+		switch {
+		case o.refusal != nil:
+			n.decide(r, Failed, *o.refusal)
+		case o.full != nil && r.attempts == 0: // a refused request may have let some of its rows in
+			n.decide(r, Failed, *o.full)
+		case unknown:
+			n.decide(r, Failed, refusal)
+		default:
 			hopeful = append(hopeful, r)
-			continue
 		}
-		n.decide(r, Failed, f)
 	}
 	return hopeful
+}
+
+// failAll fails rows that the server gave no usable answer for.
+func (n *narrowing) failAll(rows []pending, receipt Receipt) {
+	for _, r := range rows {
+		n.decide(r, Failed, receipt)
+		n.outcomes[len(n.outcomes)-1].Transient = true
+	}
 }
 
 // setAside first sends the rows that a refusal does not name.
@@ -293,7 +377,7 @@ func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	case errors.Is(err, ErrUnknownUser):
 		n.users[r.UserID] = receipt
 	case errors.Is(err, ErrOrgFull):
-		n.full[n.orgID] = receipt
+		n.organization(n.orgID).full = &receipt
 	}
 	n.mu.Unlock()
 	n.decide(r, Failed, receipt)

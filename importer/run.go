@@ -5,17 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Run sends the batches with op, at most n at a time, and yields the outcomes of
 // their rows: all outcomes of one batch at once, in the order in which the
-// answers arrive. It reads a batch only when a worker is free to send it.
+// answers arrive. It reads a batch only when that can be sent; see Op.Ready.
 //
-// A worker narrows a refused batch until each bad row is found, so every row gets
-// an answer of its own; see narrow.go. A row with Err comes out without a
-// request.
+// A refused batch is narrowed until each bad row is found, so every row gets an
+// answer of its own; see narrow.go. A row with Err comes out without a request.
+//
+// An organization that does not answer holds no other: at most five batches of one
+// are under way without an answer to any of them. Its next ones are put aside, up to
+// a bound, until it answers. If none of five was answered and other organizations
+// are, its other rows fail.
 //
 // When ctx is cancelled, or nothing further can succeed ([ReachRun]), or the
 // input fails, Run reads no more batches. Requests on the wire are finished and
@@ -32,29 +37,20 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 		}
 		ctx, stop := context.WithCancelCause(ctx)
 		defer stop(nil)
-		work := make(chan Batch)
+		r := &run{sender: newSender(op), ctx: ctx, stop: stop, most: n, work: make(chan Batch), out: make(chan []Outcome)}
 		go func() {
-			defer close(work)
-			if err := feed(ctx, work, batches); err != nil {
+			defer close(r.work)
+			if err := r.read(batches); err != nil {
 				stop(err)
 			}
 		}()
-		out := make(chan []Outcome)
-		var workers sync.WaitGroup
-		s := newSender(op)
-		for range n {
-			workers.Go(func() {
-				if err := s.work(ctx, work, out); err != nil {
-					stop(err)
-				}
-			})
-		}
 		go func() {
-			workers.Wait()
-			close(out)
+			r.begin()
+			r.sending.Wait()
+			close(r.out)
 		}()
 		listening := true
-		for outcomes := range out { // drained even after break, so that no worker blocks
+		for outcomes := range r.out { // drained even after break, so that nobody blocks
 			if listening && !yield(outcomes, nil) {
 				listening = false
 				stop(errors.New("the caller stopped reading outcomes"))
@@ -66,42 +62,143 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 	}
 }
 
-// feed sends the batches to work until they end or ctx does. It returns the
-// error of the input.
-func feed(ctx context.Context, work chan<- Batch, batches iter.Seq2[Batch, error]) error {
+const (
+	// mostUnanswered is how many batches of an organization are under way without an
+	// answer to one of them, and how many in a row get none before its other rows fail.
+	mostUnanswered = 5
+	// patience is how long an answer is waited for before batches are put aside.
+	patience = 3 * time.Second
+	// mostAside bounds the memory that they take. Auth0 allows 100,000 members in an
+	// organization, which are so many batches.
+	mostAside = 10_000
+)
+
+// run is the state of a Run.
+type run struct {
+	*sender
+	ctx     context.Context
+	stop    context.CancelCauseFunc
+	most    int // batches at a time
+	work    chan Batch
+	out     chan []Outcome
+	sending sync.WaitGroup
+}
+
+// read passes the batches on until they end or ctx does. It returns the error of
+// the input.
+func (r *run) read(batches iter.Seq2[Batch, error]) error {
 	for b, err := range batches {
 		if err != nil {
 			return err
 		}
 		select {
-		case work <- b:
-		case <-ctx.Done():
+		case r.work <- b:
+		case <-r.ctx.Done():
 			return nil
 		}
 	}
 	return nil
 }
 
-// work sends batches until there are no more, or ctx ends, or a batch ends the
-// run. Even then, it passes on the outcomes that are known.
-func (s *sender) work(ctx context.Context, work <-chan Batch, out chan<- []Outcome) error {
-	for {
+// begin begins batches until there are no more, or ctx ends.
+func (r *run) begin() {
+	for r.wait(never, func() bool { return r.underWay < r.most && r.aside < mostAside }) {
+		if r.op.Ready != nil {
+			r.op.Ready(r.ctx)
+		}
 		select {
-		case b, ok := <-work:
+		case b, ok := <-r.work:
 			if !ok {
-				return nil
+				return
 			}
-			outcomes, err := s.sendBatch(ctx, b)
-			if len(outcomes) > 0 {
-				out <- outcomes
+			switch {
+			case !slices.ContainsFunc(b.Rows, func(row Row) bool { return row.Err == nil }):
+				outcomes, _ := r.sendBatch(r.ctx, b) // sends nothing
+				r.out <- outcomes
+			case r.takes(b):
+				r.sending.Go(func() { r.send(b) })
 			}
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return nil
+		case <-r.ctx.Done():
+			return
 		}
 	}
+}
+
+// never is longer than any wait.
+const never = time.Duration(1<<63 - 1)
+
+// wait waits until ok, for so long, or until ctx is done, and reports whether it is
+// ok. It is for begin alone, which alone is woken.
+func (r *run) wait(d time.Duration, ok func() bool) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		r.mu.Lock()
+		done := ok()
+		r.mu.Unlock()
+		if done && r.ctx.Err() == nil {
+			return true
+		}
+		select {
+		case <-r.news:
+		case <-timer.C:
+			return false
+		case <-r.ctx.Done():
+			return false
+		}
+	}
+}
+
+// takes reports whether a batch may be sent now. Otherwise it is put aside for those
+// of its organization that are under way.
+func (r *run) takes(b Batch) bool {
+	r.wait(patience, func() bool {
+		o := r.organization(b.OrgID)
+		return r.open(o) || len(o.aside) > 0
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.organization(b.OrgID)
+	if !r.open(o) {
+		o.aside = append(o.aside, b)
+		r.aside++
+		return false
+	}
+	r.count(o, 1)
+	return true
+}
+
+// send sends a batch, and after it those of its organization that were put aside. Of
+// a run that is over, it passes on the outcomes that are known.
+func (r *run) send(b Batch) {
+	for ok := true; ok && r.ctx.Err() == nil; b, ok = r.next(b.OrgID) {
+		outcomes, err := r.sendBatch(r.ctx, b)
+		if len(outcomes) > 0 {
+			r.out <- outcomes
+		}
+		if err != nil {
+			r.stop(err)
+		}
+	}
+}
+
+// next notes that a batch has ended, and returns the next of its organization that
+// was put aside.
+func (r *run) next(orgID string) (b Batch, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.organization(orgID)
+	r.count(o, -1)
+	if len(o.aside) > 0 && r.open(o) {
+		b, o.aside = o.aside[0], o.aside[1:]
+		r.aside--
+		r.count(o, 1)
+		return b, true
+	}
+	if o.underWay == 0 && o.failed == 0 && o.refusal == nil && o.full == nil {
+		delete(r.organizations, orgID)
+	}
+	return Batch{}, false
 }
 
 // Unsent returns the outcome of a row with Err, which no request carries.

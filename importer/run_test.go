@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -184,4 +187,194 @@ func TestBreakWaitsForWhatIsOnTheWire(t *testing.T) {
 			t.Errorf("%d of %d requests have ended", ended.Load(), sent.Load())
 		}
 	})
+}
+
+// mixed yields batches of one row, of these organizations in turn.
+func mixed(orgs ...string) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		for i, org := range orgs {
+			row := Row{OrgID: org, UserID: fmt.Sprint("u", i), Line: i + 2}
+			if !yield(Batch{OrgID: org, Rows: []Row{row}}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// hanging answers in 100 ms, but not for organizations whose names begin with bad:
+// after a minute, their requests have got no answer, until they are back.
+func hanging(back time.Time, requests *sync.Map) Op {
+	return Op{Prefix: "oi", Done: Added, Send: func(_ context.Context, b Batch) (Receipt, error) {
+		n, _ := requests.LoadOrStore(b.OrgID, new(atomic.Int32))
+		n.(*atomic.Int32).Add(1)
+		if strings.HasPrefix(b.OrgID, "bad") && time.Now().Before(back) {
+			time.Sleep(time.Minute)
+			return Receipt{Attempts: 8, Message: "no answer"}, &refusalErr{text: "no answer", reach: ReachBatch}
+		}
+		time.Sleep(100 * time.Millisecond)
+		return Receipt{HTTPStatus: 204, Attempts: 1}, nil
+	}}
+}
+
+// TestOrganizationThatHangsHoldsNoOther has organizations that do not answer stand
+// anywhere among others.
+func TestOrganizationThatHangsHoldsNoOther(t *testing.T) {
+	good := func(n int) (orgs []string) {
+		for i := range n {
+			orgs = append(orgs, fmt.Sprint("org_", i%50))
+		}
+		return orgs
+	}
+	for name, orgs := range map[string][]string{
+		"first":         slices.Concat(slices.Repeat([]string{"bad"}, 300), good(2000)),
+		"in the middle": slices.Concat(good(1000), slices.Repeat([]string{"bad"}, 300), good(1000)),
+		"last":          slices.Concat(good(2000), slices.Repeat([]string{"bad"}, 300)),
+		"two":           slices.Concat(slices.Repeat([]string{"bad", "bad 2"}, 300), good(2000)),
+		"many":          slices.Concat(slices.Repeat([]string{"bad", "bad 2", "bad 3", "bad 4", "bad 5", "bad 6"}, 100), good(2000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var requests sync.Map
+				start := time.Now()
+				told := map[Status]int{}
+				var lastAdded time.Duration
+				for answered, err := range Run(t.Context(), mixed(orgs...), hanging(start.Add(time.Hour), &requests), 256) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, o := range answered {
+						told[o.Status]++
+						switch {
+						case o.Status == Added:
+							lastAdded = time.Since(start)
+						case !o.Transient || o.Message != "no answer":
+							t.Fatalf("outcome %+v", o)
+						}
+					}
+				}
+				if told[Added] != 2000 || told[Added]+told[Failed] != len(orgs) {
+					t.Errorf("%v of %d rows", told, len(orgs))
+				}
+				if took := time.Since(start); lastAdded > 25*time.Second || took > 90*time.Second {
+					t.Errorf("the others were done after %s, all after %s", lastAdded, took)
+				}
+				requests.Range(func(org, n any) bool {
+					if got := n.(*atomic.Int32).Load(); strings.HasPrefix(org.(string), "bad") && got != mostUnanswered {
+						t.Errorf("%d requests for %s, want 5", got, org)
+					}
+					return true
+				})
+			})
+		})
+	}
+}
+
+// TestOrganizationThatComesBackIsSent has one answer again before five of its batches
+// have failed, and before others are answered.
+func TestOrganizationThatComesBackIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests sync.Map
+		op := hanging(time.Now().Add(20*time.Second), &requests)
+		send := op.Send
+		op.Send = func(ctx context.Context, b Batch) (Receipt, error) {
+			if b.Rows[0].Line == 2 { // sent again by who sends it, when the organization is back
+				time.Sleep(30 * time.Second)
+			}
+			return send(ctx, b)
+		}
+		all, err := collect(Run(t.Context(), mixed(slices.Concat(slices.Repeat([]string{"bad"}, 300), []string{"org_a"})...), op, 256))
+		added := 0
+		for _, o := range all {
+			if o.Status == Added {
+				added++
+			}
+		}
+		if err != nil || added != 301-4 {
+			t.Errorf("%d rows are in, error %v, want all but the four whose requests got no answer", added, err)
+		}
+	})
+}
+
+// TestOnlyOrganizationIsSentOn has nobody else be answered: that it is the
+// organization's own trouble is not known, so its rows are sent.
+func TestOnlyOrganizationIsSentOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests sync.Map
+		all, err := collect(Run(t.Context(), mixed(slices.Repeat([]string{"bad"}, 30)...), hanging(time.Now().Add(time.Hour), &requests), 256))
+		n, _ := requests.Load("bad")
+		if got := n.(*atomic.Int32).Load(); err != nil || len(all) != 30 || got != 30 {
+			t.Errorf("%d outcomes of 30 rows after %d requests, error %v", len(all), got, err)
+		}
+	})
+}
+
+// TestWhatIsPutAsideIsBounded has an organization hang that has more batches than
+// are put aside: reading waits for it then, and a stop ends that wait.
+func TestWhatIsPutAsideIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests sync.Map
+		read := 0
+		in := func(yield func(Batch, error) bool) {
+			for b := range mixed(slices.Repeat([]string{"bad"}, 3*mostAside)...) {
+				read++
+				if !yield(b, nil) {
+					return
+				}
+			}
+		}
+		why := errors.New("SIGTERM")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(30*time.Second, func() { cancel(why) })
+		start := time.Now()
+		_, err := collect(Run(ctx, in, hanging(start.Add(time.Hour), &requests), 256))
+		if !errors.Is(err, why) || time.Since(start) != time.Minute || read > mostAside+10 {
+			t.Errorf("error %v after %s, %d batches read", err, time.Since(start), read)
+		}
+	})
+}
+
+// TestReadsOnlyWhenARequestCouldLeave has a server take one request a second: no
+// more than a few batches are read ahead.
+func TestReadsOnlyWhenARequestCouldLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn := make(chan struct{}, 1)
+		var waiting, sent, read atomic.Int32
+		op := Op{
+			Prefix: "oi", Done: Added,
+			Send: func(context.Context, Batch) (Receipt, error) {
+				waiting.Add(1)
+				turn <- struct{}{}
+				time.Sleep(time.Second)
+				<-turn
+				waiting.Add(-1)
+				if ahead := read.Load() - sent.Add(1); ahead > 4 {
+					t.Errorf("%d batches were read ahead", ahead)
+				}
+				return Receipt{HTTPStatus: 204, Attempts: 1}, nil
+			},
+			Ready: func(context.Context) {
+				for waiting.Load() > 1 {
+					time.Sleep(time.Millisecond)
+				}
+				synctest.Wait()
+			},
+		}
+		in := func(yield func(Batch, error) bool) {
+			for b := range batches(50, nil) {
+				read.Add(1)
+				if !yield(b, nil) {
+					return
+				}
+			}
+		}
+		if all, err := collect(Run(t.Context(), in, op, 256)); err != nil || len(all) != 100 {
+			t.Errorf("%d outcomes, error %v", len(all), err)
+		}
+	})
+}
+
+func TestOperationWithoutPrefixIsAnError(t *testing.T) {
+	if all, err := collect(Run(t.Context(), batches(3, nil), Op{Name: "import", Send: slowly(0).Send}, 1)); err == nil || len(all) != 0 {
+		t.Errorf("%d outcomes, error %v", len(all), err)
+	}
 }
