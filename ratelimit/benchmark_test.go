@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"orgimport/importer/auth0/auth0test"
 	"orgimport/ratelimit"
 )
 
@@ -71,7 +73,7 @@ func (s scenario) play(t *testing.T, seed uint64, client makeSend) result {
 		)
 		for range s.jobs {
 			wg.Go(func() {
-				lost, err := run(t.Context(), s.n, s.workers, client(s, srv))
+				lost, err := run(t.Context(), s.n, s.workers, client(s, srv), nil)
 				if err != nil {
 					t.Error(err)
 				}
@@ -257,7 +259,7 @@ func TestRealClock(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			srv := newServer(s.world, 1)
-			if _, err := run(t.Context(), s.n, s.workers, oursWithout("")(s, srv)); err != nil {
+			if _, err := run(t.Context(), s.n, s.workers, oursWithout("")(s, srv), nil); err != nil {
 				t.Fatal(err)
 			}
 			took := time.Since(srv.start)
@@ -270,6 +272,49 @@ func TestRealClock(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInFlightFollowsThePace holds what the default number of requests in flight
+// comes to, for each plan of Auth0 and two latencies: at least 95 % of the speed of
+// 200 at a time, no refusal, and not twice as many in flight as the pace needs.
+func TestInFlightFollowsThePace(t *testing.T) {
+	out := tabwriter.NewWriter(t.Output(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "plan\tlatency\tneeded\tin flight\tspeed\tof 200 at a time")
+	for _, plan := range []struct {
+		name  string
+		limit auth0test.Limit
+		n     int
+	}{
+		{"public, paid", drip(20, 200, minute), 100},
+		{"private 15x", drip(300, 3000, minute), 1000},
+		{"private 60x", drip(1200, 12000, minute), 3000},
+		{"private 100x", drip(2400, 24000, minute), 5000},
+	} {
+		for _, latency := range []time.Duration{110 * time.Millisecond, 280 * time.Millisecond} {
+			w := one(plan.limit)
+			w.trip = between(latency*9/10, latency*11/10)
+			play := func(most int) (took time.Duration, srv *server) {
+				synctest.Test(t, func(t *testing.T) {
+					srv = newServer(w, 1)
+					rt := &ratelimit.Transport{Base: srv, Reserve: mustReserve("10%"), MaxInFlight: most}
+					if lost, err := run(t.Context(), plan.n, ratelimit.MostInFlight, ours(rt), rt.Ready); err != nil || lost > 0 {
+						t.Errorf("%d lost, error %v", lost, err)
+					}
+					took = time.Since(srv.start)
+				})
+				return took, srv
+			}
+			took, srv := play(0)
+			best, _ := play(200)
+			needed := math.Ceil(perSecond(plan.limit) * latency.Seconds())
+			ratio := best.Seconds() / took.Seconds()
+			fmt.Fprintf(out, "%s\t%v\t%.0f\t%d\t%.1f/s\t%.3f\n", plan.name, latency, needed, srv.mostInFlight, float64(plan.n)/took.Seconds(), ratio)
+			if ratio < 0.95 || srv.refused > 0 || srv.mostInFlight > int(2*needed) {
+				t.Errorf("%s at %v: %.3f of the speed, %d refused, %d in flight", plan.name, latency, ratio, srv.refused, srv.mostInFlight)
+			}
+		}
+	}
+	out.Flush()
 }
 
 // instant answers at once, and never refuses.

@@ -105,15 +105,16 @@ func post(ctx context.Context, rt http.RoundTripper) (*http.Response, error) {
 	return resp, err
 }
 
-// run has n batches sent by the importer's pool and returns how many were lost.
-func run(ctx context.Context, n, workers int, send send) (lost int, err error) {
+// run has n batches sent by the importer, at most so many at a time and when ready,
+// if that is set, says so. It returns how many were lost.
+func run(ctx context.Context, n, workers int, send send, ready func(context.Context)) (lost int, err error) {
 	op := func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 		if err := send(ctx); err != nil {
 			return importer.Receipt{}, reached{err}
 		}
 		return importer.Receipt{}, nil
 	}
-	for outcomes, err := range importer.Run(ctx, batches(n), importer.Op{Prefix: "oi", Done: importer.Added, Send: op}, workers) {
+	for outcomes, err := range importer.Run(ctx, batches(n), importer.Op{Prefix: "oi", Done: importer.Added, Send: op, Ready: ready}, workers) {
 		if err != nil {
 			return lost, err
 		}

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,19 +16,30 @@ type limiter struct {
 	tuning
 	reserve Reserve
 	ceiling float64 // requests a second at most; 0: none
+	most    int     // requests in flight at most; 0: as many as the pace needs
 
-	first    time.Time // when the first request left
-	last     time.Time // when the last one did
-	sent     int       // requests that left; a request's number is its ticket
-	untaken  int       // of those, the ones that took no permission
-	served   int       // of those, the ones that were not refused
-	refused  int       // of those, the ones that got a 429
-	inFlight int
-	pace     float64 // requests a second that may leave now
-	spacing  *rate.Limiter
+	first   time.Time // when the first request left
+	last    time.Time // when the last one did
+	sent    int       // requests that left; a request's number is its ticket
+	untaken int       // of those, the ones that took no permission
+	served  int       // of those, the ones that were not refused
+	refused int       // of those, the ones that got a 429
+	pace    float64   // requests a second that may leave now
+	steady  float64   // the same, in the long run
+	spacing *rate.Limiter
+
+	inFlight []departure   // in the order in which they left
+	overtook time.Time     // when the newest request left that has been answered
+	heard    time.Time     // when the last answer came
+	latency  time.Duration // of answers, smoothed; 0 before the first
 
 	hold   time.Time // until when everybody waits
 	heldBy cause
+
+	empty       int       // requests in a row that were served although nothing was left before and after
+	emptyAt     time.Time // when the last of them was answered
+	doubtAfter  int       // so many of them
+	disbelieved time.Time // since when what they say does not count
 
 	newest   int     // ticket of the newest answer that showed a limit
 	shown    *bucket // that limit; nil before one was shown
@@ -40,13 +52,20 @@ type limiter struct {
 	hidden hidden
 }
 
+// departure is a request in flight.
+type departure struct {
+	ticket int
+	at     time.Time
+}
+
 func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
 	return &limiter{
 		tuning: t, reserve: reserve, ceiling: ceiling,
-		spacing:  rate.NewLimiter(1, 2),
-		between:  t.probeMin,
-		trust:    1,
-		smallest: math.MaxInt,
+		spacing:    rate.NewLimiter(1, 2),
+		between:    t.probeMin,
+		doubtAfter: t.doubt,
+		trust:      1,
+		smallest:   math.MaxInt,
 	}
 }
 
@@ -63,6 +82,7 @@ const (
 	byPace          // its turn has not come
 	byBlind         // the same, while no limit is known
 	byCeiling       // the same, by the ceiling
+	byPlaces        // as many are in flight as may be
 	causes
 )
 
@@ -85,41 +105,75 @@ func (l *limiter) next(now time.Time) decision {
 		return decision{wait: d, cause: l.heldBy, known: true}
 	}
 	if l.shown == nil {
-		if due := l.last.Add(l.answerTime); l.sent > 0 && l.inFlight == l.sent && now.Before(due) {
+		if due := l.last.Add(l.answerTime); l.sent > 0 && len(l.inFlight) == l.sent && now.Before(due) {
 			return decision{wait: due.Sub(now), cause: byFirst}
 		}
-		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(l.start(now)).Seconds())
-		return l.turn(now, min(blind, fastest))
+		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.disbelieved)).Seconds())
+		blind = min(blind, fastest)
+		return l.turn(now, blind, blind)
 	}
 	credit := l.credit(now)
 	if wait := l.dry(now, credit); wait > 0 {
 		l.pace = l.flow()
-		return decision{wait: wait, cause: byLimit, known: l.inFlight == 0}
+		return decision{wait: wait, cause: byLimit, known: len(l.inFlight) == 0}
 	}
 	l.probing = credit < 1
-	return l.turn(now, l.shown.pace(l.tuning, now, credit))
+	return l.turn(now, l.shown.pace(l.tuning, now, credit), max(l.shown.refill, credit/l.spreadMax.Seconds()))
 }
 
 // fastest is a pace above all others.
 const fastest = 1e9
 
-// turn spaces the requests out at a pace.
-func (l *limiter) turn(now time.Time, pace float64) decision {
-	pace = l.hidden.slow(l.tuning, pace, now)
+// turn spaces the requests out at a pace. In the long run it is steady, and so many
+// are in flight as that needs: more would be for a moment, as long as a full bucket
+// is used up.
+func (l *limiter) turn(now time.Time, pace, steady float64) decision {
+	pace, l.steady = l.hidden.slow(l.tuning, pace, now), l.hidden.slow(l.tuning, steady, now)
 	why := byPace
 	if l.shown == nil && l.hidden.pace == 0 {
 		why = byBlind
 	}
 	if l.ceiling > 0 && l.ceiling < pace {
 		pace, why = l.ceiling, byCeiling
+		l.steady = min(l.steady, pace)
 	}
 	l.pace = pace
+	if due := later(l.last, l.heard).Add(l.patience()); l.busy() >= l.places() && now.Before(due) {
+		return decision{wait: due.Sub(now), cause: byPlaces}
+	}
 	l.spacing.SetLimitAt(now, rate.Limit(pace))
 	if l.spacing.AllowN(now, 1) {
 		return decision{}
 	}
 	lacking := 1 - l.spacing.TokensAt(now)
-	return decision{wait: max(time.Microsecond, seconds(lacking/pace)), cause: why, known: l.inFlight == 0}
+	return decision{wait: max(time.Microsecond, seconds(lacking/pace)), cause: why, known: len(l.inFlight) == 0}
+}
+
+// places returns how many requests may be in flight, those that hang aside. On
+// average, the pace times the latency are.
+func (l *limiter) places() int {
+	if l.most > 0 {
+		return l.most
+	}
+	return max(l.placesMin, int(min(math.Ceil(l.placesTimes*l.steady*l.latency.Seconds()), MostInFlight)))
+}
+
+// busy returns how many requests are in flight and don't hang. A request hangs if
+// one that left much later has been answered.
+func (l *limiter) busy() int {
+	since := l.overtook.Add(-l.patience())
+	hang, _ := slices.BinarySearchFunc(l.inFlight, since, func(d departure, t time.Time) int { return d.at.Compare(t) })
+	return len(l.inFlight) - hang
+}
+
+// patience is how long an answer may take. If none comes for so long, one more
+// request leaves, for all that are in flight may be for a part of the server that
+// does not answer.
+func (l *limiter) patience() time.Duration {
+	if l.latency == 0 {
+		return l.answerTime
+	}
+	return max(l.patienceMin, time.Duration(l.patienceTimes*float64(l.latency)))
 }
 
 // credit is how many requests the limit that is shown still allows.
@@ -150,7 +204,7 @@ func (l *limiter) dry(now time.Time, credit float64) time.Duration {
 		return 0
 	}
 	probe := later(l.probeAt(), l.shown.shownAt.Add(l.between))
-	if due := l.last.Add(l.answerTime); l.inFlight > 0 && now.Before(due) {
+	if due := l.last.Add(l.answerTime); len(l.inFlight) > 0 && now.Before(due) {
 		probe = later(probe, due)
 	}
 	return min(probe.Sub(now), seconds((1-credit)/l.flow()))
@@ -174,7 +228,7 @@ func (l *limiter) depart(now time.Time) int {
 	l.first = l.start(now)
 	l.last = now
 	l.sent++
-	l.inFlight++
+	l.inFlight = append(l.inFlight, departure{l.sent, now})
 	return l.sent
 }
 
@@ -185,9 +239,17 @@ func (l *limiter) start(now time.Time) time.Time {
 	return l.first
 }
 
-// arrive notes the answer to the request with this ticket, which left at sentAt.
-func (l *limiter) arrive(now time.Time, ticket int, sentAt time.Time, a answer) {
-	l.inFlight--
+// arrive notes the answer to the request with this ticket.
+func (l *limiter) arrive(now time.Time, ticket int, a answer) {
+	i, _ := slices.BinarySearchFunc(l.inFlight, ticket, func(d departure, ticket int) int { return d.ticket - ticket })
+	sentAt := l.inFlight[i].at
+	l.inFlight = slices.Delete(l.inFlight, i, i+1)
+	l.heard = now
+	a.shows = a.shows && l.believes(now, sentAt, a)
+	if a.status != 0 {
+		l.overtook = later(l.overtook, sentAt)
+		l.latency += time.Duration(float64(now.Sub(sentAt)-l.latency) / min(float64(l.served+1), l.latencyOver))
+	}
 	if a.status == http.StatusServiceUnavailable {
 		l.holdFor(now, a.retryAfter, byTrouble)
 	}
@@ -211,6 +273,33 @@ func (l *limiter) arrive(now time.Time, ticket int, sentAt time.Time, a answer) 
 	if a.shows && ticket > l.newest {
 		l.observe(now, ticket, sentAt, a)
 	}
+}
+
+// believes reports whether the headers of an answer count. That nothing is left does
+// not, once that was said again and again while each request was served, if some
+// should be left because it is kept.
+func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
+	doubted := l.empty >= l.doubtAfter
+	switch {
+	case a.remaining > 0:
+		if doubted {
+			l.doubtAfter *= 2 // others had used it up
+		}
+		l.empty = 0
+		return true
+	case doubted:
+		return false
+	case a.status == http.StatusTooManyRequests:
+		l.empty = 0
+	case a.status < 500 && !sentAt.Before(l.emptyAt) && (l.shown == nil || l.keep() > 0):
+		l.empty++
+		l.emptyAt = now
+	}
+	if l.empty < l.doubtAfter {
+		return true
+	}
+	l.shown, l.disbelieved = nil, now
+	return false
 }
 
 func (l *limiter) holdFor(now time.Time, d time.Duration, by cause) {

@@ -27,9 +27,8 @@ var plain = answer{status: 204}
 // play is a limiter under test: requests leave it, and are answered.
 type play struct {
 	*limiter
-	now    time.Time
-	sentAt map[int]time.Time
-	wrong  string // what was not as it has to be
+	now   time.Time
+	wrong string // what was not as it has to be
 }
 
 // asks lets n requests ask, a millisecond apart. So many have to be let out.
@@ -38,7 +37,7 @@ func (p *play) asks(s float64, n, leave int) {
 	left := 0
 	for range n {
 		if p.next(p.now).wait <= 0 {
-			p.sentAt[p.depart(p.now)] = p.now
+			p.depart(p.now)
 			left++
 		}
 		p.now = p.now.Add(time.Millisecond)
@@ -51,12 +50,26 @@ func (p *play) asks(s float64, n, leave int) {
 // sends lets a request leave without asking.
 func (p *play) sends(s float64) {
 	p.now = at(s)
-	p.sentAt[p.depart(p.now)] = p.now
+	p.depart(p.now)
 }
 
 func (p *play) answers(s float64, ticket int, a answer) {
 	p.now = at(s)
-	p.arrive(p.now, ticket, p.sentAt[ticket], a)
+	p.arrive(p.now, ticket, a)
+}
+
+// sendMany lets n requests leave without asking.
+func (p *play) sendMany(s float64, n int) {
+	for range n {
+		p.sends(s)
+	}
+}
+
+// servesEmpty has n requests served, with headers that say that nothing is left.
+func (p *play) servesEmpty(n int) {
+	for range n {
+		p.sendsAndAnswers(p.now.Sub(noon).Seconds()+10, shows(50, 0, 0))
+	}
 }
 
 // sendsAndAnswers is a request that is answered after a tenth of a second.
@@ -142,7 +155,7 @@ var decisions = []struct {
 	{name: "the spreading comes to an end",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(200, 2, 30)) }, pace: 2},
 	{name: "the ceiling is one",
-		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.asks(10, 3, 2) }, wait: 0.497, cause: byCeiling, pace: 2, open: true},
+		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.asks(10, 3, 2); p.answers(10, 2, plain) }, wait: 0.499, cause: byCeiling, pace: 2, open: true},
 
 	// Reserve.
 	{name: "the reserve stays",
@@ -220,6 +233,51 @@ var decisions = []struct {
 			p.sendsAndAnswers(3, shows(20, 1, 60))
 		}, wait: 3.95, cause: byLimit, pace: 1},
 
+	// Places.
+	{name: "one is in flight at a slow pace: one more goes",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 1) }, pace: 2.195},
+	{name: "two are: an answer is waited for",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 2) }, wait: 1, cause: byPlaces, pace: 1.951, open: true},
+	{name: "but not for ever",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 2); p.now = at(2) }, pace: 2.581},
+	{name: "those that hang use no place",
+		play: func(p *play) {
+			p.sendsAndAnswers(0, shows(20, 19, 5.1))
+			p.sendMany(1, 2)
+			p.sendsAndAnswers(3, plain)
+		}, pace: 8},
+	{name: "a fast pace has more places",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 18) }, pace: 962},
+	{name: "but no more than twice what it needs",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 20) }, wait: 1, cause: byPlaces, pace: 960, open: true},
+	{name: "a slow answer is waited for longer",
+		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 2) }, wait: 8, cause: byPlaces, pace: 1.951, open: true},
+	{name: "one slow answer among others counts little",
+		play: func(p *play) {
+			for i := range 25 {
+				p.sendsAndAnswers(float64(i), shows(20, 10, 5.1))
+			}
+			p.sends(30)
+			p.answers(31.9, 26, shows(20, 10, 5.1))
+			p.sendMany(32, 2)
+		}, wait: 1.52, cause: byPlaces, pace: 8.342, open: true},
+	{name: "at the ceiling, as many as that needs",
+		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.sendMany(1, 2) }, wait: 1, cause: byPlaces, pace: 2, open: true},
+
+	// Headers that are not true.
+	{name: "that nothing is left is believed for a while",
+		reserve: "10%", play: func(p *play) { p.servesEmpty(4) }, wait: 0.2, cause: byLimit, pace: 0.099},
+	{name: "but not when all are served",
+		reserve: "10%", play: func(p *play) { p.servesEmpty(5) }, pace: 4},
+	{name: "unless all may be used",
+		play: func(p *play) { p.servesEmpty(5) }, wait: 0.2, cause: byLimit, pace: 0.099},
+	{name: "when some is left they are believed again, for longer",
+		reserve: "10%", play: func(p *play) {
+			p.servesEmpty(5)
+			p.sendsAndAnswers(100, shows(50, 1, 30))
+			p.servesEmpty(9)
+		}, wait: 0.2, cause: byLimit, pace: 0.099},
+
 	// Clocks.
 	{name: "the reset is by the server's clock",
 		play: func(p *play) { p.sendsAndAnswers(0, dated(shows(20, 0, 130), 100)) }, wait: 30, cause: byLimit},
@@ -293,9 +351,7 @@ var decisions = []struct {
 
 // served has n requests answered from then on, at once, without headers.
 func served(p *play, s float64, n int) {
-	for range n {
-		p.sends(s)
-	}
+	p.sendMany(s, n)
 	for i := range n {
 		p.answers(s, p.sent-i, plain)
 	}
@@ -319,7 +375,7 @@ func decide(i int, t tuning) string {
 			return err.Error()
 		}
 	}
-	p := &play{limiter: newLimiter(t, reserve, d.ceiling), now: noon, sentAt: make(map[int]time.Time)}
+	p := &play{limiter: newLimiter(t, reserve, d.ceiling), now: noon}
 	d.play(p)
 	if p.wrong != "" {
 		return p.wrong
@@ -412,13 +468,13 @@ func TestLimiterNeverStops(t *testing.T) {
 					t.Fatalf("waited %v, because of %d", waited, d.cause)
 				}
 			}
-			ticket, sentAt := l.depart(now), now
+			ticket := l.depart(now)
 			now = now.Add(time.Duration(random.IntN(1000)) * time.Millisecond)
 			a := shows(1+random.IntN(50), 0, now.Sub(noon).Seconds()+100*random.Float64()-50)
 			a.remaining = random.IntN(a.limit + 1)
 			a.status = []int{204, 204, 429, 500, 0}[random.IntN(5)]
 			a.shows = random.IntN(4) > 0
-			l.arrive(now, ticket, sentAt, a)
+			l.arrive(now, ticket, a)
 		}
 	}
 }

@@ -89,6 +89,7 @@ func scenarios() []scenario {
 		{row: "B11", name: "both limits, the larger shown", n: 1500, world: hidden, ratio: 0.985, refused: 0.01},
 		{row: "B11", name: "the same, ten times as long", n: 15000, world: hidden, ratio: 0.995, refused: 0.0035},
 		{row: "B12", name: "no headers", n: 1500, reserve: "0", world: blind, ratio: 0.985, refusals: 10},
+		{row: "B12", name: "headers that say that nothing is left, always", n: 1500, world: one(global).but(func(w *world) { w.empty = true }), ratio: 0.5, refused: 0.05},
 		{row: "B13", name: "headers up to 5 requests old", n: 5000, world: one(global).but(func(w *world) { w.stale = 5 }), ratio: 0.985, least: 0.35},
 		{row: "B13", name: "reset: next, 20 of 200/min", n: 1000, world: one(with(endpoint, next)), ratio: 0.985, least: 0.35},
 		{row: "B13", name: "reset: next, 50 of 16/s", n: 5000, world: one(with(global, next)), ratio: 0.985, least: 0.35},

@@ -12,6 +12,7 @@ type State struct {
 	Refill    float64 // requests a second that come back, as learnt
 	Allowed   float64 // requests a second that may leave now
 	InFlight  int
+	Places    int // how many may be in flight now, those that hang aside
 	Sent      int
 	Refused   int           // answers with status 429
 	Waited    time.Duration // for the server's limit, by the requests at the head of the queue
@@ -51,7 +52,7 @@ func (t *Transport) State() State {
 	defer t.mu.Unlock()
 	l, waited := t.limiter, t.head.waitedUntil(time.Now())
 	s := State{
-		Allowed: l.pace, InFlight: l.inFlight, Sent: l.sent, Refused: l.refused,
+		Allowed: l.pace, InFlight: len(l.inFlight), Places: l.places(), Sent: l.sent, Refused: l.refused,
 		Waited:  waited[byRefusal] + waited[byHit] + waited[byLimit] + waited[byPace],
 		Held:    waited[byCeiling],
 		Waiting: t.waiting(),
@@ -109,7 +110,7 @@ func (t *Transport) waiting() Wait {
 
 // why puts a decision into words.
 func (l *limiter) why(until time.Time, d decision) (why, detail string) {
-	at := until.Format(time.TimeOnly)
+	at := clockTime(until, until.Add(-d.wait))
 	switch d.cause {
 	case byRefusal, byTrouble:
 		return "the server", fmt.Sprintf("which asks to wait until %s by Retry-After", at)
@@ -119,10 +120,15 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 		return "the first answer", ""
 	case byCeiling:
 		return "the next turn", fmt.Sprintf("at the ceiling of %.3g requests a second", l.ceiling)
+	case byPlaces:
+		return "an answer", fmt.Sprintf("of %d in flight", len(l.inFlight))
 	case byPace, byBlind:
 		return "the next turn", fmt.Sprintf("at %.3g requests a second", l.pace)
 	}
 	b := l.shown
+	if b == nil { // it has just been found out to be none
+		return "the tenant's limit", ""
+	}
 	detail = fmt.Sprintf("%d of %d left", b.remaining, b.limit)
 	if keep := min(l.keep(), b.remaining); keep > 0 {
 		detail += fmt.Sprintf(", %d of them kept for others", keep)
@@ -131,4 +137,12 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 		detail += ", more at " + at
 	}
 	return "the tenant's limit", detail
+}
+
+// clockTime returns the time of day, and the date unless it is that of now.
+func clockTime(t, now time.Time) string {
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
 }

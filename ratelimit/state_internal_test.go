@@ -36,6 +36,8 @@ func TestWhyInWords(t *testing.T) {
 		{0, decision{cause: byLimit, known: true}, "the tenant's limit", "0 of 40 left, more at 12:00:05"},
 		{0, decision{cause: byRefusal}, "the server", "which asks to wait until 12:00:05 by Retry-After"},
 		{0, decision{cause: byTrouble}, "the server", "which asks to wait until 12:00:05 by Retry-After"},
+		{0, decision{cause: byRefusal, wait: 24 * time.Hour}, "the server", "which asks to wait until 2026-03-01 12:00:05 by Retry-After"},
+		{0, decision{cause: byPlaces}, "an answer", "of 1 in flight"},
 		{0, decision{cause: byHit}, "a limit that the server does not show", ""},
 		{0, decision{cause: byFirst}, "the first answer", ""},
 		{0, decision{cause: byPace}, "the next turn", "at 3.33 requests a second"},
@@ -43,6 +45,7 @@ func TestWhyInWords(t *testing.T) {
 		{0, decision{cause: byCeiling}, "the next turn", "at the ceiling of 2 requests a second"},
 	} {
 		l := newLimiter(defaultTuning(), ten, 2)
+		l.depart(noon)
 		l.shown, l.pace = &bucket{limit: 40, remaining: tt.remaining}, 10./3
 		if why, detail := l.why(at(5), tt.decision); why != tt.why || detail != tt.detail {
 			t.Errorf("%d left, because of %d: %q, %q; want %q, %q", tt.remaining, tt.cause, why, detail, tt.why, tt.detail)

@@ -300,7 +300,7 @@ func TestCeilingHolds(t *testing.T) {
 		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
 		rt := &ratelimit.Transport{Base: base, Rate: 2}
 		start := time.Now()
-		if _, err := run(t.Context(), 100, 16, ours(rt)); err != nil {
+		if _, err := run(t.Context(), 100, 16, ours(rt), nil); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took < 49*time.Second || took > 51*time.Second {

@@ -23,6 +23,13 @@ type tuning struct {
 
 	answerTime time.Duration // answers are waited for so long, then the next request goes
 
+	latencyOver   float64       // answers, that the latency is smoothed over
+	patienceTimes float64       // latencies, that an answer may take
+	patienceMin   time.Duration // or so long
+	placesTimes   float64       // so many times what the pace needs may be in flight
+	placesMin     int           // or so many
+	doubt         int           // answers in a row, of which each refutes its headers
+
 	probeMin, probeMax time.Duration // pauses between requests that are sent to see, doubling
 	probeFar           time.Duration // before a reset that is further off, one is tried
 	farthest           time.Duration // a reset further off is not believed
@@ -63,6 +70,13 @@ func defaultTuning() tuning {
 		rimMost:   2,
 
 		answerTime: 3 * time.Second,
+
+		latencyOver:   20,
+		patienceTimes: 8,
+		patienceMin:   time.Second,
+		placesTimes:   2,
+		placesMin:     2,
+		doubt:         5,
 
 		probeMin: 200 * time.Millisecond, probeMax: 10 * time.Second,
 		probeFar: 3 * time.Second,

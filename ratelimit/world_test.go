@@ -20,6 +20,7 @@ type world struct {
 	changes []change
 	shown   int  // which limiter the headers describe
 	silent  bool // no limit headers at all
+	empty   bool // the headers of a success say that nothing is left
 	stale   int  // headers are made for every stale-th request only
 	skew    time.Duration
 	noDate  bool
@@ -126,6 +127,8 @@ type server struct {
 	verdict  auth0test.Verdict // that the headers describe
 	uses     int               // of that verdict
 
+	inFlight      int
+	mostInFlight  int
 	sent, refused int
 	least         float64 // share of the limit that a request of ours left
 	rivals        int
@@ -186,14 +189,23 @@ func (s *server) compete(times []time.Duration, stopped <-chan struct{}) {
 func (s *server) draw() (total time.Duration, decided float64, broken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.inFlight++
+	s.mostInFlight = max(s.mostInFlight, s.inFlight)
 	total, decided = s.trip.draw(s.rand)
 	return total, decided, s.broken > 0 && s.rand.Float64() < s.broken
+}
+
+func (s *server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight--
 }
 
 // RoundTrip lets the server decide after a part of the round trip's time. A
 // refusal is back sooner than an answer.
 func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
 	total, decided, broken := s.draw()
+	defer s.leave()
 	there := time.Duration(decided * float64(total))
 	time.Sleep(there)
 	resp := s.decide(broken)
@@ -252,6 +264,9 @@ func (s *server) decide(broken bool) *http.Response {
 	if !s.silent {
 		v := s.verdict
 		resp.Header.Set("X-Ratelimit-Limit", strconv.Itoa(v.Limit))
+		if s.empty && ok {
+			v.Remaining = 0
+		}
 		resp.Header.Set("X-Ratelimit-Remaining", strconv.Itoa(v.Remaining))
 		resp.Header.Set("X-Ratelimit-Reset", strconv.FormatInt(v.Reset.Add(time.Second-1).Unix(), 10))
 	}

@@ -31,7 +31,7 @@ type tenantFlags struct {
 type paceFlags struct {
 	Rate           float64           `help:"Maximum requests per second; 0 means as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
 	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
-	Workers        int               `help:"Maximum requests in flight; 0 means up to 32." default:"0" placeholder:"N" group:"pace"`
+	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace"`
 	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
 	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
 	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
@@ -42,7 +42,7 @@ func (p *paceFlags) Validate() error {
 	switch {
 	case !(p.Rate >= 0):
 		return errors.New("--rate must be 0 or more requests a second")
-	case p.Workers < 0 || p.Workers > 256:
+	case p.Workers < 0 || p.Workers > ratelimit.MostInFlight:
 		return errors.New("--workers must be from 0 to 256")
 	case p.MaxAttempts < 1:
 		return errors.New("--max-attempts must be 1 or more")
@@ -54,9 +54,8 @@ func (p *paceFlags) Validate() error {
 	return nil
 }
 
-// defaultWorkers is the default number of workers. The pace decides how many of
-// them have a request in flight: rate times latency, 14 at 50 requests a second
-// and 280 ms, so the default only has to be more than that.
+// defaultWorkers is how many look-ups are made at a time. The pace decides how many
+// of them are in flight.
 const defaultWorkers = 32
 
 func (p *paceFlags) workers() int {
@@ -127,7 +126,7 @@ func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*con
 		}
 	}
 	c := &connection{base: base, pace: pace, observer: o}
-	c.attempt = &retry.Attempt{Base: s.transport(pace.workers()), Timeout: pace.RequestTimeout, Grace: drainTime}
+	c.attempt = &retry.Attempt{Base: s.transport(cmp.Or(pace.Workers, ratelimit.MostInFlight)), Timeout: pace.RequestTimeout, Grace: drainTime}
 	// Without Grace: nothing needs a token after the run is stopped.
 	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
 	if c.tokens, err = credentials.Source(base, c.tokenPace); err != nil {
@@ -157,7 +156,7 @@ func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
 
 // paced returns a transport with its own pace.
 func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
-	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxWait: c.pace.MaxWait, OnWait: c.observer.wait}
+	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxInFlight: c.pace.Workers, MaxWait: c.pace.MaxWait, OnWait: c.observer.wait}
 }
 
 func (c *connection) retries() retry.Client {

@@ -213,7 +213,7 @@ func (j *job) send(ctx context.Context) error {
 		rows = j.saved.count(rows)
 	}
 	batches := j.out.batches(j.limited(importer.Distinct(rows, j.op.KeyOf)), j.batchSize())
-	for answered, err := range importer.Run(ctx, batches, j.op, j.conn.pace.workers()) {
+	for answered, err := range importer.Run(ctx, batches, j.op, ratelimit.MostInFlight) {
 		if err != nil {
 			return err
 		}

@@ -53,6 +53,7 @@ func (j *job) open(ctx context.Context) (err error) {
 	var client *auth0.Client
 	client, j.pace = j.conn.class()
 	j.op = j.newOp(j, client)
+	j.op.Ready = j.pace.Ready
 	client.RunID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
 	if j.in, err = files.Open(ctx, j.file, j.stdin); err != nil {
 		return err

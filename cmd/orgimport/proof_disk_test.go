@@ -16,6 +16,7 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
 	"orgimport/importer/csvfile"
+	"orgimport/ratelimit"
 	"orgimport/report"
 )
 
@@ -125,6 +126,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 			defer log.Remove()
 			r := &job{
 				stop: stop,
+				pace: new(ratelimit.Transport),
 				out:  &results{begun: true, writer: report.NewWriter(file, nil, nil), log: log},
 			}
 			in := newProofInput(proofLines(1000, 10))

@@ -93,7 +93,7 @@ func (j *job) write(answered []importer.Outcome) {
 		}
 	}
 	j.done.Add(int64(len(answered)))
-	if err := cmp.Or(j.guard.add(answered), j.out.log.EnsureRoom()); err != nil {
+	if err := cmp.Or(j.guard.add(answered), j.out.log.EnsureRoom(j.pace.State().Places)); err != nil {
 		j.stop(err)
 	}
 }

@@ -164,7 +164,7 @@ func TestLogIsCreatedOnceAndAppendedTo(t *testing.T) {
 		if _, err := log.Write([]byte{'0' + byte(i)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(log.Sync(), log.EnsureRoom(), log.Close()); err != nil {
+		if err := errors.Join(log.Sync(), log.EnsureRoom(0), log.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,9 +14,10 @@ const (
 	// syncEvery bounds what a power cut can lose: what was written in the last
 	// second. A kill loses nothing.
 	syncEvery = time.Second
-	// headroom is the room kept for what still comes when the disk fills up: the
-	// answers in flight to 32 workers, with 10 rows of 200 bytes.
+	// headroom is the least room kept for what still comes when the disk fills up.
 	headroom = 64 << 10
+	// answerSize is the room kept for an answer: 10 rows of 200 bytes.
+	answerSize = 2 << 10
 )
 
 // Log is a file that grows. What was written is in the file when Write returns,
@@ -73,7 +74,7 @@ func open(path string, f *os.File) (*Log, error) {
 		return nil, CantWrite(path, errors.Join(err, f.Close()))
 	}
 	l := &Log{path: path, file: f, size: info.Size(), stop: make(chan struct{})}
-	if err := l.EnsureRoom(); err != nil {
+	if err := l.EnsureRoom(0); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	l.synced.Go(l.syncPeriodically)
@@ -103,18 +104,19 @@ func (l *Log) Sync() error {
 	return nil
 }
 
-// EnsureRoom reserves room on the disk for more, and returns the error of an
-// earlier sync. It is to be called after each write, so that a disk that fills up is
-// noticed while there is still room for what is on its way.
-func (l *Log) EnsureRoom() error {
+// EnsureRoom reserves room on the disk for so many answers to requests, and returns
+// the error of an earlier sync. It is to be called after each write, so that a disk
+// that fills up is noticed while there is still room for what is on its way.
+func (l *Log) EnsureRoom(answers int) error {
+	room := max(headroom, int64(answers)*answerSize)
 	l.syncing.Lock()
 	err := l.syncErr
 	l.syncing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil && l.size+headroom > l.reserved {
-		if err = reserve(l.file, l.size, 2*headroom); err == nil {
-			l.reserved = l.size + 2*headroom
+	if err == nil && l.size+room > l.reserved {
+		if err = reserve(l.file, l.size, 2*room); err == nil {
+			l.reserved = l.size + 2*room
 		}
 	}
 	if err != nil {
