@@ -1,13 +1,18 @@
 package report_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"orgimport/importer"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
+	"orgimport/report/internal/reporttest"
 )
 
 // rows reads file as the input of a run.
@@ -122,4 +127,100 @@ func statuses(file string) string {
 		lines = append(lines, f[0]+" "+f[3])
 	}
 	return strings.Join(lines, "|")
+}
+
+// ops are operations as package auth0 has them.
+var ops = []importer.Op{
+	imports,
+	{Name: "remove", Prefix: "or", Done: importer.Removed},
+	{Name: "roles", Prefix: "oa", Done: importer.Assigned, Already: importer.AlreadyAssigned, Args: []string{"roles"},
+		Key: func(r importer.Row) string { return importer.PairKey(r) + " " + strings.Join(r.Args, " ") }},
+	{Name: "invite", Prefix: "ov", Done: importer.Invited, Already: importer.AlreadyInvited, Args: []string{"email"},
+		Key: func(r importer.Row) string {
+			return importer.PairKey(importer.Row{OrgID: r.OrgID, UserID: strings.Join(r.Args, " ")})
+		}},
+}
+
+// Whatever becomes of a row, the line that is written of it can be resumed from,
+// compacted and read as an input, by every operation and after any kind of refusal.
+func TestALineThatIsWrittenCanBeResumed(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		op := rapid.SampledFrom(ops).Draw(rt, "operation")
+		run := op.Prefix + reporttest.Run[2:]
+		var statuses []importer.Status
+		for _, s := range importer.Statuses() {
+			if !s.Settled || s.Status == op.Done || s.Status == op.Already {
+				statuses = append(statuses, s.Status)
+			}
+		}
+		var file bytes.Buffer
+		w := report.NewWriter(&file, op.Args, []string{"note"})
+		if err := w.WriteHeader(); err != nil {
+			rt.Fatal(err)
+		}
+		var settled []importer.Row
+		n := rapid.IntRange(1, 12).Draw(rt, "rows")
+		for i := range n {
+			o := importer.Outcome{Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
+			id := anyText()
+			if o.Status.Settled() || o.Status == importer.Sending {
+				id = sentID()
+			}
+			o.Row = importer.Row{Line: i + 2, OrgID: id.Draw(rt, "org"), Kept: []string{anyText().Draw(rt, "note")}}
+			if len(op.Args) > 0 {
+				o.Row.Args = []string{id.Draw(rt, "argument")}
+			}
+			if !o.Status.NoUser() || op.Name != "invite" {
+				o.Row.UserID = id.Draw(rt, "user")
+			}
+			o.HTTPStatus = rapid.SampledFrom([]int{0, 204, 400, 401, 403, 404, 409, 429, 503}).Draw(rt, "http status")
+			o.Code = rapid.OneOf(rapid.SampledFrom([]string{
+				"", importer.CodeUnknownOutcome, importer.CodeRowUnreadable, importer.CodeUnknownOrigin, importer.CodeUserNotFound,
+			}), anyText()).Draw(rt, "code")
+			o.Message, o.Attempts, o.Time = anyText().Draw(rt, "message"), rapid.IntRange(0, 9).Draw(rt, "attempts"), noon
+			if o.Status.Settled() || o.Status == importer.Sending || rapid.Bool().Draw(rt, "has an id") {
+				o.CorrelationID = fmt.Sprint(run, "-", i)
+			}
+			if o.Status.Settled() {
+				settled = append(settled, o.Row)
+			}
+			if err := w.Write([]importer.Outcome{o}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+
+		var resumed, compact bytes.Buffer
+		journal, err := report.Resume(bytes.NewReader(file.Bytes()), &resumed, op, tenant, []string{"note"})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, row := range settled {
+			if !journal.Done(row) {
+				rt.Errorf("%+v is not done", row)
+			}
+		}
+		if err := report.Compact(bytes.NewReader(resumed.Bytes()), &compact, op, tenant, 0); err != nil {
+			rt.Fatal(err)
+		}
+		if compact.String() != resumed.String() {
+			rt.Errorf("compact %q, resumed %q", compact.String(), resumed.String())
+		}
+		if ours, err := csvfile.IsResults(bytes.NewReader(compact.Bytes()), csvfile.Dialect{}); err != nil || !ours {
+			rt.Errorf("as an input: %v, %v", ours, err)
+		}
+		table, err := csvfile.Open(bytes.NewReader(compact.Bytes()), csvfile.Dialect{})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		rows := 0
+		for _, err := range table.Rows() {
+			if err != nil {
+				rt.Fatal(err)
+			}
+			rows++
+		}
+		if rows != journal.Lines() {
+			rt.Errorf("%d rows of %d lines", rows, journal.Lines())
+		}
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"orgimport/importer"
 )
@@ -19,7 +18,6 @@ type Journal struct {
 	op      importer.Op
 	current *Current
 	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
-	ours    bool                        // a correlation id is of this operation
 	run     string                      // of the last line with a correlation id
 
 	kept     Counts // lines that stay
@@ -29,8 +27,9 @@ type Journal struct {
 
 // Resume reads the results file that earlier runs of op left in r and writes to
 // w what stays of it, byte for byte: the header and one line for each row. A row
-// that is done keeps the first line that says so, any other row its last. Lines
-// that are not whole are dropped; their rows are attempted again.
+// that is done keeps the first line that says so, any other row its last. Dropped
+// are lines that are not whole, and those that say that a row is done without the
+// correlation id of a run of op. Their rows are attempted again.
 //
 // It returns a *[WrongFileError] if r is not a results file of op and tenant; an
 // empty tenant is any. After any error, what is in w is of no use.
@@ -41,7 +40,7 @@ type Journal struct {
 //
 // It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
-	return compact(r, w, op, tenant, kept, func(l line, settled bool) bool { return settled || !l.settles() })
+	return compact(r, w, op, tenant, kept, func(l line) bool { return !l.status().Settled() || l.isOf(op, tenant) })
 }
 
 // Compact writes to w what stays of a results file when a run has come to the end
@@ -49,7 +48,7 @@ func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []
 // file, the header included, which were there before that run, only those of rows
 // that are done stay: the run has written a new line for any other row.
 func Compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, first int) error {
-	_, err := compact(r, w, op, tenant, nil, func(l line, settled bool) bool { return settled || l.number > first })
+	_, err := compact(r, w, op, tenant, nil, func(l line) bool { return l.settles() || l.number > first })
 	return err
 }
 
@@ -76,11 +75,11 @@ func Failures(r io.Reader, w io.Writer) error {
 	return nil
 }
 
-// compact writes the header, and each line that counts for its row and that keep
-// returns true for.
-func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, keep func(l line, settled bool) bool) (*Journal, error) {
+// compact reads the lines that stays returns true for, and writes the header and
+// those of them that count for their rows.
+func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, stays func(l line) bool) (*Journal, error) {
 	j := &Journal{op: op, current: NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), kept: Counts{}, found: Counts{}, replaced: Counts{}}
-	if err := j.read(r, tenant); err != nil {
+	if err := j.read(r, tenant, stays); err != nil {
 		return nil, err
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
@@ -102,7 +101,7 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		if err != nil {
 			return nil, err
 		}
-		if !j.current.Replaced(l.number) && keep(l, j.ours && l.settles()) {
+		if stays(l) && !j.current.Replaced(l.number) {
 			j.kept[l.status()]++
 			_, _ = out.Write(l.raw)
 		}
@@ -113,8 +112,8 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 	return j, nil
 }
 
-// read reads the whole file and notes the line of each row that counts.
-func (j *Journal) read(r io.Reader, tenant string) error {
+// read reads the whole file and notes the lines that stay.
+func (j *Journal) read(r io.Reader, tenant string, stays func(l line) bool) error {
 	in, err := NewReader(r)
 	if err != nil || in.header == nil {
 		return err
@@ -125,38 +124,31 @@ func (j *Journal) read(r io.Reader, tenant string) error {
 	in.Tenant = tenant
 	for l, err := range in.lines() {
 		if err == nil {
-			err = j.note(l)
+			err = l.checkOp(j.op)
 		}
 		if err != nil {
 			return err
+		}
+		if stays(l) {
+			j.note(l)
 		}
 	}
 	return nil
 }
 
-// note notes a line, unless it was written by another operation.
-func (j *Journal) note(l line) error {
-	status := l.status()
-	prefix, _, ours := strings.Cut(l.fields[columnCorrelation], "-")
-	switch {
-	case status.Settled() && status != j.op.Done && status != j.op.Already, ours && prefix != j.op.Prefix && knownPrefix(prefix):
-		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, j.op.Name)}
-	case ours && prefix == j.op.Prefix:
-		j.ours = true
-	}
-	if run := RunOf(l.fields[columnCorrelation]); run != "" {
+// note notes a line.
+func (j *Journal) note(l line) {
+	o := l.outcome(len(j.op.Args))
+	j.current.Add(l.number, &o)
+	if run := RunOf(o.CorrelationID); run != "" {
 		j.run = run
 	}
-	o := importer.Outcome{Row: l.row(len(j.op.Args)), Status: status}
-	o.Code = l.fields[columnCode]
-	j.current.Add(l.number, &o)
 	switch {
-	case status == importer.Sending:
-		j.sending[j.op.KeyOf(o.Row)] = l.outcome(len(j.op.Args))
-	case len(j.sending) > 0 && !status.Unsent():
+	case o.Status == importer.Sending:
+		j.sending[j.op.KeyOf(o.Row)] = o
+	case len(j.sending) > 0 && !o.Status.Unsent():
 		delete(j.sending, j.op.KeyOf(o.Row))
 	}
-	return nil
 }
 
 // Has reports whether a row is done already. It counts the rows that it finds, for
@@ -179,7 +171,7 @@ func (j *Journal) Done(r importer.Row) bool {
 }
 
 func (j *Journal) done(r importer.Row) (importer.Status, bool) {
-	if !j.ours || !isVisible(r.OrgID) || !isVisible(r.UserID) {
+	if j.current == nil || !isVisible(r.OrgID) || !isVisible(r.UserID) {
 		return "", false
 	}
 	n := j.current.of(r)

@@ -19,6 +19,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/report"
+	"orgimport/report/internal/reporttest"
 )
 
 const tenant = "acme.eu.auth0.com"
@@ -36,23 +37,26 @@ func resume(t testing.TB, file string) (*report.Journal, string) {
 
 func TestResumeKeepsWhatIsIn(t *testing.T) {
 	const (
-		a       = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		b       = "3,org_a,auth0|2,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		member  = "4,org_a,auth0|3,already_member,,,,0,,2026-03-01T12:00:00Z\n"
-		again   = "9,org_a,auth0|1,already_member,409,,,1,oi-7,2026-03-01T12:00:00Z\n"
-		quoted  = "5,org_a,\"auth0|a \"\"b\"\", c\",added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		failed  = "6,org_a,auth0|6,failed,400,invalid_body,\"no, such\",1,oi-1,2026-03-01T12:00:00Z\n"
-		fails   = "6,org_a,auth0|6,failed,403,,,1,oi-2,2026-03-01T12:00:00Z\n"
-		mended  = "6,org_a,auth0|6,added,204,,,1,oi-3,2026-03-01T12:00:00Z\n"
-		seventh = "7,org_a,auth0|7,added,204,,,1,oi-3,2026-03-01T12:00:00Z\n"
+		a       = "2,org_a,auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		b       = "3,org_a,auth0|2,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		member  = "4,org_a,auth0|3,already_member,,,,0,oi-bac52a7c-e3b0cj5aifch-7,2026-03-01T12:00:00Z\n"
+		again   = "9,org_a,auth0|1,already_member,409,,,1,oi-bac52a7c-e3b0cj5aifch-7,2026-03-01T12:00:00Z\n"
+		quoted  = "5,org_a,\"auth0|a \"\"b\"\", c\",added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		failed  = "6,org_a,auth0|6,failed,400,invalid_body,\"no, such\",1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		fails   = "6,org_a,auth0|6,failed,403,,,1,oi-bac52a7c-e3b0cj5aifch-2,2026-03-01T12:00:00Z\n"
+		mended  = "6,org_a,auth0|6,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-3,2026-03-01T12:00:00Z\n"
+		seventh = "7,org_a,auth0|7,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-3,2026-03-01T12:00:00Z\n"
 		reject  = "7,,,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z\n"
+		nobodys = "2,org_a,auth0|1,added,204,,,1,,2026-03-01T12:00:00Z\n"
+		foreign = "2,org_a,auth0|1,added,204,,,1,oi-acme-1,2026-03-01T12:00:00Z\n"
+		short   = "2,org_a,auth0|1,Added ,204,,,1,oi-bac52a7c-e3b0cj5aifch-1\n"
 		dup     = "8,org_a,auth0|1,duplicate,,,same pair as line 2,0,,2026-03-01T12:00:00Z\n"
-		crlf    = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\r\n"
-		noUser  = "2,org_a,,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		noLine  = "x,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		noTime  = "2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-\n"
-		open    = "2,org_a,\"auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
-		stray   = "2,org_a,auth0|\"1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"
+		crlf    = "2,org_a,auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\r\n"
+		noUser  = "2,org_a,,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		noLine  = "x,org_a,auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		noTime  = "2,org_a,auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-\n"
+		open    = "2,org_a,\"auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
+		stray   = "2,org_a,auth0|\"1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"
 		head    = header + "\n"
 	)
 	zeros := strings.Repeat("\x00", 4096)
@@ -73,8 +77,10 @@ func TestResumeKeepsWhatIsIn(t *testing.T) {
 		{name: "in after it failed", in: head + failed + a + mended, want: head + a + mended},
 		{name: "rejected again", in: head + reject + a + reject, want: head + a + reject},
 		{name: "mended after it was rejected", in: head + reject + seventh, want: head + seventh},
-		{name: "nothing of this operation", in: head + member + failed[:len("6,org_a,auth0|6,failed,400,,,1,")] + "-,2026-03-01T12:00:00Z\n", want: head, damaged: 1},
-		{name: "saved by a spreadsheet", in: header + "\n2,org_a,auth0|1,ADDED,204,,,1,oi-1,01.03.2026 12:00\n", want: head + "2,org_a,auth0|1,ADDED,204,,,1,oi-1,01.03.2026 12:00\n"},
+		{name: "no run says that it wrote the line", in: head + nobodys + foreign + b, want: head + b},
+		{name: "failed after no run says who", in: head + nobodys + strings.Replace(nobodys, "added", "failed", 1), want: head + strings.Replace(nobodys, "added", "failed", 1)},
+		{name: "empty fields left out at the end", in: head + short + b, want: head + strings.TrimSuffix(short, "\n") + ",\n" + b},
+		{name: "saved by a spreadsheet", in: header + "\n2,org_a,auth0|1,ADDED,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,01.03.2026 12:00\n", want: head + "2,org_a,auth0|1,ADDED,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,01.03.2026 12:00\n"},
 		{name: "empty values left out at the end", in: header + ",x,y\n" + a + b[:len(b)-1] + ",z\n", want: header + ",x,y\n" + a[:len(a)-1] + ",,\n" + b[:len(b)-1] + ",z,\n"},
 		{name: "same pair twice", in: head + a + b + a + again, want: head + a + b},
 		{name: "same pair, member first", in: head + again + a, want: head + again},
@@ -87,6 +93,7 @@ func TestResumeKeepsWhatIsIn(t *testing.T) {
 		{name: "blank line", in: head + "\n" + a, want: head + a, damaged: 1},
 		{name: "fields too few", in: head + "2,org_a\n" + a, want: head + a, damaged: 1},
 		{name: "torn in the middle", in: head + a[:30] + b + member + quoted, want: head + member + quoted, damaged: 1},
+		{name: "status that was emptied", in: head + strings.Replace(a, "added", "", 1) + b, want: head + b, damaged: 1},
 		{name: "no line number", in: head + noLine + b, want: head + b, damaged: 1},
 		{name: "time in another form", in: head + noTime + b, want: head + noTime + b},
 		{name: "in without a user", in: head + noUser + b, want: head + b, damaged: 1},
@@ -331,7 +338,7 @@ func anyOutcome(kept int) *rapid.Generator[importer.Outcome] {
 		o.Code = anyText().Draw(t, "code")
 		o.Message = anyText().Draw(t, "message")
 		o.Attempts = rapid.IntRange(0, 9).Draw(t, "attempts")
-		o.CorrelationID = "oi-" + fmt.Sprint(o.Row.Line)
+		o.CorrelationID = fmt.Sprint(reporttest.Run, "-", o.Row.Line)
 		o.Time = noon.Add(time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "time")))
 		return o
 	})
@@ -465,8 +472,8 @@ func isShort(line, whole string) bool {
 }
 
 func FuzzResume(f *testing.F) {
-	f.Add([]byte(header + "\n2,org_a,auth0|1,added,204,,,1,oi-1,2026-03-01T12:00:00Z\n"))
-	f.Add([]byte(header + ",\"a,\"\"b\"\n2,org_a,\"auth0|1\",failed,400,,x,1,oi-1,2026-03-01T12:00:00Z,\"\"\n\x00\x00"))
+	f.Add([]byte(header + "\n2,org_a,auth0|1,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z\n"))
+	f.Add([]byte(header + ",\"a,\"\"b\"\n2,org_a,\"auth0|1\",failed,400,,x,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z,\"\"\n\x00\x00"))
 	f.Add([]byte("\xef\xbb\xbforg_id,user_id\r\n"))
 	f.Fuzz(func(t *testing.T, file []byte) { checkResume(t, file) })
 }
@@ -493,10 +500,10 @@ func FuzzResumeOfADamagedFile(f *testing.F) {
 		got, ok := checkResume(t, file)
 		if !ok {
 			_, err := report.Resume(bytes.NewReader(file), io.Discard, imports, tenant, nil)
-			if bad := new(report.WrongFileError); !errors.As(err, &bad) || bad.Line != 1+strings.Count(whole[:i], "\n") {
+			if bad := new(report.WrongFileError); !errors.As(err, &bad) || bad.Line == 0 {
 				t.Fatalf("a results file is refused: %v", err)
 			}
-			return // its line has a status of nobody
+			return // the byte made another status, tenant or operation of it, and the line is named
 		}
 		begin := strings.LastIndex(whole[:i], "\n") + 1
 		if !strings.HasPrefix(got, whole[:begin]) {
@@ -621,7 +628,7 @@ func TestJournalOfAnOperationThatIsDoneAtMostOnce(t *testing.T) {
 	invites := importer.Op{Name: "invite", Prefix: "ov", Done: importer.Invited, Already: importer.AlreadyInvited}
 	row := func(line int, user string, status importer.Status, code string) importer.Outcome {
 		o := outcome(line, "org_a", user, status)
-		o.Code, o.CorrelationID = code, "ov-1"
+		o.Code, o.CorrelationID = code, "ov"+reporttest.Run[2:]+"-1"
 		return o
 	}
 	file := results(t, nil,
@@ -652,7 +659,7 @@ func TestJournalComparesTheColumnsOfTheOperation(t *testing.T) {
 	roles := importer.Op{Name: "roles", Prefix: "oa", Done: importer.Assigned, Args: []string{"roles"},
 		Key: func(r importer.Row) string { return importer.PairKey(r) + r.Args[0] }}
 	o := outcome(2, "org_a", "auth0|1", importer.Assigned)
-	o.CorrelationID, o.Row.Args, o.Row.Kept = "oa-1", []string{"rol_a"}, []string{"x"}
+	o.CorrelationID, o.Row.Args, o.Row.Kept = "oa"+reporttest.Run[2:]+"-1", []string{"rol_a"}, []string{"x"}
 	var file bytes.Buffer
 	w := report.NewWriter(&file, roles.Args, []string{"note"})
 	if err := errors.Join(w.WriteHeader(), w.Write([]importer.Outcome{o})); err != nil {

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -49,13 +50,13 @@ type Reader struct {
 	Torn    bool // the last line has no line feed
 
 	in     *bufio.Reader
-	long   []byte // a line that did not fit into the buffer of in
+	spill  []byte // a line that did not fit into the buffer of in
 	number int    // of the line read last
 
-	csv    *csv.Reader // reads from one
-	one    bytes.Reader
-	header []byte // the first line; nil if it is not whole: then there are no lines
-	wide   []int  // where the fields of a widened line are; -1: nowhere; nil: as they are
+	csv     *csv.Reader // reads from record
+	record  bytes.Reader
+	header  []byte // the first line; nil if it is not whole: then there are no lines
+	widenTo []int  // where the fields of a widened line are; -1: nowhere; nil: as they are
 }
 
 // line is one whole line of a results file.
@@ -69,7 +70,7 @@ type line struct {
 // in is not one. A file that is empty, or holds only a torn header, has no lines.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{in: bufio.NewReaderSize(in, 64<<10)}
-	r.csv = csv.NewReader(&r.one)
+	r.csv = csv.NewReader(&r.record)
 	r.csv.FieldsPerRecord = -1
 	r.csv.ReuseRecord = true
 	raw, whole, err := r.physical()
@@ -153,29 +154,52 @@ func (r *Reader) next(ours string) (line, error) {
 		}
 		l := line{raw: raw, number: r.number}
 		l.fields, err = r.parse(raw)
-		width := columnKept + len(r.Kept)
-		short := len(l.fields) < width // a spreadsheet leaves out empty values at the end
-		if err != nil || len(l.fields) < columnKept || len(l.fields) > width {
+		if err == nil {
+			r.pad(&l)
+		}
+		if err != nil || len(l.fields) != columnKept+len(r.Kept) || !l.plausible() {
 			r.Damaged++
 			continue
 		}
-		for len(l.fields) < width {
-			l.fields = append(l.fields, "")
-		}
-		said := l.fields[columnStatus]
-		l.fields[columnStatus] = strings.ToLower(strings.TrimSpace(said))
-		if said != "" && !l.status().Known() {
-			return line{}, &WrongFileError{Line: r.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it", r.number, said)}
-		}
-		if !plausible(l.fields) {
-			r.Damaged++
-			continue
-		}
-		if r.wide != nil || short {
+		if r.widenTo != nil {
 			l.raw = encoded(r.widened(l.fields))
 		}
-		return l, l.check(ours)
+		return l, cmp.Or(l.checkStatus(), l.check(ours))
 	}
+}
+
+// pad adds the fields that a spreadsheet leaves out because they are empty. What is
+// short before its status or has another than ours lacks something else.
+func (r *Reader) pad(l *line) {
+	missing := columnKept + len(r.Kept) - len(l.fields)
+	if missing > 0 && len(l.fields) > columnStatus && l.status().Known() {
+		l.fields = append(l.fields, make([]string, missing)...)
+		l.raw = fmt.Appendf(nil, "%s%s\n", bytes.TrimRight(l.raw, "\r\n"), strings.Repeat(",", missing))
+	}
+}
+
+// checkStatus returns a *[WrongFileError] if no run writes the status of the line.
+func (l *line) checkStatus() error {
+	if l.status().Known() {
+		return nil
+	}
+	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it, or empty it to have the row attempted again", l.number, l.fields[columnStatus])}
+}
+
+// isOf reports whether a run of op against tenant wrote the line, or against any if
+// that is empty.
+func (l *line) isOf(op importer.Op, tenant string) bool {
+	prefix, ours := Origin(l.fields[columnCorrelation], tenant)
+	return ours && prefix == op.Prefix
+}
+
+// checkOp returns a *[WrongFileError] if another operation wrote the line.
+func (l *line) checkOp(op importer.Op) error {
+	status, prefix := l.status(), RunOf(l.fields[columnCorrelation])
+	if prefix, _, _ = strings.Cut(prefix, "-"); (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status == op.Done || status == op.Already) {
+		return nil
+	}
+	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, op.Name)}
 }
 
 // check returns a *[WrongFileError] if the line was written against another
@@ -193,7 +217,9 @@ func (l *line) check(ours string) error {
 }
 
 // status returns what the line says of its row.
-func (l *line) status() importer.Status { return importer.Status(l.fields[columnStatus]) }
+func (l *line) status() importer.Status {
+	return importer.Status(strings.ToLower(strings.TrimSpace(l.fields[columnStatus])))
+}
 
 // settles reports whether nothing is left to do for the row of the line.
 func (l *line) settles() bool { return Settles(l.status(), l.fields[columnCode]) }
@@ -252,18 +278,18 @@ func (r *Reader) widen(args int, kept []string) error {
 			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
 			keptColumns(had), keptColumns(want))}
 	}
-	r.wide = places
+	r.widenTo = places
 	r.header = encoded(slices.Concat(importer.ResultColumns(), r.Kept[:args], want))
 	return nil
 }
 
 // widened returns the fields of a line in the columns that widen asked for.
 func (r *Reader) widened(fields []string) []string {
-	if r.wide == nil {
+	if r.widenTo == nil {
 		return fields
 	}
-	wide := make([]string, len(r.wide))
-	for i, place := range r.wide {
+	wide := make([]string, len(r.widenTo))
+	for i, place := range r.widenTo {
 		if place >= 0 {
 			wide[i] = fields[place]
 		}
@@ -284,12 +310,12 @@ func (r *Reader) physical() (raw []byte, whole bool, err error) {
 	r.number++
 	raw, err = r.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		r.long = append(r.long[:0], raw...)
+		r.spill = append(r.spill[:0], raw...)
 		for errors.Is(err, bufio.ErrBufferFull) {
 			raw, err = r.in.ReadSlice('\n')
-			r.long = append(r.long, raw[:min(len(raw), maxLine-len(r.long))]...)
+			r.spill = append(r.spill, raw[:min(len(raw), maxLine-len(r.spill))]...)
 		}
-		raw = r.long
+		raw = r.spill
 	}
 	switch {
 	case err == nil:
@@ -309,7 +335,7 @@ func (r *Reader) parse(raw []byte) ([]string, error) {
 	if !writable(raw) {
 		return nil, errControl
 	}
-	r.one.Reset(raw)
+	r.record.Reset(raw)
 	return r.csv.Read()
 }
 
@@ -341,16 +367,13 @@ func encoded(fields []string) []byte {
 	return b.Bytes()
 }
 
-// plausible reports whether the fields can be those of a line.
-func plausible(fields []string) bool {
-	if n, err := strconv.Atoi(fields[columnLine]); err != nil || n < 0 {
+// plausible reports whether the fields can be those of a line. The time may have any
+// form: a spreadsheet writes it as it likes, and the line still says what became of
+// its row.
+func (l *line) plausible() bool {
+	if n, err := strconv.Atoi(l.fields[columnLine]); err != nil || n < 0 {
 		return false
 	}
-	status := importer.Status(fields[columnStatus])
-	if status.Settled() && (fields[columnOrg] == "" || fields[columnUser] == "" && !status.NoUser()) {
-		return false
-	}
-	// The time may have any form: a spreadsheet writes it as it likes, and the line
-	// still says what became of its row.
-	return status.Known()
+	status := l.status()
+	return status != "" && (!status.Settled() || l.fields[columnOrg] != "" && (l.fields[columnUser] != "" || status.NoUser()))
 }

@@ -3,6 +3,7 @@ package report_test
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,10 +108,11 @@ func TestReaderStopsWhereItsRangeDoes(t *testing.T) {
 }
 
 func TestReaderEndsAtALineOfAnotherTenant(t *testing.T) {
+	const other = "other.eu.auth0.com"
 	foreign := outcome(3, "org_a", "auth0|2", importer.Failed)
-	foreign.CorrelationID = report.RunID("oi", "other.eu.auth0.com", "") + "-1"
+	foreign.CorrelationID = report.RunID("oi", other, "") + "-1"
 	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added), foreign, outcome(4, "org_a", "auth0|3", importer.Added))
-	for name, want := range map[string]int{"": 3, tenant: 1, "other.eu.auth0.com": 3} {
+	for name, want := range map[string]int{"": 3, tenant: 1, other: 0} {
 		r, err := report.NewReader(strings.NewReader(file))
 		if err != nil {
 			t.Fatal(err)
@@ -122,9 +124,27 @@ func TestReaderEndsAtALineOfAnotherTenant(t *testing.T) {
 				n++
 			}
 		}
-		other := new(report.WrongFileError)
-		if n != want || errors.As(err, &other) != (want == 1) || want == 1 && other.Line != 3 {
+		bad := new(report.WrongFileError)
+		if n != want || errors.As(err, &bad) != (name != "") || name != "" && bad.Line != want+2 {
 			t.Errorf("%q: %d lines, then %v", name, n, err)
+		}
+	}
+}
+
+// A status that no run writes says nothing about its row, and guesses would take
+// people out of organizations.
+func TestReaderNamesAStatusThatNoRunWrites(t *testing.T) {
+	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added), outcome(3, "org_a", "auth0|2", importer.Added))
+	for said, want := range map[string]string{"perhaps": "perhaps", " Ok": " Ok", "ADDED": "", "  added ": "", "": ""} {
+		r, err := report.NewReader(strings.NewReader(strings.Replace(file, "auth0|2,added", "auth0|2,"+said, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err = range r.Outcomes() { //nolint:revive // the last error counts
+		}
+		bad := new(report.WrongFileError)
+		if errors.As(err, &bad) != (want != "") || want != "" && (bad.Line != 3 || !strings.Contains(err.Error(), strconv.Quote(want))) {
+			t.Errorf("%q: got %v", said, err)
 		}
 	}
 }

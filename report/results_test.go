@@ -37,9 +37,9 @@ func TestWriterWritesOneLineForEachRow(t *testing.T) {
 	got := results(t, []string{"mail"},
 		outcome(2, "org_a", "auth0|2", importer.Added), outcome(3, "", "u", importer.Rejected), kept, ragged)
 	want := header + ",mail\n" +
-		"2,org_a,auth0|2,added,204,,,1,oi-1,2026-03-01T12:00:00Z,\n" +
+		"2,org_a,auth0|2,added,204,,,1,oi-bac52a7c-e3b0cj5aifch-1,2026-03-01T12:00:00Z,\n" +
 		"3,,u,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z,\n" +
-		"4,org_a,auth0|4,failed,400,invalid_body,no such user,2,oi-2,2026-03-01T12:00:01Z,\"says \"\"hi\"\", twice\"\n" +
+		"4,org_a,auth0|4,failed,400,invalid_body,no such user,2,oi-bac52a7c-e3b0cj5aifch-2,2026-03-01T12:00:01Z,\"says \"\"hi\"\", twice\"\n" +
 		"5,org_a,,rejected,,,the user is empty,0,,2026-03-01T12:00:00Z,x\n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

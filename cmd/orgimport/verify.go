@@ -29,7 +29,7 @@ type verifyCmd struct {
 
 // Help returns what orgimport verify --help prints besides the flags.
 func (verifyCmd) Help() string {
-	return `Checks every line of a row that is done against the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
+	return `Checks every line of a row that is done against the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not, or could not be read. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
 
 Examples:
 
@@ -130,7 +130,7 @@ func (cmd *verifyCmd) finish(c *console, ui *ui, v *verifier, err error) error {
 		err = &exitError{exitTemporary, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), "try again in a while"}
 	case sum.unread != nil:
 		err = &exitError{exitRows, fmt.Errorf("%s could not be checked: %w", report.Plural(sum.unchecked, "line"), sum.unread), ""}
-	case sum.missing > 0 || v.damaged > 0:
+	case sum.missing > 0, v.damaged > 0:
 		err = errRows
 	}
 	if e := v.list(c.stdout); e != nil {

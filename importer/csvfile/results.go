@@ -270,7 +270,7 @@ func (r *raw) result() Result {
 func SettledByImport(r Result) error {
 	switch r.Status {
 	case importer.Added, importer.AlreadyMember:
-		return &importer.Decided{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run"}
+		return &importer.Decided{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run", CorrelationID: r.CorrelationID}
 	case importer.Duplicate:
 		return &importer.Decided{Status: importer.Duplicate, Message: "same pair as an earlier line, according to the results of an earlier run"}
 	}

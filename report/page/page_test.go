@@ -65,7 +65,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
 	ended := func(code, lines, notAttempted int, stopped string) *report.SummaryFile {
 		return &report.SummaryFile{
-			Tenant: "acme.eu.auth0.com", Lines: lines, Rows: lines + notAttempted, NotAttempted: notAttempted,
+			Tenant: "acme.eu.auth0.com", Run: reporttest.Run, Lines: lines, Rows: lines + notAttempted, NotAttempted: notAttempted,
 			Started: noon, Finished: noon.Add(time.Minute), ExitCode: code, Stopped: stopped,
 		}
 	}
@@ -92,7 +92,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"stopped at a pipe", results(t, nil, added), ended(10, 1, 0, "--max-duration"), []string{
 			"1 row done so far", "It is not known whether the run came to the end of its input",
 		}},
-		{"stopped before the first row", header + "\n", interrupted(0), []string{"None of 8 rows was attempted Continue with --resume."}},
+		{"stopped before the first row", header + "\n", &report.SummaryFile{Rows: 8, NotAttempted: 8, ExitCode: 130}, []string{"None of 8 rows was attempted Continue with --resume."}},
 		{"killed after a run that was stopped", results(t, nil, added, failed, added), interrupted(2), []string{
 			"and 8 were not attempted", "1 line of the results was written after the summary, by a run that was killed or is still going on.",
 		}},
@@ -127,7 +127,7 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 	duplicate := outcome(201, "org_a", "auth0|200", importer.Duplicate)
 	rows = append(rows, before, duplicate)
 	summary := &report.SummaryFile{
-		Lines: len(rows), Rows: len(rows), Started: noon, Finished: noon.Add(2 * time.Minute), Requests: 1200, Refused: 1,
+		Run: reporttest.Run, Lines: len(rows), Rows: len(rows), Started: noon, Finished: noon.Add(2 * time.Minute), Requests: 1200, Refused: 1,
 		Waited: 12.4, Held: 0.2, Outages: 20, Reads: 7, WritesSaved: 3, MembersPerSecond: 0.833,
 	}
 	html := render(t, results(t, nil, rows...), summary)
@@ -356,7 +356,7 @@ func TestPageIsBounded(t *testing.T) {
 	if html.Len() > 5<<20 {
 		t.Errorf("the page has %d bytes", html.Len())
 	}
-	shown := strings.Count(html.String(), `oi-2`) - 50 // which have rows in the table
+	shown := strings.Count(html.String(), `oi-bac52a7c-e3b0cj5aifch-2`) - 50 // which have rows in the table
 	if want := fmt.Sprintf("These are the first %s of 3,000 rows, by line.", report.Number(shown)); shown <= 0 || !strings.Contains(html.String(), want) {
 		t.Errorf("%d rows are shown, and the page does not say %q", shown, want)
 	}

@@ -15,6 +15,9 @@ import (
 // here so that a column that is renamed shows.
 const Header = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
 
+// Run is the id of a run of import against acme.eu.auth0.com.
+const Run = "oi-bac52a7c-e3b0cj5aifch"
+
 // Noon is the time of each outcome.
 var Noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -23,10 +26,12 @@ func Outcome(line int, org, user string, status importer.Status) importer.Outcom
 	o := importer.Outcome{Row: importer.Row{Line: line, OrgID: org, UserID: user}, Status: status}
 	o.Time = Noon
 	switch status {
+	case importer.AlreadyMember:
+		o.CorrelationID = Run + "-7" // of the page of the list that has the user
 	case importer.Added:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, "oi-1"
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 204, 1, Run+"-1"
 	case importer.Failed:
-		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, "oi-2"
+		o.HTTPStatus, o.Attempts, o.CorrelationID = 400, 2, Run+"-2"
 		o.Code, o.Message = "invalid_body", "no such user"
 	case importer.Rejected:
 		o.Message = "the user is empty"
