@@ -11,9 +11,10 @@ import (
 // The kinds of keys that have rules of their own. Other kinds are names of
 // properties, such as username or app_metadata.employee.
 const (
-	KindEmail  = "email"
-	KindUserID = "user_id"
-	KindOrgID  = "org_id"
+	KindEmail   = "email"
+	KindUserID  = "user_id"
+	KindOrgID   = "org_id"
+	KindOrgName = "name"
 )
 
 // Directory maps the keys of a file to the ids of the tenant's users and
@@ -369,7 +370,7 @@ func unpack(key string) (kind, connection int, value string) {
 
 // canonical returns the form of a key's value in which keys are compared.
 func canonical(k Key) string {
-	if k.Kind == KindEmail {
+	if k.Kind == KindEmail || k.Kind == KindOrgName { // Auth0 has names in lower case only
 		return FoldAddress(k.Value)
 	}
 	return strings.TrimSpace(k.Value)

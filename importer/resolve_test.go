@@ -164,7 +164,7 @@ func TestOrganizationsAreFoundByTheirKeys(t *testing.T) {
 	d.Orgs.Found("org_b", "", true, key("name", "beta"), key("display_name", "Twice"))
 	want := []string{
 		"2 org_a auth0|ann",
-		"3  auth0|ann organization_not_found: no organization has the name Acme",
+		"3 org_a auth0|ann", // all names are in lower case
 		"4  auth0|ann organization_not_found: no organization has the display name Acme Inc",
 		"5  auth0|ann organization_ambiguous: 2 organizations have it: org_a, org_b: give the organization id",
 		"6 org_a auth0|ann",

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -36,6 +37,8 @@ func (f *lookupFlags) Validate() error {
 	switch {
 	case f.LookupWait <= 0:
 		return errors.New("--lookup-wait must be more than 0, such as 30m")
+	case f.Users == "-":
+		return errors.New("--users needs the name of a file: for standard input use --users /dev/stdin")
 	case f.Users != "" && f.Lookup != "auto":
 		return errors.New("--users and --lookup can't be used together")
 	}
@@ -119,6 +122,9 @@ func (l *lookups) prepare(ctx context.Context, in *files.Input, results string, 
 	if !l.wanted(table) {
 		in.Forget()
 		return table, nil
+	}
+	if in.Name() == "standard input" && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, filepath.Clean(l.Users)) {
+		return nil, usagef("name a file", "standard input is both the input and --users")
 	}
 	if err := in.Spool(results); err != nil {
 		return nil, stoppedOr(ctx, err)
@@ -452,7 +458,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, tokens *aut
 		return usagef(unreadable.Hint(), "--users %s: %w", l.Users, err)
 	}
 	if err != nil {
-		return usagef("give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by", "--users %s: %w", l.Users, err)
+		return usagef("give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by (jq -c '.[]' FILE makes NDJSON of an array, jq -c . FILE of other JSON)", "--users %s: %w", l.Users, err)
 	}
 	scopes, known := tokens.Scopes()
 	final := known && !slices.Contains(scopes, scopeReadUsers)

@@ -25,7 +25,7 @@ type rolesCmd struct {
 
 // Help returns what orgimport roles --help prints besides the flags.
 func (rolesCmd) Help() string {
-	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon or |; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
+	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon, | or a line break; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
 
 Examples:
 
@@ -113,10 +113,10 @@ func (r *roleRun) value(row importer.Row) string {
 func (r *roleRun) separators(value string) string {
 	for id := range strings.SplitSeq(value, auth0.RoleSeparator) {
 		if !strings.HasPrefix(id, "rol_") {
-			return r.RoleSeparator
+			return r.RoleSeparator + "\n"
 		}
 	}
-	return r.RoleSeparator + auth0.RoleSeparator
+	return r.RoleSeparator + "\n" + auth0.RoleSeparator
 }
 
 // eachSendable calls f with each row that is to be sent, before it yields it.

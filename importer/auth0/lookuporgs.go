@@ -42,9 +42,7 @@ func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) e
 }
 
 // single reports whether an organization can be asked for by a kind of key.
-func single(kind string) bool { return kind == importer.KindOrgID || kind == kindOrgName }
-
-const kindOrgName = "name"
+func single(kind string) bool { return kind == importer.KindOrgID || kind == importer.KindOrgName }
 
 // singles returns the missing keys that can be asked for one by one.
 func singles(in *importer.Index) (keys []importer.Key) {
@@ -82,7 +80,7 @@ func noteOrganization(d *importer.Directory, o Organization) {
 	keys := make([]importer.Key, 0, 3+len(o.Metadata))
 	keys = append(keys,
 		importer.Key{Kind: importer.KindOrgID, Value: o.ID},
-		importer.Key{Kind: kindOrgName, Value: o.Name},
+		importer.Key{Kind: importer.KindOrgName, Value: o.Name},
 		importer.Key{Kind: "display_name", Value: o.DisplayName})
 	for name, value := range o.Metadata {
 		keys = append(keys, importer.Key{Kind: "metadata." + name, Value: value})

@@ -25,6 +25,12 @@ const (
 	fieldConnection = "identities[0].connection"
 )
 
+// exportNames are the names that Auth0's Dashboard and its import-export extension
+// give to fields by default, in lower case.
+var exportNames = map[string]string{
+	fieldUserID: "id", fieldEmail: "email", fieldVerified: "email verified", fieldConnection: "connection",
+}
+
 // user is what a look-up needs to know about a user of the tenant.
 type user struct {
 	ID         string
@@ -128,7 +134,10 @@ func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
 				}
 				return &formatError{number, "is not a JSON object"}
 			}
-			keys = x.tell(each, keys[:0], func(field string) string { return scalar(find(object, field)) })
+			keys, err = x.tell(each, keys[:0], func(field string) string { return scalar(findNamed(object, field)) })
+			if err != nil {
+				return &formatError{number, err.Error()}
+			}
 		}
 		if ended {
 			return nil
@@ -154,8 +163,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	return long, err
 }
 
-// tell calls each with a user whose fields value returns.
-func (x *usersExport) tell(each func(user), keys []importer.Key, value func(field string) string) []importer.Key {
+// tell calls each with a user whose fields value returns. It returns an error if one
+// of them is not what it should be.
+func (x *usersExport) tell(each func(user), keys []importer.Key, value func(field string) string) ([]importer.Key, error) {
 	get := func(field string) string {
 		v := value(field)
 		if v != "" && !x.seen[field] {
@@ -164,7 +174,14 @@ func (x *usersExport) tell(each func(user), keys []importer.Key, value func(fiel
 		return v
 	}
 	x.users++
-	u := user{ID: get(fieldUserID), Connection: get(fieldConnection), Verified: get(fieldVerified) == "true"}
+	u := user{ID: get(fieldUserID), Connection: get(fieldConnection)}
+	switch verified := get(fieldVerified); strings.ToLower(verified) {
+	case "true", "wahr": // as a German spreadsheet saves it
+		u.Verified = true
+	case "", "false", "falsch":
+	default:
+		return nil, fmt.Errorf("has %q in %s, which is neither true nor false", verified, fieldVerified)
+	}
 	for _, kind := range x.kinds {
 		if v := get(kind); v != "" {
 			keys = append(keys, importer.Key{Kind: kind, Value: v})
@@ -174,7 +191,21 @@ func (x *usersExport) tell(each func(user), keys []importer.Key, value func(fiel
 	if u.ID != "" {
 		each(u)
 	}
-	return keys
+	return keys, nil
+}
+
+// findNamed returns the value of a field, which may have the name that it has in
+// exportNames.
+func findNamed(object map[string]json.RawMessage, field string) json.RawMessage {
+	if v := find(object, field); v != nil || exportNames[field] == "" {
+		return v
+	}
+	for name, v := range object {
+		if strings.ToLower(name) == exportNames[field] {
+			return v
+		}
+	}
+	return nil
 }
 
 // find returns the value at a path such as identities[0].connection, or nil if there
@@ -264,8 +295,19 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 		places[name] = i
 		x.seen[name] = true
 	}
+	for field, name := range exportNames {
+		if _, ok := places[field]; ok {
+			continue
+		}
+		for i, written := range header {
+			if strings.ToLower(strings.TrimSpace(written)) == name {
+				places[field] = i
+				x.seen[field] = true
+			}
+		}
+	}
 	if _, ok := places[fieldUserID]; !ok {
-		return &formatError{1, "has no column " + fieldUserID}
+		return &formatError{1, fmt.Sprintf("has no column %s: it has %q", fieldUserID, header)}
 	}
 	var keys []importer.Key
 	quoted := false
@@ -284,7 +326,7 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 		if x.users == 0 { // no id begins with a quote
 			quoted = strings.HasPrefix(record[places[fieldUserID]], "'")
 		}
-		keys = x.tell(each, keys[:0], func(field string) string {
+		keys, err = x.tell(each, keys[:0], func(field string) string {
 			i, ok := places[field]
 			if !ok || strings.ContainsRune(record[i], '\uFFFD') {
 				return ""
@@ -294,6 +336,10 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 			}
 			return record[i]
 		})
+		if err != nil {
+			line, _ := r.FieldPos(0)
+			return &formatError{line, err.Error()}
+		}
 	}
 }
 

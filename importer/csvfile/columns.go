@@ -101,7 +101,7 @@ var (
 	orgParty = party{
 		title: "organization", flag: "org",
 		fields: [3]field{fieldOrgID, fieldOrg, fieldOrgName},
-		kinds:  [3]string{importer.KindOrgID, "", kindName},
+		kinds:  [3]string{importer.KindOrgID, "", importer.KindOrgName},
 		isID:   isOrgShaped,
 	}
 	userParty = party{
@@ -111,8 +111,6 @@ var (
 		isID:   func(v string) bool { return !strings.Contains(v, "@") || strings.Contains(v, "|") },
 	}
 )
-
-const kindName = "name" // of an organization
 
 // by returns the party with a second field that holds keys of this kind.
 func (s party) by(kind string) party {

@@ -71,38 +71,93 @@ func (t *Table) readHeader(d Dialect) error {
 		t.delimiter = sniffDelimiter(t.lines.window(), d)
 	}
 	t.lines.comma = t.delimiter
-	names, err := t.headerNames()
+	names, broken, err := t.headerNames()
 	if err != nil {
 		return err
 	}
 	t.columns, err = findColumns(names, d)
+	if err != nil && broken != nil && strings.Contains(strings.Join(names, ""), `"`) {
+		return noHeader("fix the quotes in the header", "the header can't be read: %s", quoteText(broken, nil))
+	}
 	if errors.Is(err, errNoNames) {
 		t.columns, err = unnamed(len(names)), nil
 		t.peeked = []raw{t.rawOf(names)} // they are a row
 	}
+	ids := ""
+	if d.UserColumn == "" && !d.NoUsers {
+		ids = t.unnamedIDs(names)
+	}
+	if input, ok := errors.AsType[*InputError](err); ok && ids != "" {
+		d.UserColumn = ids
+		if _, err := findColumns(names, d); err == nil {
+			input.hint = fmt.Sprintf("the column %q has ids of users: add --user-column %s", ids, shellWord(ids))
+		}
+	}
 	if err != nil {
 		return err
 	}
+	t.found.idColumn = ids
 	t.Kept = t.columns.namesAt(t.columns.kept)
 	return t.openRecords()
 }
 
-func (t *Table) headerNames() ([]string, error) {
-	names, err := newReader(t.lines, t.delimiter).Read()
-	if err != nil {
-		if broken := t.lines.broken(); broken != nil {
-			return nil, t.unreadable(broken)
+// headerNames returns the names in the header. broken says why they are not CSV, if
+// so: a quote in the name of a column that is not used does no harm.
+func (t *Table) headerNames() (names []string, broken, err error) {
+	names, broken = newReader(t.lines, t.delimiter).Read()
+	if broken == nil && t.swallowedRow() {
+		broken = csv.ErrQuote // on the first line; another, lines below, was taken for its end
+	}
+	if broken != nil {
+		if err := t.lines.broken(); err != nil {
+			return nil, nil, t.unreadable(err)
 		}
 		t.lines.retreat()
 		names = cut(string(t.lines.firstLine()), t.delimiter)
-		if strings.Contains(strings.Join(names, ""), `"`) {
-			return nil, noHeader("fix the quotes in the header", "the header can't be read: %s", quoteText(err, nil))
-		}
 	}
 	if !utf8.ValidString(strings.Join(names, ",")) {
-		return nil, noHeader("save the file in UTF-8, or give its encoding, such as --encoding windows-1252", "the header is not UTF-8")
+		return nil, nil, noHeader("save the file in UTF-8, or give its encoding, such as --encoding windows-1252", "the header is not UTF-8")
 	}
-	return names, nil
+	return names, broken, nil
+}
+
+// swallowedRow reports whether a line of the header, after its first, is a row.
+func (t *Table) swallowedRow() bool {
+	names := cut(string(t.lines.firstLine()), t.delimiter)
+	for line := range bytes.Lines(t.lines.record()[t.lines.first:]) {
+		values := cut(string(line), t.delimiter)
+		if len(values) == len(names) && !bytes.ContainsRune(line, '"') && looksLikeRow(values) {
+			return true
+		}
+	}
+	return false
+}
+
+// unnamedIDs returns the name of a column called id if the first rows have ids of
+// users in it; empty if there is none.
+func (t *Table) unnamedIDs(names []string) string {
+	i := slices.IndexFunc(names, func(name string) bool { return fold(name) == "id" })
+	if i < 0 {
+		return ""
+	}
+	found := false
+	rows := newReader(bytes.NewReader(t.lines.buf[t.lines.until:]), t.delimiter)
+	for range peekRows {
+		values, err := rows.Read()
+		if err != nil || i == len(values)-1 && rows.InputOffset() == int64(len(t.lines.buf)-t.lines.until) {
+			break // it may be cut off
+		}
+		if i >= len(values) || clean(values[i]) == "" {
+			continue
+		}
+		if found = isUserShaped(clean(values[i])); !found {
+			return ""
+		}
+	}
+	if !found {
+		return ""
+	}
+	return trim(names[i])
 }
 
 // openRecords has gocsv read what comes after the header, with a header that names

@@ -22,9 +22,13 @@ type Note struct {
 
 // findings are what is known about the rows that were ranged over.
 type findings struct {
-	spans, swallowed, misread, stay tally
+	spans, swallowed, misread, stay, changed tally
 
-	users, orgs shapes // of their ids
+	users, orgs         shapes // of their ids
+	userKeys, orgKeys   shapes // of the keys in their place
+	userKeyed, orgKeyed string // the kinds of these keys, as text
+
+	idColumn string // a column called id with ids of users, which nobody has asked for
 
 	keys [fieldCount]bool // fields that a row took a key from
 }
@@ -66,11 +70,51 @@ func (t *Table) noteRow(row importer.Row, org, user identifier) {
 		keys[r.from] = keys[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
 	}
 	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
-	if row.UserID != "" {
+	switch {
+	case row.UserID != "":
 		t.found.users[userShape(row.UserID)].add(1, row.Line, row.UserID)
+	case user.value != "":
+		t.found.userKeyed = user.title(&userParty)
+		t.found.userKeys[keyShape(user)].add(1, row.Line, user.value)
 	}
-	if row.OrgID != "" {
+	switch {
+	case row.OrgID != "":
 		t.found.orgs[orgShape(row.OrgID)].add(1, row.Line, row.OrgID)
+	case org.value != "":
+		t.found.orgKeyed = "organization " + org.title(&orgParty)
+		t.found.orgKeys[keyShape(org)].add(1, row.Line, org.value)
+	}
+}
+
+// noteChanged notes a key that is not the one for which an earlier run has found
+// nobody, according to its message.
+func (t *Table) noteChanged(said Result, org, user identifier) {
+	key := user
+	switch said.Code {
+	case importer.CodeOrgNotFound:
+		key = org
+	case importer.CodeUserNotFound:
+	default:
+		return
+	}
+	if key.value != "" && said.Message != "" && !mentions(said.Message, key.value) {
+		t.found.changed.add(1, said.Line, shorten(key.value)+", and its message: "+truncate(said.Message, 80))
+	}
+}
+
+// mentions reports whether a text has a value in it, not as a part of another.
+func mentions(text, value string) bool {
+	text, value = strings.ToLower(text), strings.ToLower(value)
+	for at := 0; ; {
+		i := strings.Index(text[at:], value)
+		if i < 0 {
+			return false
+		}
+		begin, end := at+i, at+i+len(value)
+		if (begin == 0 || text[begin-1] == ' ') && (end == len(text) || strings.IndexByte(" ,;:", text[end]) >= 0) {
+			return true
+		}
+		at = begin + 1
 	}
 }
 
@@ -103,8 +147,17 @@ func (t *Table) Notes() []Note {
 	if t.lines.unended {
 		say(false, "line %d, the last, has no line end: the file may be cut off", t.lines.last())
 	}
-	for _, text := range []string{f.users.text("user id has", "user ids have"), f.orgs.text("organization id has", "organization ids have")} {
-		if text != "" {
+	if s := f.changed; s.n > 0 {
+		say(true, "%s for which the earlier run found nobody, the first on line %d: it is %s: did a spreadsheet change it?", count(s.n, "key is not the one", "keys are not those"), s.line, s.example)
+	}
+	if f.idColumn != "" && f.users == (shapes{}) {
+		say(true, "the column %q has ids of users, which are not read: add --user-column %s", f.idColumn, shellWord(f.idColumn))
+	}
+	for _, of := range []struct {
+		shapes *shapes
+		what   string
+	}{{&f.users, "user id"}, {&f.orgs, "organization id"}, {&f.userKeys, f.userKeyed}, {&f.orgKeys, f.orgKeyed}} {
+		for _, text := range of.shapes.texts(of.what) {
 			say(true, "%s", text)
 		}
 	}
@@ -127,9 +180,11 @@ const (
 	shapeShort              // the same with fewer
 	shapeWord               // without what every id has
 	shapeNumber
-	shapeEmail
 
 	// Nobody makes such ids, however many there are.
+	shapeEmail
+	shapeEncoded
+	shapeSeveral
 	shapeNull
 	shapeRule
 	shapeScientific
@@ -143,7 +198,14 @@ type shapes [shapeCount]tally
 // its own connections end in 24 hexadecimal digits.
 func userShape(id string) shape {
 	provider, own, ok := strings.Cut(id, "|")
-	if !ok {
+	switch {
+	case holdsSeveral(id, isUserShaped):
+		return shapeSeveral
+	case !ok && strings.Contains(strings.ToLower(id), "%7c"):
+		return shapeEncoded
+	case !ok && strings.Contains(id, "@"):
+		return shapeEmail
+	case !ok:
 		return otherShape(id)
 	}
 	return idShape(own, 24, provider == "auth0" && strings.Trim(own, "0123456789abcdef") == "")
@@ -153,10 +215,44 @@ func userShape(id string) shape {
 // makes have 16 letters and digits after org_.
 func orgShape(id string) shape {
 	own, ok := strings.CutPrefix(id, "org_")
-	if !ok {
+	switch {
+	case holdsSeveral(id, isOrgShaped):
+		return shapeSeveral
+	case !ok:
 		return otherShape(id)
 	}
 	return idShape(own, 16, !strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
+}
+
+// keyShape returns what a key of a user or an organization looks like.
+func keyShape(key identifier) shape {
+	isEmail := func(v string) bool { return strings.Contains(v, "@") }
+	switch is := otherShape(key.value); {
+	case is > shapeNumber:
+		return is
+	case key.kind == importer.KindEmail && holdsSeveral(key.value, isEmail):
+		return shapeSeveral
+	case key.kind == importer.KindEmail && !isEmail(key.value), key.kind == kindPhone && !strings.HasPrefix(key.value, "+"):
+		return is
+	}
+	return shapeID
+}
+
+const kindPhone = "phone_number"
+
+// holdsSeveral reports whether a value holds several of what is, or one in the
+// brackets or quotes of a list.
+func holdsSeveral(value string, is func(string) bool) bool {
+	if strings.ContainsAny(value[:1], "[{(\"") || strings.HasPrefix(value, "b'") || strings.HasPrefix(value, `b"`) {
+		return true
+	}
+	n := 0
+	for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;/", r) }) {
+		if is(part) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // idShape returns what an id looks like by its own part, which has n characters if
@@ -186,8 +282,6 @@ func otherShape(id string) shape {
 		return shapeRule
 	case scientific.MatchString(id):
 		return shapeScientific
-	case strings.Contains(id, "@"):
-		return shapeEmail
 	case strings.Trim(id, "0123456789") == "":
 		return shapeNumber
 	}
@@ -198,7 +292,7 @@ func otherShape(id string) shape {
 func (s *shapes) odd() (odd []shape) {
 	usual := s[shapeID].n + s[shapeAuth0].n + s[shapeShort].n
 	most := shapeID
-	for _, is := range []shape{shapeWord, shapeNumber, shapeEmail} {
+	for _, is := range []shape{shapeWord, shapeNumber} {
 		if s[is].n > max(usual, s[most].n) {
 			most = is
 		}
@@ -217,14 +311,35 @@ func (s *shapes) odd() (odd []shape) {
 	return slices.DeleteFunc(odd, func(is shape) bool { return s[is].n == 0 })
 }
 
-// text says how many ids have another shape than the others; empty if none has.
-// one and more begin the sentence.
-func (s *shapes) text(one, more string) string {
-	const examples = 3
+// wrongShapes are those of which a sentence can say what is wrong, and what to do.
+var wrongShapes = []struct {
+	is                shape
+	one, more, advice string
+}{
+	{shapeEmail, "is an e-mail address", "are e-mail addresses", "rename the column to email, or add --user-by email"},
+	{shapeEncoded, "is URL-encoded", "are URL-encoded", "%7C stands for |: decode them"},
+	{shapeSeveral, "holds several, or brackets or quotes", "hold several, or brackets or quotes", "give each its own row"},
+}
+
+// texts says how many of what is counted have a shape that nobody makes, or another
+// than the others.
+func (s *shapes) texts(what string) (texts []string) {
 	odd := s.odd()
-	if len(odd) == 0 {
-		return ""
+	for _, w := range wrongShapes {
+		if c := s[w.is]; c.n > 0 {
+			texts = append(texts, fmt.Sprintf("%s, the first on line %d `%s`: %s", count(c.n, what+" "+w.one, what+"s "+w.more), c.line, shorten(c.example), w.advice))
+		}
+		odd = slices.DeleteFunc(odd, func(is shape) bool { return is == w.is })
 	}
+	if len(odd) > 0 {
+		texts = append(texts, s.text(odd, what+" has", what+"s have"))
+	}
+	return texts
+}
+
+// text says how many have an odd shape. one and more begin the sentence.
+func (s *shapes) text(odd []shape, one, more string) string {
+	const examples = 3
 	slices.SortFunc(odd, func(a, b shape) int { return cmp.Compare(s[a].line, s[b].line) })
 	n, such := 0, []string(nil)
 	for _, is := range odd {

@@ -57,6 +57,9 @@ func (t *Table) row(r raw) importer.Row {
 	switch {
 	case row.Err == nil:
 		t.noteRow(row, org, user)
+		if t.columns.results() {
+			t.noteChanged(r.result(), org, user)
+		}
 	case t.dialect.Keys && !isUnreadable(row.Err):
 		row.Keys = &importer.Keys{User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
 	default:
@@ -151,7 +154,7 @@ var rowCount = regexp.MustCompile(`^\(\d+ rows?( affected)?\)$`)
 // isComment reports whether a value is a comment where there could be an id.
 func isComment(r identifier) bool {
 	return strings.HasPrefix(r.value, "#") && r.from != fieldNone && otherShape(r.value) != shapeNull &&
-		(r.kind == importer.KindOrgID || r.kind == importer.KindUserID || r.kind == kindName)
+		(r.kind == importer.KindOrgID || r.kind == importer.KindUserID || r.kind == importer.KindOrgName)
 }
 
 // unreadRow takes the ids out of a row and returns why it is rejected.

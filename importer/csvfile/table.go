@@ -282,7 +282,7 @@ func (d Dialect) check() error {
 	}
 	if org := d.org(); org.value != "" {
 		err := checkOrg(org)
-		if org.kind == kindName && strings.ContainsFunc(org.value, unicode.IsSpace) {
+		if org.kind == importer.KindOrgName && strings.ContainsFunc(org.value, unicode.IsSpace) {
 			err = errors.New("holds white space")
 		}
 		if err != nil {
@@ -310,7 +310,7 @@ func Organizations(r io.Reader) (orgs []string, err error) {
 		case row.OrgID != "":
 			orgs = append(orgs, row.OrgID)
 		case row.Keys != nil:
-			orgs = append(orgs, row.Keys.Org.Value)
+			orgs = append(orgs, strings.ToLower(row.Keys.Org.Value)) // as all names are
 		}
 	}
 	return orgs, nil
