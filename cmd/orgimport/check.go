@@ -10,35 +10,30 @@ import (
 	"strings"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/report"
 )
 
-// scopeAdd is the scope that an import requires.
-const scopeAdd = "create:organization_members"
-
-// scopesReadOrganization returns the scopes that allow reading an organization.
-// Any one of them is enough.
-func scopesReadOrganization() []string {
-	return []string{"read:organizations", "read:organizations_summary"}
-}
-
-// finding is the result of plan --check: whether the token allows the import,
+// checkResult is the result of plan --check: whether the token allows the import,
 // what the look-ups found, and whether the organizations exist. Scripts rely on
-// its JSON, as on that of [plan].
-type finding struct {
-	Tenant  string             `json:"tenant"`
-	Scope   string             `json:"scope"`             // scopeAdd: granted, or unknown if the token does not list its scopes
-	Asked   int                `json:"asked"`             // organizations that were checked
-	Skipped string             `json:"skipped,omitempty"` // why the organizations were not checked; empty if they were
-	Unknown []importer.OrgRows `json:"unknown"`           // organizations that do not exist, largest first
+// its JSON, as on that of [forecast].
+type checkResult struct {
+	Tenant  string        `json:"tenant"`
+	Scope   string        `json:"scope"`             // granted, or unknown if the token does not list its scopes
+	Asked   int           `json:"asked"`             // organizations that were checked
+	Skipped string        `json:"skipped,omitempty"` // why the organizations were not checked; empty if they were
+	Unknown []job.OrgRows `json:"unknown"`           // organizations that do not exist, largest first
 
-	Keys        []keysFound  `json:"keys"`       // keys looked up, ids included, by kind
-	Unresolved  []unresolved `json:"unresolved"` // rows whose user or organization is unknown or ambiguous, by error code
-	Members     int          `json:"members"`    // pairs of the file that are members already
-	LookUps     []phaseCost  `json:"look_ups"`   // requests and time, by phase
-	Reads       int          `json:"reads"`
-	WritesSaved int          `json:"writes_saved"`
+	Keys        []keysFound     `json:"keys"`       // keys looked up, ids included, by kind
+	Unresolved  []unresolved    `json:"unresolved"` // rows whose user or organization is unknown or ambiguous, by error code
+	Members     int             `json:"members"`    // pairs of the file that are members already
+	LookUps     []job.PhaseCost `json:"look_ups"`   // requests and time, by phase
+	Reads       int             `json:"reads"`
+	WritesSaved int             `json:"writes_saved"`
+
+	needs string // the scope of the operation
 }
 
 // keysFound says how many keys of one kind exist in the tenant.
@@ -63,149 +58,119 @@ type example struct {
 
 const mostExamples = 3
 
-// openCheck gets a token, so that refused credentials are reported before the
-// file is read.
-func (j *job) openCheck(ctx context.Context) (f *finding, err error) {
-	if j.conn, err = j.connect(j.surroundings, j.paceFlags, &j.observer); err != nil {
-		return nil, err
-	}
-	f = &finding{
-		Tenant: j.conn.base.Host, Scope: "granted",
-		Unknown: []importer.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []phaseCost{},
-	}
-	if err := j.conn.requireScopes(ctx, []string{scopeAdd}); err != nil {
-		return nil, err
-	}
-	if _, known := j.conn.tokens.Scopes(); !known {
-		f.Scope = "unknown"
-	}
-	return f, nil
+func newCheck() *checkResult {
+	return &checkResult{Scope: "granted", Unknown: []job.OrgRows{}, Keys: []keysFound{}, Unresolved: []unresolved{}, LookUps: []job.PhaseCost{}}
 }
 
-// findForCheck makes the look-ups that an import would make, and also looks up
-// whether the organizations that the file names by id exist.
-func (j *job) findForCheck(ctx context.Context) error {
-	look := &j.look
-	if look.dir == nil { // an empty file
-		return nil
+// begin gets a token, and checks that it has the scope that the operation needs.
+func (r *checkResult) begin(ctx context.Context, tenant *tenancy.Tenant, scope string) error {
+	r.Tenant, r.needs = tenant.Host(), scope
+	err := tenant.RequireScopes(ctx, []string{scope})
+	if _, known := tenant.Tokens.Scopes(); !known {
+		r.Scope = "unknown"
 	}
-	wanted := scopesReadOrganization()
-	if scopes, known := j.conn.tokens.Scopes(); known && look.onlyCheckOrgs() &&
-		!slices.ContainsFunc(wanted, func(scope string) bool { return slices.Contains(scopes, scope) }) {
-		look.unchecked = "the token lacks the scope " + wanted[0]
-		look.dir.Orgs = importer.Index{}
-	}
-	err := look.find(ctx, j.conn, &j.observer, j.reopenTable)
-	look.dir.CheckOrgs = false // an import sends these rows whether or not the organization exists
 	return err
 }
 
-// checked yields rows unchanged. As they pass, it adds the unresolved ones to f
-// and counts in j.saved the requests that are not needed.
-func (j *job) checked(rows rowSeq, f *finding) rowSeq {
-	j.saved = newSaved(j.batchSize())
-	return importer.Each(j.saved.count(rows), func(row *importer.Row) error {
-		if unresolved, ok := errors.AsType[*importer.Rejection](row.Err); ok && unresolved.Unresolved() {
-			f.add(unresolved.Code, row.Line, unresolved.Error())
-		}
-		return nil
-	})
-}
-
-func (f *finding) add(code string, line int, reason string) {
-	i := slices.IndexFunc(f.Unresolved, func(u unresolved) bool { return u.Code == code })
-	if i < 0 {
-		i = len(f.Unresolved)
-		f.Unresolved = append(f.Unresolved, unresolved{Code: code})
+// add counts a row that would be rejected, if its user or its organization is unknown
+// or ambiguous.
+func (r *checkResult) add(row importer.Row) {
+	why, ok := errors.AsType[*importer.Rejection](row.Err)
+	if !ok || !why.Unresolved() {
+		return
 	}
-	u := &f.Unresolved[i]
+	i := slices.IndexFunc(r.Unresolved, func(u unresolved) bool { return u.Code == why.Code })
+	if i < 0 {
+		i = len(r.Unresolved)
+		r.Unresolved = append(r.Unresolved, unresolved{Code: why.Code})
+	}
+	u := &r.Unresolved[i]
 	u.Rows++
 	if len(u.Examples) < mostExamples {
-		u.Examples = append(u.Examples, example{line, reason})
+		u.Examples = append(u.Examples, example{row.Line, why.Error()})
 	}
 }
 
-// conclude completes f once all rows have passed.
-func (j *job) conclude(f *finding, rows *importer.Plan) *finding {
-	look := &j.look
-	f.Skipped = look.unchecked
-	f.Reads, f.WritesSaved = int(look.sent.Load()), j.saved.requests()
-	f.LookUps = append(f.LookUps, look.phases...)
-	slices.SortFunc(f.Unresolved, func(a, b unresolved) int { return cmp.Or(b.Rows-a.Rows, strings.Compare(a.Code, b.Code)) })
-	if look.dir == nil {
-		return f
+// conclude completes r by what the look-ups found, once all rows have passed.
+func (r *checkResult) conclude(found job.Findings, rows *job.Survey) *checkResult {
+	r.Skipped, r.Reads, r.WritesSaved = found.Unchecked, found.Reads, rows.WritesSaved
+	r.LookUps = append(r.LookUps, found.Phases...)
+	slices.SortFunc(r.Unresolved, func(a, b unresolved) int { return cmp.Or(b.Rows-a.Rows, strings.Compare(a.Code, b.Code)) })
+	dir := found.Directory
+	if dir == nil {
+		return r
 	}
-	f.Members = look.dir.Members()
+	r.Members = dir.Members()
 	for _, side := range []struct {
 		of string
 		*importer.Index
-	}{{"organizations", &look.dir.Orgs}, {"users", &look.dir.Users}} {
+	}{{"organizations", &dir.Orgs}, {"users", &dir.Users}} {
 		for _, kind := range side.Kinds() {
-			keys, found := side.Count(kind)
-			f.Keys = append(f.Keys, keysFound{side.of, kind, keys, found})
+			keys, hits := side.Count(kind)
+			r.Keys = append(r.Keys, keysFound{side.of, kind, keys, hits})
 		}
 	}
-	if f.Skipped != "" {
-		return f
+	if r.Skipped != "" {
+		return r
 	}
-	f.Asked, _ = look.dir.Orgs.Count(importer.KindOrgID)
-	for org := range look.dir.Orgs.Missing() {
+	r.Asked, _ = dir.Orgs.Count(importer.KindOrgID)
+	for org := range dir.Orgs.Missing() {
 		if n := rows.RowsOf(org.Value); org.Kind == importer.KindOrgID && n > 0 {
-			f.Unknown = append(f.Unknown, importer.OrgRows{OrgID: org.Value, Rows: n})
+			r.Unknown = append(r.Unknown, job.OrgRows{OrgID: org.Value, Rows: n})
 		}
 	}
-	slices.SortFunc(f.Unknown, importer.ByRows)
-	return f
+	slices.SortFunc(r.Unknown, job.ByRows)
+	return r
 }
 
-// print prints f for people.
-func (f *finding) print(out io.Writer) {
-	fmt.Fprintf(out, "\ntenant %s: the token is good", f.Tenant)
-	if f.Scope == "unknown" {
-		fmt.Fprintf(out, "; it does not show whether it has the scope %s\n", scopeAdd)
+// print prints r for people.
+func (r *checkResult) print(out io.Writer) {
+	fmt.Fprintf(out, "\ntenant %s: the token is good", r.Tenant)
+	if r.Scope == "unknown" {
+		fmt.Fprintf(out, "; it does not show whether it has the scope %s\n", r.needs)
 	} else {
-		fmt.Fprintf(out, " and has the scope %s\n", scopeAdd)
+		fmt.Fprintf(out, " and has the scope %s\n", r.needs)
 	}
 	switch {
-	case f.Skipped != "":
-		fmt.Fprintf(out, "organizations not checked: %s\n", printable(f.Skipped))
-	case f.Asked == 0 && len(f.Keys) > 0:
-	case len(f.Unknown) == 0:
-		fmt.Fprintf(out, "%s %s\n", report.Plural(f.Asked, "organization"), report.Verb(f.Asked, "exists", "exist"))
+	case r.Skipped != "":
+		fmt.Fprintf(out, "organizations not checked: %s\n", printable(r.Skipped))
+	case r.Asked == 0 && len(r.Keys) > 0:
+	case len(r.Unknown) == 0:
+		fmt.Fprintf(out, "%s %s\n", report.Plural(r.Asked, "organization"), report.Verb(r.Asked, "exists", "exist"))
 	default:
-		fmt.Fprintf(out, "%s of %s %s not exist:\n", report.Number(len(f.Unknown)), report.Plural(f.Asked, "organization"), report.Verb(len(f.Unknown), "does", "do"))
-		printOrgs(out, f.Unknown)
+		fmt.Fprintf(out, "%s of %s %s not exist:\n", report.Number(len(r.Unknown)), report.Plural(r.Asked, "organization"), report.Verb(len(r.Unknown), "does", "do"))
+		printOrgs(out, r.Unknown)
 	}
-	f.printLookUps(out)
+	r.printLookUps(out)
 }
 
 // printLookUps prints what was looked up, and the requests and time that took.
-func (f *finding) printLookUps(w io.Writer) {
-	if len(f.Keys) == 0 && f.Reads == 0 {
+func (r *checkResult) printLookUps(w io.Writer) {
+	if len(r.Keys) == 0 && r.Reads == 0 {
 		return
 	}
-	for _, k := range f.Keys {
+	for _, k := range r.Keys {
 		if k.Of == "users" || k.Kind != importer.KindOrgID {
 			fmt.Fprintf(w, "%s by %s: %s of %s found\n", k.Of, k.Kind, report.Number(k.Found), report.Number(k.Keys))
 		}
 	}
-	if f.Members > 0 {
-		fmt.Fprintf(w, "%s %s already\n", report.Plural(f.Members, "membership"), report.Verb(f.Members, "exists", "exist"))
+	if r.Members > 0 {
+		fmt.Fprintf(w, "%s %s already\n", report.Plural(r.Members, "membership"), report.Verb(r.Members, "exists", "exist"))
 	}
-	for _, u := range f.Unresolved {
+	for _, u := range r.Unresolved {
 		fmt.Fprintf(w, "%s: %s, for example:\n", u.Code, report.Plural(u.Rows, "row"))
 		for _, e := range u.Examples {
 			fmt.Fprintf(w, "  line %d: %s\n", e.Line, printable(e.Reason))
 		}
 	}
 	var parts []string
-	for _, l := range f.LookUps {
+	for _, l := range r.LookUps {
 		parts = append(parts, fmt.Sprintf("%s %s in %s", l.Phase, report.Number(l.Requests), brief(time.Duration(l.Seconds*float64(time.Second)))))
 	}
-	if f.Reads > 0 {
-		fmt.Fprintf(w, "looked up with %s: %s\n", report.Plural(f.Reads, "request"), strings.Join(parts, ", "))
+	if r.Reads > 0 {
+		fmt.Fprintf(w, "looked up with %s: %s\n", report.Plural(r.Reads, "request"), strings.Join(parts, ", "))
 	}
-	if f.WritesSaved > 0 {
-		fmt.Fprintf(w, "%s saved by %s\n", report.Plural(f.WritesSaved, "write"), report.Plural(f.Reads, "read"))
+	if r.WritesSaved > 0 {
+		fmt.Fprintf(w, "%s saved by %s\n", report.Plural(r.WritesSaved, "write"), report.Plural(r.Reads, "read"))
 	}
 }

@@ -17,7 +17,6 @@ type completionCmd struct {
 	Shell string `arg:"" help:"The shell: bash, zsh or fish." enum:"bash,zsh,fish" placeholder:"SHELL"`
 }
 
-// Help returns what orgimport completion --help prints besides the flags.
 func (completionCmd) Help() string {
 	return `Examples:
 

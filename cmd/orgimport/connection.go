@@ -2,165 +2,47 @@ package main
 
 import (
 	"cmp"
-	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
+	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
+	"unicode/utf8"
 
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0"
-	"orgimport/importer/retry"
 	"orgimport/ratelimit"
-	"orgimport/report"
 )
 
-// tenantFlags name the tenant and the application. The value of a secret is never
-// a flag: it would show in the process list and in the shell's history.
-type tenantFlags struct {
-	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com, or its https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
-	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
-	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
-}
-
-// paceFlags limit the load on the tenant.
-type paceFlags struct {
-	Rate           float64           `help:"Maximum requests per second; 0 means as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
-	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
-	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace"`
-	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
-	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
-	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
-}
-
-// Validate is called by kong when all flags are read.
-func (p *paceFlags) Validate() error {
-	switch {
-	case !(p.Rate >= 0):
-		return errors.New("--rate must be 0 or more requests a second")
-	case p.Workers < 0 || p.Workers > ratelimit.MostInFlight:
-		return errors.New("--workers must be from 0 to 256")
-	case p.MaxAttempts < 1:
-		return errors.New("--max-attempts must be 1 or more")
-	case p.RequestTimeout <= 0:
-		return errors.New("--request-timeout must be more than 0, such as 30s")
-	case p.MaxWait <= 0:
-		return errors.New("--max-wait must be more than 0, such as 5m")
-	}
-	return nil
-}
-
-// defaultWorkers is how many look-ups are made at a time. The pace decides how many
-// of them are in flight.
-const defaultWorkers = 32
-
-func (p *paceFlags) workers() int {
-	if p.Workers > 0 {
-		return p.Workers
-	}
-	return defaultWorkers
-}
-
-// drainTime is how long requests in flight may take after a signal.
-const drainTime = 25 * time.Second
-
-// connection is a connection to a tenant, shared by the classes of its endpoints.
-// The tenant limits each class separately, so each class has its own pace.
-type connection struct {
-	base     *url.URL
-	tokens   *auth0.TokenSource
-	attempt  *retry.Attempt
-	pace     paceFlags
-	observer *observer
-
-	tokenPace *ratelimit.Transport
-	heard     atomic.Bool // a server has answered at the tenant's address
-	known     atomic.Bool // the Management API has answered there
-	mu        sync.Mutex
-	classes   []*ratelimit.Transport
-}
-
-// state sums up the states of the classes. The wait is that of the class that has
-// waited longest; limits and refill rates have no meaningful sum. Of the requests
-// for tokens, only waits and refusals count.
-func (c *connection) state() (sum ratelimit.State) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, class := range append(c.classes, c.tokenPace) {
-		s := class.State()
-		if class != c.tokenPace {
-			sum.InFlight += s.InFlight
-			sum.Sent += s.Sent
-		}
-		sum.Refused += s.Refused
-		sum.Waited += s.Waited
-		sum.Held += s.Held
-		if w := s.Waiting; !w.Since.IsZero() && (sum.Waiting.Since.IsZero() || w.Since.Before(sum.Waiting.Since)) {
-			sum.Waiting = w
-		}
-	}
-	return sum
-}
-
-// connect returns a connection to the tenant, which reports its events to o. It
+// connect returns the tenant that the flags name, which reports its events to o. It
 // sends nothing.
-func (t *tenantFlags) connect(s surroundings, pace paceFlags, o *observer) (*connection, error) {
+func (c *console) connect(t *tenantFlags, pace *paceFlags, o *observer) (*tenancy.Tenant, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
 	}
-	base, err := auth0.ParseDomain(t.Domain)
+	address, err := auth0.ParseDomain(t.Domain)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("--domain: %w", err), "")
 	}
-	credentials, err := t.credentials(s.getenv)
+	credentials, err := t.credentials(c.getenv)
 	if err != nil {
 		return nil, err
 	}
-	if base.Scheme == "https" {
-		if err := cmp.Or(checkProxy(s.getenv), checkRoots(s.getenv)); err != nil {
+	if address.Scheme == "https" {
+		if err := cmp.Or(checkProxy(c.getenv), checkRoots(c.getenv)); err != nil {
 			return nil, err
 		}
 	}
-	c := &connection{base: base, pace: pace, observer: o}
-	c.attempt = &retry.Attempt{Base: s.transport(cmp.Or(pace.Workers, ratelimit.MostInFlight)), Timeout: pace.RequestTimeout, Grace: drainTime}
-	// Without Grace: nothing needs a token after the run is stopped.
-	c.tokenPace = c.paced(&retry.Attempt{Base: c.attempt.Base, Timeout: c.attempt.Timeout})
-	if c.tokens, err = credentials.Source(base, c.tokenPace); err != nil {
+	limits := pace.pace()
+	tenant, err := tenancy.New(address, credentials, c.transport(cmp.Or(limits.Workers, ratelimit.MostInFlight)), limits, o)
+	if err != nil {
 		return nil, usageError(err, "")
 	}
-	c.tokens.Retry = c.retries()
-	c.tokens.OnRefused = o.tokenRefused
-	o.conn.Store(c)
-	return c, nil
-}
-
-// class returns a client for one class of endpoints, and the transport that sets
-// its pace.
-func (c *connection) class() (*auth0.Client, *ratelimit.Transport) {
-	pace := c.paced(&auth0.Bearer{Source: c.tokens, Base: c.attempt})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.classes = append(c.classes, pace)
-	return &auth0.Client{
-		BaseURL: c.base,
-		HTTP:    retry.NewHTTPClient(pace),
-		Retry:   c.retries(),
-		Known:   &c.known,
-		RunID:   report.RunID("ol", c.base.Host, ""), // for look-ups; an operation sets its own
-	}, pace
-}
-
-// paced returns a transport with its own pace.
-func (c *connection) paced(base http.RoundTripper) *ratelimit.Transport {
-	return &ratelimit.Transport{Base: base, Rate: c.pace.Rate, Reserve: c.pace.Reserve, MaxInFlight: c.pace.Workers, MaxWait: c.pace.MaxWait, OnWait: c.observer.wait}
-}
-
-func (c *connection) retries() retry.Client {
-	return retry.Client{MaxAttempts: c.pace.MaxAttempts, MaxWait: c.pace.MaxWait, OnEvent: c.observer.event, Heard: &c.heard}
+	o.tenant.Store(tenant)
+	return tenant, nil
 }
 
 // hostOf returns the host of a domain, or "" if the domain is empty.
@@ -175,28 +57,111 @@ func hostOf(domain string) (string, error) {
 	return base.Host, nil
 }
 
-// requireScopes gets a token, and checks that it has at least one scope of each
-// group, if the token lists its scopes.
-func (c *connection) requireScopes(ctx context.Context, groups ...[]string) error {
-	_, err := c.tokens.Token(ctx)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// credentials returns the credentials given by flags and the environment.
+func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials, error) {
+	c := auth0.Credentials{ClientID: withoutNewline(t.ClientID), Audience: strings.TrimSpace(t.Audience)}
+	c.SigningAlg = getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
+	var key string
+	for name, into := range map[string]*string{
+		"AUTH0_CLIENT_SECRET":                &c.ClientSecret,
+		"AUTH0_CLIENT_ASSERTION_PRIVATE_KEY": &key,
+		"AUTH0_API_TOKEN":                    &c.Token,
+	} {
+		value, err := secret(getenv, name)
+		if err != nil {
+			return c, err
+		}
+		*into = value
+	}
+	c.PrivateKeyPEM = []byte(key)
+	if err := c.Validate(); err != nil {
+		return c, usageError(err, credentialsHint(err))
+	}
+	return c, nil
+}
+
+// credentialsHint returns a hint on which variables to set.
+func credentialsHint(err error) string {
+	if key, ok := errors.AsType[*auth0.KeyError](err); ok {
+		if key.IsPath {
+			return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE to the name of the file"
+		}
+		return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY (or …_FILE) to the RSA private key in PEM form whose public key the application has"
+	}
+	if bad, ok := errors.AsType[*auth0.MalformedError](err); ok {
+		return "set the " + bad.What + " to exactly what Auth0's dashboard shows"
+	}
+	return "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN"
+}
+
+// secretFiles returns the variables that name files with secrets.
+func secretFiles() []string {
+	return []string{"AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE", "AUTH0_API_TOKEN_FILE"}
+}
+
+// secret returns the value of the named variable, or the content of the file that
+// the variable with the suffix _FILE names, without one trailing newline. Errors
+// never show the values of the variables, because people mix them up.
+func secret(getenv func(string) string, name string) (string, error) {
+	value, path := getenv(name), getenv(name+"_FILE")
+	if path == "" {
+		return withoutNewline(value), nil
+	}
+	if value != "" {
+		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
+	}
+	content, err := os.ReadFile(path)
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: can't read the file it names: %w", name, file.Err)
 	}
 	if err != nil {
-		return err
+		return "", usagef("", "%s_FILE: can't read the file it names", name)
 	}
-	scopes, known := c.tokens.Scopes()
-	if !known {
-		return nil
+	if value = withoutNewline(string(content)); value == "" {
+		return "", usagef("", "%s_FILE: the file it names is empty", name)
 	}
-	var lacking []string
-	for _, group := range groups {
-		if !slices.ContainsFunc(group, func(scope string) bool { return slices.Contains(scopes, scope) }) {
-			lacking = append(lacking, group[0])
+	if !utf8.Valid(content) {
+		return string(content), nil // a key in DER, whose last byte may be a newline
+	}
+	return value, nil
+}
+
+func withoutNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
+
+// checkProxy returns an error if a variable that names a proxy holds something
+// else: net/http would silently connect without a proxy. The error does not show
+// the value, which may hold a password.
+func checkProxy(getenv func(string) string) error {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		value := getenv(name)
+		if value == "" {
+			continue
+		}
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			return usagef("set it to a URL such as http://proxy.example.com:3128, or unset it", "%s is not the address of a proxy", name)
 		}
 	}
-	if len(lacking) == 0 {
+	return nil
+}
+
+// checkRoots returns an error if SSL_CERT_FILE names a file without usable root
+// certificates, which crypto/x509 would silently ignore.
+func checkRoots(getenv func(string) string) error {
+	const name = "SSL_CERT_FILE"
+	path := getenv(name)
+	if path == "" {
 		return nil
 	}
-	return &exitError{exitStopped, errors.New("the token lacks the scope " + strings.Join(lacking, " and ")), "grant the application that scope for the Auth0 Management API"}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return usagef("name a file that this user can read, or unset it", "%s: %w", name, err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return usagef("name a file with root certificates, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----", "%s: %s contains no certificate in PEM form", name, path)
+	}
+	return nil
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -14,18 +17,38 @@ import (
 	"orgimport/ratelimit"
 )
 
-// The exit codes. Users' crontabs depend on them.
+// The exit codes. Users' crontabs depend on them; see [exitCodes].
 const (
-	exitDone      = 0  // every row is done
-	exitRows      = 1  // finished, but some rows failed or were rejected
-	exitUsage     = 2  // usage, configuration, input that can't be read
-	exitStopped   = 3  // credentials or permission refused, disk full
-	exitErrors    = 4  // --max-errors, another limit or a guard
-	exitTemporary = 5  // gave up on something temporary
-	exitLocked    = 6  // another run holds the lock
-	exitDuration  = 10 // --max-duration reached
-	exitSignal    = 128
+	exitDone      = 0
+	exitRows      = 1
+	exitUsage     = 2
+	exitStopped   = 3
+	exitErrors    = 4
+	exitTemporary = 5
+	exitLocked    = 6
+	exitDuration  = 10
+	exitSignal    = 128 // and the number of the signal
 )
+
+// exitCodes says what the exit codes mean, and whether the same command is worth
+// running again. The help is made from it; a test holds the README and the samples
+// to it.
+var exitCodes = []struct {
+	code           int
+	meaning, again string
+}{
+	{exitDone, "every row is done (an empty input too)", ""},
+	{exitRows, "finished; some rows failed or were rejected", "fix the rows first"},
+	{exitUsage, "usage, configuration, unreadable input, an output that can't be written", "fix that first"},
+	{exitStopped, "stopped: credentials or permission refused, disk full, results not writable", "fix that, then --resume"},
+	{exitErrors, "stopped by --max-errors, --max-removals or --max-invitations, or because the first 100 answered rows all failed", "look at what failed, or at the file"},
+	{exitTemporary, "gave up on something temporary: a rate limit, an outage, the network", "yes, with --resume"},
+	{exitLocked, "another run holds the lock", "yes, later"},
+	{exitDuration, "--max-duration reached", "yes, with --resume"},
+	{exitSignal + int(syscall.SIGHUP), "SIGHUP, unless it was ignored from the start", "yes, with --resume"},
+	{exitSignal + int(syscall.SIGINT), "SIGINT (Ctrl-C)", "yes, with --resume"},
+	{exitSignal + int(syscall.SIGTERM), "SIGTERM", "yes, with --resume"},
+}
 
 // exitError says how a command ends: its exit code, why, and what to do next.
 // Commands return it as their error; [exitOf] makes one from the errors of other
@@ -69,6 +92,13 @@ func exitOf(err error) *exitError {
 	if err == nil {
 		return &exitError{code: exitDone}
 	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // the first decides
+		first := exitOf(several.Unwrap()[0])
+		if first.err != nil {
+			first.err = err
+		}
+		return first
+	}
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		if exit.err == nil {
 			return exit
@@ -81,9 +111,15 @@ func exitOf(err error) *exitError {
 		exit.code, exit.hint = ends.code, strings.NewReplacer("NAME", file.File.Name, "PATH", file.File.Path).Replace(ends.hint)
 		return exit
 	}
+	if why, ok := errors.AsType[*job.Error](err); ok && why.Reason == job.LookUpFailed {
+		return exitOf(lookUpError(why.Err))
+	} else if ok {
+		return exitOfJob(err, why)
+	}
 	var (
 		input       *csvfile.InputError
 		credentials *auth0.CredentialsError
+		scope       *tenancy.ScopeError
 		config      *auth0.ConfigError
 		lost        *retry.UnreachableError
 		gaveUp      *retry.GaveUpError
@@ -97,6 +133,8 @@ func exitOf(err error) *exitError {
 		exit.code, exit.hint = exitUsage, hintFor(lost.Obstacle)
 	case errors.As(err, &config):
 		exit.code, exit.hint = exitUsage, config.Hint
+	case errors.As(err, &scope):
+		exit.hint = "grant the application that scope for the Auth0 Management API"
 	case errors.As(err, &credentials):
 		exit.hint = credentials.Hint
 	case errors.As(err, &gaveUp), errors.As(err, &limit):
@@ -127,6 +165,63 @@ var fileProblems = map[files.Problem]struct {
 	files.LockHeld:     {exitLocked, "wait for it to end, or give this run its own --results"},
 	files.LockNoFolder: {exitUsage, "make the folder, or name another file with NAME"},
 	files.LockFailed:   {exitStopped, "make the folder writable, or name another file with NAME"},
+}
+
+// jobReasons says how a job ends a command, what to add to its reason, and what to do
+// about it.
+var jobReasons = map[job.Reason]struct {
+	code      int
+	add, hint string
+}{
+	job.WrongInput:      {exitUsage, "", ""},
+	job.WrongResults:    {exitUsage, "", "give this run another --results"},
+	job.NoResults:       {exitUsage, "", ""},
+	job.NoUsers:         {exitUsage, "", ""},
+	job.CutUsers:        {exitUsage, "", "get the file again"},
+	job.PackedResults:   {exitUsage, "", ""},
+	job.WrongUsers:      {exitUsage, "", "give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by (jq -c '.[]' FILE makes NDJSON of an array, jq -c . FILE of other JSON)"},
+	job.NotSingly:       {exitUsage, "", "leave --lookup each out"},
+	job.ManyConnections: {exitUsage, "", "split the file by connection"},
+	job.AllFailed:       {exitErrors, " (--no-guard continues anyway)", hintFailed},
+	job.TooManyFailed:   {exitErrors, ", and --max-errors is MOST", hintFailed},
+	job.TooManyRows:     {exitErrors, "", "look at the file, then continue with --resume"},
+	job.InputChanged:    {exitTemporary, "", "run again with --resume once nothing writes to it any more"},
+	job.NoAnswer:        {exitTemporary, "", "they count as failed: try them again with --resume"},
+}
+
+const (
+	hintFailed  = "look at the failed lines in the results: is it the right tenant (--domain), and are these its organizations and users?"
+	hintSwapped = "the columns look swapped (the organizations contain a |): name them with --org-column and --user-column"
+)
+
+// exitOfJob returns how err, which wraps why, ends a command.
+func exitOfJob(err error, why *job.Error) *exitError {
+	ends := jobReasons[why.Reason]
+	if ends.add != "" {
+		err = fmt.Errorf("%w%s", err, strings.ReplaceAll(ends.add, "MOST", why.Most))
+	}
+	hint := ends.hint
+	if why.Unpack != "" {
+		hint = fmt.Sprintf("unpack it and continue with the unpacked file: %s < %s > FILE, then --results FILE", why.Unpack, shellQuote(why.Path))
+	}
+	if why.Swapped {
+		hint = hintSwapped
+	}
+	return &exitError{ends.code, err, hint}
+}
+
+// lookUpError gives the error of a look-up its exit code and a hint.
+func lookUpError(err error) error {
+	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
+		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard continues anyway"}
+	}
+	if export, ok := errors.AsType[*auth0.JobError](err); ok {
+		return &exitError{exitTemporary, export, "nothing was written: try again later"}
+	}
+	if importer.ReachOf(err) == importer.ReachBatch {
+		return &exitError{exitTemporary, err, "try again later"}
+	}
+	return err
 }
 
 // printError prints what went wrong, and what to do about it.
@@ -177,4 +272,48 @@ func hintFor(o retry.Obstacle) string {
 		return "check the domain, and whether there is a proxy in between: TLS 1.2 or later is required"
 	}
 	return ""
+}
+
+// resumeCommand returns the command that continues where this run stopped.
+func (c *console) resumeCommand() string {
+	args := withoutSecrets(c.args)
+	if !slices.Contains(args, "--resume") {
+		args = append(args, "--resume")
+	}
+	return commandLine(args)
+}
+
+// withoutSecrets returns a copy of args with … instead of the value of --ping,
+// which is a secret for many services.
+func withoutSecrets(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		switch {
+		case strings.HasPrefix(arg, "--ping="):
+			args[i] = "--ping=…"
+		case arg == "--ping" && i+1 < len(args):
+			args[i+1] = "…"
+		}
+	}
+	return args
+}
+
+// commandLine returns the shell command that runs orgimport with these arguments.
+func commandLine(args []string) string {
+	words := []string{"orgimport"}
+	for _, arg := range args {
+		words = append(words, shellQuote(arg))
+	}
+	return strings.Join(words, " ")
+}
+
+// shellQuote quotes a word for a shell, if necessary.
+func shellQuote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+…", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

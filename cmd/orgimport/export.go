@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
-	"orgimport/importer"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -33,7 +34,6 @@ type exportCmd struct {
 	uiFlags     `embed:""`
 }
 
-// Help returns what orgimport export --help prints besides the flags.
 func (exportCmd) Help() string {
 	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file can be an input of orgimport import, roles and remove.
 
@@ -46,16 +46,15 @@ Examples:
 It needs the scopes read:organizations and read:organization_members, and with --roles also read:organization_member_roles. FILE is not changed unless everything could be read. The exit code is 1 if a named organization does not exist; the others are still written.`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }
 
 // export is an export in progress.
 type export struct {
 	*console
-	observer
-	cmd  *exportCmd
-	ui   *ui
-	conn *connection
+	*observer
+	cmd    *exportCmd
+	ui     *ui
+	tenant *tenancy.Tenant
 
 	named   []string // organizations to export; empty: all
 	unknown []string // named organizations that do not exist
@@ -66,7 +65,7 @@ type export struct {
 
 // Run exports the members.
 func (cmd *exportCmd) Run(c *console) error {
-	x := &export{console: c, cmd: cmd, ui: c.openUI(cmd.uiFlags), named: cmd.Org}
+	x := &export{console: c, observer: &observer{}, cmd: cmd, ui: c.openUI(cmd.uiFlags), named: cmd.Org}
 	defer x.ui.Close()
 	x.log = x.ui.log
 	ctx, end := c.untilSignal(x.signalled, x.ui.abandon)
@@ -74,19 +73,19 @@ func (cmd *exportCmd) Run(c *console) error {
 	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
 	defer stop()
 	var err error
-	if x.conn, err = cmd.connect(c.surroundings, cmd.paceFlags, &x.observer); err != nil {
+	if x.tenant, err = c.connect(&cmd.tenantFlags, &cmd.paceFlags, x.observer); err != nil {
 		return err
 	}
 	if err := x.readOrgs(ctx); err != nil {
 		return err
 	}
-	if err := x.conn.requireScopes(ctx, cmd.scopes()...); err != nil {
+	if err := x.tenant.RequireScopes(ctx, cmd.scopes()...); err != nil {
 		return err
 	}
 	if err := files.Prove(files.Named("--output", cmd.Output)); err != nil {
 		return err
 	}
-	x.ui.notice("tenant " + x.conn.base.Host)
+	x.ui.notice("tenant " + x.tenant.Host())
 	started := time.Now()
 	if cmd.Output == "" {
 		err = x.run(ctx, c.stdout)
@@ -135,33 +134,19 @@ func (x *export) readOrgs(ctx context.Context) error {
 
 // scopes returns the scopes that the token must have: one of each group.
 func (cmd *exportCmd) scopes() [][]string {
-	scopes := [][]string{scopesReadOrganization(), {"read:organization_members"}}
+	scopes := [][]string{job.ScopesReadOrganization(), {"read:organization_members"}}
 	if cmd.Roles {
 		scopes = append(scopes, []string{"read:organization_member_roles"})
 	}
 	return scopes
 }
 
-// lookupError gives the error of a look-up its exit code and a hint.
-func lookupError(err error) error {
-	if none, ok := errors.AsType[*auth0.NoneFoundError](err); ok {
-		return &exitError{exitErrors, none, "is it the right tenant, connection and column? --no-guard continues anyway"}
-	}
-	if job, ok := errors.AsType[*auth0.JobError](err); ok {
-		return &exitError{exitTemporary, job, "nothing was written: try again later"}
-	}
-	if importer.ReachOf(err) == importer.ReachBatch {
-		return &exitError{exitTemporary, err, "try again later"}
-	}
-	return err
-}
-
 // run writes the members to w.
 func (x *export) run(ctx context.Context, w io.Writer) error {
-	client, _ := x.conn.class()
+	client, _ := x.tenant.Class()
 	orgs, unknown, err := client.Named(ctx, x.named)
 	if err != nil {
-		return lookupError(err)
+		return lookUpError(err)
 	}
 	x.unknown = unknown
 	fields := []string{auth0.FieldEmail, auth0.FieldName}
@@ -169,8 +154,8 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	if x.cmd.Roles {
 		fields, header = append(fields, auth0.FieldRoles), append(header, "roles")
 	}
-	members, _ := x.conn.class()
-	rosters := &auth0.Rosters{Client: members, Workers: x.conn.pace.workers(), Fields: fields}
+	members, _ := x.tenant.Class()
+	rosters := &auth0.Rosters{Client: members, Workers: x.tenant.Workers(), Fields: fields}
 	var done atomic.Int64
 	started := time.Now()
 	x.ui.watch(func() progress {
@@ -183,7 +168,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 	_ = out.Write(header) // out.Error returns the error later
 	for r, err := range rosters.Of(ctx, orgs) {
 		if err != nil {
-			return lookupError(err)
+			return lookUpError(err)
 		}
 		if r.Absent == nil {
 			x.put(out, r)

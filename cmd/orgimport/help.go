@@ -2,9 +2,17 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
+	"runtime"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -41,28 +49,7 @@ var shouldIImport string
 
 var topics = map[string]string{
 	"should-i-import": shouldIImport,
-	"exit-codes": `Exit codes, and whether the same command is worth running again:
-
-  0    every row is done (an empty input too)
-  1    finished; some rows failed or were      fix the rows first
-       rejected
-  2    usage, configuration, unreadable input  fix that first
-  3    stopped: credentials or permission      fix that, then --resume
-       refused, disk full, results not
-       writable
-  4    stopped by --max-errors,                look at what failed, or at
-       --max-removals or --max-invitations,    the file
-       or because the first 100 answered
-       rows all failed
-  5    gave up on something temporary: a       yes, with --resume
-       rate limit, an outage, the network
-  6    another run holds the lock              yes, later
-  10   --max-duration reached                  yes, with --resume
-  129  SIGHUP, unless it was ignored from      yes, with --resume
-       the start
-  130  SIGINT  (Ctrl-C)                        yes, with --resume
-  143  SIGTERM                                 yes, with --resume
-
+	"exit-codes": "Exit codes, and whether the same command is worth running again:\n\n" + exitCodesHelp() + `
 After a signal, requests in flight are finished and their results written,
 within 25 seconds; a second signal stops at once.
 `,
@@ -119,24 +106,142 @@ they are read back: in a spreadsheet, import the columns as text.
 `,
 }
 
+// exitCodesHelp lists the exit codes.
+func exitCodesHelp() string {
+	var text strings.Builder
+	for _, e := range exitCodes {
+		again := wrapped(e.again, 26)
+		for i, line := range wrapped(e.meaning, 38) {
+			code, advice := "", ""
+			if i == 0 {
+				code = strconv.Itoa(e.code)
+			}
+			if i < len(again) {
+				advice = again[i]
+			}
+			text.WriteString(strings.TrimRight(fmt.Sprintf("  %-4s %-39s %s", code, line, advice), " ") + "\n")
+		}
+	}
+	return text.String()
+}
+
 // statusHelp lists the statuses with their meanings.
 func statusHelp() string {
 	var text strings.Builder
 	for _, s := range importer.Statuses() {
-		const columns = 80 - 20
-		line := ""
 		name := string(s.Status)
-		flush := func() {
+		for _, line := range wrapped(s.Meaning, 60) {
 			fmt.Fprintf(&text, "  %-17s %s\n", name, line)
-			name, line = "", ""
+			name = ""
 		}
-		for _, word := range strings.Fields(s.Meaning) {
-			if line != "" && len(line)+1+len(word) > columns {
-				flush()
-			}
-			line = strings.TrimSpace(line + " " + word)
-		}
-		flush()
 	}
 	return text.String()
+}
+
+// wrapped returns the lines of a text of that many columns.
+func wrapped(text string, columns int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > columns {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	return append(lines, line)
+}
+
+// usageOf returns the usage error for arguments that can't be parsed.
+func usageOf(err error) error {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	command, _, _ := strings.Cut(parse.Context.Command(), " ") // without its arguments
+	hint := "see orgimport " + strings.TrimSpace(command+" --help")
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, `expected "<`):
+		arg := parse.Context.Selected().Positional[0]
+		return usagef("name "+lowerFirst(strings.TrimSuffix(arg.Help, ".")), "orgimport %s: <%s> is missing", command, arg.Name)
+	case strings.HasPrefix(text, "unknown flag --events"):
+		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events is gone: the page is made from the results and the summary of the run")
+	case strings.HasPrefix(text, "expected one of "):
+		return usagef(hint, "a command is missing")
+	case oneOf.MatchString(text):
+		parts := oneOf.FindStringSubmatch(text)
+		values := strings.Split(strings.ReplaceAll(parts[2], `"`, ""), ",")
+		return usagef(hint, "%s must be %s, not %q", parts[1], alternatives(values), parts[3])
+	}
+	return usageError(err, hint)
+}
+
+var oneOf = regexp.MustCompile(`^(\S+) must be one of (.*) but got "(.*)"$`)
+
+// alternatives lists values: "a, b or c".
+func alternatives(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
+}
+
+func lowerFirst(s string) string {
+	runes := []rune(s)
+	if len(runes) > 0 {
+		runes[0] = unicode.ToLower(runes[0])
+	}
+	return string(runes)
+}
+
+// durations returns a mapper for flags that are durations, with a better error
+// than kong's own.
+func durations() kong.Option {
+	return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+			return err
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration: write 30s, 10m or 2h, for example", text)
+		}
+		target.SetInt(int64(d))
+		return nil
+	}))
+}
+
+// versionFlag prints the version, as orgimport version does.
+type versionFlag bool
+
+// BeforeReset is called by kong when the flag is typed.
+func (versionFlag) BeforeReset(app *kong.Kong, c *console) error {
+	if err := (versionCmd{}).Run(c); err != nil {
+		return err
+	}
+	app.Exit(exitDone)
+	return nil
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(c *console) error {
+	_, err := fmt.Fprintf(c.stdout, "orgimport %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// release is set by the build of an image, where the toolchain has no repository
+// to read a version from.
+var release string
+
+// version returns the release, or what the Go toolchain stamped into the binary:
+// the module's version, or the commit of the checkout.
+func version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
 }

@@ -5,23 +5,34 @@ import (
 	"errors"
 	"fmt"
 
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
 )
 
+// importFlags are what import and plan share beside the flags of every operation.
+type importFlags struct {
+	File        string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
+	SkipMembers bool   `help:"Look up existing members first; they cost no write." group:"look-ups"`
+	BatchSize   int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+}
+
+func (f *importFlags) Validate() error {
+	if f.BatchSize < 1 || f.BatchSize > auth0.MaxMembers {
+		return fmt.Errorf("--batch-size must be from 1 to %d", auth0.MaxMembers)
+	}
+	return nil
+}
+
 // importCmd adds members.
 type importCmd struct {
-	File string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
-
+	importFlags `embed:""`
 	jobFlags    `embed:""`
-	SkipMembers bool `help:"Look up existing members first; they cost no write." group:"look-ups"`
-	BatchSize   int  `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
 	DryRun      bool `help:"Send nothing; show what would be done, like orgimport plan."`
 }
 
-// Help returns what orgimport import --help prints besides the flags.
 func (importCmd) Help() string {
 	return `Examples:
 
@@ -32,49 +43,76 @@ func (importCmd) Help() string {
 Every flag can be set in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help exit-codes, orgimport help environment and orgimport help results.`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *importCmd) Validate() error {
-	return errors.Join(cmd.jobFlags.Validate(), validBatchSize(cmd.BatchSize))
-}
-
-func validBatchSize(n int) error {
-	if n < 1 || n > auth0.MaxMembers {
-		return fmt.Errorf("--batch-size must be from 1 to %d", auth0.MaxMembers)
-	}
-	return nil
+	return errors.Join(cmd.importFlags.Validate(), cmd.jobFlags.Validate())
 }
 
 // Run imports the file.
 func (cmd *importCmd) Run(c *console) error {
-	t := importing(cmd.File, cmd.BatchSize, cmd.SkipMembers)
 	if cmd.DryRun {
-		return (&planCmd{}).print(c.newJob(&cmd.jobFlags, t))
+		return c.dryRun(&cmd.sourceFlags, cmd.operation(cmd.Domain))
 	}
-	return c.runJob(&cmd.jobFlags, t)
+	return c.operate(&cmd.jobFlags, cmd.operation(cmd.Domain))
 }
 
-// importing returns the task of adding members.
-func importing(file string, batchSize int, skipMembers bool) task {
-	return task{
-		file: file,
-		size: batchSize,
+// planCmd prints what an import would do, and sends nothing.
+type planCmd struct {
+	importFlags `embed:""`
+	sourceFlags `embed:""`
 
-		skipMembers: skipMembers,
-		scopes:      []string{scopeAdd},
+	JSON     bool   `help:"Print the plan as JSON." group:"output"`
+	Check    bool   `help:"Make the look-ups of the import, and check that the token is good and the organizations exist. Needs credentials, and heeds the flags of the tenant, the look-ups and the pace." group:"output"`
+	Resolved string `help:"With --check, file for the rows with the ids that were found; it can be used as an input." placeholder:"FILE" group:"results"`
+}
 
-		resultColumns: []string{"correlation_id"},
+func (planCmd) Help() string {
+	return `Reads the whole file and sends nothing, so it needs no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Without --check, rows that an import looks up count as good.
 
-		newOp: func(_ *job, client *auth0.Client) importer.Op { return client.Import() },
-		adjustDialect: func(j *job, d *csvfile.Dialect, _ origin) error {
-			d.Earlier = settledIn(j.host())
-			return nil
+Examples:
+
+    orgimport plan members.csv
+    orgimport plan members.csv --check --resolved resolved.csv
+
+The times follow from the limits that Auth0 publishes. No import can be faster, and most are slower: others use the tenant too, and bad rows cost requests.
+
+--json prints one object: input, dialect, columns {org_id, user_id, kept}, rows = sendable + rejected + duplicates + settled, organizations, batches, batch_size, requests (at least), estimates [{plan, limit, seconds}], at_rate {rate, seconds} with --rate, notes (sentences about the file), largest [{org_id, rows}], rejects [{line, org_id, user_id, reason}] (the first ten), and with --check check {tenant, scope, asked, skipped, unknown [{org_id, rows}], keys [{of, kind, keys, found}], unresolved [{error_code, rows, examples [{line, reason}]}], members, look_ups [{phase, requests, seconds}], reads, writes_saved}.`
+}
+
+func (cmd *planCmd) Validate() error {
+	if cmd.Resolved != "" && !cmd.Check {
+		return errors.New("--resolved needs --check")
+	}
+	return errors.Join(cmd.importFlags.Validate(), cmd.sourceFlags.Validate())
+}
+
+// Run prints the plan.
+func (cmd *planCmd) Run(c *console) error {
+	return c.forecast(&cmd.sourceFlags, cmd.operation(cmd.Domain), forecastFlags{cmd.JSON, cmd.Check, cmd.Resolved})
+}
+
+// operation returns the operation of adding members to a tenant.
+func (f *importFlags) operation(domain string) operation {
+	host, _ := hostOf(domain) // whoever connects returns the error
+	return operation{
+		file:        f.File,
+		op:          (*auth0.Client).Import,
+		skipMembers: f.SkipMembers,
+		scope:       "create:organization_members",
+		task: job.Task{
+			Size:    f.BatchSize,
+			Columns: []string{"correlation_id"},
+			Select: func(d *csvfile.Dialect, _ job.Origin) error {
+				d.Earlier = settledIn(host)
+				return nil
+			},
 		},
-		check: func(_ context.Context, j *job) error {
-			j.warnRoles()
-			return nil
-		},
+		check:    f.warnRoles,
+		headline: headline{limits: publishedPlan.adding},
 	}
 }
+
+// importPrefix begins the correlation ids of imports.
+var importPrefix = (*auth0.Client)(nil).Import().Prefix
 
 // settledIn returns a function that returns what is known about a row from the
 // results of an earlier import, or nil if nothing is: a line that no import into
@@ -83,7 +121,7 @@ func importing(file string, batchSize int, skipMembers bool) task {
 func settledIn(host string) func(csvfile.Result) error {
 	return func(r csvfile.Result) error {
 		prefix, ours := report.Origin(r.CorrelationID, host)
-		if r.Status != importer.Duplicate && (prefix != prefixImport || !ours) {
+		if r.Status != importer.Duplicate && (prefix != importPrefix || !ours) {
 			return nil
 		}
 		return csvfile.SettledByImport(r)
@@ -91,13 +129,14 @@ func settledIn(host string) func(csvfile.Result) error {
 }
 
 // warnRoles warns that an import does not assign the roles in a file.
-func (j *job) warnRoles() {
-	name, file := j.table.Roles(), j.file
+func (f *importFlags) warnRoles(_ context.Context, r *openRun) error {
+	name, file := r.src.Table().Roles(), f.File
 	if name == "" {
-		return
+		return nil
 	}
 	if file == "-" {
 		file = "FILE"
 	}
-	j.log.Warn(fmt.Sprintf("the column %q is not imported: run orgimport roles %s after this", name, file))
+	r.log.Warn(fmt.Sprintf("the column %q is not imported: run orgimport roles %s after this", name, file))
+	return nil
 }

@@ -56,13 +56,24 @@ var importTable = map[string]imports{
 		may: []string{"github.com/gofrs/flock"},
 		not: []string{"encoding/csv", "flag", "net/http", "os/signal"},
 	},
+	"cmd/orgimport/internal/tenancy": {
+		may: []string{"importer/auth0", "importer/retry", "ratelimit", "report"},
+		not: []string{"encoding/csv", "flag", "os", "os/signal"},
+	},
+	"cmd/orgimport/internal/job": {
+		may: []string{
+			"cmd/orgimport/internal/files", "cmd/orgimport/internal/tenancy",
+			"importer", "importer/auth0", "importer/csvfile", "report",
+		},
+		not: []string{"flag", "os/signal"},
+	},
 	"cmd/orgimport": {
 		may: []string{
-			"cmd/orgimport/internal/files",
+			"cmd/orgimport/internal/files", "cmd/orgimport/internal/job", "cmd/orgimport/internal/tenancy",
 			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
 			"ratelimit", "report", "report/page", "samples",
 			"github.com/alecthomas/kong", "github.com/lmittmann/tint",
-			"github.com/prometheus/...", "github.com/schollz/progressbar/v3", "golang.org/x/term",
+			"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		},
 	},
 }

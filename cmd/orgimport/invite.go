@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -27,7 +29,6 @@ type inviteCmd struct {
 	DryRun         bool          `help:"Send nothing; show how many people would be invited, by organization."`
 }
 
-// Help returns what orgimport invite --help prints besides the flags.
 func (inviteCmd) Help() string {
 	return `The file has an e-mail address and an organization in each row. From the failures of an import, only people who have no user in the tenant (user_not_found) are invited. --connection names the connection that they will log in with.
 
@@ -46,7 +47,6 @@ It needs the scopes create:organization_invitations and read:organization_invita
 // longestTTL is the longest that Auth0 accepts.
 const longestTTL = 30 * 24 * time.Hour
 
-// Validate is called by kong when all flags are read.
 func (cmd *inviteCmd) Validate() error {
 	if cmd.TTL < 0 || cmd.TTL > longestTTL || cmd.TTL%time.Second != 0 {
 		return errors.New("--ttl must be whole seconds, up to 720h")
@@ -57,21 +57,19 @@ func (cmd *inviteCmd) Validate() error {
 // Run sends the invitations.
 func (cmd *inviteCmd) Run(c *console) error {
 	r := &inviteRun{inviteCmd: cmd}
-	t := task{
-		file:          cmd.File,
-		newOp:         r.op,
-		readTwice:     true,
-		byAddress:     true,
-		scopes:        []string{scopeInvite},
-		resultColumns: []string{"correlation_id", "error_code"},
-		adjustDialect: readInvitations,
-		rows:          withAddresses,
-		check:         r.check,
+	o := operation{
+		file:     cmd.File,
+		op:       r.op,
+		scope:    scopeInvite,
+		maxRows:  cmd.MaxInvitations,
+		task:     job.Task{ReadTwice: true, ByAddress: true, Columns: []string{"correlation_id", "error_code"}, Select: readInvitations, Rows: withAddresses},
+		check:    r.check,
+		headline: headline{verb: "send", noun: "invitation", limits: publishedPlan.inviting},
 	}
 	if cmd.DryRun {
-		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "send", noun: "invitation", limits: publishedPlan.inviting})
+		return c.dryRun(&cmd.sourceFlags, o)
 	}
-	return c.runJob(&cmd.jobFlags, t)
+	return c.operate(&cmd.jobFlags, o)
 }
 
 // inviteRun is the state of a run that sends invitations.
@@ -80,34 +78,29 @@ type inviteRun struct {
 	inviter *auth0.Inviter
 }
 
-// op returns the operation. It notes a row only when the pace has let its request
-// through, so that another run can send a row that was still waiting.
-func (r *inviteRun) op(j *job, client *auth0.Client) importer.Op {
-	r.inviter = &auth0.Inviter{
-		Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail,
-		Note:  j.note,
-		Begun: func(row importer.Row) (importer.Outcome, bool) { return j.out.before.Sending(row) },
-	}
-	if j.conn != nil {
-		j.pace.Base = &auth0.Bearer{Source: j.conn.tokens, Base: r.inviter.Transport(*j.conn.attempt)}
-	}
+// op returns the operation, which check completes.
+func (r *inviteRun) op(client *auth0.Client) importer.Op {
+	r.inviter = &auth0.Inviter{Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail}
 	return r.inviter.Op()
 }
+
+// invitePrefix begins the correlation ids of invitations.
+var invitePrefix = new(auth0.Inviter).Op().Prefix
 
 // readInvitations selects the lines to read if the input is a results file. Of an
 // import, they are the lines of users that the tenant does not know. Of
 // invitations, they are the last line of each row, which is settled if it must not
 // be sent again.
-func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
+func readInvitations(d *csvfile.Dialect, from job.Origin) error {
 	d.Emails = true
 	d.Earlier = func(csvfile.Result) error { return nil }
 	switch {
-	case from.prefix == prefixInvite:
-		d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
+	case from.Prefix == invitePrefix:
+		d.Only = func(l csvfile.Result) bool { return !from.Current.Replaced(l.Line) }
 		d.Earlier = settledInvitation
-	case from.prefix != "" && from.prefix != prefixImport:
+	case from.Prefix != "" && from.Prefix != importPrefix:
 		return errors.New("these are the results of neither an import nor invitations")
-	case from.current != nil:
+	case from.Current != nil:
 		d.Only = func(l csvfile.Result) bool {
 			return l.Status == importer.Rejected && l.Code == importer.CodeUserNotFound
 		}
@@ -120,7 +113,7 @@ func readInvitations(_ *job, d *csvfile.Dialect, from origin) error {
 func settledInvitation(l csvfile.Result) error {
 	switch {
 	case l.Status == importer.Duplicate: // only the line that it repeats counts
-		return errRepeated
+		return job.ErrRepeated
 	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
 		return &importer.Decided{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
@@ -137,8 +130,8 @@ func settledInvitation(l csvfile.Result) error {
 var errNoAddress = errors.New("the row has no e-mail address to invite")
 
 // withAddresses rejects rows that have no address to invite.
-func withAddresses(_ *job, rows rowSeq) rowSeq {
-	return eachSendable(rows, func(row *importer.Row) {
+func withAddresses(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+	return job.EachSendable(rows, func(row *importer.Row) {
 		if row.Args[0] == "" {
 			row.Err = errNoAddress
 		}
@@ -150,7 +143,11 @@ const scopeInvite = "create:organization_invitations"
 
 // check prints how many invitations are going to be sent, compares their number
 // with --max-invitations, and looks up what they need.
-func (r *inviteRun) check(ctx context.Context, j *job) error {
+func (r *inviteRun) check(ctx context.Context, o *openRun) error {
+	// A row is noted only when the pace has let its request through, so that another
+	// run can send a row that was still waiting.
+	r.inviter.Note, r.inviter.Begun = o.out.Note, o.out.Before().Sending
+	o.pace.Base = &auth0.Bearer{Source: o.tenant.Tokens, Base: r.inviter.Transport(*o.tenant.Attempt())}
 	scopes := [][]string{{scopeInvite}, {"read:organization_invitations"}}
 	named := r.Connection != "" && !strings.HasPrefix(r.Connection, "con_")
 	if named {
@@ -163,34 +160,34 @@ func (r *inviteRun) check(ctx context.Context, j *job) error {
 	if roleNames {
 		scopes = append(scopes, []string{"read:roles"})
 	}
-	if err := j.conn.requireScopes(ctx, scopes...); err != nil {
+	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
 		return err
 	}
-	r.inviter.Lists, _ = j.conn.class()
-	if err := r.findConnection(ctx, j, named); err != nil {
+	r.inviter.Lists, _ = o.tenant.Class()
+	if err := r.findConnection(ctx, o, named); err != nil {
 		return err
 	}
-	if err := r.findRoles(ctx, j, roleNames); err != nil {
+	if err := r.findRoles(ctx, o, roleNames); err != nil {
 		return err
 	}
-	n, err := j.countRows(ctx)
+	rows, organizations, err := o.src.Count(ctx)
 	if err != nil {
 		return err
 	}
-	j.ui.notice(fmt.Sprintf("%s to %s", report.Plural(n.rows, "invitation"), report.Plural(n.organizations, "organization")))
-	return j.checkLimit(n, r.MaxInvitations, "--max-invitations", "invitation")
+	o.ui.notice(fmt.Sprintf("%s to %s", report.Plural(rows, "invitation"), report.Plural(organizations, "organization")))
+	return o.checkLimit(rows, "--max-invitations", "invitation")
 }
 
-func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) error {
+func (r *inviteRun) findConnection(ctx context.Context, o *openRun, named bool) error {
 	r.inviter.Connection = r.Connection
 	if !named {
 		return nil
 	}
-	client, _ := j.conn.class()
+	client, _ := o.tenant.Class()
 	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, []string{r.Connection})
 	switch {
 	case err != nil:
-		return stoppedOr(ctx, lookupError(err))
+		return stoppedOr(ctx, lookUpError(err))
 	case ids[r.Connection] == "":
 		return usagef("name a connection of the tenant, or its id (con_…)", "--connection: there is no connection %s", r.Connection)
 	}
@@ -198,13 +195,13 @@ func (r *inviteRun) findConnection(ctx context.Context, j *job, named bool) erro
 	return nil
 }
 
-func (r *inviteRun) findRoles(ctx context.Context, j *job, named bool) error {
+func (r *inviteRun) findRoles(ctx context.Context, o *openRun, named bool) error {
 	roles := &auth0.Roles{}
 	if named {
-		client, _ := j.conn.class()
+		client, _ := o.tenant.Class()
 		listed, err := client.Roles(ctx)
 		if err != nil {
-			return stoppedOr(ctx, lookupError(err))
+			return stoppedOr(ctx, lookUpError(err))
 		}
 		roles = listed
 	}

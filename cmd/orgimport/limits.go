@@ -13,73 +13,60 @@ import (
 type publishedPlan struct {
 	name string
 
-	// overall is the limit of the Management API as a whole. The documentation
-	// contradicts itself on whether endpoints with a limit of their own draw on
-	// it too. The estimates assume that they do, so that none is too short.
-	overall []bucket
-
-	// writeMembers is the limit of POST and DELETE /organizations/{id}/members.
+	// members is the limit of POST and DELETE /organizations/{id}/members.
 	// Assigning roles to a member has a separate limit with the same numbers.
-	writeMembers []bucket
+	members []limit
 
-	// writeInvitations is the limit of POST /organizations/{id}/invitations; nil
-	// if none is published. For Essentials and Professional it is the limit of
-	// all endpoints that have none of their own.
-	writeInvitations []bucket
+	// invitations is the limit of POST /organizations/{id}/invitations; nil if
+	// none is published.
+	invitations []limit
 }
 
-// publishedPlans returns Auth0's plans. The numbers are from the rows "Management
-// API" and "Write Organization Members" of "Rate Limit Configurations"
-// (auth0.com/docs, troubleshoot, customer support, operational policies, rate
-// limit policy), as of August 2026. They are for estimates only: a run learns the
-// limit from the tenant's answers.
+// limit is a bucket: size requests at once, and per more in each interval.
+type limit struct {
+	size, per int
+	interval  time.Duration
+}
+
+// publishedPlans returns Auth0's plans. The numbers are from the rows "Write
+// Organization Members" and "All other endpoints combined" of "Rate Limit
+// Configurations" (auth0.com/docs, troubleshoot, customer support, operational
+// policies, rate limit policy), as of August 2026. They are for estimates only: a run
+// learns the limit from the tenant's answers. The limit of the whole API is higher
+// on each of these plans, so it does not matter here.
 //
 // A row "20 burst, 200 a minute" is read as two buckets, 20 a second and 200 a
 // minute, as in older editions of the documentation.
 func publishedPlans() []publishedPlan {
-	small := endpointLimit(20, 200)
 	return []publishedPlan{
-		{"Free", perSecondLimit(2, 2), nil, nil},
-		{"Essentials, Professional", nil, small, endpointLimit(10, 150)},
-		{"Enterprise, production", perSecondLimit(50, 16), small, small},
-		{"Enterprise, non-production", perSecondLimit(10, 2), small, small},
-		{"Private Cloud, 20 RPS", perSecondLimit(20, 20), small, nil},
-		{"Private Cloud, 100 RPS", perSecondLimit(50, 50), small, nil},
-		{"Private Cloud, 500 RPS", perSecondLimit(250, 250), endpointLimit(100, 1000), nil},
-		{"Private Cloud, 1500 RPS", perSecondLimit(750, 750), endpointLimit(300, 3000), nil},
-		{"Private Cloud, 3000 RPS", perSecondLimit(1500, 1500), endpointLimit(600, 6000), nil},
-		{"Private Cloud, 6000 RPS", perSecondLimit(3000, 3000), endpointLimit(1200, 12000), nil},
-		{"Private Cloud, 10000 RPS", perSecondLimit(5000, 5000), endpointLimit(2400, 24000), nil},
+		{"public cloud, paid", endpointLimit(20, 200), endpointLimit(10, 150)},
+		{"private cloud, 15x", endpointLimit(300, 3000), nil},
+		{"private cloud, 60x", endpointLimit(1200, 12000), nil},
+		{"private cloud, 100x", endpointLimit(2400, 24000), nil},
 	}
 }
 
-func perSecondLimit(burst, perSecond int) []bucket {
-	return []bucket{{burst, perSecond, time.Second}}
-}
+// usualLimit is that of writing members on most plans.
+func usualLimit() []limit { return publishedPlans()[0].members }
 
-func endpointLimit(burst, perMinute int) []bucket {
-	return []bucket{{burst, burst, time.Second}, {perMinute, perMinute, time.Minute}}
+func endpointLimit(burst, perMinute int) []limit {
+	return []limit{{burst, burst, time.Second}, {perMinute, perMinute, time.Minute}}
 }
 
 // adding returns the limits that adding members draws on.
-func (p publishedPlan) adding() []bucket { return slices.Concat(p.overall, p.writeMembers) }
+func (p publishedPlan) adding() []limit { return p.members }
 
 // inviting returns the limits that invitations draw on, or nil if they are not
 // published.
-func (p publishedPlan) inviting() []bucket {
-	if p.writeInvitations == nil && p.name != "Free" {
-		return nil
-	}
-	return slices.Concat(p.overall, p.writeInvitations)
-}
+func (p publishedPlan) inviting() []limit { return p.invitations }
 
 // duration returns the shortest time in which n requests can be sent within all
-// of the buckets, which are full at the start: the burst is sent at once, the
+// of the limits, whose buckets are full at the start: the burst is sent at once, the
 // rest as the buckets refill.
-func duration(n int, buckets []bucket) time.Duration {
+func duration(n int, limits []limit) time.Duration {
 	var longest time.Duration
-	for _, b := range buckets {
-		longest = max(longest, seconds(float64(n-b.size)*b.interval.Seconds()/float64(b.per)))
+	for _, l := range limits {
+		longest = max(longest, seconds(float64(n-l.size)*l.interval.Seconds()/float64(l.per)))
 	}
 	return longest
 }
@@ -95,9 +82,9 @@ func seconds(s float64) time.Duration {
 	return time.Duration(math.Ceil(min(max(s, 0), longest))) * time.Second
 }
 
-// sustained returns the rate that the buckets allow in the long run, as text.
-func sustained(buckets []bucket) string {
-	slowest := slices.MinFunc(buckets, func(a, b bucket) int {
+// sustained returns the rate that the limits allow in the long run, as text.
+func sustained(limits []limit) string {
+	slowest := slices.MinFunc(limits, func(a, b limit) int {
 		return int(int64(a.per)*int64(b.interval) - int64(b.per)*int64(a.interval))
 	})
 	unit := map[time.Duration]string{time.Second: "second", time.Minute: "minute"}[slowest.interval]

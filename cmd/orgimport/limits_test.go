@@ -13,7 +13,7 @@ func TestDurationIsTheBurstAndThenTheSustainedRate(t *testing.T) {
 	usual := endpointLimit(20, 200)
 	for _, tt := range []struct {
 		requests int
-		buckets  []bucket
+		buckets  []limit
 		want     time.Duration
 	}{
 		{0, usual, 0},
@@ -22,9 +22,9 @@ func TestDurationIsTheBurstAndThenTheSustainedRate(t *testing.T) {
 		{200, usual, 9 * time.Second}, // 180 at 20 a second
 		{1000, usual, 4 * time.Minute},
 		{100_000, usual, 499 * time.Minute},
-		{10, perSecondLimit(10, 2), 0},
-		{1000, perSecondLimit(10, 2), 495 * time.Second},
-		{1000, append(perSecondLimit(2, 2), usual...), 499 * time.Second}, // whichever is tighter
+		{10, []limit{{10, 2, time.Second}}, 0},
+		{1000, []limit{{10, 2, time.Second}}, 495 * time.Second},
+		{1000, append([]limit{{2, 2, time.Second}}, usual...), 499 * time.Second}, // whichever is tighter
 		{1000, nil, 0},
 	} {
 		if got := duration(tt.requests, tt.buckets); got != tt.want {
@@ -37,8 +37,8 @@ func TestDurationIsTheBurstAndThenTheSustainedRate(t *testing.T) {
 // themselves, drained a request at a time.
 func TestDurationIsThatOfBucketsThatDrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		buckets := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) bucket {
-			return bucket{
+		buckets := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) limit {
+			return limit{
 				rapid.IntRange(1, 50).Draw(t, "size"), rapid.IntRange(1, 500).Draw(t, "per"),
 				rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "interval"),
 			}
@@ -81,8 +81,7 @@ func TestDurationAtARate(t *testing.T) {
 
 func TestSustainedIsTheSlowestOfTheBuckets(t *testing.T) {
 	want := map[string]string{
-		"Free": "2 a second", "Enterprise, production": "200 a minute", "Enterprise, non-production": "2 a second",
-		"Private Cloud, 1500 RPS": "3000 a minute",
+		"public cloud, paid": "200 a minute", "private cloud, 15x": "3000 a minute", "private cloud, 60x": "12000 a minute", "private cloud, 100x": "24000 a minute",
 	}
 	for _, p := range publishedPlans() {
 		if got := sustained(p.adding()); want[p.name] != "" && got != want[p.name] {

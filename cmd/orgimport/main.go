@@ -140,9 +140,6 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		return nil, err
 	}
 	parser.Model.HelpFlag.Help = "Show this help."
-	regroup(parser, "plan", "only with --check", "domain", "client-id", "audience",
-		"check-users", "lookup", "users", "lookup-wait", "allow-unverified", "skip-members", "no-guard", "resolved",
-		"reserve", "workers", "max-attempts", "request-timeout", "max-wait")
 	return parser, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0/auth0test"
 	"orgimport/ratelimit"
 )
@@ -240,7 +241,7 @@ func (l *longImport) rowByRow(t *testing.T) (took time.Duration) {
 		began := time.Now()
 		next := make(chan int)
 		var working sync.WaitGroup
-		for range defaultWorkers {
+		for range tenancy.DefaultWorkers {
 			working.Go(func() {
 				for i := range next {
 					org, user, _ := strings.Cut(l.row(c, i), ",")

@@ -5,14 +5,11 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
 )
 
@@ -21,7 +18,7 @@ import (
 // appended is a file of many bad rows to which good ones are added.
 func appended() (before, after *proofInput) {
 	lines := proofLines(400, 10)
-	for i := range 2 * guardRows {
+	for i := range 2 * 100 {
 		lines = append(lines, fmt.Sprintf("org_%016d,auth0|unknown%d", i%10, i))
 	}
 	more := proofLines(500, 10)[400:]
@@ -48,8 +45,8 @@ func TestNewRowsGetInBesideOldFailures(t *testing.T) {
 			t.Errorf("rows that failed were tried before new ones: %d of 500 are in", n)
 		}
 		p.partly(after, e)
-		if n := strings.Count(p.results(), ",failed,"); n != 2*guardRows {
-			t.Errorf("%d rows are told as failed, not the %d that did", n, 2*guardRows)
+		if n := strings.Count(p.results(), ",failed,"); n != 2*100 {
+			t.Errorf("%d rows are told as failed, not the %d that did", n, 2*100)
 		}
 		for range 2 {
 			p.complete(after, p.run(exitRows, "--resume"))
@@ -61,7 +58,7 @@ func TestNewRowsGetInBesideOldFailures(t *testing.T) {
 func TestGuardCanBeTurnedOff(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		var lines []string
-		for i := range guardRows + 50 {
+		for i := range 100 + 50 {
 			lines = append(lines, fmt.Sprintf("org_%d,auth0|unknown%d", i%5, i))
 		}
 		in := newProofInput(append(lines, proofLines(20, 2)...))
@@ -327,29 +324,4 @@ func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 			t.Errorf("the failures are\n%s", got)
 		}
 	})
-}
-
-// TestStoppedRunAddsUpWhileItsInputIsStillRead: the reader of a stopped run is not
-// waited for, and what it counts is asked for all the same.
-func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
-	s := newSaved(10)
-	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Decided{Status: importer.AlreadyMember}}
-	rows := func(yield func(importer.Row, error) bool) {
-		for i := range 1000 {
-			row.OrgID = fmt.Sprint("org_", i)
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		for range s.count(rows) {
-			continue
-		}
-	})
-	for s.requests() < 1000 {
-		runtime.Gosched()
-	}
-	reader.Wait()
 }

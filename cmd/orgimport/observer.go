@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/retry"
 	"orgimport/ratelimit"
 	"orgimport/report"
@@ -16,9 +17,9 @@ import (
 // the progress reads are atomic.
 type observer struct {
 	log      *slog.Logger
-	conn     atomic.Pointer[connection] // nil before it is made
-	outage   atomic.Pointer[time.Time]  // start of the outage; nil: none
-	outages  atomic.Int64               // nanoseconds that outages have lasted
+	tenant   atomic.Pointer[tenancy.Tenant] // nil before it is connected
+	outage   atomic.Pointer[time.Time]      // start of the outage; nil: none
+	outages  atomic.Int64                   // nanoseconds that outages have lasted
 	stopping atomic.Bool
 }
 
@@ -30,16 +31,16 @@ func (o *observer) signalled(signal syscall.Signal) {
 		again = "Ctrl-C again stops at once"
 	}
 	what := "stopping"
-	if conn := o.conn.Load(); conn != nil {
-		if n := conn.state().InFlight; n > 0 {
-			what = fmt.Sprintf("stopping: %s in flight %s finished, up to %s", report.Plural(n, "request"), report.Verb(n, "is", "are"), drainTime)
+	if tenant := o.tenant.Load(); tenant != nil {
+		if n := tenant.State().InFlight; n > 0 {
+			what = fmt.Sprintf("stopping: %s in flight %s finished, up to %s", report.Plural(n, "request"), report.Verb(n, "is", "are"), tenancy.DrainTime)
 		}
 	}
 	o.log.Info(what + "; " + again)
 }
 
-// event logs an event of the retry client.
-func (o *observer) event(e retry.Event) {
+// Event logs an event of the retry client.
+func (o *observer) Event(e retry.Event) {
 	switch e.Kind {
 	case retry.FirstFailure:
 		again := " and will be sent again"
@@ -58,12 +59,13 @@ func (o *observer) event(e retry.Event) {
 	}
 }
 
-func (o *observer) tokenRefused(why error) {
+// TokenRefused logs that a new token is fetched.
+func (o *observer) TokenRefused(why error) {
 	o.log.Info(fmt.Sprintf("the token was refused; fetching a new one: %v", why))
 }
 
-// wait logs waits that are long enough for people to wonder about.
-func (o *observer) wait(w ratelimit.Wait) {
+// Wait logs waits that are long enough for people to wonder about.
+func (o *observer) Wait(w ratelimit.Wait) {
 	if lasts := w.Until.Sub(w.Since); !w.Ended && lasts >= minLoggedPause {
 		o.log.Info(fmt.Sprintf("waiting %s for %s", lasts.Round(time.Second), w.Why+inParens(w.Detail)))
 	}
@@ -84,11 +86,11 @@ func (o *observer) waiting() waiting {
 	if since := o.outage.Load(); since != nil {
 		return waiting{text: "no answer for " + brief(time.Since(*since))}
 	}
-	conn := o.conn.Load()
-	if conn == nil {
+	tenant := o.tenant.Load()
+	if tenant == nil {
 		return waiting{}
 	}
-	if w := conn.state().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
+	if w := tenant.State().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
 		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inParens(w.Detail)}
 	}
 	return waiting{}

@@ -66,7 +66,7 @@ func TestEveryOutputIsChecked(t *testing.T) {
 	}
 	for command, more := range map[string][]string{
 		"import": nil,
-		"plan":   nil,
+		"plan":   {"--check"},
 		"remove": {"--max-removals", "5"},
 		"roles":  {"--role", "rol_0000000000000000"},
 		"invite": {"--inviter", "Acme", "--application", "client", "--max-invitations", "5"},

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -16,9 +15,10 @@ import (
 
 	"github.com/gocarina/gocsv"
 
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
-	"orgimport/importer/csvfile"
 )
 
 // madeRows is a CSV of n rows over orgs organizations, in random order, with ids
@@ -91,25 +91,18 @@ func passThrough(b *testing.B, in io.Reader) {
 	taken := func(context.Context, importer.Batch) (importer.Receipt, error) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
 	}
-	op := importer.Op{Prefix: "oi", Done: importer.Added, Send: taken}
-	out, err := createResults(filepath.Join(b.TempDir(), "results.csv"), "", op, nil)
+	op := importer.Op{Prefix: "oi", Done: importer.Added, Size: auth0.MaxMembers, Send: taken}
+	src, err := job.Open(b.Context(), job.Config{Task: job.Task{Op: op}, Path: "-", Stdin: in})
 	if err != nil {
 		b.Fatal(err)
 	}
-	table, err := csvfile.Open(in, csvfile.Dialect{})
+	out, err := job.Create(job.SinkConfig{Results: filepath.Join(b.TempDir(), "results.csv"), InFlight: func() int { return tenancy.DefaultWorkers }}, src)
 	if err != nil {
 		b.Fatal(err)
 	}
-	batches := importer.Group(importer.Distinct(table.Rows(), importer.PairKey), auth0.MaxMembers, nil)
-	rows := 0
-	for answered, err := range importer.Run(b.Context(), batches, op, defaultWorkers) {
-		if err := errors.Join(err, out.writer.Write(answered)); err != nil {
-			b.Fatal(err)
-		}
-		rows += len(answered)
-	}
-	if err := out.finish(); err != nil || rows != 1_000_000 {
-		b.Fatalf("%d rows, %v", rows, err)
+	err = job.Run(b.Context(), src, out, tenancy.DefaultWorkers)
+	if done := out.Progress().Done; err != nil || done != 1_000_000 {
+		b.Fatalf("%d rows, %v", done, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,15 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"orgimport/cmd/orgimport/internal/files"
-	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
-	"orgimport/importer/csvfile"
-	"orgimport/ratelimit"
-	"orgimport/report"
 )
 
 // TestFullDiskStopsARunThatCanGoOn with a real filesystem of 256 KiB.
@@ -110,72 +103,6 @@ func TestResultsThatCantBeWrittenStopBeforeTheFirstRequest(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestWhatIsCountedIsInTheFile: from the first line on that can't be written
-// nothing is counted, and nothing new is sent.
-func TestWhatIsCountedIsInTheFile(t *testing.T) {
-	for _, room := range []int{0, 1, 500, 5000} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, stop := context.WithCancelCause(t.Context())
-			file := &smallFile{room: room}
-			log, err := files.Create(filepath.Join(t.TempDir(), "results.csv"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer log.Remove()
-			r := &job{
-				stop: stop,
-				pace: new(ratelimit.Transport),
-				out:  &results{begun: true, writer: report.NewWriter(file, nil, nil), log: log},
-			}
-			in := newProofInput(proofLines(1000, 10))
-			table, err := csvfile.Open(strings.NewReader(string(in.csv)), csvfile.Dialect{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sent := 0
-			op := func(context.Context, importer.Batch) (importer.Receipt, error) {
-				sent++
-				return importer.Receipt{HTTPStatus: 204, Attempts: 1}, nil
-			}
-			var last error
-			for answered, err := range importer.Run(ctx, importer.Group(table.Rows(), 10, nil), importer.Op{Prefix: "oi", Done: importer.Added, Send: op}, 1) {
-				if err != nil {
-					last = err
-					break
-				}
-				r.record(answered)
-			}
-			if !errors.Is(last, errNoRoom) {
-				t.Errorf("with room for %d bytes it ended with %v", room, last)
-			}
-			if n, lines := int(r.done.Load()), strings.Count(file.String(), "\n"); n > lines || lines-n >= 10 {
-				t.Errorf("with room for %d bytes %d rows are counted and %d are written", room, n, lines)
-			}
-			if sent*10 > int(r.done.Load())+30 {
-				t.Errorf("with room for %d bytes %d requests were sent", room, sent)
-			}
-		})
-	}
-}
-
-var errNoRoom = errors.New("no room")
-
-// smallFile takes so many bytes and then a part of a write, as a disk does.
-type smallFile struct {
-	strings.Builder
-	room int
-}
-
-func (f *smallFile) Write(p []byte) (int, error) {
-	n := min(len(p), f.room)
-	f.room -= n
-	f.Builder.Write(p[:n])
-	if n < len(p) {
-		return n, errNoRoom
-	}
-	return n, nil
 }
 
 // mountSmallDisk mounts a filesystem of 256 KiB, which takes root on Linux.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/auth0/auth0test"
@@ -154,7 +154,7 @@ func TestUndoOfAKilledImport(t *testing.T) {
 		stayed += len(members) - len(u.before[org])
 	}
 	t.Logf("%d stay in after %d kills", stayed, kills)
-	if most := kills * defaultWorkers * auth0.MaxMembers; stayed > most {
+	if most := kills * tenancy.DefaultWorkers * auth0.MaxMembers; stayed > most {
 		t.Errorf("%d stay in, and at most %d were under way", stayed, most)
 	}
 }
@@ -533,35 +533,4 @@ func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
 	}
 	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv")
 	p.operated(exitDone, "remove", "results.csv", "--max-removals", "25", "--results", "removed.csv", "--resume")
-}
-
-// TestNoMoreThanWasTypedIsRemoved from a file that changes after it was counted.
-func TestNoMoreThanWasTypedIsRemoved(t *testing.T) {
-	most := 3
-	in, err := files.Open(t.Context(), "-", strings.NewReader(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := &job{in: in, maxRows: &most}
-	rows := func(yield func(importer.Row, error) bool) {
-		for i := range 10 {
-			row := importer.Row{Line: i}
-			if i == 1 {
-				row.Err = errRepeated
-			}
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-	sent := 0
-	var broken error
-	for row, err := range j.limited(rows) {
-		if broken = err; err == nil && row.Err == nil {
-			sent++
-		}
-	}
-	if e := exitOf(broken); sent != most || e.code != exitErrors {
-		t.Errorf("%d rows, then %v", sent, broken)
-	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"orgimport/importer"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0/auth0test"
 )
 
@@ -59,7 +59,7 @@ func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
 		p.partly(in, e)
 		e.says(t, "first 100 rows")
 		terms, err := readSummary(e.stderr)
-		if n := terms["failed"]; err != nil || n < guardRows || n == len(lines) {
+		if n := terms["failed"]; err != nil || n < 100 || n == len(lines) {
 			t.Errorf("%d rows failed before it stopped: %v", n, err)
 		}
 	})
@@ -81,25 +81,6 @@ func TestSwappedColumnsAreRecognised(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
-}
-
-// TestGuardRecognisesSwappedColumns that have the names of organizations, not
-// their ids, by nothing but refusals and the look of the users.
-func TestGuardRecognisesSwappedColumns(t *testing.T) {
-	var g guard
-	for i := range guardRows {
-		err := g.add([]importer.Outcome{{
-			Row:     importer.Row{OrgID: fmt.Sprintf("auth0|%d", i), UserID: "acme"},
-			Status:  importer.Failed,
-			Receipt: importer.Receipt{HTTPStatus: 400, Attempts: 1},
-		}})
-		if (err != nil) != (i == guardRows-1) {
-			t.Fatalf("after %d rows: %v", i+1, err)
-		}
-		if e := exitOf(err); err != nil && (e.code != exitErrors || !strings.Contains(e.hint, "--org-column")) {
-			t.Errorf("exit code %d, hint %q", e.code, e.hint)
-		}
-	}
 }
 
 // TestMaxErrorsStopsARun at a number of failed rows, and at a share.
@@ -178,7 +159,7 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 			if requests > 3 {
 				t.Errorf("%d requests for a token", requests)
 			}
-			if tenant.writes() > defaultWorkers {
+			if tenant.writes() > tenancy.DefaultWorkers {
 				t.Errorf("%d requests although nothing is permitted", tenant.writes())
 			}
 		})

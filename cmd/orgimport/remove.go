@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -20,7 +21,6 @@ type removeCmd struct {
 	DryRun      bool `help:"Send nothing; show how many memberships would be removed, by organization."`
 }
 
-// Help returns what orgimport remove --help prints besides the flags.
 func (removeCmd) Help() string {
 	return `Given the results of an import, it removes only the users that the import added: the lines with status added. This includes users who were members before, unless the import ran with --skip-members, because Auth0 accepts a member again without reporting it. Given its own results or failures, it removes the users who are not removed yet.
 
@@ -34,41 +34,42 @@ It needs the scope delete:organization_members. It does not delete the users the
 
 // Run removes the members.
 func (cmd *removeCmd) Run(c *console) error {
-	t := task{
-		file:          cmd.File,
-		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.Remove() },
-		readTwice:     true,
-		scopes:        []string{scopeRemove},
-		resultColumns: []string{"correlation_id", "error_code"},
-		adjustDialect: selectRemovals,
-		check:         cmd.check,
-		after:         "Auth0's lists take 5 to 10 seconds to show that members are gone: wait 30 s before orgimport import --skip-members",
+	o := operation{
+		file:     cmd.File,
+		op:       (*auth0.Client).Remove,
+		scope:    "delete:organization_members",
+		maxRows:  cmd.MaxRemovals,
+		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: selectRemovals},
+		check:    checkRemovals,
+		after:    "Auth0's lists take 5 to 10 seconds to show that members are gone: wait 30 s before orgimport import --skip-members",
+		headline: headline{verb: "remove", noun: "membership", limits: publishedPlan.adding},
 	}
 	if cmd.DryRun {
-		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "remove", noun: "membership", limits: publishedPlan.adding})
+		return c.dryRun(&cmd.sourceFlags, o)
 	}
-	return c.runJob(&cmd.jobFlags, t)
+	return c.operate(&cmd.jobFlags, o)
 }
 
-const scopeRemove = "delete:organization_members"
+// removePrefix begins the correlation ids of removals.
+var removePrefix = (*auth0.Client)(nil).Remove().Prefix
 
 // selectRemovals selects lines if the input holds results: of an import, the lines
 // of users who were added; of a removal, those of users who are not removed yet.
-func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
+func selectRemovals(d *csvfile.Dialect, from job.Origin) error {
 	d.Earlier = func(csvfile.Result) error { return nil }
-	switch from.prefix {
+	switch from.Prefix {
 	case "":
-		if from.current != nil {
+		if from.Current != nil {
 			return errors.New("these results do not say whether an import added anybody: to remove the users in them, give a file that has only their ids")
 		}
-	case prefixImport:
+	case importPrefix:
 		d.Only = func(r csvfile.Result) bool {
 			prefix, _ := report.Origin(r.CorrelationID, "")
-			return r.Status == importer.Added && prefix == prefixImport
+			return r.Status == importer.Added && prefix == importPrefix
 		}
-	case prefixRemove:
+	case removePrefix:
 		d.Only = func(r csvfile.Result) bool {
-			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.current.Replaced(r.Line)
+			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.Current.Replaced(r.Line)
 		}
 	default:
 		return errors.New("these are the results of neither an import nor a removal")
@@ -76,18 +77,19 @@ func selectRemovals(_ *job, d *csvfile.Dialect, from origin) error {
 	return nil
 }
 
-// check prints what is going to be removed, and compares it with --max-removals.
-func (cmd *removeCmd) check(ctx context.Context, j *job) error {
-	if err := j.conn.requireScopes(ctx, []string{scopeRemove}); err != nil {
+// checkRemovals prints what is going to be removed, and compares it with
+// --max-removals.
+func checkRemovals(ctx context.Context, r *openRun) error {
+	if err := r.tenant.RequireScopes(ctx, []string{r.scope}); err != nil {
 		return err
 	}
-	n, err := j.countRows(ctx)
+	rows, organizations, err := r.src.Count(ctx)
 	if err != nil {
 		return err
 	}
-	if j.from.prefix == prefixImport {
-		j.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
+	if r.src.From().Prefix == importPrefix {
+		r.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
 	}
-	j.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(n.rows, "membership"), report.Plural(n.organizations, "organization")))
-	return j.checkLimit(n, cmd.MaxRemovals, "--max-removals", "membership")
+	r.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(rows, "membership"), report.Plural(organizations, "organization")))
+	return r.checkLimit(rows, "--max-removals", "membership")
 }

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
-	"orgimport/importer"
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/report"
@@ -25,7 +24,6 @@ type reportCmd struct {
 	Summary string `help:"Summary of the last run (--summary): the page then says whether it finished, and what it waited for." placeholder:"FILE" group:"input"`
 }
 
-// Help returns what orgimport report --help prints besides the flags.
 func (reportCmd) Help() string {
 	return `The page is a single HTML file: it can be mailed, and opens without a network. It shows how the run went, what failed, and what to do about each cause.
 
@@ -64,7 +62,7 @@ func (cmd *reportCmd) Run(c *console) error {
 	if err := results.Spool(beside); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	open := func() (io.Reader, error) { return openResults(results.Again(), claimColumns()...) }
+	open := func() (io.Reader, error) { return job.OpenResults(results.Again(), claimColumns()...) }
 	write := func(w io.Writer) error {
 		err := page.Write(w, open, about)
 		if errors.Is(err, page.ErrOtherResults) {
@@ -118,27 +116,3 @@ func resultsError(name string, err error) error {
 // claimColumns returns the columns without which a line of a results file says of
 // nobody what became of him.
 func claimColumns() []string { return []string{"org_id", "user_id", "status"} }
-
-// openResults opens results as a run writes them, whatever else a spreadsheet has
-// made of them. They must have the columns.
-func openResults(r io.Reader, columns ...string) (*csvfile.ResultsText, error) {
-	text, err := csvfile.OpenResults(r)
-	if err != nil {
-		return nil, err
-	}
-	return text, text.Lacks(columns...)
-}
-
-// openToContinue opens results that a run is going to add lines to.
-func openToContinue(f *os.File) (*csvfile.ResultsText, error) {
-	text, err := openResults(f, importer.ResultColumns()...)
-	if err == nil && text.Compression != "" {
-		unpack := map[string]string{"gzip": "gunzip", "zstd": "unzstd"}[text.Compression]
-		err = usagef(fmt.Sprintf("unpack it and continue with the unpacked file: %s < %s > FILE, then --results FILE", unpack, shellQuote(f.Name())),
-			"the file is compressed, and a run can't add lines to it")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return text, nil
-}

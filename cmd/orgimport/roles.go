@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
@@ -23,7 +25,6 @@ type rolesCmd struct {
 	DryRun        bool     `help:"Send nothing; show how many requests it would take, and how long."`
 }
 
-// Help returns what orgimport roles --help prints besides the flags.
 func (rolesCmd) Help() string {
 	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon, | or a line break; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
 
@@ -37,7 +38,6 @@ A request takes one member only, so a million rows take 83 hours at the 200 requ
 It needs the scope create:organization_member_roles; for names also read:roles, and for --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in an eleventh column, roles.`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *rolesCmd) Validate() error {
 	if len(cmd.Role) > 1 {
 		return errors.New("--role can be given once: name several roles as in --role 'Editor,Viewer'")
@@ -51,22 +51,23 @@ func (cmd *rolesCmd) Validate() error {
 // Run gives the roles.
 func (cmd *rolesCmd) Run(c *console) error {
 	r := &roleRun{rolesCmd: cmd, roles: &auth0.Roles{}}
-	t := task{
-		file:          cmd.File,
-		newOp:         func(_ *job, client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
-		readTwice:     true,
-		scopes:        []string{scopeAssign},
-		resultColumns: []string{"correlation_id", "error_code"},
-		adjustDialect: r.adjustDialect,
-		rows:          r.rows,
-		check:         r.check,
+	o := operation{
+		file:     cmd.File,
+		op:       func(client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
+		scope:    scopeAssign,
+		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.rows},
+		check:    r.check,
+		headline: headline{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding},
 	}
 	if cmd.DryRun {
-		t.rows = r.rolesByName
-		return c.dryRun(&cmd.jobFlags, t, forecast{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding})
+		o.task.Rows = r.rowsByName
+		return c.dryRun(&cmd.sourceFlags, o)
 	}
-	return c.runJob(&cmd.jobFlags, t)
+	return c.operate(&cmd.jobFlags, o)
 }
+
+// rolesPrefix begins the correlation ids of assignments.
+var rolesPrefix = (*auth0.Client)(nil).AssignRoles(nil).Prefix
 
 // roleRun is the state of a run that assigns roles.
 type roleRun struct {
@@ -74,17 +75,18 @@ type roleRun struct {
 	roles *auth0.Roles
 	has   map[string]auth0.RoleIDs // roles of the members in the file, by PairKey; nil: not looked up
 	read  importer.Directory       // the members who were read
+	named bool                     // a row that was ranged over names a role by something other than its id
 }
 
-// adjustDialect reads the column of roles. Rows that an earlier run of roles has
+// selectRows reads the column of roles. Rows that an earlier run of roles has
 // finished are done; the results of other operations say nothing about roles.
-func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
+func (r *roleRun) selectRows(d *csvfile.Dialect, from job.Origin) error {
 	d.Roles = true
 	d.Earlier = func(csvfile.Result) error { return nil }
-	if from.prefix != prefixRoles {
+	if from.Prefix != rolesPrefix {
 		return nil
 	}
-	d.Only = func(l csvfile.Result) bool { return !from.current.Replaced(l.Line) }
+	d.Only = func(l csvfile.Result) bool { return !from.Current.Replaced(l.Line) }
 	d.Earlier = func(l csvfile.Result) error {
 		if l.CorrelationID == "" && l.Status != importer.Duplicate {
 			return nil // it does not say which run wrote it
@@ -93,7 +95,7 @@ func (r *roleRun) adjustDialect(j *job, d *csvfile.Dialect, from origin) error {
 		case importer.Assigned, importer.AlreadyAssigned:
 			return &importer.Decided{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 		case importer.Duplicate:
-			return errRepeated
+			return job.ErrRepeated
 		}
 		return nil
 	}
@@ -119,21 +121,12 @@ func (r *roleRun) separators(value string) string {
 	return r.RoleSeparator + "\n" + auth0.RoleSeparator
 }
 
-// eachSendable calls f with each row that is to be sent, before it yields it.
-func eachSendable(rows rowSeq, f func(*importer.Row)) rowSeq {
-	return importer.Each(rows, func(row *importer.Row) error {
-		if row.Err == nil {
-			f(row)
-		}
-		return nil
-	})
-}
-
 // rows replaces the roles of each row with their ids, and settles the rows of
 // members who have them. A row with a role that can't be assigned is rejected.
-func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
-	return eachSendable(rows, func(row *importer.Row) {
+func (r *roleRun) rows(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+	return job.EachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
+		r.named = r.named || auth0.NeedsNames(value, r.separators(value))
 		ids, err := r.roles.IDs(value, r.separators(value))
 		if err != nil {
 			row.Args, row.Err = []string{value}, err
@@ -152,10 +145,10 @@ func (r *roleRun) rows(_ *job, rows rowSeq) rowSeq {
 	})
 }
 
-// rolesByName is the stage for a dry run, which looks up no roles: each name counts
+// rowsByName is the stage for a dry run, which looks up no roles: each name counts
 // as a role.
-func (r *roleRun) rolesByName(_ *job, rows rowSeq) rowSeq {
-	return eachSendable(rows, func(row *importer.Row) {
+func (r *roleRun) rowsByName(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+	return job.EachSendable(rows, func(row *importer.Row) {
 		value := r.value(*row)
 		names, err := auth0.RoleNames(value, r.separators(value))
 		row.Args, row.Err = []string{strings.Join(names, auth0.RoleSeparator)}, err
@@ -166,15 +159,15 @@ const scopeAssign = "create:organization_member_roles"
 
 // check makes sure that the rows have roles, and looks up what is needed to
 // assign them.
-func (r *roleRun) check(ctx context.Context, j *job) error {
-	column := j.table.Roles()
+func (r *roleRun) check(ctx context.Context, o *openRun) error {
+	column := o.src.Table().Roles()
 	switch {
 	case column == "" && r.Role == nil:
-		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", j.in.Name())
-	case column != "" && r.Role != nil && !j.table.Results():
-		return usagef("leave --role out, or take the column out of the file", "--role is given, but %s has the column %q", j.in.Name(), column)
+		return usagef("name the column roles, or give every row a role with --role", "%s has no column for the roles", o.src.Name())
+	case column != "" && r.Role != nil && !o.src.Table().Results():
+		return usagef("leave --role out, or take the column out of the file", "--role is given, but %s has the column %q", o.src.Name(), column)
 	}
-	names, err := r.needNames(ctx, j)
+	names, err := r.needNames(ctx, o.src)
 	if err != nil {
 		return err
 	}
@@ -185,34 +178,30 @@ func (r *roleRun) check(ctx context.Context, j *job) error {
 	if r.SkipAssigned {
 		scopes = append(scopes, []string{"read:organization_members"}, []string{"read:organization_member_roles"})
 	}
-	if err := j.conn.requireScopes(ctx, scopes...); err != nil {
+	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
 		return err
 	}
 	if names {
-		client, _ := j.conn.class()
+		client, _ := o.tenant.Class()
 		listed, err := client.Roles(ctx)
 		if err != nil {
-			return stoppedOr(ctx, lookupError(err))
+			return stoppedOr(ctx, lookUpError(err))
 		}
 		*r.roles = *listed
 	}
 	if r.SkipAssigned {
-		return r.findAssigned(ctx, j)
+		return r.findAssigned(ctx, o)
 	}
 	return nil
 }
 
 // needNames reports whether any row names a role by something other than its id.
-func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
-	table, err := j.reopenTable()
-	if err != nil {
-		return false, err
-	}
-	for row, err := range table.Rows() {
+func (r *roleRun) needNames(ctx context.Context, src *job.Source) (bool, error) {
+	for _, err := range src.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return false, stoppedOr(ctx, err)
 		}
-		if value := r.value(row); row.Err == nil && auth0.NeedsNames(value, r.separators(value)) {
+		if r.named { // as the stage rows has seen
 			return true, nil
 		}
 	}
@@ -220,14 +209,10 @@ func (r *roleRun) needNames(ctx context.Context, j *job) (bool, error) {
 }
 
 // findAssigned looks up the roles of the members in the file.
-func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
-	table, err := j.reopenTable()
-	if err != nil {
-		return err
-	}
+func (r *roleRun) findAssigned(ctx context.Context, o *openRun) error {
 	var pairs importer.Set
 	wanted := make(map[string]int)
-	for row, err := range r.rows(j, j.resolved(table)) {
+	for row, err := range o.src.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
@@ -238,9 +223,10 @@ func (r *roleRun) findAssigned(ctx context.Context, j *job) error {
 			wanted[strings.Clone(row.OrgID)]++
 		}
 	}
-	client, _ := j.conn.class()
-	client.RunID = report.RunID(j.op.Prefix, j.conn.base.Host, j.jobFlags.dialect().By())
-	look := &auth0.Lookup{Members: client, Workers: j.conn.pace.workers()}
+	client, _ := o.tenant.Class()
+	client.RunID = report.RunID(o.src.Op.Prefix, o.tenant.Host(), o.src.Dialect.By())
+	look := &auth0.Lookup{Members: client, Workers: o.tenant.Workers()}
+	var err error
 	r.has, err = look.FindAssigned(ctx, &r.read, &pairs, wanted)
-	return stoppedOr(ctx, lookupError(err))
+	return stoppedOr(ctx, lookUpError(err))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -18,9 +19,16 @@ import (
 
 // tenantInScript serves a simulated tenant for the rest of a script, with the
 // flags of orgimport tenant, and sets AUTH0_DOMAIN to it. After them may come
-// what its tokens are good for: scope read:organizations.
+// what its tokens are good for: scope read:organizations; or how many requests get
+// a 503 first: down 3.
 func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	var scopes []string
+	var down int
+	if i := slices.Index(args, "down"); i >= 0 {
+		n, err := strconv.Atoi(args[i+1])
+		ts.Check(err)
+		args, down = args[:i], n
+	}
 	if i := slices.Index(args, "scope"); i >= 0 {
 		args, scopes = args[:i], args[i+1:]
 	}
@@ -42,6 +50,9 @@ func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if scopes != nil {
 		config.Applications = []auth0test.Application{{ClientID: "client", Secret: "s3cret", Scopes: scopes}}
+	}
+	if down > 0 {
+		config.Incidents = append(config.Incidents, auth0test.Incident{Last: down, Fault: auth0test.Fault{Status: http.StatusServiceUnavailable}})
 	}
 	address, shut, err := serve(auth0test.New(config), "127.0.0.1:0")
 	ts.Check(err)

@@ -65,7 +65,6 @@ type tenantCmd struct {
 	Outage    outage   `help:"These requests get a 503, such as the 100th to the 150th by 100-150." placeholder:"FROM-TO" group:"faults"`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *tenantCmd) Validate() error {
 	var errs []error
 	for _, f := range []struct {

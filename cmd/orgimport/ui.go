@@ -27,13 +27,6 @@ import (
 // never breaks the bar; a pipe or a file gets no bar and no colours; errors are in
 // lower case, without a full stop, and a hint says what to type next.
 
-// uiFlags say how a run shows what it does.
-type uiFlags struct {
-	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary." group:"output"`
-	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
-	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
-}
-
 const (
 	redrawEvery    = 200 * time.Millisecond
 	logEvery       = 30 * time.Second

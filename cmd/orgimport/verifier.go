@@ -21,7 +21,7 @@ const firstPause = time.Second
 
 // verifier compares the lines of a results file with the tenant.
 type verifier struct {
-	observer
+	*observer
 	members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]
 	settle  time.Duration // how long the list of members may lag
 	workers int           // most organizations read at a time

@@ -44,7 +44,7 @@ func listing(err error, ids ...string) iter.Seq2[auth0.Member, error] {
 }
 
 func newVerifier(rs *expectations, settle time.Duration, members func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error]) *verifier {
-	return &verifier{observer: observer{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, expectations: *rs, members: members}
+	return &verifier{observer: &observer{log: slog.New(slog.DiscardHandler)}, settle: settle, workers: 3, expectations: *rs, members: members}
 }
 
 func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/report"
@@ -27,7 +30,6 @@ type verifyCmd struct {
 	uiFlags     `embed:""`
 }
 
-// Help returns what orgimport verify --help prints besides the flags.
 func (verifyCmd) Help() string {
 	return `Checks every line of a row that is done against the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not, or could not be read. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
 
@@ -39,7 +41,6 @@ Examples:
 Auth0's lists may lag, so lines that are not true yet are checked again, after longer and longer pauses, with no more requests than the first time. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *verifyCmd) Validate() error {
 	if cmd.Settle < 0 {
 		return errors.New("--settle must be 0 or more, such as 60s")
@@ -51,18 +52,18 @@ func (cmd *verifyCmd) Validate() error {
 func (cmd *verifyCmd) Run(c *console) error {
 	ui := c.openUI(cmd.uiFlags)
 	defer ui.Close()
-	v := &verifier{observer: observer{log: ui.log}, expectations: expectations{claim: claimMember}, settle: cmd.Settle, workers: cmd.paceFlags.workers()}
+	v := &verifier{observer: &observer{log: ui.log}, expectations: expectations{claim: claimMember}, settle: cmd.Settle, workers: cmp.Or(cmd.Workers, tenancy.DefaultWorkers)}
 	ctx, end := c.untilSignal(v.signalled, ui.abandon)
 	defer end()
-	conn, err := cmd.connect(c.surroundings, cmd.paceFlags, &v.observer)
+	tenant, err := c.connect(&cmd.tenantFlags, &cmd.paceFlags, v.observer)
 	if err != nil {
 		return err
 	}
-	if err := v.readResults(ctx, c, cmd.File, conn.base.Host); err != nil {
+	if err := v.readResults(ctx, c, cmd.File, tenant.Host()); err != nil {
 		return err
 	}
-	ui.notice("tenant " + conn.base.Host)
-	v.members = v.reader(conn)
+	ui.notice("tenant " + tenant.Host())
+	v.members = v.reader(tenant)
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
@@ -76,15 +77,15 @@ func (cmd *verifyCmd) Run(c *console) error {
 
 // reader returns the function that reads the members of an organization, with the
 // fields that the lines are compared with.
-func (v *verifier) reader(conn *connection) func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
-	client, _ := conn.class()
+func (v *verifier) reader(tenant *tenancy.Tenant) func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
+	client, _ := tenant.Class()
 	switch v.claim {
 	case claimRoles:
 		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			return client.Members(ctx, orgID, auth0.FieldRoles)
 		}
 	case claimInvited:
-		invitations, _ := conn.class()
+		invitations, _ := tenant.Class()
 		return func(ctx context.Context, orgID string) iter.Seq2[auth0.Member, error] {
 			return byAddress(invitations.Invitees(ctx, orgID), client.Members(ctx, orgID, auth0.FieldEmail))
 		}
@@ -150,7 +151,7 @@ func (v *verifier) readResults(ctx context.Context, c *console, path, tenant str
 	}
 	defer in.Close()
 	var r *report.Reader
-	text, err := openResults(in, claimColumns()...)
+	text, err := job.OpenResults(in, claimColumns()...)
 	if err == nil {
 		r, err = report.NewReader(text)
 	}

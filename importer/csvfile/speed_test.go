@@ -72,10 +72,6 @@ func BenchmarkStages(b *testing.B) {
 		{"read-distinct-group", func(rows iter.Seq2[importer.Row, error]) error {
 			return drain(importer.Group(importer.Distinct(rows, importer.PairKey), 10, nil))
 		}},
-		{"read-distinct-survey", func(rows iter.Seq2[importer.Row, error]) error {
-			_, err := importer.Survey(importer.Distinct(rows, importer.PairKey), 10, nil)
-			return err
-		}},
 	} {
 		b.Run(stages.name, func(b *testing.B) {
 			var gocsv, ours time.Duration

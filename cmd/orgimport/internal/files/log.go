@@ -96,6 +96,9 @@ func (l *Log) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// Empty reports whether nothing is in the file.
+func (l *Log) Empty() bool { return l.size == 0 }
+
 // Sync makes sure that what was written is on the disk.
 func (l *Log) Sync() error {
 	if err := l.file.Sync(); err != nil {

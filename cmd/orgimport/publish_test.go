@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"path"
 	"slices"
@@ -23,14 +24,14 @@ func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestPingThatHangsIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var warned string
+		var log strings.Builder
 		start := time.Now()
-		(&watchFlags{Ping: "https://ping.test/t0ken"}).ping(silent{}, "0", func(text string) { warned = text })
+		(&publishFlags{Ping: "https://ping.test/t0ken"}).ping(silent{}, "0", slog.New(slog.NewTextHandler(&log, nil)))
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("it took %s, want 10s", took)
 		}
-		if !strings.Contains(warned, "can't ping URL/0") || strings.Contains(warned, "t0ken") {
-			t.Errorf("it warns of %q", warned)
+		if !strings.Contains(log.String(), "can't ping URL/0") || strings.Contains(log.String(), "t0ken") {
+			t.Errorf("it warns of %q", log.String())
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"context"
@@ -10,23 +10,15 @@ import (
 	"orgimport/report"
 )
 
-// The prefixes of correlation ids, by operation.
-const (
-	prefixImport = "oi"
-	prefixRemove = "or"
-	prefixRoles  = "oa"
-	prefixInvite = "ov"
-)
-
-// origin says which operation wrote the results in an input.
-type origin struct {
-	prefix  string          // of the correlation ids, such as oi; empty if no line has one
-	current *report.Current // nil if the input is not results
+// Origin says which operation wrote the results in an input.
+type Origin struct {
+	Prefix  string          // of the correlation ids, such as oi; empty if no line has one
+	Current *report.Current // nil if the input is not results
 }
 
-// errRepeated is the Err of a row that repeats an earlier one according to the
+// ErrRepeated is the Err of a row that repeats an earlier one according to the
 // results of an earlier run: only the row that it repeats counts.
-var errRepeated = &importer.Decided{Status: importer.Duplicate, Message: "same as an earlier line, according to the results of an earlier run"}
+var ErrRepeated = &importer.Decided{Status: importer.Duplicate, Message: "same as an earlier line, according to the results of an earlier run"}
 
 // originRow is the Err of a row while the results are read for their origin. It
 // carries the row's line of the results.
@@ -36,8 +28,8 @@ func (originRow) Error() string { return "read only to find the origin of the re
 
 // readOrigin reads the results in table to their end. All lines with a
 // correlation id must be of one operation, and of the given tenant.
-func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (origin, error) {
-	o := origin{current: report.NewCurrent(key)}
+func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (Origin, error) {
+	o := Origin{Current: report.NewCurrent(key)}
 	for row, err := range table.Rows() {
 		if ctx.Err() != nil {
 			return o, context.Cause(ctx)
@@ -53,15 +45,15 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 		case prefix == "":
 		case !ours:
 			return o, fmt.Errorf("line %d was written by a run against another tenant (correlation id %s)", result.Line, result.CorrelationID)
-		case o.prefix != "" && o.prefix != prefix:
+		case o.Prefix != "" && o.Prefix != prefix:
 			return o, fmt.Errorf("line %d was written by another operation than the lines before it (correlation id %s)", result.Line, result.CorrelationID)
 		default:
-			o.prefix = prefix
+			o.Prefix = prefix
 		}
 		row.Line = result.Line
 		said := importer.Outcome{Row: row, Status: result.Status}
 		said.Code = result.Code
-		o.current.Add(result.Line, &said)
+		o.Current.Add(result.Line, &said)
 	}
 	return o, nil
 }

@@ -1,10 +1,12 @@
-package importer_test
+package job
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
+	"sync"
 	"testing"
 
 	"orgimport/importer"
@@ -28,7 +30,10 @@ func TestSurveyCountsWhatAnImportWouldDo(t *testing.T) {
 	}
 
 	var called []importer.Row
-	plan, err := importer.Survey(importer.Distinct(rowsOf(rows...), importer.PairKey), 10, func(r importer.Row) { called = append(called, r) })
+	plan, err := surveyOf(importer.Distinct(rowsOf(rows...), importer.PairKey), 10, func(r importer.Row) error {
+		called = append(called, r)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +54,7 @@ func TestSurveyCountsWhatAnImportWouldDo(t *testing.T) {
 }
 
 func TestSurveyOfNothing(t *testing.T) {
-	plan, err := importer.Survey(rowsOf(), 10, nil)
+	plan, err := surveyOf(rowsOf(), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +69,45 @@ func TestSurveyOfNothing(t *testing.T) {
 }
 
 func TestSurveyReturnsTheErrorOfTheRange(t *testing.T) {
-	if _, err := importer.Survey(broken(errBad), 10, nil); !errors.Is(err, errBad) {
+	broken := func(yield func(importer.Row, error) bool) { yield(importer.Row{}, errBad) }
+	if _, err := surveyOf(broken, 10, nil); !errors.Is(err, errBad) {
 		t.Errorf("got %v, want %v", err, errBad)
 	}
+}
+
+var errBad = errors.New("bad")
+
+func rowsOf(rows ...importer.Row) rowSeq {
+	return func(yield func(importer.Row, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestStoppedRunAddsUpWhileItsInputIsStillRead: the reader of a stopped run is not
+// waited for, and what it counts is asked for all the same.
+func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
+	s := newSaved(10)
+	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Decided{Status: importer.AlreadyMember}}
+	rows := func(yield func(importer.Row, error) bool) {
+		for i := range 1000 {
+			row.OrgID = fmt.Sprint("org_", i)
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for range s.count(rows) {
+			continue
+		}
+	})
+	for s.requests() < 1000 {
+		runtime.Gosched()
+	}
+	reader.Wait()
 }

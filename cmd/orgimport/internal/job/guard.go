@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"errors"
@@ -14,43 +14,43 @@ import (
 // have failed: it probably has the wrong tenant or the wrong columns.
 const guardRows = 100
 
-// maxErrors is the value of --max-errors: a number of failed rows, or a percentage
-// of the rows so far. The zero value sets no limit.
-type maxErrors struct {
+// Share is a number of rows, or a percentage of the rows so far. The zero value is
+// no limit.
+type Share struct {
 	rows    int
 	percent float64
 }
 
 // UnmarshalText reads "25" or "2.5%".
-func (m *maxErrors) UnmarshalText(text []byte) error {
-	s, isShare := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
-	if isShare {
-		share, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(share > 0 && share <= 100) {
+func (s *Share) UnmarshalText(text []byte) error {
+	number, isPercent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	if isPercent {
+		percent, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(percent > 0 && percent <= 100) {
 			return fmt.Errorf("%q is not a percentage between 0 and 100", text)
 		}
-		*m = maxErrors{percent: share}
+		*s = Share{percent: percent}
 		return nil
 	}
-	n, err := strconv.Atoi(s)
+	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 {
 		return fmt.Errorf("%q is neither a number of rows, 1 or more, nor a percentage", text)
 	}
-	*m = maxErrors{rows: n}
+	*s = Share{rows: n}
 	return nil
 }
 
-func (m maxErrors) String() string {
-	if m.percent > 0 {
-		return strconv.FormatFloat(m.percent, 'g', -1, 64) + "%"
+func (s Share) String() string {
+	if s.percent > 0 {
+		return strconv.FormatFloat(s.percent, 'g', -1, 64) + "%"
 	}
-	return strconv.Itoa(m.rows)
+	return strconv.Itoa(s.rows)
 }
 
 // guard counts outcomes, and decides when too many rows have failed.
 type guard struct {
-	max      maxErrors
-	off      bool           // --no-guard: guardRows does not apply
+	most     Share
+	off      bool           // guardRows does not apply
 	anyDone  bool           // rows of an earlier run are done, so guardRows does not apply
 	answered int            // rows that a request was sent for
 	failed   int            // answered rows that failed
@@ -75,32 +75,28 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 			g.unsent++
 		}
 		if !g.off && !g.anyDone && g.answered == guardRows && g.failed == guardRows {
-			return g.stop(fmt.Errorf("the first %d rows that were answered all failed (--no-guard continues anyway)", guardRows))
+			return g.stop(AllFailed, "the first %d rows that were answered all failed", guardRows)
 		}
 	}
 	return g.check(guardRows) // a percentage of a handful of rows means little
 }
 
-// check returns an error if as many rows have failed as --max-errors says. A
+// check returns an error if as many rows have failed as the share says. A
 // percentage applies only from least rows on.
 func (g *guard) check(least int) error {
 	all := g.failed + g.unsent
-	if g.max.rows > 0 && all >= g.max.rows {
-		return g.stop(fmt.Errorf("%s failed, and --max-errors is %s", report.Plural(all, "row"), g.max))
+	if g.most.rows > 0 && all >= g.most.rows {
+		return g.stop(TooManyFailed, "%s failed", report.Plural(all, "row"))
 	}
 	seen := g.answered + g.unsent
-	if g.max.percent > 0 && seen >= least && float64(all) >= g.max.percent/100*float64(seen) {
-		return g.stop(fmt.Errorf("%s of %s failed, and --max-errors is %s", report.Number(all), report.Plural(seen, "row"), g.max))
+	if g.most.percent > 0 && seen >= least && float64(all) >= g.most.percent/100*float64(seen) {
+		return g.stop(TooManyFailed, "%s of %s failed", report.Number(all), report.Plural(seen, "row"))
 	}
 	return nil
 }
 
-func (g *guard) stop(why error) error {
-	hint := "look at the failed lines in the results: is it the right tenant (--domain), and are these its organizations and users?"
-	if looksSwapped(g.first) {
-		hint = "the columns look swapped (the organizations contain a |): name them with --org-column and --user-column"
-	}
-	return &exitError{exitErrors, why, hint}
+func (g *guard) stop(reason Reason, format string, args ...any) error {
+	return &Error{Reason: reason, Most: g.most.String(), Swapped: looksSwapped(g.first), Err: fmt.Errorf(format, args...)}
 }
 
 // isUnresolved reports whether the user or the organization of a row is unknown or

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
+	"orgimport/importer/csvfile"
+	"orgimport/ratelimit"
+)
+
+// The groups of flags that commands share. kong calls Validate when all flags are
+// read.
+
+// jobFlags are the flags of every command that carries out an operation.
+type jobFlags struct {
+	sourceFlags  `embed:""`
+	publishFlags `embed:""`
+
+	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
+	MaxErrors   job.Share     `help:"Stop with exit code 4 when this number or percentage of rows has failed." placeholder:"N|N%" group:"stop"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
+}
+
+func (f *jobFlags) Validate() error {
+	return errors.Join(f.sourceFlags.Validate(), f.publishFlags.Validate())
+}
+
+// lockPath returns the path of the lock file, which is the same for all links to
+// a results file.
+func (f *jobFlags) lockPath() string { return cmp.Or(f.Lock, files.Target(f.Results)+".lock") }
+
+// sourceFlags are the flags that say which rows there are, and where the rest of
+// them goes. They are all that a forecast needs.
+type sourceFlags struct {
+	tenantFlags  `embed:""`
+	dialectFlags `embed:""`
+	lookupFlags  `embed:""`
+	paceFlags    `embed:""`
+	uiFlags      `embed:""`
+
+	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
+	Failures string `help:"File for the rows that are not done; it can be used as an input." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Continue from the results file: skip rows that are done, and try failed rows again." group:"results"`
+	NoGuard  bool   `help:"Do not stop when the first 100 answered rows have all failed, or the tenant has none of 100 or more keys." group:"stop"`
+}
+
+func (f *sourceFlags) Validate() error {
+	return errors.Join(f.dialectFlags.Validate(), f.lookupFlags.Validate(), f.paceFlags.Validate())
+}
+
+// tenantFlags name the tenant and the application. The value of a secret is never
+// a flag: it would show in the process list and in the shell's history.
+type tenantFlags struct {
+	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com, or its https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
+	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
+	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
+}
+
+// paceFlags limit the load on the tenant.
+type paceFlags struct {
+	Rate           float64           `help:"Maximum requests per second; 0 means as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
+	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
+	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace"`
+	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
+	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
+	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
+}
+
+func (p *paceFlags) Validate() error {
+	switch {
+	case !(p.Rate >= 0):
+		return errors.New("--rate must be 0 or more requests a second")
+	case p.Workers < 0 || p.Workers > ratelimit.MostInFlight:
+		return errors.New("--workers must be from 0 to 256")
+	case p.MaxAttempts < 1:
+		return errors.New("--max-attempts must be 1 or more")
+	case p.RequestTimeout <= 0:
+		return errors.New("--request-timeout must be more than 0, such as 30s")
+	case p.MaxWait <= 0:
+		return errors.New("--max-wait must be more than 0, such as 5m")
+	}
+	return nil
+}
+
+func (p *paceFlags) pace() tenancy.Pace { return tenancy.Pace(*p) }
+
+// dialectFlags say how to read the input. What they leave open is detected.
+type dialectFlags struct {
+	OrgColumn   string `help:"Header of the column with the organization (default: org_id, organization_id, org, organization, org_name or organization_name)." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Header of the column with the user (default: user_id, userid, sub, user, email, mail, user_email or email_address)." placeholder:"NAME" group:"input"`
+	Org         string `help:"Organization of every row, by id or name, for a file that has only users." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What the organization column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What the user column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH (default: what its header says)." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Connection to look users up in if a row does not name them by id; a column named connection takes precedence." placeholder:"NAME" group:"input"`
+	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input"`
+	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
+	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
+}
+
+func (d *dialectFlags) Validate() error {
+	if _, ok := delimiters[d.Delimiter]; !ok {
+		return errors.New(`--delimiter must be auto, "," ";" "|" or tab`)
+	}
+	if d.Org != "" && d.OrgColumn != "" {
+		return errors.New("--org and --org-column can't be used together")
+	}
+	if !knownKey(d.OrgBy, []string{"org_id", "name", "display_name"}, "metadata.") {
+		return errors.New("--org-by must be org_id, name, display_name or metadata.KEY")
+	}
+	if !knownKey(d.UserBy, []string{"user_id", "email", "username", "phone_number"}, "app_metadata.", "user_metadata.") {
+		return errors.New("--user-by must be user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH")
+	}
+	return nil
+}
+
+// knownKey reports whether key is empty, one of keys, or one of prefixes followed
+// by a path.
+func knownKey(key string, keys []string, prefixes ...string) bool {
+	return key == "" || slices.Contains(keys, key) || slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return strings.HasPrefix(key, prefix) && len(key) > len(prefix)
+	})
+}
+
+var delimiters = map[string]rune{"auto": 0, ",": ',', ";": ';', "|": '|', "\t": '\t', "tab": '\t', `\t`: '\t'}
+
+func (d *dialectFlags) dialect() csvfile.Dialect {
+	encoding := d.Encoding
+	if encoding == "auto" {
+		encoding = ""
+	}
+	return csvfile.Dialect{
+		Delimiter:  delimiters[d.Delimiter],
+		Encoding:   encoding,
+		OrgColumn:  d.OrgColumn,
+		UserColumn: d.UserColumn,
+		OrgID:      d.Org,
+		OrgBy:      d.OrgBy,
+		UserBy:     d.UserBy,
+		Connection: d.Connection,
+		Keep:       d.KeepColumns,
+	}
+}
+
+// lookupFlags say how rows without ids are looked up, and what else is read before
+// anything is written.
+type lookupFlags struct {
+	CheckUsers      bool          `help:"Look up user ids too, so that unknown users cost no write." group:"look-ups"`
+	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
+	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and request only those it lacks." placeholder:"FILE" group:"look-ups"`
+	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
+	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
+}
+
+func (f *lookupFlags) Validate() error {
+	switch {
+	case f.LookupWait <= 0:
+		return errors.New("--lookup-wait must be more than 0, such as 30m")
+	case f.Users == "-":
+		return errors.New("--users needs the name of a file: for standard input use --users /dev/stdin")
+	case f.Users != "" && f.Lookup != "auto":
+		return errors.New("--users and --lookup can't be used together")
+	}
+	return nil
+}
+
+// lookups returns what the flags have looked up.
+func (f *sourceFlags) lookups() job.Lookups {
+	return job.Lookups{
+		CheckUsers: f.CheckUsers, AllowUnverified: f.AllowUnverified, NoGuard: f.NoGuard,
+		How: f.Lookup, Users: files.Named("--users", f.Users), Wait: f.LookupWait,
+		OtherWay: "--lookup export finds other spellings", SkipName: "--skip-members",
+	}
+}
+
+// publishFlags say where to publish how a run went, for other programs.
+type publishFlags struct {
+	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
+	Metrics string `help:"File for metrics, for the textfile collector of Prometheus's node exporter." placeholder:"FILE" group:"watch"`
+	Ping    string `help:"URL to ping: URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
+}
+
+func (p *publishFlags) Validate() error {
+	if p.Ping == "" {
+		return nil
+	}
+	// The error does not show the address: for many services it is a secret.
+	if u, err := url.Parse(p.Ping); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("--ping must be an http:// or https:// URL")
+	}
+	return nil
+}
+
+// uiFlags say how a run shows what it does.
+type uiFlags struct {
+	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary." group:"output"`
+	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
+}

@@ -1,0 +1,378 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// folder is where a test runs jobs. The operation adds rows, except those whose user
+// contains bad.
+type folder struct {
+	*testing.T
+	dir    string
+	sink   SinkConfig
+	source Config
+	sent   []string
+}
+
+func newFolder(t *testing.T, lines ...string) *folder {
+	f := &folder{T: t, dir: t.TempDir()}
+	f.source = Config{
+		Path: f.path("members.csv"), Results: f.path("results.csv"), Tenant: "acme.example",
+		Log: slog.New(slog.DiscardHandler), Dialect: csvfile.Dialect{},
+	}
+	f.source.Op = importer.Op{Name: "import", Prefix: "oi", Size: 10, Done: importer.Added, Already: importer.AlreadyMember, Send: f.send}
+	f.sink = SinkConfig{Results: f.path("results.csv"), Tenant: "acme.example", InFlight: func() int { return 1 }}
+	f.put("members.csv", append([]string{"org_id,user_id"}, lines...)...)
+	return f
+}
+
+var runID = report.RunID("oi", "acme.example", csvfile.Dialect{}.By())
+
+func (f *folder) send(_ context.Context, b importer.Batch) (importer.Receipt, error) {
+	for _, row := range b.Rows {
+		if strings.Contains(row.UserID, "bad") {
+			return importer.Receipt{HTTPStatus: 400, Attempts: 1, CorrelationID: runID + "-2"}, &auth0.Error{Status: 400, Message: "no such user"}
+		}
+	}
+	for _, row := range b.Rows {
+		f.sent = append(f.sent, row.UserID)
+	}
+	return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: runID + "-1"}, nil
+}
+
+func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
+
+func (f *folder) put(name string, lines ...string) {
+	f.Helper()
+	if err := os.WriteFile(f.path(name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *folder) read(name string) string {
+	f.Helper()
+	content, err := os.ReadFile(f.path(name))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return string(content)
+}
+
+// open opens the source and the sink of a job.
+func (f *folder) open() (*Source, *Sink) {
+	f.Helper()
+	f.sink.Resume = f.source.Resume
+	src, err := Open(f.Context(), f.source)
+	if err != nil {
+		f.Fatal(err)
+	}
+	out, err := Create(f.sink, src)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { out.Close(); src.Close() })
+	return src, out
+}
+
+// run runs a job.
+func (f *folder) run() (*Sink, error) {
+	f.Helper()
+	src, out := f.open()
+	return out, Run(f.Context(), src, out, 1)
+}
+
+// isReason fails the test unless err has that reason.
+func isReason(t *testing.T, err error, want Reason) {
+	t.Helper()
+	if why, ok := errors.AsType[*Error](err); !ok || why.Reason != want {
+		t.Errorf("the error is %v, not of reason %d", err, want)
+	}
+}
+
+func TestRunLeavesALineForEachRow(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1", "org_a,auth0|1", "org_a,bad", "org_b,")
+	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("failures.csv")), report.Failures)}
+	out, err := f.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := strings.Cut(out.Summary.String(), "\n"); got != "4 rows = 1 added + 1 duplicate + 1 failed + 1 rejected" {
+		t.Errorf("the summary is %q", got)
+	}
+	if results, failures := f.read("results.csv"), f.read("failures.csv"); strings.Count(results, "\n") != 5 || strings.Count(failures, "\n") != 3 {
+		t.Errorf("the results are\n%sand the failures\n%s", results, failures)
+	}
+}
+
+// TestWhatIsLeftOutKeepsItsLines: a stage that leaves rows out is no reason to drop
+// what an earlier run found out about them.
+func TestWhatIsLeftOutKeepsItsLines(t *testing.T) {
+	f := newFolder(t, "org_a,bad1", "org_a,auth0|2", "org_a,bad3")
+	if _, err := f.run(); err != nil {
+		t.Fatal(err)
+	}
+	before := f.read("results.csv")
+	f.source.Resume = true
+	f.source.Rows = func(rows rowSeq) rowSeq {
+		return func(yield func(importer.Row, error) bool) {
+			for row, err := range rows {
+				if (err != nil || row.Line > 2) && !yield(row, err) {
+					return
+				}
+			}
+		}
+	}
+	if _, err := f.run(); err != nil {
+		t.Fatal(err)
+	}
+	if after := f.read("results.csv"); strings.Count(after, "\n") != strings.Count(before, "\n") || !strings.Contains(after, "bad1") {
+		t.Errorf("the results were\n%sand are\n%s", before, after)
+	}
+}
+
+// TestLineOfARowThatIsGoneGoes when a run has seen the whole input, and stays when it
+// was stopped before.
+func TestLineOfARowThatIsGoneGoes(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		f := newFolder(t, "org_a,bad1", "org_a,auth0|2")
+		if _, err := f.run(); err != nil {
+			t.Fatal(err)
+		}
+		f.put("members.csv", "org_id,user_id", "org_a,auth0|2", "org_a,auth0|3", "org_b,auth0|4")
+		f.source.Resume = true
+		src, out := f.open()
+		ctx, stop := context.WithCancel(t.Context())
+		if stopped {
+			src.Task.Rows = func(rows rowSeq) rowSeq {
+				return importer.Each(rows, func(row *importer.Row) error {
+					if row.Line == 4 {
+						return errBad
+					}
+					return nil
+				})
+			}
+		}
+		err := Run(ctx, src, out, 1)
+		stop()
+		if stopped != errors.Is(err, errBad) {
+			t.Fatal(err)
+		}
+		if has := strings.Contains(f.read("results.csv"), "bad1"); has != (stopped && out.Wrote()) && out.Wrote() {
+			t.Errorf("stopped %v: the results are\n%s", stopped, f.read("results.csv"))
+		}
+	}
+}
+
+// TestChangeOfTheInputIsToldFirst: rows may be missing, so that it is not known how
+// many failed.
+func TestChangeOfTheInputIsToldFirst(t *testing.T) {
+	f := newFolder(t, "org_a,bad1", "org_a,auth0|2")
+	if err := f.sink.MaxFailed.UnmarshalText([]byte("10%")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.run()
+	isReason(t, err, TooManyFailed)
+	f.source.Resume = true
+	src, out := f.open()
+	f.put("members.csv", "org_id,user_id", "org_a,bad1", "org_a,auth0|2", "org_a,auth0|3")
+	isReason(t, Run(t.Context(), src, out, 1), InputChanged)
+}
+
+// TestFileThatCantBeWrittenIsToldFirst, also if something else has stopped the run.
+func TestFileThatCantBeWrittenIsToldFirst(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1", "org_b,auth0|2")
+	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("absent/failures.csv")), report.Failures)}
+	f.source.Op.Send = func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+		if b.OrgID == "org_b" {
+			return importer.Receipt{}, errBad
+		}
+		return f.send(ctx, b)
+	}
+	_, err := f.run()
+	if file, ok := errors.AsType[*files.Error](err); !ok || file.Problem != files.WriteFailed || !errors.Is(err, errBad) || !strings.HasPrefix(err.Error(), "can't write ") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestNoMoreThanIsAllowedIsSent of a file that changes after it was counted.
+func TestNoMoreThanIsAllowedIsSent(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1", "org_a,auth0|1", "org_a,auth0|2", "org_b,auth0|3", "org_c,auth0|4")
+	most := 3
+	f.sink.MaxRows = &most
+	_, err := f.run()
+	isReason(t, err, TooManyRows)
+	if len(f.sent) > most {
+		t.Errorf("%q were sent", f.sent)
+	}
+}
+
+func TestRunWithoutAnAnswerLeavesNothing(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1", "org_a,")
+	f.source.Op.Send = func(context.Context, importer.Batch) (importer.Receipt, error) { return importer.Receipt{}, errBad }
+	out, err := f.run()
+	out.Close()
+	if !errors.Is(err, errBad) || out.Wrote() {
+		t.Errorf("it wrote %v: %v", out.Wrote(), err)
+	}
+	if _, err := os.Stat(f.path("results.csv")); err == nil {
+		t.Error("there are results")
+	}
+}
+
+// TestResultsWithoutAHeader are what a run leaves that was killed as it began.
+func TestResultsWithoutAHeader(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1")
+	if err := os.WriteFile(f.path("results.csv"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.source.Resume = true
+	if _, err := f.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.read("results.csv"); !strings.HasPrefix(got, "line,org_id,") || strings.Count(got, "\n") != 2 {
+		t.Errorf("the results are\n%s", got)
+	}
+}
+
+// TestResultsOfSomethingElse are no results to continue from.
+func TestResultsOfSomethingElse(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1")
+	f.source.Resume, f.sink.Resume = true, true
+	for want, lines := range map[string][]string{
+		"this is not a results file": {"name", "Ann"},
+		"against another tenant":     {resultsHeader, "2,org_a,auth0|1,added,204,,,1," + report.RunID("oi", "other.example", "") + "-1,2026-11-25T12:00:00Z"},
+		"by another operation":       {resultsHeader, "2,org_a,auth0|1,removed,204,,,1," + report.RunID("or", "acme.example", "") + "-1,2026-11-25T12:00:00Z"},
+	} {
+		f.put("results.csv", lines...)
+		src, err := Open(t.Context(), f.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = Create(f.sink, src); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "can't resume from ") {
+			t.Errorf("%v: the error is %v", lines, err)
+		}
+		src.Close()
+	}
+}
+
+const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
+
+// TestIDsAreReused from earlier results, but never from lines of which it is not
+// known how their keys were read.
+func TestIDsAreReused(t *testing.T) {
+	other := report.RunID("oi", "acme.example", csvfile.Dialect{UserBy: "username"}.By())
+	header := resultsHeader + ",email"
+	line := func(user, id, email string) string {
+		return "2,org_a," + user + ",added,204,,,1," + id + ",2026-11-25T12:00:00Z," + email
+	}
+	for name, test := range map[string]struct {
+		lines []string
+		want  int
+	}{
+		"its own lines":                        {[]string{line("auth0|1", runID+"-1", "ann@acme.com")}, 1},
+		"lines of another way to read keys":    {[]string{line("auth0|1", other+"-1", "ann@acme.com")}, 0},
+		"a line without an id, beside its own": {[]string{line("auth0|1", "", "ann@acme.com"), line("auth0|2", runID+"-1", "bob@acme.com")}, 2},
+		"a line without an id, beside others":  {[]string{line("auth0|1", "", "ann@acme.com"), line("auth0|2", runID+"-1", "bob@acme.com"), line("auth0|3", other+"-1", "eve@acme.com")}, 1},
+		"a line without an id, alone":          {[]string{line("auth0|1", "", "ann@acme.com")}, 0},
+	} {
+		f := newFolder(t)
+		f.put("members.csv", "org_id,email", "org_a,ann@acme.com", "org_a,bob@acme.com", "org_a,eve@acme.com")
+		f.put("results.csv", append([]string{header}, test.lines...)...)
+		f.source.Resume = true
+		src, err := Open(t.Context(), f.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := 3 - src.Findings().Directory.Users.Len(); got != test.want {
+			t.Errorf("%s: %d ids are reused, not %d", name, got, test.want)
+		}
+		src.Close()
+	}
+}
+
+// TestWhatIsCountedIsInTheFile: from the first line on that can't be written
+// nothing is counted, and nothing new is sent.
+func TestWhatIsCountedIsInTheFile(t *testing.T) {
+	for _, room := range []int{0, 1, 500, 5000} {
+		synctest.Test(t, func(t *testing.T) {
+			var lines []string
+			for i := range 1000 {
+				lines = append(lines, "org_"+string(rune('a'+i%10))+",auth0|"+strings.Repeat("x", i+1))
+			}
+			f := newFolder(t, lines...)
+			src, out := f.open()
+			file := &smallFile{room: room}
+			out.results.writer = report.NewWriter(file, nil, nil)
+			if err := Run(t.Context(), src, out, 1); !errors.Is(err, errNoRoom) {
+				t.Errorf("with room for %d bytes it ended with %v", room, err)
+			}
+			if n, lines := int(out.Progress().Done), strings.Count(file.String(), "\n"); n > lines || lines-n >= 10 {
+				t.Errorf("with room for %d bytes %d rows are counted and %d are written", room, n, lines)
+			}
+			if len(f.sent) > int(out.Progress().Done)+30 {
+				t.Errorf("with room for %d bytes %d rows were sent", room, len(f.sent))
+			}
+		})
+	}
+}
+
+var errNoRoom = errors.New("no room")
+
+// smallFile takes so many bytes and then a part of a write, as a disk does.
+type smallFile struct {
+	strings.Builder
+	room int
+}
+
+func (f *smallFile) Write(p []byte) (int, error) {
+	n := min(len(p), f.room)
+	f.room -= n
+	f.Builder.Write(p[:n])
+	if n < len(p) {
+		return n, errNoRoom
+	}
+	return n, nil
+}
+
+// TestOneDoor: a pipe is sent as it is read, and a file may be ranged over again.
+func TestOneDoor(t *testing.T) {
+	f := newFolder(t)
+	f.source.Path, f.source.Stdin = "-", io.Reader(strings.NewReader("org_id,user_id\norg_a,auth0|1\n"))
+	src, out := f.open()
+	if src.IsFile() {
+		t.Error("the pipe was spooled")
+	}
+	if ahead := out.Ahead(t.Context(), src); ahead != (Ahead{}) {
+		t.Errorf("of a pipe it is known that %+v", ahead)
+	}
+	if err := Run(t.Context(), src, out, 1); err != nil || len(f.sent) != 1 {
+		t.Errorf("%q were sent: %v", f.sent, err)
+	}
+	f = newFolder(t, "org_a,auth0|1", "org_b,auth0|2", "org_b,bad")
+	src, out = f.open()
+	rows, organizations, err := src.Count(t.Context())
+	if err != nil || rows != 3 || organizations != 2 {
+		t.Errorf("%d rows of %d organizations: %v", rows, organizations, err)
+	}
+	if ahead := out.Ahead(t.Context(), src); ahead != (Ahead{3, 3, 2}) {
+		t.Errorf("ahead are %+v", ahead)
+	}
+	survey, err := src.Survey(t.Context(), out.Before(), nil)
+	if err != nil || survey.Sendable != 3 || survey.Batches != 2 {
+		t.Errorf("the survey finds %+v: %v", survey, err)
+	}
+}

@@ -1,0 +1,446 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/tenancy"
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// Lookups say what is looked up before anything is sent. Rows without ids always
+// are.
+type Lookups struct {
+	SkipMembers     bool          // existing members, who then need no request
+	CheckUsers      bool          // the ids of users
+	CheckOrgs       bool          // the ids of organizations, to tell which do not exist
+	AllowUnverified bool          // accept users whose e-mail address is not verified
+	NoGuard         bool          // continue even if the tenant has none of many keys
+	How             string        // auto, export or each
+	Users           files.File    // look users up in this export first
+	OtherWay        string        // for a message: how else to look users up
+	SkipName        string        // for a message: what asks for SkipMembers
+	Wait            time.Duration // for an export job, at most
+}
+
+// wanted reports whether rows that have ids need look-ups too.
+func (l Lookups) wanted() bool { return l.CheckUsers || l.CheckOrgs || l.SkipMembers }
+
+const (
+	// maxSingleUsers is the largest number of users that are looked up one by
+	// one. At 500 requests a minute that takes a minute, less than most exports.
+	maxSingleUsers = 500
+	// maxConnections is the largest number of connections that rows may name,
+	// because each takes a request.
+	maxConnections = 20
+)
+
+// The scopes of look-ups. Any one of scopesReadOrganization is enough.
+const scopeReadUsers = "read:users"
+
+// ScopesReadOrganization returns the scopes that allow reading an organization. Any
+// one of them is enough.
+func ScopesReadOrganization() []string {
+	return []string{"read:organizations", "read:organizations_summary"}
+}
+
+// lookups resolves the keys in a file's rows before anything is sent, and finds
+// the rows that need no request.
+type lookups struct {
+	Lookups
+	keepUsers bool // the operation takes users by their keys
+
+	dir       *importer.Directory // nil: nothing has to be looked up
+	columns   []string            // columns with keys, which are copied to the results
+	mixed     bool                // some rows have ids where others have keys
+	unchecked string              // why the ids of organizations could not be checked; empty: they were
+	reads     tenancy.Reads
+	now       atomic.Pointer[Phase] // nil: no look-up is under way
+	phases    []PhaseCost
+	resumed   bool // an earlier run may have added members of whom no line tells
+}
+
+// Phase is the progress of the look-ups of one kind.
+type Phase struct {
+	Name     string
+	Done, Of int // Of is 0 if it is not known
+	Began    time.Time
+}
+
+// PhaseCost is the cost of a phase that has ended.
+type PhaseCost struct {
+	Phase    string  `json:"phase"`
+	Requests int     `json:"requests"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// Findings are what the look-ups of a source found, and what they cost.
+type Findings struct {
+	Directory *importer.Directory // nil: nothing was looked up
+	Unchecked string              // why the organizations were not checked; empty: they were
+	Phases    []PhaseCost
+	Reads     int // requests
+	Unlimited int // of them, those that bypassed the rate limit
+}
+
+// Findings returns what was looked up so far.
+func (s *Source) Findings() Findings {
+	l := s.look
+	return Findings{
+		Directory: l.dir, Unchecked: l.unchecked, Phases: l.phases,
+		Reads: int(l.reads.Sent.Load()), Unlimited: int(l.reads.Unlimited.Load()),
+	}
+}
+
+// Phase returns the look-ups under way, nil if there are none. It may be called
+// concurrently.
+func (s *Source) Phase() *Phase { return s.look.now.Load() }
+
+// newDirectory returns a directory of no keys.
+func (l *lookups) newDirectory() *importer.Directory {
+	return &importer.Directory{
+		CheckUsers: l.CheckUsers, CheckOrgs: l.CheckOrgs, KeepUsers: l.keepUsers,
+		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
+	}
+}
+
+// collect reads rows to their end and collects the keys to look up.
+func (l *lookups) collect(ctx context.Context, rows rowSeq) error {
+	d := l.dir
+	if d == nil {
+		d = l.newDirectory()
+	}
+	needed, userIDs, orgIDs := l.SkipMembers, false, false
+	for row, err := range rows {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		if d.Want(row) {
+			needed = true
+		}
+		userIDs = userIDs || row.UserID != ""
+		orgIDs = orgIDs || row.OrgID != ""
+	}
+	if !needed {
+		return nil
+	}
+	l.dir, l.mixed = d, userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
+	for _, kind := range d.Users.Kinds() {
+		if l.How == "each" && !auth0.ListedAlone(kind) {
+			return failed(NotSingly, "users can't be looked up one by one by their %s, only by e-mail or id", kind)
+		}
+	}
+	if n := len(l.connections()); n > maxConnections {
+		return failed(ManyConnections, "the rows name %d connections, and at most %d can be looked up", n, maxConnections)
+	}
+	return nil
+}
+
+// connections returns the connections that rows name.
+func (l *lookups) connections() []string {
+	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
+}
+
+// reuse takes the ids of rows that are done from the results of earlier runs, which
+// have their keys beside their ids. It ignores lines that were
+// written with other flags, because those give the keys another meaning, and ids
+// that stand beside the key in the input: those were not looked up, and the tenant
+// may know somebody else by the key.
+func (s *Source) reuse(ctx context.Context) error {
+	f, err := os.Open(s.Results)
+	if err != nil {
+		return nil //nolint:nilerr // there are none yet
+	}
+	defer f.Close()
+	d := s.dialect()
+	// A line without a correlation id does not show which run wrote it. It counts
+	// only if some lines have one and all of those read keys as this run does.
+	sameKeys, anyID := true, false
+	text, err := openToContinue(f)
+	if err != nil {
+		return err
+	}
+	lines, err := report.NewReader(text)
+	if err != nil {
+		return nil //nolint:nilerr // the results are of something else, as whoever resumes from them says
+	}
+	for o, err := range lines.Outcomes() {
+		if err != nil {
+			return err
+		}
+		if o.CorrelationID != "" {
+			anyID = true
+			sameKeys = sameKeys && report.ReadBy(o.CorrelationID, d.By())
+		}
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return err
+	}
+	given, err := s.givenIDs(ctx)
+	if err != nil {
+		return err
+	}
+	d.Keys, d.Plain = true, false
+	d.Earlier = func(csvfile.Result) error { return nil }
+	d.Only = func(r csvfile.Result) bool {
+		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && sameKeys && anyID)
+	}
+	results, err := csvfile.Open(f, d)
+	if err != nil {
+		return nil //nolint:nilerr // then no line has an id to reuse
+	}
+	s.look.dir = s.look.newDirectory()
+	for row, err := range results.Rows() {
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return stoppedOr(ctx, err)
+		case row.Err == nil && row.Keys != nil:
+			if given.Has(givenID(row.Keys.Org, row.OrgID)) {
+				row.Keys.Org = importer.Key{}
+			}
+			if given.Has(givenID(row.Keys.User, row.UserID)) {
+				row.Keys.User = importer.Key{}
+			}
+			s.look.dir.Reuse(row)
+		}
+	}
+	// What has to be looked up is known only now.
+	return s.look.collect(ctx, s.read())
+}
+
+// givenIDs returns the pairs of a key and an id that rows of the input have, if
+// others have the key alone.
+func (s *Source) givenIDs(ctx context.Context) (given importer.Set, err error) {
+	if !s.look.mixed {
+		return given, nil
+	}
+	for row, err := range s.with(func(d *csvfile.Dialect) { d.Keys = true }).read() {
+		if err != nil || ctx.Err() != nil {
+			return given, stoppedOr(ctx, err)
+		}
+		if row.Keys == nil {
+			continue
+		}
+		if row.OrgID != "" && row.Keys.Org.Value != "" {
+			given.Add(givenID(row.Keys.Org, row.OrgID), row.Line)
+		}
+		if row.UserID != "" && row.Keys.User.Value != "" {
+			given.Add(givenID(row.Keys.User, row.UserID), row.Line)
+		}
+	}
+	return given, nil
+}
+
+func givenID(k importer.Key, id string) string { return k.Kind + "\n" + k.Value + "\n" + id }
+
+// scopes returns the scopes that the look-ups need. The token must have one of
+// each group.
+func (l *lookups) scopes() (groups [][]string) {
+	users := l.dir.Users.Len() > l.dir.Users.Hits()
+	if users && l.Users.Path == "" {
+		groups = append(groups, []string{scopeReadUsers})
+	}
+	if l.dir.Orgs.Len() > l.dir.Orgs.Hits() {
+		groups = append(groups, ScopesReadOrganization())
+	}
+	if users && len(l.connections()) > 0 {
+		groups = append(groups, []string{"read:connections"})
+	}
+	if l.SkipMembers {
+		groups = append(groups, []string{"read:organization_members"})
+	}
+	return groups
+}
+
+// missing returns what has to be looked up, as text.
+func (l *lookups) missing() string {
+	var what []string
+	if n := l.dir.Orgs.Len() - l.dir.Orgs.Hits(); n > 0 {
+		what = append(what, report.Plural(n, "organization"))
+	}
+	if n := l.dir.Users.Len() - l.dir.Users.Hits(); n > 0 {
+		what = append(what, report.Plural(n, "user"))
+	}
+	if l.SkipMembers {
+		what = append(what, "members")
+	}
+	return strings.Join(what, ", ")
+}
+
+// LookUp looks up what the rows name. First it checks that the token has one scope
+// of each group: of the given groups and of those that the look-ups need. Rows that
+// earlier runs have done are not worth a request.
+func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.Journal, scopes ...[]string) error {
+	l := s.look
+	if l.dir == nil {
+		return nil
+	}
+	if read := ScopesReadOrganization(); l.onlyCheckOrgs() && t.Lacks(read...) {
+		l.unchecked = "the token lacks the scope " + read[0]
+		l.dir.Orgs = importer.Index{}
+	}
+	if err := t.RequireScopes(ctx, append(l.scopes(), scopes...)...); err != nil {
+		return err
+	}
+	defer l.now.Store(nil)
+	if what := l.missing(); what != "" {
+		s.Log.Info("looking up " + what)
+	}
+	look := t.Lookup(&l.reads)
+	look.JobWait, look.NoGuard = l.Wait, l.NoGuard
+	look.Members.RunID = report.RunID(s.Op.Prefix, t.Host(), s.Dialect.By()) // they decide rows of the operation
+	look.OnCostly = func(org string, pages, rows int) {
+		s.Log.Warn(fmt.Sprintf("reading the members of %s costs more than it saves: %s so far for %s; leave %s out for such organizations",
+			org, report.Plural(pages, "page"), report.Plural(rows, "row"), l.SkipName))
+	}
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{auth0.PhaseOrganizations, func() error { return l.findOrganizations(ctx, look) }},
+		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, t) }},
+		{auth0.PhaseMembers, func() error { return s.findMembers(ctx, look, before) }},
+	} {
+		began, sent := time.Now(), l.reads.Sent.Load()
+		l.now.Store(&Phase{Name: step.name, Began: began})
+		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began}) }
+		if err := step.run(); err != nil {
+			return stoppedOr(ctx, lookUpFailed(err))
+		}
+		requests, took := int(l.reads.Sent.Load()-sent), time.Since(began)
+		if requests == 0 {
+			continue
+		}
+		l.phases = append(l.phases, PhaseCost{step.name, requests, took.Seconds()})
+		s.Log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
+	}
+	l.dir.CheckOrgs = false // these rows are sent whether or not the organization exists
+	return nil
+}
+
+func lookUpFailed(err error) error {
+	if _, known := errors.AsType[*Error](err); known {
+		return err
+	}
+	return &Error{Reason: LookUpFailed, Err: err}
+}
+
+func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) error {
+	err := look.FindOrganizations(ctx, l.dir)
+	if refused, ok := errors.AsType[*auth0.CredentialsError](err); ok && refused.Status == http.StatusForbidden && l.onlyCheckOrgs() {
+		l.unchecked = refused.Error()
+		return nil
+	}
+	return err
+}
+
+// onlyCheckOrgs reports whether organizations are looked up only to check that
+// they exist, so that an import can do without.
+func (l *lookups) onlyCheckOrgs() bool {
+	return l.CheckOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
+}
+
+func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
+	d := l.dir
+	if d.Users.Len() == d.Users.Hits() {
+		return nil
+	}
+	names := l.connections()
+	ids, err := look.FindConnections(ctx, names)
+	if err != nil {
+		return err
+	}
+	d.NoConnection = make(map[string]bool)
+	for _, name := range names {
+		if ids[name] == "" {
+			d.NoConnection[name] = true
+		}
+	}
+	switch {
+	case l.Users.Path != "":
+		return l.readUsers(ctx, look, t)
+	case l.singly():
+		d.NotFound[importer.KindEmail] = ", searched for as written and in lower case (" + l.OtherWay + ")"
+		return look.FindUsersAlone(ctx, d)
+	}
+	return look.FindUsersByExport(ctx, d, ids)
+}
+
+// singly reports whether users are looked up one by one.
+func (l *lookups) singly() bool {
+	if l.How != "auto" {
+		return l.How == "each"
+	}
+	users := &l.dir.Users
+	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
+}
+
+// readUsers looks the users up in a file. It requests those that the file lacks,
+// unless the token is known to lack the scope for that.
+func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
+	f, err := os.Open(l.Users.Path)
+	if err != nil {
+		return failed(NoUsers, "can't read %s: %w", l.Users.Name, err)
+	}
+	defer f.Close()
+	text, err := csvfile.Text(f)
+	if err == nil {
+		err = look.ReadUsers(text, l.dir)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return failed(CutUsers, "%s %s: the file is cut off", l.Users.Name, l.Users.Path)
+	}
+	if _, ok := errors.AsType[*csvfile.InputError](err); ok {
+		return fmt.Errorf("%s %s: %w", l.Users.Name, l.Users.Path, err)
+	}
+	if err != nil {
+		return failed(WrongUsers, "%s %s: %w", l.Users.Name, l.Users.Path, err)
+	}
+	final := t.Lacks(scopeReadUsers)
+	for _, kind := range l.dir.Users.Kinds() {
+		if final || !auth0.ListedAlone(kind) {
+			l.dir.NotFound[kind] = ", not in " + l.Users.Path
+		}
+	}
+	if final {
+		return look.Guard(&l.dir.Users)
+	}
+	return look.FindUsersAlone(ctx, l.dir)
+}
+
+// findMembers looks up the members of the organizations in the file.
+func (s *Source) findMembers(ctx context.Context, look *auth0.Lookup, before *report.Journal) error {
+	if !s.look.SkipMembers {
+		return nil
+	}
+	var pairs importer.Set
+	rows := make(map[string]int)
+	for row, err := range s.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		if row.Err != nil || row.OrgID == "" || row.UserID == "" || before.Done(row) {
+			continue // it will not be sent
+		}
+		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
+			rows[strings.Clone(row.OrgID)]++
+		}
+	}
+	s.look.dir.Resumed = s.look.resumed
+	return look.FindMembers(ctx, s.look.dir, &pairs, rows)
+}
+
+// lookedUp reports whether rows are what the tenant says of them.
+func (s *Source) lookedUp() bool { return s.look.dir != nil && !s.Assume }

@@ -1,0 +1,312 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// SinkConfig says where outcomes go, and when there are too many of the bad ones.
+type SinkConfig struct {
+	Results  string // path of the results file
+	Resume   bool   // continue from it, if it exists
+	Tenant   string // host of the tenant
+	Extracts []*Extract
+
+	MaxFailed Share      // stop when so many rows have failed
+	NoGuard   bool       // do not stop when the first rows have all failed
+	InFlight  func() int // requests whose answers there must be room for
+
+	MaxRows *int // most distinct rows that may be sent; nil: any number
+}
+
+// Sink takes the outcomes of rows: it writes and counts them, and decides when too
+// many have failed. One goroutine records; the counts may be read concurrently.
+type Sink struct {
+	Summary report.Summary
+
+	c       SinkConfig
+	op      importer.Op
+	size    int
+	results *results
+	saved   *saved
+	stop    context.CancelCauseFunc // ends the run; set by Run
+
+	writing    sync.Mutex         // guards the writing of results
+	held       []importer.Outcome // rows without a request, held until the first answer
+	guard      guard
+	broken     error // why a row could not be written; no later row counts
+	unanswered int   // rows that failed because the server gave no usable answer
+	skipped    int64 // rows that were done before
+
+	total, done, members, failed atomic.Int64
+}
+
+// Create opens the results of the rows of src, and what is made from them. Nothing
+// is changed before the first row is recorded.
+func Create(c SinkConfig, src *Source) (*Sink, error) {
+	out := &Sink{c: c, op: src.Op, size: src.BatchSize(), guard: guard{most: c.MaxFailed, off: c.NoGuard}}
+	out.Summary.Started = time.Now()
+	out.saved = newSaved(out.size)
+	var err error
+	if out.results, err = openResults(c.Results, c.Tenant, c.Resume, src.Op, src.Table().Kept); err != nil {
+		return nil, err
+	}
+	before := out.results.before.Settled()
+	out.guard.anyDone = before > 0
+	out.Summary.ContinueFrom(out.results.before)
+	out.done.Store(int64(before))
+	out.total.Store(int64(src.rows))
+	for _, x := range c.Extracts {
+		if err := x.open(out.results.header); err != nil {
+			out.Close()
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Close closes the files. It removes a new results file without lines.
+func (s *Sink) Close() { s.results.close() }
+
+// Before returns what earlier runs finished.
+func (s *Sink) Before() *report.Journal { return s.results.before }
+
+// Wrote reports whether the run has written lines.
+func (s *Sink) Wrote() bool { return s.results.begun }
+
+// Ahead is what is left to send, as far as that can be known before.
+type Ahead struct {
+	Total          int // rows of the input; 0: not known
+	Rows, Requests int
+}
+
+// Ahead ranges over the rows of src, if that can be done twice, and counts what is
+// left to send.
+func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
+	if !src.IsFile() {
+		return Ahead{}
+	}
+	var a Ahead
+	left := newBatchCount(s.size)
+	for row, err := range src.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return Ahead{} // the run reports the error when it gets there
+		}
+		a.Total++
+		if row.Err == nil && !s.Before().Done(row) {
+			left.add(row.OrgID)
+		}
+	}
+	s.total.Store(int64(a.Total))
+	a.Rows, a.Requests = left.rows, left.batches()
+	return a
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Total, Done int64 // rows; Total is 0 if it is not known
+	Before      int64 // the part of Done that earlier runs did
+	Members     int64 // rows that this run did with a request
+	Failed      int64
+}
+
+// Progress returns how far the run is. It may be called concurrently.
+func (s *Sink) Progress() Progress {
+	return Progress{
+		Total: s.total.Load(), Done: s.done.Load(), Before: int64(s.Before().Settled()),
+		Members: s.members.Load(), Failed: s.failed.Load(),
+	}
+}
+
+// batches packs the rows that are not done yet into batches. Rows that failed in
+// an earlier run come after the rows that were never attempted.
+func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
+	rows := src.Rows()
+	if src.lookedUp() {
+		rows = s.saved.count(rows)
+	}
+	rows = s.limited(importer.Distinct(rows, s.op.KeyOf), src.Name())
+	rows = importer.Skip(rows, func(row importer.Row) bool {
+		done := s.Before().Has(row)
+		if done {
+			s.skipped++
+		}
+		return done
+	})
+	return importer.Group(rows, s.size, s.Before().Failed)
+}
+
+// limited ends the range of distinct rows with an error when it exceeds the
+// limit, if there is one. The rows were counted before, but the file may change.
+func (s *Sink) limited(rows rowSeq, name string) rowSeq {
+	if s.c.MaxRows == nil {
+		return rows
+	}
+	n := 0
+	return importer.Each(rows, func(row *importer.Row) error {
+		if row.Err == nil {
+			n++
+		}
+		if n > *s.c.MaxRows {
+			return failed(TooManyRows, "%s changed while it was read: it names more than the %d that are allowed", name, *s.c.MaxRows)
+		}
+		return nil
+	})
+}
+
+// record writes the outcomes of some rows, and only then counts them. A failed
+// guard stops the run, but later outcomes are still recorded: answers to requests
+// in flight still arrive.
+//
+// Nothing is written before the first answer to a request, so that a run that can
+// send none leaves all files unchanged. Until then, rows that need no request are
+// held.
+func (s *Sink) record(answered []importer.Outcome) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.broken != nil {
+		return
+	}
+	if !s.Wrote() {
+		s.held = append(s.held, answered...)
+		if len(s.held) < maxHeld && !sentAny(answered) {
+			return
+		}
+		answered = s.begin()
+	}
+	s.write(answered)
+}
+
+// Note writes a line, which is on the disk when it returns. It is for an operation
+// that must not forget what it is about to do. It may be called concurrently.
+func (s *Sink) Note(o importer.Outcome) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if !s.Wrote() {
+		s.write(s.begin())
+	}
+	switch {
+	case s.broken != nil:
+	case o.Status != importer.Sending: // a final outcome counts, and need not be synced
+		s.write([]importer.Outcome{o})
+	default:
+		s.breaks(s.results.note(o))
+	}
+	return s.broken
+}
+
+// maxHeld is the most rows that are held, at some 300 bytes each.
+const maxHeld = 20_000
+
+func sentAny(outcomes []importer.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].Attempts > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// begin opens the results for writing, and returns the held rows.
+func (s *Sink) begin() []importer.Outcome {
+	held := s.held
+	s.held = nil
+	s.breaks(s.results.begin())
+	return held
+}
+
+// breaks stops the run if a row can't be written because of err.
+func (s *Sink) breaks(err error) {
+	if s.broken = err; err != nil {
+		s.stop(err)
+	}
+}
+
+func (s *Sink) write(answered []importer.Outcome) {
+	if s.broken != nil {
+		return
+	}
+	if s.breaks(s.results.writer.Write(answered)); s.broken != nil {
+		return
+	}
+	s.Summary.Add(answered)
+	for i := range answered {
+		o := &answered[i]
+		switch {
+		case o.Attempts > 0 && o.Status.Settled():
+			s.members.Add(1)
+		case o.Status.Failure():
+			s.failed.Add(1)
+		}
+		if o.Transient {
+			s.unanswered++
+		}
+	}
+	s.done.Add(int64(len(answered)))
+	if err := cmp.Or(s.guard.add(answered), s.results.log.EnsureRoom(s.c.InFlight())); err != nil {
+		s.stop(err)
+	}
+}
+
+// finish finishes the files, and returns why the run ended before its input did,
+// which err says, or what is wrong with it although it is complete.
+func (s *Sink) finish(err error, src *Source) error {
+	if err == nil && !s.Wrote() {
+		s.write(s.begin())
+	}
+	if err = s.finishFiles(cmp.Or(s.broken, err), src); err != nil {
+		s.Summary.Stopped = err.Error()
+	}
+	if src.lookedUp() {
+		s.Summary.WritesSaved = s.saved.requests()
+	}
+	tooMany := s.guard.check(1)
+	switch {
+	case err != nil:
+		return err
+	case src.in.Changed():
+		return failed(InputChanged, "%s changed while it was being read: some of its rows may be missing", src.Name())
+	case tooMany != nil:
+		return tooMany
+	case s.unanswered > 0:
+		return failed(NoAnswer, "the server gave no usable answer for %s", report.Plural(s.unanswered, "row"))
+	}
+	return nil
+}
+
+// finishFiles finishes the files of a run that ended because of err, if it is not
+// nil.
+func (s *Sink) finishFiles(err error, src *Source) error {
+	if !s.Wrote() {
+		return err
+	}
+	e := s.results.finish(err == nil && !src.in.Changed() && s.handled() == src.passed.Load())
+	s.Summary.Files = []string{s.c.Results}
+	for _, x := range s.c.Extracts {
+		if e = cmp.Or(e, x.write(s.c.Results, s.results.header)); x.Path != "" {
+			s.Summary.Files = append(s.Summary.Files, x.Path)
+		}
+	}
+	switch {
+	case e == nil:
+		return err
+	case err == nil, errors.Is(err, e): // the same failure stopped the run
+		return e
+	default:
+		return fmt.Errorf("%w; %w", e, err) // e comes first: it decides the exit code
+	}
+}
+
+// handled returns how many rows have come to the sink.
+func (s *Sink) handled() int64 {
+	return s.skipped + s.done.Load() - int64(s.Before().Settled())
+}

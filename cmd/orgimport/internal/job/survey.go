@@ -1,0 +1,142 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"orgimport/importer"
+	"orgimport/report"
+)
+
+// Survey is what an operation would do with the rows of a source. Nothing is sent to
+// find out. Scripts rely on its JSON: fields may be added, but not renamed or removed.
+//
+// Rows = Sendable + Rejected + Duplicates + Settled.
+type Survey struct {
+	Rows       int `json:"rows"`
+	Sendable   int `json:"sendable"`   // rows that a request would carry
+	Rejected   int `json:"rejected"`   // rows that can't be sent as they are
+	Duplicates int `json:"duplicates"` // rows that repeat an earlier line
+	Settled    int `json:"settled"`    // rows that are known to be done already
+
+	Organizations int `json:"organizations"` // with a sendable row
+	Batches       int `json:"batches"`       // requests, if none fails and none is repeated
+
+	Largest []OrgRows      `json:"largest"` // the organizations with the most sendable rows, at most 10
+	Rejects []importer.Row `json:"-"`       // the first rejected rows, at most 10
+
+	WritesSaved int `json:"-"` // requests that look-ups make unnecessary
+
+	perOrg map[string]*int32 // sendable rows
+}
+
+// OrgRows is the number of sendable rows of an organization.
+type OrgRows struct {
+	OrgID string `json:"org_id"`
+	Rows  int    `json:"rows"`
+}
+
+const (
+	surveyLargest = 10
+	surveyRejects = 10
+)
+
+// Survey ranges over all rows, and returns what the operation would do with them.
+// Rows that are done according to the journal count as settled. It calls rejected
+// with each row that can't be sent, in order.
+func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected func(importer.Row) error) (*Survey, error) {
+	rows := importer.Each(s.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
+	rows = importer.Distinct(rows, s.Op.KeyOf)
+	rows = EachSendable(rows, func(row *importer.Row) {
+		if before.Has(*row) {
+			row.Err = &importer.Decided{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
+		}
+	})
+	saved := newSaved(s.BatchSize())
+	if s.lookedUp() {
+		rows = saved.count(rows)
+	}
+	survey, err := surveyOf(rows, s.BatchSize(), rejected)
+	if err != nil {
+		return nil, stoppedOr(ctx, err)
+	}
+	survey.WritesSaved = saved.requests()
+	return survey, nil
+}
+
+// surveyOf surveys rows, of which a request carries up to size.
+func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey, error) {
+	s := &Survey{perOrg: make(map[string]*int32)}
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		s.Rows++
+		var decided *importer.Decided
+		switch {
+		case row.Err == nil:
+			s.Sendable++
+			s.count(row.OrgID)
+		case !errors.As(row.Err, &decided):
+			s.Rejected++
+			if len(s.Rejects) < surveyRejects {
+				s.Rejects = append(s.Rejects, row)
+			}
+			if err := rejected(row); err != nil {
+				return nil, err
+			}
+		case decided.Status == importer.Duplicate:
+			s.Duplicates++
+		default:
+			s.Settled++
+		}
+	}
+	s.Organizations = len(s.perOrg)
+	for _, n := range s.perOrg {
+		s.Batches += (int(*n) + size - 1) / size
+	}
+	s.Largest = s.largest(surveyLargest)
+	return s, nil
+}
+
+// Orgs returns all organizations that have a sendable row, the largest first.
+func (s *Survey) Orgs() []OrgRows { return s.largest(s.Organizations) }
+
+// RowsOf returns the number of sendable rows of an organization.
+func (s *Survey) RowsOf(orgID string) int {
+	if n := s.perOrg[orgID]; n != nil {
+		return int(*n)
+	}
+	return 0
+}
+
+// count adds one to the organization's rows. The id is copied when it is first
+// seen, so that the record it came in is not kept with it.
+func (s *Survey) count(orgID string) {
+	n, ok := s.perOrg[orgID]
+	if !ok {
+		n = new(int32)
+		s.perOrg[strings.Clone(orgID)] = n
+	}
+	*n++
+}
+
+// largest returns the n organizations with the most rows, in the order of
+// [ByRows].
+func (s *Survey) largest(n int) []OrgRows {
+	all := make([]OrgRows, 0, len(s.perOrg))
+	for id, rows := range s.perOrg {
+		all = append(all, OrgRows{id, int(*rows)})
+	}
+	slices.SortFunc(all, ByRows)
+	return slices.Clone(all[:min(len(all), n)]) // a copy, so that the others are not kept
+}
+
+// ByRows compares organizations for slices.SortFunc: more rows come first, and
+// equal numbers of rows are ordered by id.
+func ByRows(a, b OrgRows) int {
+	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
+}

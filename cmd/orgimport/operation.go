@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/ratelimit"
+	"orgimport/report"
+)
+
+// operation is what a command does with the rows of a file.
+type operation struct {
+	file string // the input; - for standard input
+	op   func(client *auth0.Client) importer.Op
+	task job.Task // without its Op
+
+	// skipMembers says that existing members are looked up before the operation.
+	skipMembers bool
+
+	// scope is what the operation needs. The token is checked for it before
+	// anything is looked up.
+	scope string
+
+	// maxRows is the most distinct rows that may be sent; nil: any number.
+	maxRows *int
+
+	// check, if set, is called when everything is open, before the first request
+	// of the operation. An error ends the run.
+	check func(ctx context.Context, r *openRun) error
+
+	// after is logged at the end of a run that has changed something.
+	after string
+
+	headline headline // of its forecast
+}
+
+// config returns what the operation reads. host is that of the tenant; empty: any.
+func (o operation) config(c *console, f *sourceFlags, client *auth0.Client, host string, log *slog.Logger) job.Config {
+	task := o.task
+	task.Op = o.op(client)
+	lookups := f.lookups()
+	lookups.SkipMembers = o.skipMembers
+	return job.Config{
+		Task: task, Path: o.file, Stdin: c.stdin, Dialect: f.dialect(), Lookups: lookups,
+		Tenant: host, Results: f.Results, Resume: f.Resume, Log: log,
+	}
+}
+
+// session is a command that carries out an operation. It owns what a job does not:
+// the lock, the signals, and what people see.
+type session struct {
+	*console
+	*observer
+	operation
+	flags   *jobFlags
+	outputs outputs
+	ui      *ui
+	started time.Time
+	pinged  sync.WaitGroup
+}
+
+// operate carries out an operation, and reports how it went.
+func (c *console) operate(flags *jobFlags, o operation) error {
+	ui := c.openUI(flags.uiFlags)
+	defer ui.Close()
+	s := &session{
+		console: c, observer: &observer{log: ui.log}, operation: o, flags: flags,
+		outputs: flags.outputs(), ui: ui, started: time.Now(),
+	}
+	if err := s.outputs.check(c, flags, o.file); err != nil {
+		return err // without writing the summary: its file may be the input
+	}
+	var sink atomic.Pointer[job.Sink]
+	ctx, end := c.untilSignal(s.signalled, func(signal syscall.Signal) { s.abandon(signal, sink.Load()) })
+	defer end()
+	ctx, cancel := withMaxDuration(ctx, flags.MaxDuration)
+	defer cancel()
+	r, err := s.open(ctx)
+	if err != nil {
+		return s.ended(&report.Summary{}, false, err)
+	}
+	defer r.close()
+	sink.Store(r.out)
+	ui.watch(r.progress)
+	err = r.send(ctx)
+	if o.after != "" && r.out.Progress().Members > 0 {
+		s.log.Info(o.after)
+	}
+	return s.ended(r.summary(), r.out.Wrote(), err)
+}
+
+// openRun is an operation under way: everything is open.
+type openRun struct {
+	*session
+	tenant *tenancy.Tenant
+	pace   *ratelimit.Transport // of the operation's own requests
+	src    *job.Source
+	out    *job.Sink
+	close  func()
+}
+
+// open opens everything that a run needs, the cheapest first. It sends nothing and
+// changes no file, and knows in the end that all files can be written.
+func (s *session) open(ctx context.Context) (*openRun, error) {
+	tenant, err := s.connect(&s.flags.tenantFlags, &s.flags.paceFlags, s.observer)
+	if err != nil {
+		return nil, err
+	}
+	client, pace := tenant.Class()
+	config := s.config(s.console, &s.flags.sourceFlags, client, tenant.Host(), s.log)
+	config.Op.Ready = pace.Ready
+	client.RunID = report.RunID(config.Op.Prefix, tenant.Host(), config.Dialect.By())
+	if err := s.outputs.prove(s.flags.Results); err != nil {
+		return nil, err
+	}
+	unlock, err := files.Lock(files.Named("--lock", s.flags.lockPath()))
+	if err != nil {
+		return nil, err
+	}
+	src, err := job.Open(ctx, config)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	out, err := job.Create(job.SinkConfig{
+		Results: s.flags.Results, Resume: s.flags.Resume, Tenant: tenant.Host(), Extracts: s.outputs.extracts,
+		MaxFailed: s.flags.MaxErrors, NoGuard: s.flags.NoGuard, MaxRows: s.maxRows,
+		InFlight: func() int { return pace.State().Places },
+	}, src)
+	if err != nil {
+		src.Close()
+		unlock()
+		return nil, err
+	}
+	s.ui.notice("tenant "+tenant.Host(), s.ui.fields("tenant", tenant.Host())...)
+	s.log.Info(src.Name()+": "+src.Table().String(), s.ui.fields("file", src.Name())...)
+	return &openRun{session: s, tenant: tenant, pace: pace, src: src, out: out, close: func() { out.Close(); src.Close(); unlock() }}, nil
+}
+
+// send looks up and sends the rows of the input.
+func (r *openRun) send(ctx context.Context) error {
+	if err := r.src.LookUp(ctx, r.tenant, r.out.Before(), []string{r.scope}); err != nil {
+		return err
+	}
+	if r.check != nil {
+		if err := r.check(ctx, r); err != nil {
+			return err
+		}
+	}
+	r.pinged.Go(func() { r.flags.ping(r.transport(1), "start", r.log) })
+	ahead := r.out.Ahead(ctx, r.src)
+	if ahead.Total > 0 {
+		logNotes(r.log, r.src.Table())
+		r.announce(ahead)
+	}
+	err := job.Run(ctx, r.src, r.out, ratelimit.MostInFlight)
+	if err == nil && !r.src.IsFile() { // Ahead could not read it
+		logNotes(r.log, r.src.Table())
+	}
+	return err
+}
+
+// logNotes logs the notes about the input.
+func logNotes(log *slog.Logger, table *csvfile.Table) {
+	for _, n := range table.Notes() {
+		if n.Loud {
+			log.Warn(n.Text)
+		} else {
+			log.Info(n.Text)
+		}
+	}
+}
+
+// announce logs how much is about to be sent, and about how long it takes.
+func (r *openRun) announce(ahead job.Ahead) {
+	if ahead.Rows == 0 {
+		r.log.Info("nothing is left to send")
+		return
+	}
+	takes, at := duration(ahead.Requests, usualLimit()), "Auth0's usual limit of 200 requests a minute"
+	if rate := r.flags.Rate; rate > 0 && durationAt(ahead.Requests, rate) > takes {
+		takes, at = durationAt(ahead.Requests, rate), fmt.Sprintf("%g requests a second", rate)
+	}
+	text := fmt.Sprintf("%s to send in about %s: about %s at %s",
+		report.Plural(ahead.Rows, "row"), report.Plural(ahead.Requests, "request"), brief(max(takes, time.Second)), at)
+	r.log.Info(text, r.ui.fields("rows", ahead.Rows, "requests", ahead.Requests, "seconds", takes.Seconds())...)
+}
+
+// checkLimit returns an error if the flag that limits the rows is missing, or if
+// the file has more rows than it allows. The sink enforces the limit later, in case
+// the file changes during the run.
+func (r *openRun) checkLimit(rows int, flag, noun string) error {
+	file := fmt.Sprintf("this file names %s", report.Plural(rows, noun))
+	switch {
+	case r.maxRows == nil:
+		return usagef("", "%s: add %s %d", file, flag, rows)
+	case *r.maxRows < rows:
+		return &exitError{exitErrors, fmt.Errorf("%s, and %s is %d: nothing was sent", file, flag, *r.maxRows), fmt.Sprintf("look at the file; if it is right, give %s %d", flag, rows)}
+	}
+	return nil
+}
+
+// summary completes the summary by what was sent.
+func (r *openRun) summary() *report.Summary {
+	s := &r.out.Summary
+	state, found := r.tenant.State(), r.src.Findings()
+	s.Requests, s.Refused, s.Waited, s.Held = state.Sent+found.Unlimited, state.Refused, state.Waited, state.Held
+	s.Reads, s.Total = found.Reads, int(r.out.Progress().Total)
+	return s
+}
+
+// progress returns how far the run is. The ui calls it from its own goroutine.
+func (r *openRun) progress() progress {
+	if p, looking := lookUpProgress(r.src); looking {
+		p.waiting = r.waiting()
+		return p
+	}
+	now := r.out.Progress()
+	p := progress{
+		done: now.Done, total: now.Total, before: now.Before,
+		members: now.Members, did: string(r.src.Op.Done), failed: now.Failed,
+		elapsed: time.Since(r.started),
+		waiting: r.waiting(),
+	}
+	if p.total == 0 {
+		p.done, p.total, p.bytes = r.src.Progress()
+		p.before = 0
+	}
+	if s := r.pace.State(); s.Sent > 0 && !p.bytes {
+		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)
+	}
+	return p
+}
+
+// lookUpProgress returns the progress of the look-ups, and false if none is under
+// way.
+func lookUpProgress(src *job.Source) (progress, bool) {
+	p := src.Phase()
+	if p == nil {
+		return progress{}, false
+	}
+	words := "looking up " + p.Name
+	switch {
+	case p.Name == auth0.PhaseExport: // its progress, if known, is a percentage
+		words = "waiting for the tenant's export of users"
+	case p.Of > 0:
+		words += ": " + report.Number(p.Done) + "/" + report.Number(p.Of)
+	case p.Done > 0:
+		words += ": " + report.Number(p.Done)
+	}
+	return progress{done: int64(p.Done), total: int64(p.Of), elapsed: time.Since(p.Began), words: words}, true
+}
+
+// ended reports how a run ended, because of err if it is not nil; wrote says that it
+// has written lines. The error that it returns carries only the exit code, because
+// the rest has been printed.
+func (s *session) ended(sum *report.Summary, wrote bool, err error) error {
+	s.ui.Close()
+	e := exitOf(err)
+	if err == nil && sum.Failures() > 0 {
+		e = errRows
+	}
+	if sum.Stopped != "" || err != nil && !wrote {
+		sum.Stopped = e.Error()
+	}
+	sum.Started, sum.Finished, sum.ExitCode = s.started, time.Now(), e.code
+	host, _ := hostOf(s.flags.Domain)
+	sum.Results, sum.Tenant, sum.Outages = s.flags.Results, host, time.Duration(s.outages.Load())
+	if e.err != nil && (e.code != exitUsage || wrote) {
+		sum.ResumeCommand = s.resumeCommand()
+	}
+	if e.code == exitRows {
+		page := []string{"report", s.flags.Results}
+		if s.flags.Summary != "" {
+			page = append(page, "--summary", s.flags.Summary)
+		}
+		sum.Next = "look at what failed: " + commandLine(page) + "\ntry it again: " + s.resumeCommand()
+	}
+	s.pinged.Wait()           // the start ping comes before the end ping, and no warning after the summary
+	if e.code != exitLocked { // the files belong to the run that holds the lock
+		s.outputs.publish(sum, s.log)
+		s.flags.ping(s.transport(1), fmt.Sprint(e.code), s.log)
+	}
+	s.printError(e)
+	if e.code != exitLocked && e.code != exitUsage || wrote {
+		s.ui.summarize(sum, s.flags.Quiet)
+	}
+	return e.silent()
+}
+
+// abandon is called before a second signal ends the program. It clears the
+// progress line, and prints what is known and how to continue. The sink is nil if
+// there is none yet.
+func (s *session) abandon(signal syscall.Signal, out *job.Sink) {
+	s.ui.abandon(signal)
+	var now job.Progress
+	if out != nil {
+		now = out.Progress()
+	}
+	known := report.Plural(int(now.Done), "row")
+	if now.Total > 0 {
+		known = fmt.Sprintf("%s of %s", report.Number(int(now.Done)), report.Plural(int(now.Total), "row"))
+	}
+	s.printError(&exitError{
+		code: exitSignal + int(signal),
+		err:  fmt.Errorf("stopped without waiting for the requests in flight, which may have been carried out: %s accounts for %s", s.flags.Results, known),
+		hint: "continue with: " + s.resumeCommand(),
+	})
+}
+
+// outputs are the files that a run writes beside its results, each with what makes
+// it. An entry that lacks something does not compile.
+type outputs struct {
+	extracts     []*job.Extract // made from the results
+	publications []publication  // made from the summary
+	unwritable   *string        // path of one that was already reported as not writable
+}
+
+func (f *jobFlags) outputs() outputs {
+	return outputs{
+		[]*job.Extract{
+			job.NewExtract(files.Named("--failures", f.Failures), report.Failures),
+		},
+		[]publication{
+			{files.Named("--summary", f.Summary), "the summary", 0o600, writeSummary},
+			{files.Named("--metrics", f.Metrics), "the metrics", 0o644, writeMetrics}, // the node exporter reads it as another user
+		},
+		new(string),
+	}
+}
+
+// files lists the outputs.
+func (o outputs) files() (all []files.File) {
+	for _, x := range o.extracts {
+		all = append(all, x.File)
+	}
+	for _, p := range o.publications {
+		all = append(all, p.File)
+	}
+	return all
+}
+
+// check compares all files of a run with each other.
+func (o outputs) check(c *console, f *jobFlags, input string) error {
+	if files.IsStream(f.Results) {
+		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", f.Results)
+	}
+	outs := append(o.files(), files.Named("--results", f.Results), files.Named("--lock", f.lockPath()))
+	return c.checkFiles(input, &f.sourceFlags, outs...)
+}
+
+// checkFiles compares the files that a command reads and those that it writes.
+func (c *console) checkFiles(input string, f *sourceFlags, outputs ...files.File) error {
+	if input == "-" && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, filepath.Clean(f.Users)) {
+		return usagef("name a file", "standard input is both the input and --users")
+	}
+	all := []files.File{files.Named("the input", input), files.Named("--users", f.Users)}
+	for _, name := range secretFiles() {
+		all = append(all, files.Named(name, c.getenv(name)))
+	}
+	return files.Check(c.stdin, all, outputs)
+}
+
+// prove makes sure that the outputs and the results can be written.
+func (o outputs) prove(results string) error {
+	for _, f := range o.files() {
+		if err := files.Prove(f); err != nil {
+			*o.unwritable = f.Path
+			return err
+		}
+	}
+	return files.Prove(files.Named("--results", results))
+}
