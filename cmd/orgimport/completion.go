@@ -145,13 +145,6 @@ func offered(command *kong.Node) (flags []*kong.Flag) {
 	return flags
 }
 
-func commandNames(app *kong.Node) (names []string) {
-	for _, command := range app.Children {
-		names = append(names, command.Name)
-	}
-	return names
-}
-
 func flagNames(command *kong.Node) []string {
 	names := []string{"--help", "--version"}
 	for _, f := range offered(command) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"orgimport/importer/csvfile"
 	"orgimport/importer/retry"
 	"orgimport/ratelimit"
+	"orgimport/report"
 )
 
 // The exit codes. Users' crontabs depend on them; see [exitCodes].
@@ -224,26 +226,23 @@ func lookUpError(err error) error {
 	return err
 }
 
-// printError prints what went wrong, and what to do about it.
-func (c *console) printError(e *exitError) {
-	if e.err == nil {
-		return
+// resultsError returns the error of a command that can't read a results file
+// because of err.
+func resultsError(name string, err error) error {
+	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
+		hint := ""
+		if wrong.Line == 0 {
+			hint = "name a file that a run wrote as its --results"
+		}
+		return usagef(hint, "%s: %w", name, err)
 	}
-	if c.errors != nil {
-		c.errors.Error(e.Error(), "hint", e.hint, "exit_code", e.code)
-		return
+	if _, ok := errors.AsType[*csvfile.InputError](err); ok {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", e)
-	if e.hint != "" {
-		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", e.hint)
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
 	}
-}
-
-// fail prints err, and returns its exit code.
-func (c *console) fail(err error) int {
-	e := exitOf(err)
-	c.printError(e)
-	return e.code
+	return err
 }
 
 // silent returns e without its error, for a command that has printed it already.

@@ -3,6 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -43,6 +49,70 @@ func TestExitOf(t *testing.T) {
 	} {
 		if e := exitOf(test.err); e.code != test.code || e.hint != test.hint {
 			t.Errorf("%s: exit code %d, hint %q; want %d, %q", test.name, e.code, e.hint, test.code, test.hint)
+		}
+	}
+}
+
+// TestDocumentsHaveTheExitCodes of the table, and the advice: what the table says is
+// worth running again, the samples run again, and nothing else.
+func TestDocumentsHaveTheExitCodes(t *testing.T) {
+	again := make(map[int]bool)
+	for _, e := range exitCodes {
+		again[e.code] = strings.HasPrefix(e.again, "yes")
+	}
+	codesIn := func(text string) (codes []int) {
+		for _, number := range regexp.MustCompile(`\d+`).FindAllString(text, -1) {
+			code, _ := strconv.Atoi(number)
+			if _, known := again[code]; !known {
+				t.Errorf("there is no exit code %d, which %q has", code, text)
+			}
+			codes = append(codes, code)
+		}
+		return codes
+	}
+	read := func(path string) string {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+
+	told := make(map[int]bool)
+	for _, line := range regexp.MustCompile(`(?m)^\| ([\d, ]+) \| .* \| (.*) \|$`).FindAllStringSubmatch(read("README.md"), -1) {
+		for _, code := range codesIn(line[1]) {
+			told[code] = strings.HasPrefix(line[2], "yes")
+		}
+	}
+	if !maps.Equal(told, again) {
+		t.Errorf("the README says %v, and the table %v", told, again)
+	}
+
+	for _, name := range []string{"cronjob.yaml", "job.yaml"} {
+		lists := regexp.MustCompile(`values: \[(.*)\]`).FindAllStringSubmatch(read(samplesDir+"/kubernetes/"+name), -1)
+		if len(lists) != 2 {
+			t.Fatalf("%s has %d lists of exit codes", name, len(lists))
+		}
+		for i, list := range lists {
+			codes := codesIn(list[1])
+			for _, code := range codes {
+				if again[code] != (i == 1) {
+					t.Errorf("%s: exit code %d is in the wrong list", name, code)
+				}
+			}
+			for code, worth := range again {
+				if code != exitDone && code < exitSignal && worth == (i == 1) && !slices.Contains(codes, code) {
+					t.Errorf("%s: exit code %d is in no list", name, code)
+				}
+			}
+		}
+	}
+
+	for _, list := range regexp.MustCompile(`(?m)^(?:Success|RestartForce)ExitStatus=(.*)$`).FindAllStringSubmatch(read(samplesDir+"/systemd/orgimport.service"), -1) {
+		for _, code := range codesIn(list[1]) {
+			if !again[code] {
+				t.Errorf("the service takes exit code %d as worth running again", code)
+			}
 		}
 	}
 }

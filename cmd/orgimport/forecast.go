@@ -9,11 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/cmd/orgimport/internal/job"
@@ -28,13 +26,6 @@ type forecastFlags struct {
 	json     bool
 	check    bool   // ask the tenant
 	resolved string // path of the file for rows with the ids that were found
-}
-
-// headline begins the forecast of an operation. The import has none: its forecast
-// is the plan.
-type headline struct {
-	verb, noun string                      // for example, remove and membership
-	limits     func(publishedPlan) []limit // of the operation; nil if a plan publishes none
 }
 
 // dryRun forecasts an operation in its own command. The flags that tell of a run are
@@ -346,23 +337,6 @@ func atLeast(d time.Duration) string {
 }
 
 func wholeSeconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-func printOrgs(w io.Writer, orgs []job.OrgRows) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, o := range orgs {
-		fmt.Fprintf(t, "  %s\t%s\n", printable(o.OrgID), report.Plural(o.Rows, "row"))
-	}
-	_ = t.Flush()
-}
-
-// printable quotes text with control characters, which could manipulate the
-// terminal.
-func printable(id string) string {
-	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(id)
-	}
-	return id
-}
 
 func (p *forecast) printRejects(w io.Writer) {
 	if p.Rejected == 0 {

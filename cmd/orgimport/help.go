@@ -245,3 +245,10 @@ func version() string {
 	}
 	return info.Main.Version
 }
+
+func commandNames(app *kong.Node) (names []string) {
+	for _, command := range app.Children {
+		names = append(names, command.Name)
+	}
+	return names
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -60,30 +59,6 @@ func commands() []command {
 		{"completion", "Print a completion script for bash, zsh or fish.", &completionCmd{}, ""},
 		{"help", "Show the help of a command or a topic.", &helpCmd{}, ""},
 	}
-}
-
-// surroundings hold everything that a command gets from outside, so that a test
-// can run the command itself, on a fake clock and against a tenant in memory.
-// Only main takes them from the process.
-type surroundings struct {
-	args   []string // as typed, without the name of the program
-	getenv func(name string) string
-
-	// stdout carries only what was asked for; everything else goes to stderr.
-	stdin          io.Reader
-	stdout, stderr io.Writer
-
-	// transport returns a transport for that many concurrent requests.
-	transport func(requests int) http.RoundTripper
-
-	signals func() <-chan os.Signal // delivers the signals that stop a command
-	exit    func(code int)          // ends the program at once
-}
-
-// console is a command's view of its surroundings.
-type console struct {
-	surroundings
-	errors *slog.Logger // receives the errors if the log is JSON; otherwise nil
 }
 
 // run runs the program and returns its exit code.

@@ -64,6 +64,9 @@ func (o *observer) TokenRefused(why error) {
 	o.log.Info(fmt.Sprintf("the token was refused; fetching a new one: %v", why))
 }
 
+// minLoggedPause is the shortest wait that is logged.
+const minLoggedPause = 5 * time.Second
+
 // Wait logs waits that are long enough for people to wonder about.
 func (o *observer) Wait(w ratelimit.Wait) {
 	if lasts := w.Until.Sub(w.Since); !w.Ended && lasts >= minLoggedPause {

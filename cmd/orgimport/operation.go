@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,6 +43,13 @@ type operation struct {
 	after string
 
 	headline headline // of its forecast
+}
+
+// headline begins the forecast of an operation. The import has none: its forecast
+// is the plan.
+type headline struct {
+	verb, noun string                      // for example, remove and membership
+	limits     func(publishedPlan) []limit // of the operation; nil if a plan publishes none
 }
 
 // config returns what the operation reads. host is that of the tenant; empty: any.
@@ -319,68 +324,4 @@ func (s *session) abandon(signal syscall.Signal, out *job.Sink) {
 		err:  fmt.Errorf("stopped without waiting for the requests in flight, which may have been carried out: %s accounts for %s", s.flags.Results, known),
 		hint: "continue with: " + s.resumeCommand(),
 	})
-}
-
-// outputs are the files that a run writes beside its results, each with what makes
-// it. An entry that lacks something does not compile.
-type outputs struct {
-	extracts     []*job.Extract // made from the results
-	publications []publication  // made from the summary
-	unwritable   *string        // path of one that was already reported as not writable
-}
-
-func (f *jobFlags) outputs() outputs {
-	return outputs{
-		[]*job.Extract{
-			job.NewExtract(files.Named("--failures", f.Failures), report.Failures),
-		},
-		[]publication{
-			{files.Named("--summary", f.Summary), "the summary", 0o600, writeSummary},
-			{files.Named("--metrics", f.Metrics), "the metrics", 0o644, writeMetrics}, // the node exporter reads it as another user
-		},
-		new(string),
-	}
-}
-
-// files lists the outputs.
-func (o outputs) files() (all []files.File) {
-	for _, x := range o.extracts {
-		all = append(all, x.File)
-	}
-	for _, p := range o.publications {
-		all = append(all, p.File)
-	}
-	return all
-}
-
-// check compares all files of a run with each other.
-func (o outputs) check(c *console, f *jobFlags, input string) error {
-	if files.IsStream(f.Results) {
-		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", f.Results)
-	}
-	outs := append(o.files(), files.Named("--results", f.Results), files.Named("--lock", f.lockPath()))
-	return c.checkFiles(input, &f.sourceFlags, outs...)
-}
-
-// checkFiles compares the files that a command reads and those that it writes.
-func (c *console) checkFiles(input string, f *sourceFlags, outputs ...files.File) error {
-	if input == "-" && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, filepath.Clean(f.Users)) {
-		return usagef("name a file", "standard input is both the input and --users")
-	}
-	all := []files.File{files.Named("the input", input), files.Named("--users", f.Users)}
-	for _, name := range secretFiles() {
-		all = append(all, files.Named(name, c.getenv(name)))
-	}
-	return files.Check(c.stdin, all, outputs)
-}
-
-// prove makes sure that the outputs and the results can be written.
-func (o outputs) prove(results string) error {
-	for _, f := range o.files() {
-		if err := files.Prove(f); err != nil {
-			*o.unwritable = f.Path
-			return err
-		}
-	}
-	return files.Prove(files.Named("--results", results))
 }

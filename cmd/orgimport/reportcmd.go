@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer/auth0"
-	"orgimport/importer/csvfile"
 	"orgimport/report"
 	"orgimport/report/page"
 )
@@ -92,25 +90,6 @@ func openSummary(ctx context.Context, c *console, path string) (*report.SummaryF
 		return nil, usagef("name a file that a run wrote as its --summary", "%s: %w", in.Name(), err)
 	}
 	return summary, nil
-}
-
-// resultsError returns the error of a command that can't read a results file
-// because of err.
-func resultsError(name string, err error) error {
-	if wrong, ok := errors.AsType[*report.WrongFileError](err); ok {
-		hint := ""
-		if wrong.Line == 0 {
-			hint = "name a file that a run wrote as its --results"
-		}
-		return usagef(hint, "%s: %w", name, err)
-	}
-	if _, ok := errors.AsType[*csvfile.InputError](err); ok {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return &exitError{exitStopped, err, "make sure that the files can be read, and that there is room to write"}
-	}
-	return err
 }
 
 // claimColumns returns the columns without which a line of a results file says of

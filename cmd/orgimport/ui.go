@@ -14,12 +14,15 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/report"
 )
 
@@ -28,9 +31,8 @@ import (
 // lower case, without a full stop, and a hint says what to type next.
 
 const (
-	redrawEvery    = 200 * time.Millisecond
-	logEvery       = 30 * time.Second
-	minLoggedPause = 5 * time.Second
+	redrawEvery = 200 * time.Millisecond
+	logEvery    = 30 * time.Second
 )
 
 // ui is the terminal, or the log, of one run.
@@ -280,4 +282,21 @@ func (u *ui) closing(text string) {
 		return
 	}
 	fmt.Fprintln(u.out, text)
+}
+
+func printOrgs(w io.Writer, orgs []job.OrgRows) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, o := range orgs {
+		fmt.Fprintf(t, "  %s\t%s\n", printable(o.OrgID), report.Plural(o.Rows, "row"))
+	}
+	_ = t.Flush()
+}
+
+// printable quotes text with control characters, which could manipulate the
+// terminal.
+func printable(id string) string {
+	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(id)
+	}
+	return id
 }

@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/report"
 )
 
@@ -146,4 +148,68 @@ func get(ctx context.Context, rt http.RoundTripper, address, path string) error 
 		return errors.New(resp.Status)
 	}
 	return nil
+}
+
+// outputs are the files that a run writes beside its results, each with what makes
+// it. An entry that lacks something does not compile.
+type outputs struct {
+	extracts     []*job.Extract // made from the results
+	publications []publication  // made from the summary
+	unwritable   *string        // path of one that was already reported as not writable
+}
+
+func (f *jobFlags) outputs() outputs {
+	return outputs{
+		[]*job.Extract{
+			job.NewExtract(files.Named("--failures", f.Failures), report.Failures),
+		},
+		[]publication{
+			{files.Named("--summary", f.Summary), "the summary", 0o600, writeSummary},
+			{files.Named("--metrics", f.Metrics), "the metrics", 0o644, writeMetrics}, // the node exporter reads it as another user
+		},
+		new(string),
+	}
+}
+
+// files lists the outputs.
+func (o outputs) files() (all []files.File) {
+	for _, x := range o.extracts {
+		all = append(all, x.File)
+	}
+	for _, p := range o.publications {
+		all = append(all, p.File)
+	}
+	return all
+}
+
+// check compares all files of a run with each other.
+func (o outputs) check(c *console, f *jobFlags, input string) error {
+	if files.IsStream(f.Results) {
+		return usagef("name a file", "--results %s is not a regular file, so no run could continue from it", f.Results)
+	}
+	outs := append(o.files(), files.Named("--results", f.Results), files.Named("--lock", f.lockPath()))
+	return c.checkFiles(input, &f.sourceFlags, outs...)
+}
+
+// checkFiles compares the files that a command reads and those that it writes.
+func (c *console) checkFiles(input string, f *sourceFlags, outputs ...files.File) error {
+	if input == "-" && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, filepath.Clean(f.Users)) {
+		return usagef("name a file", "standard input is both the input and --users")
+	}
+	all := []files.File{files.Named("the input", input), files.Named("--users", f.Users)}
+	for _, name := range secretFiles() {
+		all = append(all, files.Named(name, c.getenv(name)))
+	}
+	return files.Check(c.stdin, all, outputs)
+}
+
+// prove makes sure that the outputs and the results can be written.
+func (o outputs) prove(results string) error {
+	for _, f := range o.files() {
+		if err := files.Prove(f); err != nil {
+			*o.unwritable = f.Path
+			return err
+		}
+	}
+	return files.Prove(files.Named("--results", results))
 }
