@@ -118,13 +118,13 @@ func checkSums(t *testing.T, s *report.Summary) {
 func TestSummarySaysHowTheRunWent(t *testing.T) {
 	s := report.Summary{
 		Started: noon, Finished: noon.Add(5*time.Minute + 400*time.Millisecond),
-		Requests: 1003, Refused: 2, Waited: 252 * time.Second,
+		Requests: 1003, Refused: 2, Waited: 252 * time.Second, Held: 12 * time.Second,
 		Files: []string{"results.csv", "failures.csv"}, ResumeCommand: "orgimport import --resume members.csv",
 	}
 	add(&s, 300, importer.Added)
 	s.Add([]importer.Outcome{outcome(63, "org_a", "auth0|nobody", importer.Failed)})
 	want := `301 rows = 300 added + 1 failed
-1,003 requests in 5m0s, 2 answered 429, 4m12s waited for the tenant's limit, 1.0 rows a second
+1,003 requests in 5m0s, 2 answered 429, 4m12s waited for the tenant's limit, 12s for the rate that was set, 1.0 rows a second
 errors:
   1 failed 400 invalid_body: no such user (line 63)
 written: results.csv, failures.csv

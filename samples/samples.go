@@ -1,5 +1,5 @@
-// Package samples holds the file that the demo imports. The folder has the
-// files to start from, too: for cron, systemd, Compose and Kubernetes.
+// Package samples holds the files of the demo. The folder has the files to start
+// from, too: for cron, systemd, Compose and Kubernetes.
 package samples
 
 import _ "embed"
@@ -11,3 +11,14 @@ import _ "embed"
 //
 //go:embed members.csv
 var Members []byte
+
+// Users are the users of Members that exist, as a CSV export has them. Two of them
+// share an address, and one address is not verified.
+//
+//go:embed users.csv
+var Users []byte
+
+// Organizations are the organizations of Members that exist.
+//
+//go:embed organizations.csv
+var Organizations []byte

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,13 +39,17 @@ func (cmd *demoCmd) Run(c *console) error {
 	if err := createFile(members, samples.Members); err != nil {
 		return err
 	}
-	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
-	rows, err := demoRows()
+	users, err := auth0test.ParseUsers(bytes.NewReader(samples.Users))
 	if err != nil {
 		return err
 	}
+	organizations, err := auth0test.ParseOrganizations(bytes.NewReader(samples.Organizations))
+	if err != nil {
+		return err
+	}
+	limit := auth0test.Limit{Size: demoBurst, Per: demoPerSecond, Interval: time.Second}
 	tenant := auth0test.New(auth0test.Config{
-		Users: demoUsers(rows), Organizations: demoOrganizations(),
+		Users: users, Organizations: organizations,
 		Latency: auth0test.Recorded(),
 		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
 			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
@@ -60,26 +63,31 @@ func (cmd *demoCmd) Run(c *console) error {
 	defer shut()
 	fmt.Fprintf(c.stderr, "a simulated tenant listens on %s; it lets %d requests through, then %d a second\n", address, demoBurst, demoPerSecond)
 
-	args := []string{"import", members, "--results", filepath.Join(dir, "results.csv"), "--failures", filepath.Join(dir, "failures.csv")}
-	fmt.Fprintf(c.stderr, "$ %s\n", commandLine(args))
 	rehearsal := c.surroundings
-	rehearsal.args = args
 	rehearsal.getenv = demoEnv(c.getenv, map[string]string{
 		"AUTH0_DOMAIN": address, "AUTH0_CLIENT_ID": "demo", "AUTH0_CLIENT_SECRET": "demo",
 		"ORGIMPORT_PROGRESS": cmd.Progress,
 	})
-	started := time.Now()
-	code := run(rehearsal)
-	if code != exitRows { // the sample has rows that can't get in
-		return &exitError{code: code}
+	step := func(want int, args ...string) error {
+		fmt.Fprintf(c.stderr, "$ %s\n", commandLine(args))
+		rehearsal.args = args
+		if code := run(rehearsal); code != want {
+			return &exitError{code: code}
+		}
+		return nil
 	}
-	stats := tenant.Stats()
-	fmt.Fprintf(c.stderr, "\nthe tenant saw %d requests in %s, at most %d at a time, and refused %d of them for its limit\n",
-		stats.Total(), time.Since(started).Round(time.Second), stats.PeakInFlight, stats.Status(http.StatusTooManyRequests))
-	if err := checkDemo(tenant, rows); err != nil {
+	results, failures := filepath.Join(dir, "results.csv"), filepath.Join(dir, "failures.csv")
+	started := time.Now()
+	if err := step(exitRows, "import", members, "--results", results, "--failures", failures); err != nil { // some rows can't get in
 		return err
 	}
-	fmt.Fprintf(c.stderr, "every user of %s who could be identified is a member now; the other rows are in %s with the reason\n", members, filepath.Join(dir, "failures.csv"))
+	stats := tenant.Stats()
+	fmt.Fprintf(c.stderr, "\nthe tenant saw %d requests in %s, at most %d at a time, and refused %d of them for its limit\n\n",
+		stats.Total(), time.Since(started).Round(time.Second), stats.PeakInFlight, stats.Status(http.StatusTooManyRequests))
+	if err := step(exitDone, "verify", results); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "every user of %s who could be identified is a member now; the other rows are in %s with the reason\n", members, failures)
 	return nil
 }
 
@@ -111,93 +119,6 @@ func (cmd *demoCmd) makeDir() (string, error) {
 		return "", files.CantWrite(cmd.Dir, err)
 	}
 	return cmd.Dir, nil
-}
-
-// exists reports whether the tenant knows an id of the sample.
-func exists(id string) bool { return !strings.Contains(strings.ToLower(id), "unknown") }
-
-// demoOrganizations are those of the sample that exist.
-func demoOrganizations() []auth0test.Organization {
-	return []auth0test.Organization{
-		{ID: "org_1Bkkz7T3hSiXLBwo", Name: "globex"},
-		{ID: "org_5URYX45jqRO25g3u", Name: "northwind"},
-		{ID: "org_K5kbAAegiuE8LCAn", Name: "contoso"},
-		{ID: "org_Nh5brTo21oKpdaZP", Name: "umbra"},
-		{ID: "org_NtriSPvMUC6j7OrJ", Name: "hooli"},
-		{ID: "org_muO6RvvBfOHZ1Fzf", Name: "fabrikam"},
-		{ID: "org_nKpcmgfmqSWstSqk", Name: "initech"},
-	}
-}
-
-// demoUsers are the users of the sample that exist: those that it names by id,
-// and those that it names by an address only. Two of them share an address, and
-// one address is not verified.
-func demoUsers(rows []sampleRow) []auth0test.User {
-	users := []auth0test.User{
-		{ID: "auth0|4a7d1ed414474e4033ac29cc", Email: "ada.7@globex.example"},
-		{ID: "auth0|0b5c2e7a9d3f48615c7e9a21", Email: "team@hooli.example"},
-		{ID: "google-oauth2|118206745390124786533", Email: "team@hooli.example"},
-		{ID: "auth0|7f3e1c8b2a6d495047b1e9c3", Email: "new.hire@initech.example", Unverified: true},
-	}
-	seen := make(map[string]bool)
-	for _, r := range rows {
-		if r.user != "" && exists(r.user) && !seen[r.user] {
-			seen[r.user] = true
-			users = append(users, auth0test.User{ID: r.user, Email: r.email})
-		}
-	}
-	return users
-}
-
-// sampleRow is a row of the sample.
-type sampleRow struct{ org, user, email string }
-
-func demoRows() (rows []sampleRow, err error) {
-	r := csv.NewReader(bytes.NewReader(samples.Members))
-	r.FieldsPerRecord = -1
-	records, err := r.ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	for _, record := range records[1:] {
-		record = append(record, "", "") // some are cut short
-		rows = append(rows, sampleRow{record[0], record[1], record[2]})
-	}
-	return rows, nil
-}
-
-// checkDemo compares what the tenant holds with what the sample asks for.
-func checkDemo(tenant *auth0test.Tenant, rows []sampleRow) error {
-	byAddress := make(map[string][]auth0test.User)
-	for _, u := range demoUsers(rows) {
-		byAddress[u.Email] = append(byAddress[u.Email], u)
-	}
-	orgs := make(map[string]string)
-	for _, o := range demoOrganizations() {
-		orgs[o.ID], orgs[o.Name] = o.ID, o.ID
-	}
-	want := make(map[[2]string]bool) // an organization and a user
-	for _, r := range rows {
-		if r.user == "" && len(byAddress[r.email]) == 1 && !byAddress[r.email][0].Unverified {
-			r.user = byAddress[r.email][0].ID
-		}
-		if org := orgs[r.org]; org != "" && r.user != "" && exists(r.user) {
-			want[[2]string{org, r.user}] = true
-		}
-	}
-	members := 0
-	for _, o := range demoOrganizations() {
-		for _, id := range tenant.Members(o.ID) {
-			if !want[[2]string{o.ID, id}] {
-				return fmt.Errorf("%s has a member %s who is not in the sample", o.ID, id)
-			}
-			members++
-		}
-	}
-	if members != len(want) {
-		return fmt.Errorf("the tenant has %d members, not the %d of the sample", members, len(want))
-	}
-	return nil
 }
 
 // demoEnv is an environment with only these of orgimport's variables, so that

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"go/build"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,25 @@ func TestImports(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOnlyCmdReadsItsSurroundings: the packages beneath the command get everything as
+// values.
+func TestOnlyCmdReadsItsSurroundings(t *testing.T) {
+	all, err := filepath.Glob("internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	surroundings := regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit|Std(in|out|err))\b|\bsignal\.|\bfmt\.Print`)
+	for _, name := range all {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := surroundings.FindString(string(content)); found != "" && !strings.HasSuffix(name, "_test.go") {
+			t.Errorf("%s uses %s", name, found)
+		}
 	}
 }
 

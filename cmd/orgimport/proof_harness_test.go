@@ -682,3 +682,6 @@ func (p *program) partly(in *proofInput, e ended) {
 	}
 	e.says(p.t, "continue with: orgimport import ")
 }
+
+// exists reports whether the simulated tenants of these tests know an id.
+func exists(id string) bool { return !strings.Contains(strings.ToLower(id), "unknown") }
