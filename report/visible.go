@@ -9,18 +9,18 @@ import (
 )
 
 // Printable returns a value in a form that a terminal and a page show and do not
-// obey: control characters as their pictures, and characters that change the
-// direction of the text, or are not seen, as <U+202E>.
+// obey: control characters as their pictures, and those without one, and characters
+// that change the direction of the text or are not seen, as <U+202E>.
 func Printable(s string) string {
-	if !strings.ContainsFunc(s, isHidden) && !strings.ContainsFunc(s, isFormat) && utf8.ValidString(s) {
+	if isVisible(s) && !strings.ContainsFunc(s, isFormat) {
 		return s
 	}
 	var out strings.Builder
-	for _, r := range Visible(s) {
-		if isFormat(r) {
+	for _, r := range s {
+		if isFormat(r) || isHidden(r) && r > 0x7f {
 			fmt.Fprintf(&out, "<U+%04X>", r)
 		} else {
-			out.WriteRune(r)
+			out.WriteRune(picture(r))
 		}
 	}
 	return out.String()

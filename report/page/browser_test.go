@@ -29,19 +29,8 @@ func TestPageInABrowser(t *testing.T) {
 		rows = append(rows, o)
 	}
 	file := results(t, []string{"name"}, rows...)
-	path := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(path, []byte(render(t, file, nil)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.visit("file://" + path)
-
-	is := func(what, script, want string) {
-		t.Helper()
-		if got := b.eval(script); got != want {
-			t.Errorf("%s: %s, want %s", what, got, want)
-		}
-	}
-	const lines = `Array.from(document.querySelectorAll("#rows tbody tr")).map(r => r.cells[0].textContent)`
+	b.visit(render(t, file, nil))
+	is := b.is
 	is("rows at first", lines+`.length`, "50")
 	is("the first of them", lines+`[0]`, `"981"`)
 	is("all rows", `document.querySelector("#tools output").textContent`, `"1,020 rows"`)
@@ -74,6 +63,56 @@ func TestPageInABrowser(t *testing.T) {
 		t.Errorf("the browser complains: %s", b.errors)
 	}
 }
+
+// A page that has a part of the rows says so where they are searched and saved, and
+// is no taller for messages that are long.
+func TestPageOfManyFailuresInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	rows := make([]importer.Outcome, 100_000)
+	for i := range rows {
+		rows[i] = outcome(i+2, "org_"+strings.Repeat("a", 200), fmt.Sprintf("auth0|%d", i), importer.Failed)
+		if i < 50 {
+			rows[i].Message = fmt.Sprintf("%d %s", i, strings.Repeat("a long message ", 200))
+		}
+	}
+	rows[3].Row.UserID = "auth0|\u202egnp.exe"
+	html := render(t, results(t, nil, rows...), nil)
+	b.visit(html)
+	b.is("rows at first", lines+`.length`, "50")
+	b.is("what is searched and saved", `document.querySelector("#tools output").textContent.replace(/[\d,]+/g, "N")`, `"the first N rows; the other N are not in this page"`)
+	b.is("what is drawn, not obeyed", `document.querySelectorAll("#rows tbody tr")[3].cells[2].textContent`, `"auth0|<U+202E>gnp.exe"`)
+	b.is("the height on a desk", `document.documentElement.scrollHeight < 12000`, "true")
+	b.eval(`document.querySelector("#tools input").focus()`)
+	b.call("Input.insertText", map[string]any{"text": "auth0|4999 U+202E"})
+	b.is("what is found", `document.querySelector("#tools output").textContent.startsWith("0 of the first ")`, "true")
+
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true})
+	b.visit(html)
+	b.is("the height on a telephone", `document.documentElement.scrollHeight < 15000`, "true")
+	b.is("the width on a telephone", `document.documentElement.scrollWidth`, "390")
+	b.call("Emulation.clearDeviceMetricsOverride", nil)
+
+	b.media("print", "light")
+	b.is("rows on paper", lines+`.length`, "50")
+	b.is("what paper says", `document.body.innerText.includes("On paper, the table has at most 50 of 100,000 rows.")`, "true")
+	b.is("tools on paper", `getComputedStyle(document.getElementById("tools")).display`, `"none"`)
+	b.media("screen", "dark")
+	b.is("paper in the dark", `getComputedStyle(document.body).backgroundColor`, `"rgb(21, 24, 27)"`)
+	b.media("screen", "light")
+	b.is("paper by day", `getComputedStyle(document.body).backgroundColor`, `"rgb(251, 250, 248)"`)
+
+	b.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
+	b.visit(html)
+	b.is("rows without JavaScript", lines+`.length`, "50")
+	b.is("what is said without JavaScript", `document.body.innerText.includes("Without JavaScript, the table has the first 50 of 100,000 rows.")`, "true")
+	b.is("tools without JavaScript", `getComputedStyle(document.getElementById("tools")).display`, `"none"`)
+	if len(b.errors) > 0 {
+		t.Errorf("the browser complains: %s", b.errors)
+	}
+}
+
+// lines are the first cells of the rows that are shown.
+const lines = `Array.from(document.querySelectorAll("#rows tbody tr")).map(r => r.cells[0].textContent)`
 
 // browser is a headless browser that is driven by the DevTools protocol over two
 // pipes.
@@ -198,10 +237,31 @@ func (b *browser) await(method string, fits func(params string) bool) {
 	}
 }
 
-func (b *browser) visit(url string) {
+// visit opens a page.
+func (b *browser) visit(html string) {
 	b.t.Helper()
-	b.call("Page.navigate", map[string]any{"url": url})
+	path := filepath.Join(b.t.TempDir(), "report.html")
+	if err := os.WriteFile(path, []byte(html), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.call("Page.navigate", map[string]any{"url": "file://" + path})
 	b.await("Page.loadEventFired", func(string) bool { return true })
+}
+
+// media shows the page on a screen or on paper, in a light or dark scheme.
+func (b *browser) media(medium, scheme string) {
+	b.t.Helper()
+	b.call("Emulation.setEmulatedMedia", map[string]any{
+		"media": medium, "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}},
+	})
+}
+
+// is compares the value of a script, as JSON.
+func (b *browser) is(what, script, want string) {
+	b.t.Helper()
+	if got := b.eval(script); got != want {
+		b.t.Errorf("%s: %s, want %s", what, got, want)
+	}
 }
 
 // eval returns the value of a script, as JSON.

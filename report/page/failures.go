@@ -21,6 +21,7 @@ type failures struct {
 	header string
 	rows   []failureRow
 	bytes  int // of the rows in the page
+	all    int // rows, those that were dropped included
 }
 
 // failureRow is a line of the results, without its line feed.
@@ -34,8 +35,8 @@ const (
 	failureBytes = 3 << 20
 	// shownFailures is how many rows the page shows at first, and prints.
 	shownFailures = 50
-	// maxNames is how many of the columns that follow are shown.
-	maxNames = 4
+	// maxKept is how many of the columns that follow are shown.
+	maxKept = 4
 )
 
 // open prepares for results in which these columns follow.
@@ -55,6 +56,7 @@ func (f *failures) add(o *importer.Outcome) {
 	_ = f.writer.Write([]importer.Outcome{*o})
 	row := failureRow{o.Row.Line, f.take()}
 	f.rows = append(f.rows, row)
+	f.all++
 	f.bytes += escapedLength(row.text)
 	if len(f.rows) > 2*maxFailures || f.bytes > 2*failureBytes {
 		f.trim()
@@ -87,19 +89,41 @@ func escapedLength(s string) int {
 
 // table is the table of the rows that are not done.
 type table struct {
-	Lines []string   // of the results, the header first: what is searched, sorted and saved
-	Shown [][]string // the fields of the rows that are shown at first
-	More  []column   // the first of the columns that follow those of every results file
+	All     int        // rows that are not done, of which the table may have a part
+	Lines   []string   // of the results, the header first: what is searched, sorted and saved
+	Shown   [][]string // the fields of the rows that are shown at first
+	Columns []column
 }
 
-// column is a column of the results.
+// column is a column of the table.
 type column struct {
-	Index int
-	Name  string
+	Name, Class string
+	Fields      []int // of the results; the first is sorted by
 }
 
-// Rows returns how many rows there are.
+// Rows returns how many rows the table has.
 func (t *table) Rows() int { return len(t.Lines) - 1 }
+
+// Others returns how many rows the table does not have.
+func (t *table) Others() int { return t.All - t.Rows() }
+
+// columns returns the columns of the table.
+func (f *failures) columns() []column {
+	names := f.fields(f.header)
+	shown := func(name, class string, fields ...string) column {
+		c := column{Name: name, Class: class}
+		for _, field := range fields {
+			c.Fields = append(c.Fields, slices.Index(names, field))
+		}
+		return c
+	}
+	all := []column{shown("Line", "n", "line"), shown("Organization", "id", "org_id"), shown("User", "id", "user_id")}
+	for i, name := range f.names[:min(len(f.names), maxKept)] {
+		all = append(all, column{Name: name, Fields: []int{len(names) - len(f.names) + i}})
+	}
+	return append(all, shown("Status", "status", "status", "http_status", "error_code"),
+		shown("Message", "text", "message"), shown("Correlation id", "id", "correlation_id"))
+}
 
 // table returns the rows; nil if there are none.
 func (f *failures) table() *table {
@@ -107,10 +131,7 @@ func (f *failures) table() *table {
 		return nil
 	}
 	f.trim()
-	t := &table{Lines: []string{f.header}}
-	for i, name := range f.names[:min(len(f.names), maxNames)] {
-		t.More = append(t.More, column{len(f.fields(f.header)) - len(f.names) + i, name})
-	}
+	t := &table{All: f.all, Lines: []string{f.header}, Columns: f.columns()}
 	for i, row := range f.rows {
 		t.Lines = append(t.Lines, row.text)
 		if i < shownFailures {

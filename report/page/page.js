@@ -6,9 +6,10 @@
   // The lines of the results, the header first. Each is one record of CSV.
   const lines = JSON.parse(data.textContent);
   const all = lines.slice(1).map(function (line) {
-    const fields = parse(line);
+    const fields = parse(line).map(printable);
     return { line: line, fields: fields, text: fields.join(" ").toLowerCase() };
   });
+  const others = Number(document.getElementById("rows").dataset.others); // rows that are not in the page
   const step = 50;
   const tools = document.getElementById("tools");
   const search = tools.querySelector("input");
@@ -28,6 +29,13 @@
     });
   }
 
+  // printable shows what would change the direction of the text, or not be seen.
+  function printable(value) {
+    return value.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, function (c) {
+      return c === "\u200c" || c === "\u200d" ? c : "<U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + ">";
+    });
+  }
+
   function draw() {
     body.replaceChildren(...found.slice(0, shown).map(function (row) {
       const tr = model.cloneNode(true);
@@ -35,7 +43,9 @@
       return tr;
     }));
     more.hidden = found.length <= shown;
-    count.textContent = number(found.length) + (found.length < all.length ? " of " + number(all.length) : "") + (all.length === 1 ? " row" : " rows");
+    count.textContent = (found.length < all.length ? number(found.length) + " of " : "") +
+      (others ? "the first " : "") + number(all.length) + (all.length === 1 ? " row" : " rows") +
+      (others ? "; the other " + number(others) + (others === 1 ? " is" : " are") + " not in this page" : "");
   }
 
   function number(n) { return n.toLocaleString("en"); }

@@ -265,13 +265,13 @@ func TestPageCountsOrganizations(t *testing.T) {
 	var rows []importer.Outcome
 	for i := range 60 {
 		status := importer.Added
-		if i%7 == 0 {
+		if i%12 < 3 {
 			status = importer.Failed
 		}
 		rows = append(rows, outcome(i+2, fmt.Sprintf("org_%02d", i%12), fmt.Sprint("auth0|", i), status))
 	}
 	got := text(render(t, results(t, nil, rows...), nil))
-	for _, want := range []string{"12 organizations, 9 with rows that are not done.", "Largest Organization Rows org_00 5 org_01 5"} {
+	for _, want := range []string{"12 organizations, 3 with rows that are not done.", "Largest Organization Rows org_00 5 org_01 5"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)
 		}
@@ -320,6 +320,25 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 	}
 }
 
+// What would change the direction of the text, or not be seen, is shown.
+func TestPageShowsWhatIsNotSeen(t *testing.T) {
+	o := outcome(2, "org_a\u2066", "auth0|\u202egnp.exe", importer.Failed)
+	o.Message, o.Row.Kept = "no such user \u200b", []string{"\u061c"}
+	html := render(t, results(t, []string{"name\u200e"}, o), &report.SummaryFile{Run: reporttest.Run, Lines: 1, Tenant: "acme\u202e"})
+	before, after, _ := strings.Cut(html, `id="lines">`) // which are unchanged, to be saved
+	_, after, _ = strings.Cut(after, "</script>")
+	if shown := before + after; strings.ContainsAny(shown, "\u2066\u202e\u200b\u061c\u200e") {
+		t.Errorf("the page obeys: %q", text(shown))
+	}
+	for _, want := range []string{"acme<U+202E>", "org_a<U+2066>", "auth0|<U+202E>gnp.exe", "no such user <U+200B>", "<U+061C>", "name<U+200E>"} {
+		if !strings.Contains(html2text.Replace(text(html)), want) {
+			t.Errorf("%q is not in the page", want)
+		}
+	}
+}
+
+var html2text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#43;", "+")
+
 func TestPageNeedsNothingFromElsewhere(t *testing.T) {
 	html := render(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Failed)), nil)
 	for _, outside := range []string{"http:", "https:", "src=", "href=", "url(", "@import", "style=", " onload", "fetch("} {
@@ -359,6 +378,30 @@ func TestPageIsBounded(t *testing.T) {
 	shown := strings.Count(html.String(), `oi-bac52a7c-e3b0cj5aifch-2`) - 50 // which have rows in the table
 	if want := fmt.Sprintf("These are the first %s of 3,000 rows, by line.", report.Number(shown)); shown <= 0 || !strings.Contains(html.String(), want) {
 		t.Errorf("%d rows are shown, and the page does not say %q", shown, want)
+	}
+}
+
+// The first rows by line are kept, in whatever order they come, and not one more.
+func TestPageKeepsTheFirstFailures(t *testing.T) {
+	const kept, all = 5000, 5003
+	rows := make([]importer.Outcome, all)
+	for i := range rows {
+		rows[i] = outcome(all+1-i, "org_a", fmt.Sprint("auth0|", i), importer.Failed)
+	}
+	html := render(t, results(t, nil, rows...), nil)
+	_, data, _ := strings.Cut(html, `id="lines">`)
+	data, _, _ = strings.Cut(data, "</script>")
+	var lines []string
+	if err := json.Unmarshal([]byte(data), &lines); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 1+kept || !strings.HasPrefix(lines[1], "2,") || !strings.HasPrefix(lines[kept], fmt.Sprint(kept+1, ",")) {
+		t.Errorf("%d lines, from %s to %s", len(lines), lines[1], lines[len(lines)-1])
+	}
+	for _, want := range []string{"These are the first 5,000 of 5,003 rows, by line.", "It has none of the 3 rows that are not in this page."} {
+		if !strings.Contains(text(html), want) {
+			t.Errorf("%q is not in the page", want)
+		}
 	}
 }
 

@@ -138,7 +138,7 @@ func (t *tally) organize(id string, notDone bool) {
 			t.more = true
 			return
 		}
-		org = &organization{ID: strings.Clone(report.Shorten(id))}
+		org = &organization{ID: strings.Clone(report.Shorten(report.Printable(id)))}
 		key := org.ID
 		if key != id {
 			key = strings.Clone(id)
