@@ -37,6 +37,9 @@ type Directory struct {
 	// AllowUnverified accepts a user whose e-mail address is not verified.
 	AllowUnverified bool
 
+	// OrgNames are the names of the organizations that were found, by their ids.
+	OrgNames map[string]string
+
 	// NoConnection holds the names of connections that the tenant does not have.
 	NoConnection map[string]bool
 
@@ -118,15 +121,19 @@ func rowKey(r Row) string {
 }
 
 // Want collects the keys of a row that have to be looked up, and reports whether
-// it has any. A row with Err has none, because it is not sent.
+// it has any. A row with Err is not sent, so that only its organization may be worth
+// a look-up: if the row has Keys.
 func (d *Directory) Want(r Row) bool {
-	if r.Err != nil {
+	if r.Err != nil && r.Keys == nil {
 		return false
 	}
 	if _, found := d.earlier(r); found {
 		return true
 	}
 	org, user, connection := d.keys(r)
+	if r.Err != nil {
+		user = Key{}
+	}
 	if org.Kind != "" {
 		d.Orgs.want(org, "")
 	}
@@ -203,9 +210,9 @@ func (x *Index) want(k Key, connection string) {
 }
 
 // Found records that the tenant has a user of that connection, or an
-// organization, with these keys. Keys that are not wanted are ignored, and
-// recording one twice changes nothing.
-func (x *Index) Found(id, connection string, verified bool, keys ...Key) {
+// organization, with these keys, and reports whether any of them is wanted. The
+// others are ignored, and recording one twice changes nothing.
+func (x *Index) Found(id, connection string, verified bool, keys ...Key) (wanted bool) {
 	for _, k := range keys {
 		kind, ok := x.kinds.number(k.Kind)
 		if !ok || id == "" {
@@ -223,12 +230,14 @@ func (x *Index) Found(id, connection string, verified bool, keys ...Key) {
 			x.key = pack(x.key[:0], kind, number, value)
 			if place, ok := x.places[string(x.key)]; ok {
 				x.add(place, id, verified)
+				wanted = true
 			}
 			if connection == "" {
 				break
 			}
 		}
 	}
+	return wanted
 }
 
 // Spelt records another spelling of a key's value in the file, for a user whose

@@ -59,14 +59,20 @@ var errNotLookedUp = errors.New("the file has changed: this row's keys were not 
 // row name according to d. Rows that are members already, and those for which
 // something could not be read, are marked as [Decided]. A row whose keys match
 // nothing, or more than one, is rejected with a *[Rejection]; so is one whose id the
-// tenant does not have, if ids were looked up. If d is nil, the rows pass unchanged.
+// tenant does not have, if ids were looked up. A row with Err gets only the id of its
+// organization. If d is nil, the rows pass unchanged.
 func Resolve(rows iter.Seq2[Row, error], d *Directory) iter.Seq2[Row, error] {
 	if d == nil {
 		return rows
 	}
 	return Each(rows, func(row *Row) error {
-		if row.Err == nil {
+		switch {
+		case row.Err == nil:
 			d.resolve(row)
+		case row.Keys != nil:
+			org, _, _ := d.keys(*row)
+			id, _ := d.organization(org)
+			row.OrgID = cmp.Or(row.OrgID, id)
 		}
 		return nil
 	})

@@ -85,7 +85,13 @@ func noteOrganization(d *importer.Directory, o Organization) {
 	for name, value := range o.Metadata {
 		keys = append(keys, importer.Key{Kind: "metadata." + name, Value: value})
 	}
-	d.Orgs.Found(o.ID, "", true, keys...)
+	if !d.Orgs.Found(o.ID, "", true, keys...) {
+		return
+	}
+	if d.OrgNames == nil {
+		d.OrgNames = make(map[string]string)
+	}
+	d.OrgNames[o.ID] = o.Name
 }
 
 // askOrganizations asks for organizations one by one and returns how many exist.

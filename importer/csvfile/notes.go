@@ -357,6 +357,10 @@ func (t *Table) Unusual(userID string) bool {
 	return slices.Contains(t.found.users.odd(), userShape(userID))
 }
 
+// Unended reports whether the last line has no line end, so that the file may be cut
+// off. It is known once the rows were ranged over.
+func (t *Table) Unended() bool { return t.lines.unended }
+
 // peekRows is how many rows are read to judge a file by.
 const peekRows = 100
 

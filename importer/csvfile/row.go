@@ -61,7 +61,7 @@ func (t *Table) row(r raw) importer.Row {
 			t.noteChanged(r.result(), org, user)
 		}
 	case t.dialect.Keys && !isUnreadable(row.Err):
-		row.Keys = &importer.Keys{User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
+		row.Keys = &importer.Keys{Org: org.key(importer.KindOrgID), User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
 	default:
 		row.Keys = nil
 	}

@@ -229,8 +229,8 @@ type Dialect struct {
 	Emails bool
 
 	// Keys asks for the keys even of rows that have their ids, such as the
-	// results of a run that has looked them up, and for what rejected rows say of
-	// their users, as a key of any kind.
+	// results of a run that has looked them up, and of rows that are rejected, where
+	// the key of the user may be an id.
 	Keys bool
 
 	// Keep copies the other columns to the results, as [importer.Row.Kept].

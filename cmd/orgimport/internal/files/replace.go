@@ -45,6 +45,21 @@ func Replace(path string, mode fs.FileMode, write func(w io.Writer) error) (err 
 	return syncDir(filepath.Dir(path))
 }
 
+// Remove removes f, if it is there, and what killed runs have left of new versions of
+// it. Of a link, it removes what the link leads to. It ignores a file without a path,
+// a device and a pipe.
+func Remove(f File) error {
+	if f.Path == "" || IsStream(f.Path) {
+		return nil
+	}
+	path := target(f.Path)
+	clearParts(path)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return cantWrite(NotWritable, f, err)
+	}
+	return nil
+}
+
 // OpenStream opens a device or a pipe for writing, or the file that standard
 // output goes to. A pipe without a reader is an error: waiting for one could take
 // forever.
