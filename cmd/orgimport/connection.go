@@ -5,12 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0"
@@ -27,7 +25,7 @@ func (c *console) connect(t *tenantFlags, pace *paceFlags, o *observer) (*tenanc
 	if err != nil {
 		return nil, usageError(fmt.Errorf("--domain: %w", err), "")
 	}
-	credentials, err := t.credentials(c.getenv)
+	credentials, err := t.credentials(c.env)
 	if err != nil {
 		return nil, err
 	}
@@ -58,16 +56,16 @@ func hostOf(domain string) (string, error) {
 }
 
 // credentials returns the credentials given by flags and the environment.
-func (t *tenantFlags) credentials(getenv func(string) string) (auth0.Credentials, error) {
+func (t *tenantFlags) credentials(env *environment) (auth0.Credentials, error) {
 	c := auth0.Credentials{ClientID: withoutNewline(t.ClientID), Audience: strings.TrimSpace(t.Audience)}
-	c.SigningAlg = getenv("AUTH0_CLIENT_ASSERTION_SIGNING_ALG")
 	var key string
 	for name, into := range map[string]*string{
 		"AUTH0_CLIENT_SECRET":                &c.ClientSecret,
 		"AUTH0_CLIENT_ASSERTION_PRIVATE_KEY": &key,
+		"AUTH0_CLIENT_ASSERTION_SIGNING_ALG": &c.SigningAlg,
 		"AUTH0_API_TOKEN":                    &c.Token,
 	} {
-		value, err := secret(getenv, name)
+		value, err := env.value(name)
 		if err != nil {
 			return c, err
 		}
@@ -94,39 +92,10 @@ func credentialsHint(err error) string {
 	return "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN"
 }
 
-// secretFiles returns the variables that name files with secrets.
+// secretFiles returns the variables that name files with credentials.
 func secretFiles() []string {
-	return []string{"AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE", "AUTH0_API_TOKEN_FILE"}
+	return []string{"AUTH0_DOMAIN_FILE", "AUTH0_CLIENT_ID_FILE", "AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE", "AUTH0_API_TOKEN_FILE"}
 }
-
-// secret returns the value of the named variable, or the content of the file that
-// the variable with the suffix _FILE names, without one trailing newline. Errors
-// never show the values of the variables, because people mix them up.
-func secret(getenv func(string) string, name string) (string, error) {
-	value, path := getenv(name), getenv(name+"_FILE")
-	if path == "" {
-		return withoutNewline(value), nil
-	}
-	if value != "" {
-		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
-	}
-	content, err := os.ReadFile(path)
-	if file, ok := errors.AsType[*fs.PathError](err); ok {
-		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: can't read the file it names: %w", name, file.Err)
-	}
-	if err != nil {
-		return "", usagef("", "%s_FILE: can't read the file it names", name)
-	}
-	if value = withoutNewline(string(content)); value == "" {
-		return "", usagef("", "%s_FILE: the file it names is empty", name)
-	}
-	if !utf8.Valid(content) {
-		return string(content), nil // a key in DER, whose last byte may be a newline
-	}
-	return value, nil
-}
-
-func withoutNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
 
 // checkProxy returns an error if a variable that names a proxy holds something
 // else: net/http would silently connect without a proxy. The error does not show

@@ -14,6 +14,9 @@ import (
 type surroundings struct {
 	args   []string // as typed, without the name of the program
 	getenv func(name string) string
+	// environ lists the environment, like os.Environ; nil if nobody has to be warned
+	// of what has no meaning there.
+	environ func() []string
 
 	// stdout carries only what was asked for; everything else goes to stderr.
 	stdin          io.Reader
@@ -29,7 +32,9 @@ type surroundings struct {
 // console is a command's view of its surroundings.
 type console struct {
 	surroundings
-	errors *slog.Logger // receives the errors if the log is JSON; otherwise nil
+	env      *environment
+	warnings []string     // of the environment, for the log
+	errors   *slog.Logger // receives the errors if the log is JSON; otherwise nil
 }
 
 // printError prints what went wrong, and what to do about it.
@@ -37,11 +42,12 @@ func (c *console) printError(e *exitError) {
 	if e.err == nil {
 		return
 	}
+	text := c.env.asGiven(e.Error())
 	if c.errors != nil {
-		c.errors.Error(e.Error(), "hint", e.hint, "exit_code", e.code)
+		c.errors.Error(text, "hint", e.hint, "exit_code", e.code)
 		return
 	}
-	fmt.Fprintf(c.stderr, "orgimport: error: %v\n", e)
+	fmt.Fprintf(c.stderr, "orgimport: error: %s\n", text)
 	if e.hint != "" {
 		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", e.hint)
 	}

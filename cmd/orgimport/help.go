@@ -55,7 +55,7 @@ within 25 seconds; a second signal stops at once.
 `,
 	"environment": `Every flag can be set in the environment: --max-errors is
 ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as
-unset.
+unset. A variable that begins with ORGIMPORT_ and is no flag's is a warning.
 
 The variables of the tenant and its credentials have Auth0's own names. Secrets
 are never flags.
@@ -71,8 +71,13 @@ are never flags.
                        RS256 (default), RS384 or PS256
   AUTH0_API_TOKEN      a token, instead of an application
 
-Each of the three secrets can be read from a file: AUTH0_CLIENT_SECRET_FILE and
-so on.
+Each of these and of ORGIMPORT_… can be read from a file, without the newline
+at its end: AUTH0_CLIENT_SECRET_FILE names the file with the secret.
+
+--env-file FILE gives those that are not set, for several tenants on one
+machine: lines NAME=VALUE by the rules of Compose's env_file, of which those
+that begin with AUTH0_ or ORGIMPORT_ count. A variable that is set and has
+another value in the file is an error.
 
 NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY have their usual meanings.
 `,

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -29,7 +30,7 @@ func main() {
 	log.SetOutput(io.Discard) // net/http logs there, which would break up our lines
 	debug.SetGCPercent(gcPercent)
 	os.Exit(run(surroundings{
-		args: os.Args[1:], getenv: os.Getenv,
+		args: os.Args[1:], getenv: os.Getenv, environ: os.Environ,
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		transport: func(requests int) http.RoundTripper { return retry.NewTransport(requests) },
 		signals:   stopSignals, exit: os.Exit,
@@ -64,7 +65,8 @@ func commands() []command {
 // run runs the program and returns its exit code.
 func run(s surroundings) (code int) {
 	s.transport = withUserAgent(s.transport)
-	c := &console{surroundings: s}
+	c := &console{surroundings: s, env: &environment{process: s.getenv, given: make(map[string]string)}}
+	c.getenv = c.env.get
 	exited := -1 // kong calls exit while it parses --help
 	args := s.args
 	if len(args) == 0 {
@@ -78,10 +80,36 @@ func run(s surroundings) (code int) {
 	if exited >= 0 {
 		return exited
 	}
+	if exit, ok := errors.AsType[*exitError](err); ok { // of the environment
+		return c.fail(exit)
+	}
 	if err != nil {
 		return c.fail(usageOf(err))
 	}
+	if err := c.lookForUnknown(parser); err != nil {
+		return c.fail(err)
+	}
 	return c.fail(ctx.Run())
+}
+
+// lookForUnknown warns of variables that have no meaning.
+func (c *console) lookForUnknown(parser *kong.Kong) error {
+	if c.environ == nil {
+		return nil
+	}
+	var names []string
+	for _, pair := range c.environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		names = append(names, name)
+	}
+	if len(c.env.unknown(names, parser.Model)) == 0 {
+		return nil
+	}
+	all, err := newParser(c, "", nil) // they may be of other commands
+	if err == nil {
+		c.warnings = c.env.unknown(names, all.Model)
+	}
+	return err
 }
 
 // newParser returns the parser of the arguments, which begin with the given one. If
@@ -98,17 +126,18 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
 		kong.Writers(c.stdout, c.stderr),
 		kong.Exit(exit),
-		kong.Resolvers(fromEnvironment(c.getenv)),
+		kong.Resolvers(kong.ResolverFunc(c.env.resolve)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
 		durations(),
 		kong.ValueFormatter(helpOf),
-		kong.Bind(c),
+		kong.Bind(c, c.env),
 	}
 	for _, c := range all {
 		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.cmd, fmt.Sprintf(`set:"results=%s"`, c.results)))
 	}
 	var flags struct {
 		Version versionFlag `short:"v" help:"Print the version."`
+		EnvFile envFileFlag `help:"File with lines NAME=VALUE, as for Compose, of variables that are not set: those that begin with AUTH0_ or ORGIMPORT_." placeholder:"FILE"`
 	}
 	parser, err := kong.New(&flags, options...)
 	if err != nil {
@@ -139,26 +168,4 @@ func helpOf(v *kong.Value) string {
 		return v.Help
 	}
 	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
-}
-
-// fromEnvironment gives flags that were not typed their values from the
-// environment: --max-errors from ORGIMPORT_MAX_ERRORS, and so on. A flag with the
-// tag auth0 also has Auth0's own variable, which takes precedence.
-//
-// An empty variable counts as not set, because that is what a value left out in a
-// Compose file becomes.
-func fromEnvironment(getenv func(string) string) kong.ResolverFunc {
-	return func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name == "help" || flag.Name == "version" {
-			return nil, nil
-		}
-		auth0Name := flag.Tag.Get("auth0")
-		ownName := "ORGIMPORT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		for _, name := range []string{auth0Name, ownName} {
-			if value := getenv(name); name != "" && value != "" {
-				return value, nil
-			}
-		}
-		return nil, nil
-	}
 }

@@ -59,7 +59,7 @@ func TestCommandsOfSamplesRun(t *testing.T) {
 	}
 	want := map[string]int{
 		"crontab": 1, "systemd/orgimport.service": 1, "compose.yaml": 3,
-		"kubernetes/job.yaml": 1, "kubernetes/cronjob.yaml": 1,
+		"kubernetes/job.yaml": 1, "kubernetes/cronjob.yaml": 1, "kubernetes/tenants.yaml": 1,
 	}
 	if !maps.Equal(found, want) {
 		t.Errorf("command lines by file: %v, want %v", found, want)

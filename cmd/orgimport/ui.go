@@ -90,6 +90,9 @@ func (c *console) openUI(flags uiFlags) *ui {
 	if u.json {
 		c.errors = u.log
 	}
+	for _, warning := range c.warnings {
+		u.log.Warn(warning)
+	}
 	return u
 }
 

@@ -19,14 +19,14 @@ func TestSecretFromAFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := secret(func(name string) string {
-			if name == "AUTH0_API_TOKEN_FILE" {
-				return path
-			}
-			return ""
-		}, "AUTH0_API_TOKEN")
+		env := environmentOf(map[string]string{"AUTH0_API_TOKEN_FILE": path})
+		got, err := env.value("AUTH0_API_TOKEN")
 		if err != nil || got != want {
 			t.Errorf("%q: %q, error %v, want %q", content, got, err, want)
 		}
 	}
+}
+
+func environmentOf(process map[string]string) *environment {
+	return &environment{process: func(name string) string { return process[name] }, given: make(map[string]string)}
 }
