@@ -14,7 +14,7 @@ import (
 // completionCmd prints a script that makes a shell complete commands, flags and
 // their values. The script is generated from the same struct tags as the help.
 type completionCmd struct {
-	Shell string `arg:"" help:"The shell: bash, zsh or fish." enum:"bash,zsh,fish" placeholder:"SHELL"`
+	Shell string `arg:"" help:"The shell: bash, zsh, fish or powershell." enum:"bash,zsh,fish,powershell" placeholder:"SHELL"`
 }
 
 func (completionCmd) Help() string {
@@ -25,13 +25,17 @@ func (completionCmd) Help() string {
     # zsh, in ~/.zshrc after compinit
     source <(orgimport completion zsh)
     # fish
-    orgimport completion fish > ~/.config/fish/completions/orgimport.fish`
+    orgimport completion fish > ~/.config/fish/completions/orgimport.fish
+    # PowerShell, in $PROFILE
+    orgimport completion powershell | Out-String | Invoke-Expression`
 }
 
 // Run prints the script.
 func (cmd *completionCmd) Run(c *console, ctx *kong.Context) error {
 	var script bytes.Buffer
-	write := map[string]func(io.Writer, *kong.Node){"bash": completeBash, "zsh": completeZsh, "fish": completeFish}[cmd.Shell]
+	write := map[string]func(io.Writer, *kong.Node){
+		"bash": completeBash, "zsh": completeZsh, "fish": completeFish, "powershell": completePowerShell,
+	}[cmd.Shell]
 	write(&script, ctx.Model.Node)
 	_, err := script.WriteTo(c.stdout)
 	return err
@@ -47,7 +51,7 @@ func completeBash(w io.Writer, app *kong.Node) {
 	for _, command := range app.Children {
 		fmt.Fprintf(w, "\t%s)\n\t\tflags=%s\n\t\twords=%s\n\t\tcase $before in\n", command.Name,
 			shellQuote(strings.Join(flagNames(command), " ")), shellQuote(strings.Join(argValues(app, command), " ")))
-		for _, f := range offered(command) {
+		for _, f := range command.Flags {
 			if f.IsBool() {
 				continue
 			}
@@ -96,7 +100,7 @@ func completeFish(w io.Writer, app *kong.Node) {
 		if argTakesFile(command) {
 			fmt.Fprintf(w, "%s -F\n", seen)
 		}
-		for _, f := range offered(command) {
+		for _, f := range command.Flags {
 			value := ""
 			switch {
 			case f.Enum != "":
@@ -110,6 +114,53 @@ func completeFish(w io.Writer, app *kong.Node) {
 		}
 	}
 }
+
+// completePowerShell leaves names of files to PowerShell, which completes them where
+// a script has nothing to offer.
+func completePowerShell(w io.Writer, app *kong.Node) {
+	fmt.Fprint(w, `Register-ArgumentCompleter -Native -CommandName orgimport -ScriptBlock {
+	param($word, $line, $cursor)
+	$typed = @($line.CommandElements | ForEach-Object { $_.ToString() })
+	$before = if ($word) { $typed[-2] } else { $typed[-1] }
+	$position = $typed.Count - [int][bool]$word
+	$flags, $words, $values = @('--help', '--version'), @(), @{}
+	switch ($typed[1]) {
+`)
+	list := func(values []string) string {
+		quoted := make([]string, len(values))
+		for i, value := range values {
+			quoted[i] = powerShellQuote(value)
+		}
+		return "@(" + strings.Join(quoted, ", ") + ")"
+	}
+	for _, command := range app.Children {
+		fmt.Fprintf(w, "\t\t%s {\n\t\t\t$flags = %s\n", powerShellQuote(command.Name), list(flagNames(command)))
+		if values := argValues(app, command); values != nil {
+			fmt.Fprintf(w, "\t\t\t$words = %s\n", list(values))
+		}
+		for _, f := range command.Flags {
+			switch {
+			case f.Enum != "":
+				fmt.Fprintf(w, "\t\t\t$values['--%s'] = %s\n", f.Name, list(f.EnumSlice()))
+			case !f.IsBool():
+				fmt.Fprintf(w, "\t\t\t$values['--%s'] = @()\n", f.Name)
+			}
+		}
+		fmt.Fprint(w, "\t\t}\n")
+	}
+	fmt.Fprintf(w, `	}
+	$offered = if ($position -eq 1) { %s }
+	elseif ($values.ContainsKey($before)) { $values[$before] }
+	elseif ($word -like '-*') { $flags }
+	else { $words }
+	$offered | Where-Object { $_ -like "$word*" } | ForEach-Object {
+		[System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+	}
+}
+`, list(commandNames(app)))
+}
+
+func powerShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // takesFile reports whether a flag or argument with this placeholder in the help
 // takes a file or a directory.
@@ -135,19 +186,9 @@ func argValues(app, command *kong.Node) []string {
 	return nil
 }
 
-// offered returns the flags of a command that its help shows.
-func offered(command *kong.Node) (flags []*kong.Flag) {
-	for _, f := range command.Flags {
-		if !f.Hidden {
-			flags = append(flags, f)
-		}
-	}
-	return flags
-}
-
 func flagNames(command *kong.Node) []string {
 	names := []string{"--help", "--version"}
-	for _, f := range offered(command) {
+	for _, f := range command.Flags {
 		names = append(names, "--"+f.Name)
 	}
 	return names

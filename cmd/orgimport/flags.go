@@ -23,9 +23,9 @@ type jobFlags struct {
 	sourceFlags  `embed:""`
 	publishFlags `embed:""`
 
-	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results"`
-	MaxErrors   job.Share     `help:"Stop with exit code 4 when this number or percentage of rows has failed." placeholder:"N|N%" group:"stop"`
-	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
+	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results" hidden:""`
+	MaxErrors   job.Share     `help:"Stop with exit code 4 when so many rows have failed." placeholder:"N|N%" group:"limits"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 }
 
 func (f *jobFlags) Validate() error {
@@ -46,9 +46,9 @@ type sourceFlags struct {
 	uiFlags      `embed:""`
 
 	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
-	Failures string `help:"File for the rows that are not done; it can be used as an input." placeholder:"FILE" group:"results"`
-	Resume   bool   `help:"Continue from the results file: skip rows that are done, and try failed rows again." group:"results"`
-	NoGuard  bool   `help:"Do not stop when the first 100 answered rows have all failed, or the tenant has none of 100 or more keys." group:"stop"`
+	Failures string `help:"File for the rows that are not done; a valid input." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Continue: skip rows that are done, try failed ones again." group:"results"`
+	NoGuard  bool   `help:"Do not stop when the first 100 answered rows have all failed, or the tenant has none of 100 or more keys." group:"stop" hidden:""`
 }
 
 func (f *sourceFlags) Validate() error {
@@ -58,19 +58,19 @@ func (f *sourceFlags) Validate() error {
 // tenantFlags name the tenant and the application. The value of a secret is never
 // a flag: it would show in the process list and in the shell's history.
 type tenantFlags struct {
-	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com, or its https:// URL." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
+	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
 	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
-	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant"`
+	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant" hidden:""`
 }
 
 // paceFlags limit the load on the tenant.
 type paceFlags struct {
-	Rate           float64           `help:"Maximum requests per second; 0 means as many as the tenant's rate limit allows." default:"0" placeholder:"N" group:"pace"`
-	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace"`
-	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace"`
-	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace"`
-	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace"`
-	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace"`
+	Rate           float64           `help:"Maximum requests per second (default: what the tenant's rate limit allows)." default:"0" placeholder:"N" group:"limits"`
+	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace" hidden:""`
+	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace" hidden:""`
+	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace" hidden:""`
+	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace" hidden:""`
+	MaxWait        time.Duration     `help:"Longest wait for a rate limit or an outage before giving up with exit code 5." default:"5m" placeholder:"DURATION" group:"pace" hidden:""`
 }
 
 func (p *paceFlags) Validate() error {
@@ -93,14 +93,14 @@ func (p *paceFlags) pace() tenancy.Pace { return tenancy.Pace(*p) }
 
 // dialectFlags say how to read the input. What they leave open is detected.
 type dialectFlags struct {
-	OrgColumn   string `help:"Header of the column with the organization (default: org_id, organization_id, org, organization, org_name or organization_name)." placeholder:"NAME" group:"input"`
-	UserColumn  string `help:"Header of the column with the user (default: user_id, userid, sub, user, email, mail, user_email or email_address)." placeholder:"NAME" group:"input"`
-	Org         string `help:"Organization of every row, by id or name, for a file that has only users." placeholder:"ORG" group:"input"`
-	OrgBy       string `help:"What the organization column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
-	UserBy      string `help:"What the user column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH (default: what its header says)." placeholder:"KEY" group:"input"`
-	Connection  string `help:"Connection to look users up in if a row does not name them by id; a column named connection takes precedence." placeholder:"NAME" group:"input"`
-	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input"`
-	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input"`
+	OrgColumn   string `help:"Header of the organization column (default: by name)." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Header of the user column (default: by name)." placeholder:"NAME" group:"input"`
+	Org         string `help:"Organization of every row, for a file that has only users." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What that column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What that column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Connection to look users up in; a column connection beats it." placeholder:"NAME" group:"input"`
+	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input" hidden:""`
+	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input" hidden:""`
 	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
 }
 
@@ -151,10 +151,10 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 // lookupFlags say how rows without ids are looked up, and what else is read before
 // anything is written.
 type lookupFlags struct {
-	CheckUsers      bool          `help:"Look up user ids too, so that unknown users cost no write." group:"look-ups"`
-	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups"`
-	Users           string        `help:"Look users up in this export of the tenant's users (NDJSON, or Auth0's CSV), and request only those it lacks." placeholder:"FILE" group:"look-ups"`
-	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups"`
+	CheckUsers      bool          `help:"Look up user ids too; unknown users cost no write." group:"look-ups"`
+	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups" hidden:""`
+	Users           string        `help:"Look users up in this export of the tenant's users." placeholder:"FILE" group:"look-ups"`
+	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups" hidden:""`
 	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
 }
 
@@ -181,9 +181,9 @@ func (f *sourceFlags) lookups() job.Lookups {
 
 // publishFlags say where to publish how a run went, for other programs.
 type publishFlags struct {
-	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"watch"`
-	Metrics string `help:"File for metrics, for the textfile collector of Prometheus's node exporter." placeholder:"FILE" group:"watch"`
-	Ping    string `help:"URL to ping: URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch"`
+	Summary string `help:"File for the summary, as JSON." placeholder:"FILE" group:"results"`
+	Metrics string `help:"File for metrics, for the textfile collector of Prometheus's node exporter." placeholder:"FILE" group:"watch" hidden:""`
+	Ping    string `help:"URL to ping: URL/start at the start, and URL/EXITCODE at the end." placeholder:"URL" group:"watch" hidden:""`
 }
 
 func (p *publishFlags) Validate() error {
@@ -200,6 +200,6 @@ func (p *publishFlags) Validate() error {
 // uiFlags say how a run shows what it does.
 type uiFlags struct {
 	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary." group:"output"`
-	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
-	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output"`
+	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output" hidden:""`
+	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output" hidden:""`
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -21,15 +22,19 @@ import (
 
 // helpCmd prints the help of a command or a topic.
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"A command, or one of exit-codes, environment, results and should-i-import." placeholder:"TOPIC"`
+	Topic string `arg:"" optional:"" help:"A command, or one of environment, exit-codes, results, should-i-import and tuning." placeholder:"TOPIC"`
+	Man   bool   `help:"Print the help of all commands as a manual page."`
 }
 
 // Run prints the help.
 func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 	args := []string{"--help"}
-	switch text, isTopic := topics[cmd.Topic]; {
+	switch topic, isTopic := topics[cmd.Topic]; {
+	case cmd.Man:
+		_, err := fmt.Fprint(c.stdout, manual(app.Model))
+		return err
 	case isTopic:
-		_, err := fmt.Fprint(c.stdout, text)
+		_, err := fmt.Fprint(c.stdout, topic(app.Model))
 		return err
 	case slices.Contains(commandNames(app.Model.Node), cmd.Topic):
 		args = []string{cmd.Topic, "--help"}
@@ -47,13 +52,15 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 //go:embed should-i-import.md
 var shouldIImport string
 
-var topics = map[string]string{
-	"should-i-import": shouldIImport,
-	"exit-codes": "Exit codes, and whether the same command is worth running again:\n\n" + exitCodesHelp() + `
+// topics are the texts that orgimport help prints, beside the help of commands.
+var topics = map[string]func(*kong.Application) string{
+	"tuning":          tuningHelp,
+	"should-i-import": text(shouldIImport),
+	"exit-codes": text("Exit codes, and whether the same command is worth running again:\n\n" + exitCodesHelp() + `
 After a signal, requests in flight are finished and their results written,
 within 25 seconds; a second signal stops at once.
-`,
-	"environment": `Every flag can be set in the environment: --max-errors is
+`),
+	"environment": text(`Every flag can be set in the environment: --max-errors is
 ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as
 unset. A variable that begins with ORGIMPORT_ and is no flag's is a warning.
 
@@ -80,8 +87,8 @@ that begin with AUTH0_ or ORGIMPORT_ count. A variable that is set and has
 another value in the file is an error.
 
 NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY have their usual meanings.
-`,
-	"results": `A results file has one line for each row of the input, in the order of the
+`),
+	"results": text(`A results file has one line for each row of the input, in the order of the
 answers, with these columns:
 
   line            line of the row in the input of the run that wrote it
@@ -108,7 +115,44 @@ it again. No command can continue from the results of another.
 
 Values are written unchanged, even those that begin with = + - or @, because
 they are read back: in a spreadsheet, import the columns as text.
-`,
+`),
+}
+
+// text returns a topic that is the same whatever the commands are.
+func text(s string) func(*kong.Application) string {
+	return func(*kong.Application) string { return s }
+}
+
+// tuningHelp lists the flags that only tune, which --help leaves out, and the
+// commands that have them.
+func tuningHelp(app *kong.Application) string {
+	commands := make(map[string][]string)
+	flags := make(map[string]*kong.Flag)
+	for _, command := range app.Children {
+		for _, f := range command.Flags {
+			if f.Hidden {
+				flags[f.Name] = f
+				commands[f.Name] = append(commands[f.Name], command.Name)
+			}
+		}
+	}
+	var text strings.Builder
+	text.WriteString("Flags that tune a command. They work like all others, but --help leaves them\nout.\n")
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		fmt.Fprintf(&text, "\n  --%s%s\n", name, valueOf(flags[name]))
+		for _, line := range wrapped(helpOf(flags[name].Value)+" ("+strings.Join(commands[name], ", ")+")", 72) {
+			fmt.Fprintf(&text, "      %s\n", line)
+		}
+	}
+	return text.String()
+}
+
+// valueOf returns what follows a flag that takes a value.
+func valueOf(f *kong.Flag) string {
+	if f.IsBool() {
+		return ""
+	}
+	return "=" + f.FormatPlaceHolder()
 }
 
 // exitCodesHelp lists the exit codes.

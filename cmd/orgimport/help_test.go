@@ -84,3 +84,36 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestHelpIsOneScreen: what only tunes is in a topic of its own.
+func TestHelpIsOneScreen(t *testing.T) {
+	if lines := strings.Count(printed(t, "import", "--help"), "\n"); lines > 60 {
+		t.Errorf("orgimport import --help has %d lines", lines)
+	}
+}
+
+// TestEveryFlagIsInTheManual, and can be completed, whether --help shows it or not.
+func TestEveryFlagIsInTheManual(t *testing.T) {
+	manual, tuning := printed(t, "help", "--man"), printed(t, "help", "tuning")
+	shells := map[string]string{}
+	for _, shell := range []string{"bash", "fish", "powershell"} {
+		shells[shell] = printed(t, "completion", shell)
+	}
+	for _, command := range parserOf(t).Model.Children {
+		help := printed(t, command.Name, "--help")
+		for _, f := range command.Flags {
+			shown := strings.Contains(help, "--"+f.Name)
+			if tunes := strings.Contains(tuning, "  --"+f.Name+valueOf(f)+"\n"); tunes != f.Hidden || shown == f.Hidden {
+				t.Errorf("orgimport %s --%s is shown %v, and in the topic %v", command.Name, f.Name, shown, tunes)
+			}
+			if !strings.Contains(manual, "\n"+`.BR "`+roff("--"+f.Name+valueOf(f))+`"`) {
+				t.Errorf("--%s is not in the manual", f.Name)
+			}
+			for shell, script := range shells {
+				if !strings.Contains(script, f.Name) {
+					t.Errorf("%s does not complete --%s", shell, f.Name)
+				}
+			}
+		}
+	}
+}

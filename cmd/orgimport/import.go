@@ -16,7 +16,7 @@ import (
 type importFlags struct {
 	File        string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
 	SkipMembers bool   `help:"Look up existing members first; they cost no write." group:"look-ups"`
-	BatchSize   int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace"`
+	BatchSize   int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace" hidden:""`
 }
 
 func (f *importFlags) Validate() error {
@@ -30,7 +30,7 @@ func (f *importFlags) Validate() error {
 type importCmd struct {
 	importFlags `embed:""`
 	jobFlags    `embed:""`
-	DryRun      bool `help:"Send nothing; show what would be done, like orgimport plan."`
+	DryRun      bool `help:"Send nothing; show what would be done."`
 }
 
 func (importCmd) Help() string {
@@ -38,9 +38,8 @@ func (importCmd) Help() string {
 
     orgimport import members.csv --failures failures.csv
     orgimport import members.csv --failures failures.csv --resume
-    zcat members.csv.gz | orgimport import - --results results.csv
 
-Every flag can be set in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help exit-codes, orgimport help environment and orgimport help results.`
+Every flag can be set in the environment: --max-errors is ORGIMPORT_MAX_ERRORS. See also orgimport help environment, exit-codes, results and tuning.`
 }
 
 func (cmd *importCmd) Validate() error {

@@ -57,7 +57,7 @@ func commands() []command {
 		{"demo", "Run a whole import against a simulated tenant on this machine.", &demoCmd{}, ""},
 		{"tenant", "Serve a simulated tenant, to rehearse an import with your own CSV.", &tenantCmd{}, ""},
 		{"version", "Print the version.", &versionCmd{}, ""},
-		{"completion", "Print a completion script for bash, zsh or fish.", &completionCmd{}, ""},
+		{"completion", "Print a completion script for bash, zsh, fish or PowerShell.", &completionCmd{}, ""},
 		{"help", "Show the help of a command or a topic.", &helpCmd{}, ""},
 	}
 }
@@ -137,7 +137,7 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 	}
 	var flags struct {
 		Version versionFlag `short:"v" help:"Print the version."`
-		EnvFile envFileFlag `help:"File with lines NAME=VALUE, as for Compose, of variables that are not set: those that begin with AUTH0_ or ORGIMPORT_." placeholder:"FILE"`
+		EnvFile envFileFlag `help:"File of variables that are not set, as for Compose." placeholder:"FILE"`
 	}
 	parser, err := kong.New(&flags, options...)
 	if err != nil {
