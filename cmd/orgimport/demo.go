@@ -20,7 +20,7 @@ import (
 // loopback, the embedded sample, and the command as one would type it.
 type demoCmd struct {
 	Dir      string `help:"Folder for the files (default: a new temporary one)." placeholder:"DIR" group:"output"`
-	Progress string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output"`
+	Progress string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output" hidden:""`
 }
 
 // The demo's limit is low enough to be seen respected, and high enough for the
