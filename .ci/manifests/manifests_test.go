@@ -36,6 +36,7 @@ type kubernetes struct {
 	files   core.Pod
 	job     batch.Job
 	cronJob batch.CronJob
+	tenants batch.Job
 }
 
 // load reads the manifests, and fails on a field that does not exist.
@@ -46,6 +47,7 @@ func load(t *testing.T) (k kubernetes) {
 		"files.yaml":   {&k.files},
 		"job.yaml":     {&k.job},
 		"cronjob.yaml": {&k.cronJob},
+		"tenants.yaml": {&k.tenants},
 	}
 	paths, err := filepath.Glob(samples + "kubernetes/*")
 	if err != nil || len(paths) != len(into) {
@@ -70,14 +72,16 @@ func load(t *testing.T) (k kubernetes) {
 }
 
 func (k kubernetes) jobs() map[string]batch.JobSpec {
-	return map[string]batch.JobSpec{"job": k.job.Spec, "cronjob": k.cronJob.Spec.JobTemplate.Spec}
+	return map[string]batch.JobSpec{"job": k.job.Spec, "cronjob": k.cronJob.Spec.JobTemplate.Spec, "tenants": k.tenants.Spec}
 }
 
 // TestRefusals spoils a manifest in ways that its types allow.
 func TestRefusals(t *testing.T) {
-	manifest := read(t, samples+"kubernetes/job.yaml")
+	manifest := read(t, samples+"kubernetes/tenants.yaml")
 	for _, spoil := range []struct{ old, new string }{
+		{"completionMode: Indexed", "completionMode: NonIndexed"},
 		{"restartPolicy: Never", "restartPolicy: OnFailure"},
+		{"subPathExpr: $(JOB_COMPLETION_INDEX)", "subPathExpr: /$(JOB_COMPLETION_INDEX)"},
 		{"values: [1, 2, 3, 4]", "values: [0, 1]"},
 	} {
 		spoiled := strings.Replace(manifest, spoil.old, spoil.new, 1)
@@ -90,7 +94,14 @@ func TestRefusals(t *testing.T) {
 // TestJobsRetryWhatIsWorthIt goes through the exit codes that orgimport has.
 func TestJobsRetryWhatIsWorthIt(t *testing.T) {
 	for name, job := range load(t).jobs() {
-		want := map[int32]batch.PodFailurePolicyAction{1: "FailJob", 2: "FailJob", 3: "FailJob", 4: "FailJob", 5: "Count", 6: "Count", 10: "Count", 143: "Count"}
+		stop := batch.PodFailurePolicyActionFailJob
+		if name == "tenants" { // the others go on
+			stop = batch.PodFailurePolicyActionFailIndex
+			if *job.MaxFailedIndexes != *job.Completions {
+				t.Errorf("%d tenants may fail, of %d", *job.MaxFailedIndexes, *job.Completions)
+			}
+		}
+		want := map[int32]batch.PodFailurePolicyAction{1: stop, 2: stop, 3: stop, 4: stop, 5: "Count", 6: "Count", 10: "Count", 143: "Count"}
 		got := map[int32]batch.PodFailurePolicyAction{}
 		for _, rule := range job.PodFailurePolicy.Rules {
 			if rule.OnExitCodes == nil {
