@@ -93,7 +93,7 @@ type waitingRow struct {
 }
 
 func newWaitingRow(row Row, before int32) waitingRow {
-	if row.Keys == nil && row.Args == nil && row.Kept == nil && row.Err == nil {
+	if row.Keys == nil && row.Args == nil && row.Kept == nil && row.Err == nil && !row.Unended {
 		return waitingRow{userID: row.UserID, line: uint32(row.Line), before: before}
 	}
 	whole := row

@@ -42,6 +42,10 @@ type Row struct {
 	// from 1. A row with a quoted line break spans several lines.
 	Line int
 
+	// Unended says that the row is the end of the input, which lacks a line end: it
+	// may be cut off.
+	Unended bool
+
 	// Kept holds the values of the columns that are copied to the results, in
 	// the order of the header. It is nil if there are none.
 	Kept []string

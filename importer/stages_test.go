@@ -141,6 +141,8 @@ func TestStagesPassRowsWhole(t *testing.T) {
 			f.Set(reflect.New(f.Type().Elem()))
 		case reflect.Int:
 			f.SetInt(8)
+		case reflect.Bool:
+			f.SetBool(true)
 		case reflect.Interface:
 			row.Err = errBad
 		default:

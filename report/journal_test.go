@@ -73,6 +73,7 @@ func TestResumeKeepsWhatIsIn(t *testing.T) {
 		{name: "quotes and commas", in: head + quoted + a, want: head + quoted + a},
 		{name: "carriage returns of an editor", in: header + "\r\n" + crlf, want: header + "\r\n" + crlf},
 		{name: "rows to be tried again", in: head + failed + a + reject + dup, want: head + failed + a + reject + dup},
+		{name: "files joined", in: head + a + head + b, want: head + a + b},
 		{name: "failed again", in: head + failed + a + fails, want: head + a + fails},
 		{name: "in after it failed", in: head + failed + a + mended, want: head + a + mended},
 		{name: "rejected again", in: head + reject + a + reject, want: head + a + reject},

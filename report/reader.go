@@ -152,6 +152,9 @@ func (r *Reader) next(ours string) (line, error) {
 			r.Torn = true
 			continue
 		}
+		if bytes.Equal(raw, r.header) {
+			continue // files were joined
+		}
 		l := line{raw: raw, number: r.number}
 		l.fields, err = r.parse(raw)
 		if err == nil {

@@ -47,6 +47,7 @@ func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
 		"Keys":      true, // the ids found by them are written
 		"Err":       true, // the status and the message are written
 		"Transient": true, // the run says so at its end
+		"Unended":   true, // of the input
 	}
 	var o importer.Outcome
 	fill(t, left, reflect.ValueOf(&o).Elem())

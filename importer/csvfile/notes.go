@@ -243,11 +243,20 @@ const kindPhone = "phone_number"
 // holdsSeveral reports whether a value holds several of what is, or one in the
 // brackets or quotes of a list.
 func holdsSeveral(value string, is func(string) bool) bool {
-	if strings.ContainsAny(value[:1], "[{(\"") || strings.HasPrefix(value, "b'") || strings.HasPrefix(value, `b"`) {
+	switch value[0] {
+	case '[', '{', '(', '"':
 		return true
+	case 'b':
+		if len(value) > 1 && (value[1] == '\'' || value[1] == '"') {
+			return true
+		}
+	}
+	isSeparator := func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '/' || unicode.IsSpace(r) }
+	if strings.IndexFunc(value, isSeparator) < 0 {
+		return false // as nearly always
 	}
 	n := 0
-	for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;/", r) }) {
+	for part := range strings.FieldsFuncSeq(value, isSeparator) {
 		if is(part) {
 			n++
 		}

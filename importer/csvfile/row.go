@@ -16,7 +16,7 @@ import (
 // row makes a row of a record.
 func (t *Table) row(r raw) importer.Row {
 	t.noteRecord(r)
-	row := importer.Row{Line: r.line, Kept: t.kept(r)}
+	row := importer.Row{Line: r.line, Unended: r.unended, Kept: t.kept(r)}
 	if t.dialect.Roles {
 		row.Args = []string{clean(r.values[fieldRoles])}
 	}

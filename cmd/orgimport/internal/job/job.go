@@ -60,20 +60,19 @@ func failed(reason Reason, format string, args ...any) error {
 }
 
 // Run sends the rows of src with the operation of out, at most so many requests at
-// a time, and records the outcomes. It returns why the run ended before its input
+// a time, and records the outcomes. A row that may be cut off, because somebody still
+// writes the input, is sent after all others, if the input is unchanged. It returns why the run ended before its input
 // did, or what is wrong with it although it is complete. Rows that failed are no
 // error: the summary of out has them.
 func Run(ctx context.Context, src *Source, out *Sink, workers int) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	out.stop = stop
-	for answered, err := range importer.Run(ctx, out.batches(src), out.op, workers) {
-		if err != nil {
-			return out.finish(err, src)
-		}
-		out.record(answered)
+	err := out.send(ctx, out.batches(src), workers)
+	if err == nil && !src.in.Changed() {
+		err = out.send(ctx, out.lastBatch(), workers)
 	}
-	return out.finish(nil, src)
+	return out.finish(err, src)
 }
 
 // stoppedOr returns why ctx ended, or err if it has not.

@@ -95,6 +95,45 @@ func (f *folder) run() (*Sink, error) {
 	return out, Run(f.Context(), src, out, 1)
 }
 
+// The last line of an input without a line end may be half of one that is still
+// being written. It is sent when all others are in, if the input is unchanged.
+func TestRunHoldsTheEndOfAnInputThatIsBeingWritten(t *testing.T) {
+	f := newFolder(t)
+	write := func(flags int, text string) {
+		file, err := os.OpenFile(f.path("members.csv"), os.O_WRONLY|flags, 0o600)
+		if err == nil {
+			_, err = file.WriteString(text)
+		}
+		if err := errors.Join(err, file.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	const cut = "org_id,user_id\norg_a,auth0|21\norg_a,auth0|22\norg_a,auth0|2"
+	write(os.O_TRUNC, cut)
+	if _, err := f.run(); err != nil || strings.Join(f.sent, " ") != "auth0|21 auth0|22 auth0|2" {
+		t.Errorf("of an input that nobody writes, %q were sent: %v", f.sent, err)
+	}
+
+	f = newFolder(t)
+	write(os.O_TRUNC, cut)
+	send := f.source.Op.Send
+	f.source.Op.Send = func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+		if len(f.sent) == 0 {
+			write(os.O_APPEND, "3\n")
+		}
+		return send(ctx, b)
+	}
+	_, err := f.run()
+	isReason(t, err, InputChanged)
+	if strings.Join(f.sent, " ") != "auth0|21 auth0|22" {
+		t.Errorf("%q were sent", f.sent)
+	}
+	f.source.Resume = true
+	if _, err := f.run(); err != nil || strings.Join(f.sent, " ") != "auth0|21 auth0|22 auth0|23" {
+		t.Errorf("with the rest, %q were sent: %v", f.sent, err)
+	}
+}
+
 // isReason fails the test unless err has that reason.
 func isReason(t *testing.T, err error, want Reason) {
 	t.Helper()

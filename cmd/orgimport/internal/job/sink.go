@@ -47,6 +47,8 @@ type Sink struct {
 	unanswered int   // rows that failed because the server gave no usable answer
 	skipped    int64 // rows that were done before
 
+	unended []importer.Row // at most one: see Row.Unended
+
 	total, done, members, failed atomic.Int64
 }
 
@@ -135,6 +137,30 @@ func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
 		rows = s.saved.count(rows)
 	}
 	rows = s.limited(importer.Distinct(rows, s.op.KeyOf), src.Name())
+	return s.group(func(yield func(importer.Row, error) bool) {
+		for row, err := range rows {
+			if err == nil && row.Err == nil && row.Unended {
+				s.unended = append(s.unended, row)
+			} else if !yield(row, err) {
+				return
+			}
+		}
+	})
+}
+
+// lastBatch packs the row that [Sink.batches] has left out because it may be cut off.
+func (s *Sink) lastBatch() iter.Seq2[importer.Batch, error] {
+	return s.group(func(yield func(importer.Row, error) bool) {
+		for _, row := range s.unended {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	})
+}
+
+// group packs the rows that are not done yet.
+func (s *Sink) group(rows rowSeq) iter.Seq2[importer.Batch, error] {
 	rows = importer.Skip(rows, func(row importer.Row) bool {
 		done := s.Before().Has(row)
 		if done {
@@ -143,6 +169,17 @@ func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
 		return done
 	})
 	return importer.Group(rows, s.size, s.Before().Failed)
+}
+
+// send sends batches and records the outcomes.
+func (s *Sink) send(ctx context.Context, batches iter.Seq2[importer.Batch, error], workers int) error {
+	for answered, err := range importer.Run(ctx, batches, s.op, workers) {
+		if err != nil {
+			return err
+		}
+		s.record(answered)
+	}
+	return nil
 }
 
 // limited ends the range of distinct rows with an error when it exceeds the
