@@ -113,9 +113,9 @@ var (
 )
 
 // by returns the party with a second field that holds keys of this kind.
-func (s party) by(kind string) party {
-	s.kinds[1] = kind
-	return s
+func (p party) by(kind string) party {
+	p.kinds[1] = kind
+	return p
 }
 
 // identifier is how a row names its organization or its user.
@@ -125,32 +125,32 @@ type identifier struct {
 }
 
 // identify returns what a value of the field names.
-func (s *party) identify(f field, value string) identifier {
-	kind := s.kinds[slices.Index(s.fields[:], f)]
+func (p *party) identify(f field, value string) identifier {
+	kind := p.kinds[slices.Index(p.fields[:], f)]
 	switch {
 	case kind != "":
-	case s.isID(value):
-		kind = s.kinds[0]
+	case p.isID(value):
+		kind = p.kinds[0]
 	default:
-		kind = s.kinds[2]
+		kind = p.kinds[2]
 	}
 	return identifier{kind, value, f}
 }
 
 // find returns the first value of a party that is not empty.
-func (v *values) find(s *party) identifier {
-	for _, f := range s.fields {
+func (v *values) find(p *party) identifier {
+	for _, f := range p.fields {
 		if v[f] != "" {
-			return s.identify(f, v[f])
+			return p.identify(f, v[f])
 		}
 	}
 	return identifier{}
 }
 
 // findKey returns the first value of a party that is not empty and not an id.
-func (v *values) findKey(s *party) identifier {
-	for _, f := range s.fields {
-		if r := s.identify(f, v[f]); r.value != "" && r.kind != s.kinds[0] {
+func (v *values) findKey(p *party) identifier {
+	for _, f := range p.fields {
+		if r := p.identify(f, v[f]); r.value != "" && r.kind != p.kinds[0] {
 			return r
 		}
 	}
@@ -286,49 +286,49 @@ func (c *columns) findOrgs() error {
 // findParty finds the columns of a party: the one called name, otherwise all that
 // are known by their names. If by is given, one column has keys of that kind,
 // which becomes the second field.
-func (c *columns) findParty(s party, name, by string) (party, error) {
+func (c *columns) findParty(p party, name, by string) (party, error) {
 	if name != "" {
-		i, err := c.named(&s, name)
+		i, err := c.named(&p, name)
 		if err != nil || i < 0 {
-			return s.by(by), err
+			return p.by(by), err
 		}
-		if f := slices.IndexFunc(s.fields[:], func(f field) bool { return f.named(name) }); by == "" && f >= 0 {
-			by = s.kinds[f]
+		if f := slices.IndexFunc(p.fields[:], func(f field) bool { return f.named(name) }); by == "" && f >= 0 {
+			by = p.kinds[f]
 		}
-		return c.take(s, i, by), nil
+		return c.take(p, i, by), nil
 	}
-	for _, f := range s.fields {
-		if c.results() && f == s.fields[0] && by == "" {
+	for _, f := range p.fields {
+		if c.results() && f == p.fields[0] && by == "" {
 			continue // a copied column does not replace the ids of the results
 		}
-		i, err := c.byName(f, s)
+		i, err := c.byName(f, p)
 		switch {
 		case err != nil:
-			return s, err
+			return p, err
 		case i >= 0 && by != "":
-			return c.take(s, i, by), nil
+			return c.take(p, i, by), nil
 		case i >= 0:
 			c.at[f] = i
 		}
 	}
-	return s.by(by), nil
+	return p.by(by), nil
 }
 
 // take makes the column i, with keys of the kind by, the second field of a party.
 // In a column that a run has filled with ids, what looks like an id is one.
-func (c *columns) take(s party, i int, by string) party {
-	if c.ids && i == c.at[s.fields[0]] {
-		c.at[s.fields[0]] = -1
-		s.kinds[2], by = cmp.Or(by, s.kinds[0]), ""
-		s.isID = func(v string) bool { return isUserShaped(v) || isOrgShaped(v) }
+func (c *columns) take(p party, i int, by string) party {
+	if c.ids && i == c.at[p.fields[0]] {
+		c.at[p.fields[0]] = -1
+		p.kinds[2], by = cmp.Or(by, p.kinds[0]), ""
+		p.isID = func(v string) bool { return isUserShaped(v) || isOrgShaped(v) }
 	}
-	c.at[s.fields[1]] = i
-	return s.by(by)
+	c.at[p.fields[1]] = i
+	return p.by(by)
 }
 
 // named returns the index of the column called name. In a file that a run has
 // written it may be missing, because there are ids: then named returns -1.
-func (c *columns) named(s *party, name string) (int, error) {
+func (c *columns) named(p *party, name string) (int, error) {
 	found := c.where(func(n string) bool { return n == trim(name) })
 	if found == nil {
 		found = c.where(func(n string) bool { return fold(n) == fold(name) })
@@ -342,16 +342,16 @@ func (c *columns) named(s *party, name string) (int, error) {
 		c.lacks = append(c.lacks, name)
 		return -1, nil
 	case len(found) > 1:
-		return -1, c.ambiguous(s.title, hintRename, found)
+		return -1, c.ambiguous(p.title, hintRename, found)
 	}
-	return -1, noHeader(fmt.Sprintf("name one of them with --%s-column", s.flag),
+	return -1, noHeader(fmt.Sprintf("name one of them with --%s-column", p.flag),
 		"there is no column %q: the header has %s", name, quoted(c.names))
 }
 
 // byName returns the index of the column that is known as the field f of the party,
 // or -1 if there is none. Of several, the one spelt org_id or user_id wins. A
 // results file may hold copies of columns that were not used.
-func (c *columns) byName(f field, s party) (int, error) {
+func (c *columns) byName(f field, p party) (int, error) {
 	found := c.where(f.named)
 	names := slices.Compact(slices.Sorted(slices.Values(c.namesAt(found))))
 	differ := len(names) == len(found)
@@ -365,10 +365,10 @@ func (c *columns) byName(f field, s party) (int, error) {
 		return -1, nil
 	}
 	hint := hintRename
-	if s.flag != "" && differ {
-		hint = fmt.Sprintf("name the right one with --%s-column", s.flag)
+	if p.flag != "" && differ {
+		hint = fmt.Sprintf("name the right one with --%s-column", p.flag)
 	}
-	return -1, c.ambiguous(s.title, hint, found)
+	return -1, c.ambiguous(p.title, hint, found)
 }
 
 const hintRename = "rename all but one of them in the file"
@@ -392,10 +392,10 @@ func (c *columns) isHeader(v *values, orgs, users *party) bool {
 	return c.namesColumn(v, &c.user, users) && (len(c.of(&c.org)) == 0 || c.namesColumn(v, &c.org, orgs))
 }
 
-// namesColumn reports whether the record has, in a column of the party s, the name
+// namesColumn reports whether the record has, in a column of the party p, the name
 // of a column of the party named.
-func (c *columns) namesColumn(v *values, s, named *party) bool {
-	return slices.ContainsFunc(s.fields[:], func(f field) bool {
+func (c *columns) namesColumn(v *values, p, named *party) bool {
+	return slices.ContainsFunc(p.fields[:], func(f field) bool {
 		return v[f] != "" && slices.ContainsFunc(named.fields[:], func(n field) bool {
 			name := c.name(n)
 			return len(name) == len(v[f]) && strings.EqualFold(name, v[f])
@@ -405,8 +405,8 @@ func (c *columns) namesColumn(v *values, s, named *party) bool {
 
 // of returns the indexes of the columns of a party, in the order in which they
 // count.
-func (c *columns) of(s *party) (places []int) {
-	for _, f := range s.fields {
+func (c *columns) of(p *party) (places []int) {
+	for _, f := range p.fields {
 		if c.at[f] >= 0 {
 			places = append(places, c.at[f])
 		}
@@ -428,10 +428,10 @@ func (c *columns) keep(d Dialect) {
 
 // leads reports whether the column is the first of its party and may hold ids.
 func (c *columns) leads(i int) bool {
-	for _, s := range []*party{&c.org, &c.user} {
-		if places := c.of(s); len(places) > 0 && places[0] == i {
-			kind := s.kinds[slices.Index(s.fields[:], c.fieldAt(i))]
-			return kind == "" || kind == s.kinds[0]
+	for _, p := range []*party{&c.org, &c.user} {
+		if places := c.of(p); len(places) > 0 && places[0] == i {
+			kind := p.kinds[slices.Index(p.fields[:], c.fieldAt(i))]
+			return kind == "" || kind == p.kinds[0]
 		}
 	}
 	return false
@@ -493,15 +493,15 @@ func (c *columns) tags() []string {
 }
 
 // title describes the columns of a party.
-func (c *columns) title(s *party) string {
+func (c *columns) title(p *party) string {
 	var parts []string
-	for i, f := range s.fields {
-		if c.at[f] < 0 || c.results() && i > 0 && c.at[s.fields[0]] >= 0 {
+	for i, f := range p.fields {
+		if c.at[f] < 0 || c.results() && i > 0 && c.at[p.fields[0]] >= 0 {
 			continue
 		}
 		part := strconv.Quote(c.name(f))
-		switch kind := s.kinds[i]; kind {
-		case "", s.kinds[0]:
+		switch kind := p.kinds[i]; kind {
+		case "", p.kinds[0]:
 		case importer.KindEmail:
 			part += " (e-mail)"
 		default:

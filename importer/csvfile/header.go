@@ -200,6 +200,10 @@ func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 		return err == nil
 	}
 	first := splitHeader(head, t.delimiter)
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	if once := bytes.ReplaceAll(line, []byte(`""`), []byte(`"`)); len(once) < len(line) && has(splitHeader(once, sniffDelimiter(once, d))) {
+		return inputError(`save the file with quotes once, or take the others off: sed 's/""/"/g'`, "the quotes are doubled: %s", shorten(string(line)))
+	}
 	if given {
 		other := sniffDelimiter(head, d)
 		if has(splitHeader(head, other)) {

@@ -184,6 +184,7 @@ const (
 	// Nobody makes such ids, however many there are.
 	shapeEmail
 	shapeEncoded
+	shapeEscaped
 	shapeSeveral
 	shapeNull
 	shapeRule
@@ -201,8 +202,10 @@ func userShape(id string) shape {
 	switch {
 	case holdsSeveral(id, isUserShaped):
 		return shapeSeveral
-	case !ok && strings.Contains(strings.ToLower(id), "%7c"):
+	case !ok && percentEncoded.MatchString(id):
 		return shapeEncoded
+	case strings.Contains(id, `\|`), strings.Contains(id, `\,`), strings.Contains(id, `\"`):
+		return shapeEscaped
 	case !ok && strings.Contains(id, "@"):
 		return shapeEmail
 	case !ok:
@@ -230,8 +233,10 @@ func keyShape(key identifier) shape {
 	switch is := otherShape(key.value); {
 	case is > shapeNumber:
 		return is
-	case key.kind == importer.KindEmail && holdsSeveral(key.value, isEmail):
+	case key.kind == importer.KindEmail && holdsSeveral(key.value, isEmail), key.kind == importer.KindOrgName && strings.ContainsAny(key.value, ",;|\n"):
 		return shapeSeveral
+	case key.kind == importer.KindEmail && !isEmail(key.value) && percentEncoded.MatchString(key.value):
+		return shapeEncoded
 	case key.kind == importer.KindEmail && !isEmail(key.value), key.kind == kindPhone && !strings.HasPrefix(key.value, "+"):
 		return is
 	}
@@ -280,16 +285,21 @@ var (
 	// Spreadsheets write long numbers like this.
 	scientific = regexp.MustCompile(`^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$`)
 
-	nulls = []string{"null", "(null)", "<null>", "nil", "none", "nan", "n/a", "na", "#n/a", "#na", "#value!", "#ref!", "#name?", "undefined", "-", "?"}
+	percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+	// Spreadsheets write these where a formula fails, in the language of the user.
+	formulaErrors = regexp.MustCompile(`^#(N/A|NV|[\p{Lu}/0]+[!?])$`)
+
+	nulls = []string{"null", "(null)", "<null>", "nil", "none", "nan", "n/a", "na", "#n/a", "#na", "undefined", "-", "?"}
 )
 
 func otherShape(id string) shape {
 	switch {
-	case slices.Contains(nulls, strings.ToLower(id)):
+	case slices.Contains(nulls, strings.ToLower(id)), id[0] == '#' && formulaErrors.MatchString(strings.ToUpper(id)):
 		return shapeNull
 	case isRule(id):
 		return shapeRule
-	case scientific.MatchString(id):
+	case id[0] <= '9' && scientific.MatchString(id):
 		return shapeScientific
 	case strings.Trim(id, "0123456789") == "":
 		return shapeNumber
@@ -326,7 +336,8 @@ var wrongShapes = []struct {
 	one, more, advice string
 }{
 	{shapeEmail, "is an e-mail address", "are e-mail addresses", "rename the column to email, or add --user-by email"},
-	{shapeEncoded, "is URL-encoded", "are URL-encoded", "%7C stands for |: decode them"},
+	{shapeEncoded, "is URL-encoded", "are URL-encoded", "%7C stands for |, %40 for @: decode them"},
+	{shapeEscaped, "holds a backslash before a mark", "hold a backslash before a mark", `CSV has quotes for that: \| stands for |`},
 	{shapeSeveral, "holds several, or brackets or quotes", "hold several, or brackets or quotes", "give each its own row"},
 }
 
@@ -363,7 +374,7 @@ func (s *shapes) text(odd []shape, one, more string) string {
 // Unusual reports whether the id of a user has a form of which the notes say that it
 // is another one than most in the file have.
 func (t *Table) Unusual(userID string) bool {
-	return slices.Contains(t.found.users.odd(), userShape(userID))
+	return userID != "" && slices.Contains(t.found.users.odd(), userShape(userID))
 }
 
 // Unended reports whether the last line has no line end, so that the file may be cut

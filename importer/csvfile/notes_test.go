@@ -30,7 +30,26 @@ func TestNotesOnTheFormOfIDsAndKeys(t *testing.T) {
 		},
 		{
 			"URL-encoded", ids + "org_a,auth0%7C1\norg_a,auth0%7c2\n", csvfile.Dialect{},
-			[]string{"!2 user ids are URL-encoded, the first on line 2 `auth0%7C1`: %7C stands for |: decode them"},
+			[]string{"!2 user ids are URL-encoded, the first on line 2 `auth0%7C1`: %7C stands for |, %40 for @: decode them"},
+		},
+		{
+			"encoded twice, and an e-mail", "org_id,user_id\norg_a,auth0%257C1\n", csvfile.Dialect{},
+			[]string{"!1 user id is URL-encoded, the first on line 2 `auth0%257C1`: %7C stands for |, %40 for @: decode them"},
+		},
+		{
+			"escapes", "org_id,user_id\norg_a,auth0\\|1\norg_a,auth0\\|2\n", csvfile.Dialect{},
+			[]string{"!2 user ids hold a backslash before a mark, the first on line 2 `auth0\\|1`: CSV has quotes for that: \\| stands for |"},
+		},
+		{
+			"a directory's users", "org_id,user_id\norg_a,ad|ACME\\ann\norg_a,samlp|acme|bob%40acme.com\n", csvfile.Dialect{}, nil,
+		},
+		{
+			"failed formulas", "org,user\nacme,#DIV/0!\n#BEZUG!,auth0|2\nacme;beta,auth0|3\n", csvfile.Dialect{},
+			[]string{
+				"!1 user id has another form than the others, such as line 2 `#DIV/0!`",
+				"!1 organization name holds several, or brackets or quotes, the first on line 4 `acme;beta`: give each its own row",
+				"!1 organization name has another form than the others, such as line 3 `#BEZUG!`",
+			},
 		},
 		{"a comma in an id", ids + "org_a,\"samlp|acme|CN=Ada,OU=Eng\"\norg_a,waad|a b\n", csvfile.Dialect{}, nil},
 		{
@@ -109,5 +128,16 @@ func TestTableRefusesTheSameNameTwice(t *testing.T) {
 	}
 	if got, _ := read(strings.NewReader("org_id,User ID,user_id\norg_a,x,auth0|1\n"), csvfile.Dialect{}); !slices.Equal(got, []string{"2 org_a auth0|1"}) {
 		t.Errorf("user_id wins: %q", got)
+	}
+}
+
+func TestTableTellsDoubledQuotes(t *testing.T) {
+	for data, want := range map[string]string{
+		"\"\"org_id\"\",\"\"user_id\"\"\n\"\"org_a\"\",\"\"auth0|1\"\"\n": "error: line 1: the quotes are doubled: \"\"org_id\"\",\"\"user_id\"\"; hint: save the file with quotes once, or take the others off: sed 's/\"\"/\"/g'",
+		"org_id,user_id\n\"\"org_a\"\",\"\"auth0|1\"\"\n":                 "2  : doubled quotes, where CSV has one: \"\"org_a\"\",\"\"auth0|1\"\"",
+	} {
+		if got, _ := read(strings.NewReader(data), csvfile.Dialect{}); !slices.Equal(got, []string{want}) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
 	}
 }

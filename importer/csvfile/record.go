@@ -229,6 +229,8 @@ func quoteText(err error, line []byte) string {
 	switch {
 	case bytes.Contains(line, []byte(`\"`)):
 		return `a backslash before a quote, where CSV doubles the quote`
+	case bytes.HasPrefix(line, []byte(`""`)):
+		return "doubled quotes, where CSV has one"
 	case errors.Is(err, csv.ErrBareQuote):
 		return "a quote inside a value that does not begin with one"
 	case errors.Is(err, csv.ErrQuote):

@@ -398,7 +398,7 @@ func TestUnusual(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if table.Unusual("auth0|3") || !table.Unusual("0815") {
+	if table.Unusual("auth0|3") || table.Unusual("") || !table.Unusual("0815") {
 		t.Error("the number is the unusual id")
 	}
 }
