@@ -32,6 +32,7 @@ type surroundings struct {
 // console is a command's view of its surroundings.
 type console struct {
 	surroundings
+	program  func(surroundings) (code int) // runs the program in other surroundings
 	env      *environment
 	warnings []string     // of the environment, for the log
 	errors   *slog.Logger // receives the errors if the log is JSON; otherwise nil

@@ -71,7 +71,7 @@ func (cmd *demoCmd) Run(c *console) error {
 	step := func(want int, args ...string) error {
 		fmt.Fprintf(c.stderr, "$ %s\n", commandLine(args))
 		rehearsal.args = args
-		if code := run(rehearsal); code != want {
+		if code := c.program(rehearsal); code != want {
 			return &exitError{code: code}
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -43,19 +44,24 @@ var claims = map[importer.Claim]*claim{
 }
 
 // expected holds the lines of one organization. It keeps only what is needed to
-// look them up: a million lines with ids of Auth0's usual length take 40 MB.
+// look them up: a million lines with ids of Auth0's usual length take 60 MB.
 type expected struct {
 	*claim
 	orgID string
-	users strings.Builder // ids or e-mail addresses, without separators
-	ends  []uint32        // where each user ends in users
-	lines []uint32        // the line of each user in the input
-	roles []string        // the roles of each user; only for claimRoles
+	lines int        // all of its lines
+	roles []string   // the roles of each line; only for claimRoles
+	open  []openLine // the lines not known to be true
 
-	open  []uint32 // indexes into ends and lines of the lines not known to be true
-	pages int      // pages that the last look read, at most
+	pages int // pages that the last look read, at most
 	state lookState
 	why   error // why state is unread or unlisted or, if it is read, why there is no such organization
+}
+
+// openLine is a line that is not known to be true.
+type openLine struct {
+	place uint32 // among the lines of its organization
+	line  uint32 // of the input
+	user  string // an id or an e-mail address
 }
 
 type lookState int
@@ -97,22 +103,10 @@ func (es *expectations) add(o importer.Outcome) error {
 	case claimInvited:
 		user = importer.FoldAddress(argument)
 	}
-	e.open = append(e.open, uint32(len(e.ends)))
-	e.users.WriteString(user)
-	e.ends = append(e.ends, uint32(e.users.Len()))
-	e.lines = append(e.lines, uint32(o.Row.Line))
+	e.open = append(e.open, openLine{uint32(e.lines), uint32(o.Row.Line), strings.Clone(user)})
+	e.lines++
 	es.lines++
 	return nil
-}
-
-// user returns the id or the address at index. It is a substring of users, and
-// keeps all of them in memory.
-func (e *expected) user(index uint32) string {
-	start := uint32(0)
-	if index > 0 {
-		start = e.ends[index-1]
-	}
-	return e.users.String()[start:e.ends[index]]
 }
 
 // pageSize is the number of members on a page of a list.
@@ -122,7 +116,7 @@ const pageSize = 100
 // those that are true. It stops reading members once all lines are decided. It
 // returns the first error of members.
 func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
-	slices.SortFunc(e.open, func(a, b uint32) int { return strings.Compare(e.user(a), e.user(b)) })
+	slices.SortFunc(e.open, func(a, b openLine) int { return strings.Compare(a.user, b.user) })
 	seen := make([]bool, len(e.open))
 	left, n := len(e.open), 0
 	var failed error
@@ -131,8 +125,8 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 			break
 		}
 		n++
-		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(index uint32, id string) int { return strings.Compare(e.user(index), id) })
-		for ; i < len(seen) && e.user(e.open[i]) == m.UserID; i++ { // a user may have several lines
+		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(l openLine, id string) int { return strings.Compare(l.user, id) })
+		for ; i < len(seen) && e.open[i].user == m.UserID; i++ { // a user may have several lines
 			if !seen[i] && e.fits(e.open[i], m) {
 				seen[i] = true
 				left--
@@ -151,12 +145,12 @@ func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
 	return failed
 }
 
-// fits reports whether m has the roles that the line at index claims, if any.
-func (e *expected) fits(index uint32, m auth0.Member) bool {
+// fits reports whether m has the roles that a line claims, if any.
+func (e *expected) fits(l openLine, m auth0.Member) bool {
 	if e.claim != claimRoles {
 		return true
 	}
-	for role := range strings.SplitSeq(e.roles[index], auth0.RoleSeparator) {
+	for role := range strings.SplitSeq(e.roles[l.place], auth0.RoleSeparator) {
 		if !slices.Contains(m.Roles, role) {
 			return false
 		}
@@ -166,14 +160,9 @@ func (e *expected) fits(index uint32, m auth0.Member) bool {
 
 // keep leaves only those lines open whose seen is which, in the order of the file.
 func (e *expected) keep(seen []bool, which bool) {
-	var open []uint32
-	for i, index := range e.open {
-		if seen[i] == which {
-			open = append(open, index)
-		}
-	}
-	slices.Sort(open)
-	e.open = open
+	i := -1
+	e.open = slices.DeleteFunc(e.open, func(openLine) bool { i++; return seen[i] != which })
+	slices.SortFunc(e.open, func(a, b openLine) int { return cmp.Compare(a.place, b.place) })
 }
 
 // absent records that the organization does not exist: it has no members.

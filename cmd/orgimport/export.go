@@ -48,8 +48,8 @@ It needs the scopes read:organizations and read:organization_members, and with -
 
 func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }
 
-// export is an export in progress.
-type export struct {
+// exporting is an export in progress.
+type exporting struct {
 	*console
 	*observer
 	cmd    *exportCmd
@@ -65,7 +65,7 @@ type export struct {
 
 // Run exports the members.
 func (cmd *exportCmd) Run(c *console) error {
-	x := &export{console: c, observer: &observer{}, cmd: cmd, ui: c.openUI(cmd.uiFlags), named: cmd.Org}
+	x := &exporting{console: c, observer: &observer{}, cmd: cmd, ui: c.openUI(cmd.uiFlags), named: cmd.Org}
 	defer x.ui.Close()
 	x.log = x.ui.log
 	ctx, end := c.untilSignal(x.signalled, x.ui.abandon)
@@ -88,9 +88,9 @@ func (cmd *exportCmd) Run(c *console) error {
 	x.ui.notice("tenant " + x.tenant.Host())
 	started := time.Now()
 	if cmd.Output == "" {
-		err = x.run(ctx, c.stdout)
+		err = x.write(ctx, c.stdout)
 	} else {
-		err = files.Replace(cmd.Output, 0o600, func(w io.Writer) error { return x.run(ctx, w) })
+		err = files.Replace(cmd.Output, 0o600, func(w io.Writer) error { return x.write(ctx, w) })
 	}
 	x.ui.Close()
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
@@ -110,7 +110,7 @@ func (cmd *exportCmd) Run(c *console) error {
 }
 
 // readOrgs reads the organizations in the file of --orgs.
-func (x *export) readOrgs(ctx context.Context) error {
+func (x *exporting) readOrgs(ctx context.Context) error {
 	if x.cmd.Orgs == "" {
 		return nil
 	}
@@ -141,8 +141,8 @@ func (cmd *exportCmd) scopes() [][]string {
 	return scopes
 }
 
-// run writes the members to w.
-func (x *export) run(ctx context.Context, w io.Writer) error {
+// write writes the members to w.
+func (x *exporting) write(ctx context.Context, w io.Writer) error {
 	client, _ := x.tenant.Class()
 	orgs, unknown, err := client.Named(ctx, x.named)
 	if err != nil {
@@ -185,7 +185,7 @@ func (x *export) run(ctx context.Context, w io.Writer) error {
 }
 
 // put writes the members of an organization that exists.
-func (x *export) put(out *csv.Writer, r auth0.Roster) {
+func (x *exporting) put(out *csv.Writer, r auth0.Roster) {
 	for _, m := range r.Members {
 		record := []string{r.ID, r.Name, m.UserID, m.Email, m.Name}
 		if x.cmd.Roles {
@@ -202,7 +202,7 @@ func (x *export) put(out *csv.Writer, r auth0.Roster) {
 
 // noteDeleted notes an organization that was deleted from the tenant during the
 // export.
-func (x *export) noteDeleted(r auth0.Roster) {
+func (x *exporting) noteDeleted(r auth0.Roster) {
 	if len(x.named) > 0 {
 		x.unknown = append(x.unknown, r.ID)
 		return
@@ -210,7 +210,7 @@ func (x *export) noteDeleted(r auth0.Roster) {
 	x.log.Warn("the organization " + r.ID + " no longer exists: " + r.Absent.Error())
 }
 
-func (x *export) cantWrite(err error) error {
+func (x *exporting) cantWrite(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -219,7 +219,7 @@ func (x *export) cantWrite(err error) error {
 
 // unknownError returns an error that names the organizations that do not exist, or
 // nil.
-func (x *export) unknownError() error {
+func (x *exporting) unknownError() error {
 	const most = 10
 	n := len(x.unknown)
 	if n == 0 {

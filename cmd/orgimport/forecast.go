@@ -183,9 +183,9 @@ func writeResolved(ctx context.Context, src *job.Source, path string) error {
 // forecast is what orgimport plan prints. Scripts rely on its JSON: fields may be
 // added, but not renamed or removed.
 type forecast struct {
-	Input   string  `json:"input"`
-	Dialect string  `json:"dialect"`
-	Columns columns `json:"columns"`
+	Input   string      `json:"input"`
+	Dialect string      `json:"dialect"`
+	Columns headerNames `json:"columns"`
 
 	*job.Survey
 	BatchSize int `json:"batch_size"`
@@ -200,8 +200,8 @@ type forecast struct {
 	failures string // path of the file with all rejects; empty: none
 }
 
-// columns are the names of the columns in the header.
-type columns struct {
+// headerNames are the names of the columns in the header.
+type headerNames struct {
 	OrgID  string   `json:"org_id"` // empty: every row has the organization of --org
 	UserID string   `json:"user_id"`
 	Kept   []string `json:"kept"`
@@ -232,7 +232,7 @@ type reject struct {
 func newForecast(src *job.Source, found *job.Survey, f *sourceFlags, h headline) *forecast {
 	table := src.Table()
 	doc := &forecast{
-		Input: src.Name(), Dialect: table.String(), Columns: columns{Kept: append([]string{}, table.Kept...)},
+		Input: src.Name(), Dialect: table.String(), Columns: headerNames{Kept: append([]string{}, table.Kept...)},
 		Survey: found, BatchSize: src.BatchSize(), Requests: found.Batches,
 		Rejects: []reject{}, failures: f.Failures,
 	}

@@ -43,7 +43,7 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 	}
 	s := c.surroundings
 	s.args = args
-	if code := run(s); code != exitDone {
+	if code := c.program(s); code != exitDone {
 		return &exitError{code: code}
 	}
 	return nil

@@ -59,7 +59,7 @@ func (cmd *inviteCmd) Run(c *console) error {
 	r := &inviteRun{inviteCmd: cmd}
 	o := operation{
 		file:     cmd.File,
-		op:       r.op,
+		op:       r.begin,
 		scope:    scopeInvite,
 		maxRows:  cmd.MaxInvitations,
 		task:     job.Task{ReadTwice: true, ByAddress: true, Columns: []string{"correlation_id", "error_code"}, Select: readInvitations, Rows: withAddresses},
@@ -78,8 +78,8 @@ type inviteRun struct {
 	inviter *auth0.Inviter
 }
 
-// op returns the operation, which check completes.
-func (r *inviteRun) op(client *auth0.Client) importer.Op {
+// begin returns the operation, which check completes.
+func (r *inviteRun) begin(client *auth0.Client) importer.Op {
 	r.inviter = &auth0.Inviter{Client: client, Application: r.Application, Name: r.Inviter, TTL: r.TTL, NoEmail: r.NoEmail}
 	return r.inviter.Op()
 }

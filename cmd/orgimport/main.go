@@ -37,15 +37,15 @@ func main() {
 	}))
 }
 
-// command is a command of orgimport.
-type command struct {
+// entry is a command of orgimport.
+type entry struct {
 	name, help string
 	cmd        any
 	results    string // default of --results
 }
 
-func commands() []command {
-	return []command{
+func commands() []entry {
+	return []entry{
 		{"import", "Add the users of a CSV file to organizations.", &importCmd{}, "results.csv"},
 		{"plan", "Show what an import would do, and how long it would take.", &planCmd{}, "results.csv"},
 		{"remove", "Remove the users of a CSV file from organizations, or undo an import.", &removeCmd{}, "removed.csv"},
@@ -65,7 +65,7 @@ func commands() []command {
 // run runs the program and returns its exit code.
 func run(s surroundings) (code int) {
 	s.transport = withUserAgent(s.transport)
-	c := &console{surroundings: s, env: &environment{process: s.getenv, given: make(map[string]string)}}
+	c := &console{surroundings: s, program: run, env: &environment{process: s.getenv, given: make(map[string]string)}}
 	c.getenv = c.env.get
 	exited := -1 // kong calls exit while it parses --help
 	args := s.args
@@ -117,7 +117,7 @@ func (c *console) lookForUnknown(parser *kong.Kong) error {
 // takes most of the start-up time. It calls exit after --help and --version.
 func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error) {
 	all := commands()
-	i := slices.IndexFunc(all, func(c command) bool { return c.name == first && first != "completion" && first != "help" })
+	i := slices.IndexFunc(all, func(c entry) bool { return c.name == first && first != "completion" && first != "help" })
 	if i >= 0 {
 		all = all[i : i+1]
 	}

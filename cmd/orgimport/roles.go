@@ -55,7 +55,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 		file:     cmd.File,
 		op:       func(client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
 		scope:    scopeAssign,
-		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.rows},
+		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.resolve},
 		check:    r.check,
 		headline: headline{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding},
 	}
@@ -102,8 +102,8 @@ func (r *roleRun) selectRows(d *csvfile.Dialect, from job.Origin) error {
 	return nil
 }
 
-// value returns the roles of a row, as the file or --role gives them.
-func (r *roleRun) value(row importer.Row) string {
+// rolesOf returns the roles of a row, as the file or --role gives them.
+func (r *roleRun) rolesOf(row importer.Row) string {
 	if len(row.Args) > 0 && row.Args[0] != "" {
 		return row.Args[0]
 	}
@@ -121,11 +121,11 @@ func (r *roleRun) separators(value string) string {
 	return r.RoleSeparator + "\n" + auth0.RoleSeparator
 }
 
-// rows replaces the roles of each row with their ids, and settles the rows of
+// resolve replaces the roles of each row with their ids, and settles the rows of
 // members who have them. A row with a role that can't be assigned is rejected.
-func (r *roleRun) rows(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+func (r *roleRun) resolve(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
 	return job.EachSendable(rows, func(row *importer.Row) {
-		value := r.value(*row)
+		value := r.rolesOf(*row)
 		r.named = r.named || auth0.NeedsNames(value, r.separators(value))
 		ids, err := r.roles.IDs(value, r.separators(value))
 		if err != nil {
@@ -149,7 +149,7 @@ func (r *roleRun) rows(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.R
 // as a role.
 func (r *roleRun) rowsByName(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
 	return job.EachSendable(rows, func(row *importer.Row) {
-		value := r.value(*row)
+		value := r.rolesOf(*row)
 		names, err := auth0.RoleNames(value, r.separators(value))
 		row.Args, row.Err = []string{strings.Join(names, auth0.RoleSeparator)}, err
 	})
@@ -201,7 +201,7 @@ func (r *roleRun) needNames(ctx context.Context, src *job.Source) (bool, error) 
 		if err != nil || ctx.Err() != nil {
 			return false, stoppedOr(ctx, err)
 		}
-		if r.named { // as the stage rows has seen
+		if r.named { // as resolve has seen
 			return true, nil
 		}
 	}

@@ -36,14 +36,14 @@ type verifier struct {
 // look made fewer.
 const minRepeats = 100
 
-// run reads the members of each organization. Where a line is not true yet, it
+// verify reads the members of each organization. Where a line is not true yet, it
 // reads them again, until all lines are true or the time to settle is over. An
 // error means that it was stopped.
 //
 // All repeated looks together make no more requests than the first look: if the
 // lists are long, the looks are few and far apart, and the last one is at the end
 // of the time to settle.
-func (v *verifier) run(ctx context.Context) error {
+func (v *verifier) verify(ctx context.Context) error {
 	pending, err := v.look(ctx, v.all)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (v *verifier) run(ctx context.Context) error {
 		}
 		pause = min(pause, left)
 		v.log.Info(fmt.Sprintf("%s %s %s, in %s: checking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet, report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
-		if err := rest(ctx, pause); err != nil {
+		if err := waitFor(ctx, pause); err != nil {
 			return err
 		}
 		again, err := v.look(ctx, pending)
@@ -157,8 +157,8 @@ func countPages(all []*expected) (n int) {
 	return n
 }
 
-// rest waits for d. If ctx ends first, it returns the cause.
-func rest(ctx context.Context, d time.Duration) error {
+// waitFor waits for d. If ctx ends first, it returns the cause.
+func waitFor(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -70,7 +70,7 @@ func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
 				}
 				return listing(nil, "u1", "u2")
 			})
-			if err := v.run(t.Context()); err != nil {
+			if err := v.verify(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(asked, tt.asked) {
@@ -93,7 +93,7 @@ func TestVerifierCountsTheLooksIntoTheTimeToSettle(t *testing.T) {
 			time.Sleep(40 * time.Second)
 			return listing(nil)
 		})
-		if err := v.run(t.Context()); err != nil {
+		if err := v.verify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if looks != 3 {
@@ -126,7 +126,7 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 					}
 					return listing(tt.err, "u1")
 				})
-				if err := v.run(t.Context()); (err != nil) != tt.fails {
+				if err := v.verify(t.Context()); (err != nil) != tt.fails {
 					t.Fatal(err)
 				}
 				if sum := v.totals(); sum.String() != tt.want || (sum.unread != nil) != (strings.Contains(tt.want, "not checked") && !tt.fails) {
@@ -146,7 +146,7 @@ func TestVerifierStopsAtOnce(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		time.AfterFunc(20*time.Second, func() { stop(errRun) })
 		v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] { return listing(nil) })
-		if err := v.run(ctx); !errors.Is(err, errRun) {
+		if err := v.verify(ctx); !errors.Is(err, errRun) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(start); took != 20*time.Second {
@@ -169,7 +169,7 @@ func TestVerifierAsksForSeveralOrganizationsAtATimeAndForEachOnce(t *testing.T) 
 			}
 			return listing(nil, "u1")
 		})
-		if err := v.run(t.Context()); err != nil {
+		if err := v.verify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took != 10*time.Second {
@@ -196,7 +196,7 @@ func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
 			time.Sleep(time.Second)
 			return listing(errRun)
 		})
-		if err := v.run(t.Context()); !errors.Is(err, errRun) {
+		if err := v.verify(t.Context()); !errors.Is(err, errRun) {
 			t.Errorf("got %v", err)
 		}
 		if n := asked.Load(); n > 3 {
@@ -226,8 +226,8 @@ func TestExpectationsKeepThoseWhoAreMissing(t *testing.T) {
 			}
 		}
 		var got, want []string
-		for _, place := range r.open {
-			got = append(got, fmt.Sprint(r.lines[place], r.user(place)))
+		for _, l := range r.open {
+			got = append(got, fmt.Sprint(l.line, l.user))
 		}
 		for i, user := range users {
 			if !here[user] {
@@ -271,7 +271,7 @@ func TestVerifierBoundsItsRequests(t *testing.T) {
 			pages += len(ids)/pageSize + 1
 			return listing(nil, ids...)
 		})
-		if err := v.run(t.Context()); err != nil {
+		if err := v.verify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if want := []time.Duration{0, 60}; !slices.Equal(asked, want) {
@@ -304,7 +304,7 @@ func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 				_ = yield(auth0.Member{UserID: "ann@acme.com"}, nil) && yield(auth0.Member{UserID: "u1", Roles: auth0.RoleIDs{"rol_a", "rol_b"}}, nil)
 			}
 		})
-		if err := v.run(t.Context()); err != nil {
+		if err := v.verify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got := v.totals().String(); got != tt.want {

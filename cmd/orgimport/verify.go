@@ -70,7 +70,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 		p.elapsed, p.waiting = time.Since(started), v.waiting()
 		return p
 	})
-	err = v.run(ctx)
+	err = v.verify(ctx)
 	ui.Close()
 	return cmd.finish(c, ui, v, err)
 }
@@ -192,8 +192,8 @@ func (v *verifier) list(w io.Writer) error {
 		if r.state != read {
 			continue
 		}
-		for _, place := range r.open {
-			_ = out.Write([]string{strconv.FormatUint(uint64(r.lines[place]), 10), r.orgID, r.user(place), r.whyOpen()})
+		for _, l := range r.open {
+			_ = out.Write([]string{strconv.FormatUint(uint64(l.line), 10), r.orgID, l.user, r.whyOpen()})
 		}
 	}
 	out.Flush()

@@ -307,7 +307,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 	}
 	for _, step := range []struct {
 		name string
-		run  func() error
+		find func() error
 	}{
 		{auth0.PhaseOrganizations, func() error { return l.findOrganizations(ctx, look) }},
 		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, t) }},
@@ -316,7 +316,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 		began, sent := time.Now(), l.reads.Sent.Load()
 		l.now.Store(&Phase{Name: step.name, Began: began})
 		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began}) }
-		if err := step.run(); err != nil {
+		if err := step.find(); err != nil {
 			return stoppedOr(ctx, lookUpFailed(err))
 		}
 		requests, took := int(l.reads.Sent.Load()-sent), time.Since(began)
