@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
 	"orgimport/importer/retry"
@@ -45,6 +47,12 @@ func TestExitOf(t *testing.T) {
 		{"SIGINT", stoppedBy(syscall.SIGINT), 130, ""},
 		{"SIGTERM", fmt.Errorf("stopped: %w", stoppedBy(syscall.SIGTERM)), 143, ""},
 		{"SIGHUP", stoppedBy(syscall.SIGHUP), 129, ""},
+		{"a full disk when the time is over", fmt.Errorf("%w; %w", files.CantWrite("failures.csv", syscall.ENOSPC), errMaxDuration), exitStopped, "make room, and make sure that the folder is writable"},
+		{"too many failed rows", &job.Error{Reason: job.TooManyFailed, Most: "5%", Err: errors.New("9 rows failed")}, exitErrors, hintFailed},
+		{"swapped columns", &job.Error{Reason: job.AllFailed, Swapped: true, Err: errors.New("all failed")}, exitErrors, hintSwapped},
+		{"an input that changed", &job.Error{Reason: job.InputChanged, Err: errors.New("it changed")}, exitTemporary, "run again with --resume once nothing writes to it any more"},
+		{"a look-up without an answer", &job.Error{Reason: job.LookUpFailed, Err: &auth0.JobError{}}, exitTemporary, "nothing was written: try again later"},
+		{"a scope that is lacking", &tenancy.ScopeError{Lacking: []string{"read:users"}}, exitStopped, "grant the application that scope for the Auth0 Management API"},
 		{"anything else", errors.New("broken pipe"), exitStopped, ""},
 	} {
 		if e := exitOf(test.err); e.code != test.code || e.hint != test.hint {
@@ -113,6 +121,20 @@ func TestDocumentsHaveTheExitCodes(t *testing.T) {
 			if !again[code] {
 				t.Errorf("the service takes exit code %d as worth running again", code)
 			}
+		}
+	}
+}
+
+// TestEveryProblemHasAnExitCode, so that a new one is not silently a success.
+func TestEveryProblemHasAnExitCode(t *testing.T) {
+	for p := files.IsFolder; p <= files.LockFailed; p++ {
+		if fileProblems[p].code == exitDone {
+			t.Errorf("problem %d with a file has no exit code", p)
+		}
+	}
+	for r := job.WrongInput; r <= job.NoAnswer; r++ {
+		if jobReasons[r].code == exitDone && r != job.LookUpFailed {
+			t.Errorf("reason %d of a job has no exit code", r)
 		}
 	}
 }
