@@ -210,6 +210,21 @@ func TestRunIDFitsIntoACorrelationID(t *testing.T) {
 	}
 }
 
+func TestCorrelationIDTellsWhetherMembersWereSkipped(t *testing.T) {
+	for range 1000 {
+		id := report.RunID("oi", tenant, "name/email/")
+		skips := report.Skipping(id)
+		if report.SkippedMembers(id+"-1") || !report.SkippedMembers(skips+"-17") || !report.ReadBy(skips+"-17", "name/email/") || len(skips) != len(id) {
+			t.Fatalf("%s and %s", id, skips)
+		}
+	}
+	for _, id := range []string{"", "oi-1", "-1"} {
+		if report.SkippedMembers(id) {
+			t.Errorf("%q is taken for one of ours", id)
+		}
+	}
+}
+
 func TestCorrelationIDTellsHowKeysWereRead(t *testing.T) {
 	id := report.RunID("oi", tenant, "name/email/") + "-17"
 	for by, want := range map[string]bool{"name/email/": true, "name/username/": false, "": false} {

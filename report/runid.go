@@ -15,6 +15,9 @@ const (
 	fingerprintLength = 8 // hex digits: two tenants have the same once in 4 billion
 	byLength          = 4 // hex digits: there are few ways to read keys
 	runRandomLength   = 8 // base 32: 40 bits
+
+	// skipsMark ends the id of a run that skips members. Base 32 has no 1.
+	skipsMark = "1"
 )
 
 // RunID returns a new id for a run of the operation with that prefix (Op.Prefix)
@@ -29,9 +32,20 @@ func RunID(prefix, tenant, by string) string {
 // ReadBy reports whether a correlation id is that of a run that read keys in the
 // way by names.
 func ReadBy(correlationID, by string) bool {
-	_, _, run, ok := parseRunID(correlationID)
-	run, _, _ = strings.Cut(run, "-")
-	return ok && len(run) == byLength+runRandomLength && run[:byLength] == digits(by, byLength)
+	run := RunOf(correlationID)
+	i := len(run) - byLength - runRandomLength
+	return i > 0 && run[i-1] == '-' && run[i:i+byLength] == digits(by, byLength)
+}
+
+// Skipping returns the id of a run that looks up who is a member already, and skips
+// them. Its results say so, because who was added is to be taken out by an undo, and
+// who was there before is not.
+func Skipping(runID string) string { return runID[:len(runID)-1] + skipsMark }
+
+// SkippedMembers reports whether a correlation id is that of a run that skipped
+// members.
+func SkippedMembers(correlationID string) bool {
+	return strings.HasSuffix(RunOf(correlationID), skipsMark)
 }
 
 // RunOf returns the id of the run that a correlation id belongs to; "" if it is not

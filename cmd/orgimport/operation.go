@@ -128,6 +128,9 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 	config := s.config(s.console, &s.flags.sourceFlags, client, tenant.Host(), s.log)
 	config.Op.Ready = pace.Ready
 	client.RunID = report.RunID(config.Op.Prefix, tenant.Host(), config.Dialect.By())
+	if s.skipMembers {
+		client.RunID = report.Skipping(client.RunID)
+	}
 	if err := s.outputs.prove(s.flags.Results); err != nil {
 		return nil, err
 	}

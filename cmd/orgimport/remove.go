@@ -87,8 +87,20 @@ func checkRemovals(ctx context.Context, r *openRun) error {
 	if err != nil {
 		return err
 	}
-	if r.src.From().Prefix == importPrefix {
-		r.ui.notice("users who were members before that import are removed too, unless it ran with --skip-members")
+	from := r.src.From()
+	if from.Prefix == importPrefix {
+		added := report.Plural(from.Added, "user") + " that the import added"
+		if from.Skipped {
+			r.ui.notice("none of the " + added + " may have been members before it")
+		} else {
+			r.ui.notice("all of the " + added + " may have been members before it: it did not run with --skip-members from its first run on")
+		}
+	}
+	if n := from.UnknownOrigin; n > 0 {
+		r.ui.notice(fmt.Sprintf("%s left: members when the import was resumed, and perhaps before it", report.Plural(n, "user")+report.Verb(n, " is", " are")))
+	}
+	if n := from.Unread; n > 0 {
+		r.ui.notice(fmt.Sprintf("%s left: the results do not say what became of %s", report.Plural(n, "line")+report.Verb(n, " is", " are"), report.Verb(n, "its row", "their rows")))
 	}
 	r.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(rows, "membership"), report.Plural(organizations, "organization")))
 	return r.checkLimit(rows, "--max-removals", "membership")

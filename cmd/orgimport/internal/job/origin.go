@@ -14,6 +14,11 @@ import (
 type Origin struct {
 	Prefix  string          // of the correlation ids, such as oi; empty if no line has one
 	Current *report.Current // nil if the input is not results
+
+	Added         int  // lines that say that an import added the user
+	Skipped       bool // all runs that wrote these skipped who was a member before
+	UnknownOrigin int  // lines of members whom an earlier run may have added
+	Unread        int  // lines that do not say what became of their rows
 }
 
 // ErrRepeated is the Err of a row that repeats an earlier one according to the
@@ -29,7 +34,7 @@ func (originRow) Error() string { return "read only to find the origin of the re
 // readOrigin reads the results in table to their end. All lines with a
 // correlation id must be of one operation, and of the given tenant.
 func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (Origin, error) {
-	o := Origin{Current: report.NewCurrent(key)}
+	o := Origin{Current: report.NewCurrent(key), Skipped: true}
 	for row, err := range table.Rows() {
 		if ctx.Err() != nil {
 			return o, context.Cause(ctx)
@@ -49,6 +54,15 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 			return o, fmt.Errorf("line %d was written by another operation than the lines before it (correlation id %s)", result.Line, result.CorrelationID)
 		default:
 			o.Prefix = prefix
+		}
+		switch {
+		case result.Status == "":
+			o.Unread++
+		case result.Code == importer.CodeUnknownOrigin:
+			o.UnknownOrigin++
+		case result.Status == importer.Added && report.RunOf(result.CorrelationID) != "":
+			o.Added++
+			o.Skipped = o.Skipped && report.SkippedMembers(result.CorrelationID)
 		}
 		row.Line = result.Line
 		said := importer.Outcome{Row: row, Status: result.Status}
