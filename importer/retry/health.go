@@ -148,6 +148,9 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 	h.streak++
 	h.last = call.part()
 	h.parts[h.last] = true
+	if h.outage != nil {
+		h.outage.wake() // it may be another's turn now
+	}
 
 	v := verdict{events: h.firstOfItsKind(call, r)}
 	s := situation{
