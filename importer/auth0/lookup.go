@@ -121,6 +121,25 @@ func absent(err error) bool {
 	return e.Status == http.StatusRequestURITooLong
 }
 
+// looked is what came of the look-up of one key.
+type looked[K, R any] struct {
+	key    K
+	result R
+	err    error // why it failed for good, if that is about this key alone
+}
+
+// askEach calls one for every key, as ask does. An error that does not end the run
+// does not end the range either.
+func askEach[K, R any](ctx context.Context, workers int, keys []K, one func(context.Context, K) (R, error)) iter.Seq2[looked[K, R], error] {
+	return ask(ctx, workers, keys, func(ctx context.Context, key K) (looked[K, R], error) {
+		result, err := one(ctx, key)
+		if err != nil && importer.ReachOf(err) == importer.ReachRun {
+			return looked[K, R]{}, err
+		}
+		return looked[K, R]{key, result, err}, nil
+	})
+}
+
 // ask calls one for every item, several at a time, and yields the results as they
 // come. The first error ends the range, and so does break; it waits for the calls
 // under way.

@@ -321,19 +321,79 @@ func TestMembersAreReadWithinBounds(t *testing.T) {
 	}
 }
 
-// An answer that does not say whether somebody exists ends the look-up.
+// An answer that does not say whether somebody exists fails the rows of that key, and
+// no others.
 func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
-	for status, body := range map[int]string{404: "<html>", 400: "", 403: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:users"}`} {
-		c := newClient(t, &sender{Answer: always(status, body)})
-		l := &auth0.Lookup{Users: c, OrgByName: c, Workers: 1}
-		d := asking("", "ann@acme.com")
-		d.Want(importer.Row{UserID: "u", Keys: &importer.Keys{Org: importer.Key{Kind: "name", Value: "acme"}}})
-		if l.FindUsersAlone(t.Context(), d) == nil || l.FindOrganizations(t.Context(), d) == nil {
-			t.Errorf("%d %q is believed", status, body)
-		}
+	const envelope = `{"statusCode":%d,"error":"X","message":"%s","errorCode":"%s"}`
+	for _, test := range []struct {
+		status     int
+		body, code string // of the row
+		transient  bool
+	}{
+		{404, fmt.Sprintf(envelope, 404, "Not Found", ""), "", false},
+		{403, fmt.Sprintf(envelope, 403, "The user is not visible", "hidden"), "hidden", false},
+		{400, fmt.Sprintf(envelope, 400, "Bad Request", ""), "", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant(auth0test.Config{})
+			s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+				if r.URL.Query().Get("email") == "bad@acme.com" || strings.HasSuffix(r.URL.Path, "/bad") {
+					return reply(test.status, test.body), nil
+				}
+				return tenant.RoundTrip(r)
+			}}
+			l := lookup(t, s)
+			d := asking("", "bad@acme.com", "ann@acme.com", "bob@acme.com", "eve@acme.com")
+			row := func(org string) importer.Row {
+				return importer.Row{UserID: "u", Keys: &importer.Keys{Org: importer.Key{Kind: "name", Value: org}}}
+			}
+			d.Want(row("bad"))
+			d.Want(row("acme"))
+			if err := errors.Join(l.FindUsersAlone(t.Context(), d), l.FindOrganizations(t.Context(), d)); err != nil {
+				t.Fatal(err)
+			}
+			rows := func(yield func(importer.Row, error) bool) {
+				_ = yield(importer.Row{OrgID: "org_a", Keys: &importer.Keys{User: importer.Key{Kind: importer.KindEmail, Value: "bad@acme.com"}}}, nil) && yield(row("bad"), nil)
+			}
+			for row := range importer.Resolve(rows, d) {
+				if o := importer.Unsent(row); o.Status != importer.Failed || o.Code != test.code || o.Transient != test.transient {
+					t.Errorf("%d %s: %+v", test.status, test.body, o)
+				}
+			}
+			if got := outcome(t, d, "ann@acme.com", ""); !strings.HasPrefix(got, "auth0|") {
+				t.Errorf("%d %s: the others are %s", test.status, test.body, got)
+			}
+		})
+	}
+	scope := newClient(t, &sender{Answer: always(403, `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:users"}`)})
+	if err := (&auth0.Lookup{Users: scope}).FindUsersAlone(t.Context(), asking("", "ann@acme.com")); importer.ReachOf(err) != importer.ReachRun || err == nil {
+		t.Errorf("without the scope: %v", err)
 	}
 	malformed := newClient(t, &sender{Answer: always(400, `{"statusCode":400,"error":"Bad Request","message":"Query validation error","errorCode":"invalid_query_string"}`)})
-	if err := (&auth0.Lookup{Users: malformed}).FindUsersAlone(t.Context(), asking("", "no address")); err != nil {
-		t.Errorf("what can't be an address ends the look-up: %v", err)
+	d := asking("", "no address")
+	if err := (&auth0.Lookup{Users: malformed}).FindUsersAlone(t.Context(), d); err != nil || outcome(t, d, "no address", "") != "user_not_found" {
+		t.Errorf("what can't be an address is %s: %v", outcome(t, d, "no address", ""), err)
+	}
+}
+
+// A list of organizations that breaks off is no reason not to ask for each.
+func TestOrganizationsBesideABrokenList(t *testing.T) {
+	var orgs []auth0test.Organization
+	for i := range 40 {
+		orgs = append(orgs, auth0test.Organization{ID: fmt.Sprintf("org_%016d", i), Name: fmt.Sprintf("customer-%d", i)})
+	}
+	tenant := newTenant(auth0test.Config{Organizations: orgs})
+	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		if r.URL.Path == "/api/v2/organizations" {
+			return reply(403, `{"statusCode":403,"error":"Forbidden","message":"The user is not visible"}`), nil
+		}
+		return tenant.RoundTrip(r)
+	}}
+	d := &importer.Directory{}
+	for i := range 30 {
+		d.Want(importer.Row{UserID: "u", Keys: &importer.Keys{Org: importer.Key{Kind: "name", Value: fmt.Sprintf("customer-%d", i)}}})
+	}
+	if err := lookup(t, s).FindOrganizations(t.Context(), d); err != nil || d.Orgs.Hits() != 30 {
+		t.Errorf("%d found, error %v", d.Orgs.Hits(), err)
 	}
 }

@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"orgimport/importer"
@@ -25,12 +26,12 @@ func (l *Lookup) FindOrganizations(ctx context.Context, d *importer.Directory) e
 		}
 		missing = singles(&d.Orgs)
 		if ended && len(missing) > fewOrgs {
-			found, err := l.askOrganizations(ctx, d, missing[:fewOrgs])
+			absent, err := l.askOrganizations(ctx, d, missing[:fewOrgs])
 			if err != nil {
 				return err
 			}
 			missing = missing[fewOrgs:]
-			if found == 0 {
+			if absent == fewOrgs {
 				missing = nil
 			}
 		}
@@ -55,12 +56,15 @@ func singles(in *importer.Index) (keys []importer.Key) {
 }
 
 // listOrganizations reads the tenant's list until all organizations are found. Unless
-// it must read the whole, it stops where asking one by one takes fewer requests. It
-// reports whether the list ended.
+// it must read the whole, it stops where asking one by one takes fewer requests, or
+// where the list can't be read any further. It reports whether the list ended.
 func (l *Lookup) listOrganizations(ctx context.Context, d *importer.Directory, whole bool) (ended bool, err error) {
 	wanted := d.Orgs.Len() - d.Orgs.Hits()
 	most, read := wanted/2, 0
 	for page, err := range l.OrgList.organizationPages(ctx) {
+		if _, ok := errors.AsType[*ListError](err); ok && !whole {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
@@ -94,19 +98,26 @@ func noteOrganization(d *importer.Directory, o Organization) {
 	d.OrgNames[o.ID] = o.Name
 }
 
-// askOrganizations asks for organizations one by one and returns how many exist.
-func (l *Lookup) askOrganizations(ctx context.Context, d *importer.Directory, keys []importer.Key) (found int, err error) {
-	before := d.Orgs.Hits()
+// askOrganizations asks for organizations one by one and returns how many of them do
+// not exist.
+func (l *Lookup) askOrganizations(ctx context.Context, d *importer.Directory, keys []importer.Key) (absent int, err error) {
 	asked := 0
-	for o, err := range ask(ctx, l.Workers, keys, l.organization) {
-		if err != nil {
+	for found, err := range askEach(ctx, l.Workers, keys, l.organization) {
+		switch {
+		case err != nil:
 			return 0, err
+		case found.err != nil:
+			code, _ := reason(found.err)
+			d.Orgs.Failed(found.key, "", code, found.err)
+		case found.result.ID == "":
+			absent++
+		default:
+			noteOrganization(d, found.result)
 		}
 		asked++
-		noteOrganization(d, o)
 		l.progress(PhaseOrganizations, asked, len(keys))
 	}
-	return d.Orgs.Hits() - before, nil
+	return absent, nil
 }
 
 // organization returns the organization that a key names, or one without an id if

@@ -120,11 +120,15 @@ func (l *Lookup) FindUsersAlone(ctx context.Context, d *importer.Directory) erro
 
 func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []importer.Wanted, of int) error {
 	asked := 0
-	for users, err := range ask(ctx, l.Workers, wanted, l.users) {
+	for found, err := range askEach(ctx, l.Workers, wanted, l.users) {
 		if err != nil {
 			return err
 		}
-		for _, u := range users {
+		if found.err != nil {
+			code, _ := reason(found.err)
+			d.Users.Failed(found.key.Key, found.key.Connection, code, found.err)
+		}
+		for _, u := range found.result {
 			d.Users.Found(u.ID, u.Connection, u.Verified, u.Keys...)
 		}
 		asked++

@@ -278,7 +278,8 @@ func isPlainJSON(inner []byte) bool {
 // readCSV reads Auth0's CSV, whose strings begin with a single quote so that no
 // spreadsheet takes them for formulas.
 func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
-	r := csv.NewReader(in)
+	bounded := &recordReader{in: in, left: maxUserLine}
+	r := csv.NewReader(bounded)
 	r.ReuseRecord = true
 	r.FieldsPerRecord = -1
 	header, err := r.Read()
@@ -312,6 +313,7 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 	var keys []importer.Key
 	quoted := false
 	for {
+		bounded.left = maxUserLine
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -341,6 +343,21 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 			return &formatError{line, err.Error()}
 		}
 	}
+}
+
+// recordReader reads as much as one record may have.
+type recordReader struct {
+	in   io.Reader
+	left int
+}
+
+func (r *recordReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, &formatError{why: "a record is too long"}
+	}
+	n, err := r.in.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
 }
 
 // unreadableCSV returns err without text that the parser may quote.

@@ -146,3 +146,13 @@ func BenchmarkUsersExport(b *testing.B) {
 		}
 	}
 }
+
+// A record without an end is no record.
+func TestARecordOfAnExportHasAnEnd(t *testing.T) {
+	for _, start := range []string{`{"user_id":"`, "user_id,email\n\"auth0|1", "user_id,\""} {
+		endless := strings.NewReader(strings.Repeat("x", maxUserLine+1))
+		if _, _, err := readUsers(io.MultiReader(strings.NewReader(start), endless)); err == nil || !strings.Contains(err.Error(), "too long") {
+			t.Errorf("%q: %v", start, err)
+		}
+	}
+}

@@ -28,7 +28,7 @@ type usersJob struct {
 	fields       []string
 	progress     func(percent int)
 
-	began time.Time
+	waitsFor string // for messages
 }
 
 // JobError says that the tenant did not export its users. It may do so later.
@@ -57,8 +57,9 @@ const (
 	firstPoll = 2 * time.Second
 	leastPoll = 3 * time.Second
 	longPoll  = 30 * time.Second
-	mostLinks = 5 // asked for after the first
-	mostTries = 2 // of a job that fails
+	lastPoll  = time.Second // before the time is up
+	mostLinks = 5           // asked for after the first
+	mostTries = 2           // of a job that fails
 )
 
 // jobState is the state of a job in an answer of the API.
@@ -85,24 +86,30 @@ var errJobFailed = errors.New("the job failed")
 // run has the users exported and calls read with the download, again from the start
 // if it is cut off.
 func (j *usersJob) run(ctx context.Context, read func(io.Reader) error) error {
-	j.began = time.Now()
+	late := &JobError{}
+	waiting, cancel := context.WithTimeoutCause(ctx, j.wait, late)
+	defer cancel()
 	for try := 1; ; try++ {
-		err := j.once(ctx, read)
-		if !errors.Is(err, errJobFailed) {
+		err := j.once(ctx, waiting, read)
+		switch {
+		case errors.Is(err, late):
+			return &JobError{Why: fmt.Sprintf("%s after %s", j.waitsFor, j.wait)}
+		case !errors.Is(err, errJobFailed):
 			return err
-		}
-		if try == mostTries {
+		case try == mostTries:
 			return &JobError{Why: fmt.Sprintf("the job failed %d times", try)}
 		}
 	}
 }
 
-func (j *usersJob) once(ctx context.Context, read func(io.Reader) error) error {
-	id, err := j.create(ctx)
+// once has the users exported. waiting ends when the time for the job is up, which
+// does not cut off a download.
+func (j *usersJob) once(ctx, waiting context.Context, read func(io.Reader) error) error {
+	id, err := j.create(waiting)
 	if err != nil {
 		return err
 	}
-	state, err := j.finished(ctx, id)
+	state, err := j.finished(waiting, id)
 	if err != nil {
 		return err
 	}
@@ -115,12 +122,13 @@ func (j *usersJob) once(ctx context.Context, read func(io.Reader) error) error {
 			return &JobError{"no link led to the users", err}
 		}
 		if links > 0 { // it is not that the first one was too old
-			if err := j.pause(ctx, time.Second<<links, "no link leads to the users"); err != nil {
+			j.waitsFor = "no link leads to the users"
+			if err := pause(waiting, time.Second<<links); err != nil {
 				return err
 			}
 		}
 		// A link lives a minute. Asking for the job gives another.
-		if state, err = j.state(ctx, id); err != nil {
+		if state, err = j.state(waiting, id); err != nil {
 			return err
 		}
 	}
@@ -145,14 +153,16 @@ func (j *usersJob) create(ctx context.Context) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for {
+	j.waitsFor = "the tenant has not taken the job"
+	for began := time.Now(); ; {
 		call := j.client.newCall(http.MethodPost, usersPath, nil)
 		call.body, call.limitIsFinal = body, true
 		var state jobState
 		_, err := j.client.read(ctx, call, &state)
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
-			if err := j.pause(ctx, max(leastPoll, clampPoll(time.Since(j.began)/4)), "another export is under way"); err != nil {
+			j.waitsFor = "another export is under way"
+			if err := pause(ctx, clampPoll(time.Since(began)/4)); err != nil {
 				return "", err
 			}
 			continue
@@ -169,9 +179,10 @@ func (j *usersJob) create(ctx context.Context) (id string, err error) {
 
 // finished waits for the end of the job and asks for its state less and less often.
 func (j *usersJob) finished(ctx context.Context, id string) (jobState, error) {
+	j.waitsFor = "it is not done"
 	created := time.Now()
 	for wait := firstPoll; ; {
-		if err := j.pause(ctx, wait, "it is not done"); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return jobState{}, err
 		}
 		state, err := j.state(ctx, id)
@@ -202,16 +213,19 @@ func (j *usersJob) state(ctx context.Context, id string) (state jobState, err er
 		return state, &JobError{Why: "the tenant gave the job an impossible id"}
 	}
 	err = j.client.get(ctx, jobsPath+element, nil, &state)
-	if absent(err) {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound {
 		err = errJobFailed // the tenant has lost it
 	}
 	return state, err
 }
 
-// pause waits for d, unless less time than that is left.
-func (j *usersJob) pause(ctx context.Context, d time.Duration, why string) error {
-	if time.Since(j.began)+d > j.wait {
-		return &JobError{Why: fmt.Sprintf("%s after %s", why, time.Since(j.began).Round(time.Second))}
+// pause waits for d, or until the tenant can be asked for the last time before ctx
+// ends.
+func pause(ctx context.Context, d time.Duration) error {
+	if end, ok := ctx.Deadline(); ok {
+		if last := time.Until(end) - lastPoll; last > 0 {
+			d = min(d, last)
+		}
 	}
 	if !retry.Sleep(ctx, d, nil) {
 		return retry.Stopped(ctx)

@@ -269,6 +269,32 @@ func TestAnExportThatTakesTooLongIsGivenUp(t *testing.T) {
 	})
 }
 
+// The wait is as long as was allowed, whatever the tenant expects.
+func TestAnExportIsWaitedForToTheEnd(t *testing.T) {
+	for took, allowed := range map[time.Duration]time.Duration{5 * time.Second: 30 * time.Second, 28 * time.Second: 30 * time.Second, 40 * time.Second: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant(auth0test.Config{Exports: auth0test.Exports{Duration: took}})
+			s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+				resp, err := tenant.RoundTrip(r)
+				if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/api/v2/jobs/") && time.Since(epoch) < took {
+					return reply(200, `{"id":"job_1","status":"processing","time_left_seconds":2000}`), nil
+				}
+				return resp, err
+			}}
+			l := lookup(t, s)
+			l.JobWait = allowed
+			err := l.FindUsersByExport(t.Context(), asking("", "ann@acme.com"), nil)
+			late, ok := errors.AsType[*auth0.JobError](err)
+			if took < allowed && err != nil || took > allowed && (!ok || !strings.Contains(late.Error(), "not done after 30s") || time.Since(epoch) != allowed) {
+				t.Errorf("a job of %s: %v after %s", took, err, time.Since(epoch))
+			}
+		})
+	}
+}
+
+// epoch is when a clock of synctest begins.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func TestAnExportMadeByHandMustHoldWhatIsNeeded(t *testing.T) {
 	l := &auth0.Lookup{}
 	read := func(d *importer.Directory, export string) error { return l.ReadUsers(strings.NewReader(export), d) }
