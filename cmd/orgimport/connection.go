@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,7 +17,7 @@ import (
 
 // connect returns the tenant that the flags name, which reports its events to o. It
 // sends nothing.
-func (c *console) connect(t *tenantFlags, pace *paceFlags, o *observer) (*tenancy.Tenant, error) {
+func (c *console) connect(ctx context.Context, t *tenantFlags, pace *paceFlags, o *observer) (*tenancy.Tenant, error) {
 	if t.Domain == "" {
 		return nil, usagef("name the tenant: --domain acme.eu.auth0.com, or AUTH0_DOMAIN", "no tenant is given")
 	}
@@ -25,12 +25,12 @@ func (c *console) connect(t *tenantFlags, pace *paceFlags, o *observer) (*tenanc
 	if err != nil {
 		return nil, usageError(fmt.Errorf("--domain: %w", err), "")
 	}
-	credentials, err := t.credentials(c.env)
+	credentials, err := t.credentials(ctx, c.env)
 	if err != nil {
 		return nil, err
 	}
 	if address.Scheme == "https" {
-		if err := cmp.Or(checkProxy(c.getenv), checkRoots(c.getenv)); err != nil {
+		if err := cmp.Or(checkProxy(c.getenv), checkRoots(ctx, c.getenv)); err != nil {
 			return nil, err
 		}
 	}
@@ -56,7 +56,7 @@ func hostOf(domain string) (string, error) {
 }
 
 // credentials returns the credentials given by flags and the environment.
-func (t *tenantFlags) credentials(env *environment) (auth0.Credentials, error) {
+func (t *tenantFlags) credentials(ctx context.Context, env *environment) (auth0.Credentials, error) {
 	c := auth0.Credentials{ClientID: withoutNewline(t.ClientID), Audience: strings.TrimSpace(t.Audience)}
 	var key string
 	for name, into := range map[string]*string{
@@ -65,7 +65,7 @@ func (t *tenantFlags) credentials(env *environment) (auth0.Credentials, error) {
 		"AUTH0_CLIENT_ASSERTION_SIGNING_ALG": &c.SigningAlg,
 		"AUTH0_API_TOKEN":                    &c.Token,
 	} {
-		value, err := env.value(name)
+		value, err := env.value(ctx, name)
 		if err != nil {
 			return c, err
 		}
@@ -119,15 +119,18 @@ func checkProxy(getenv func(string) string) error {
 
 // checkRoots returns an error if SSL_CERT_FILE names a file without usable root
 // certificates, which crypto/x509 would silently ignore.
-func checkRoots(getenv func(string) string) error {
+func checkRoots(ctx context.Context, getenv func(string) string) error {
 	const name = "SSL_CERT_FILE"
 	path := getenv(name)
 	if path == "" {
 		return nil
 	}
-	content, err := os.ReadFile(path)
+	content, err := readSmall(ctx, path)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
-		return usagef("name a file that this user can read, or unset it", "%s: %w", name, err)
+		return usagef("name a file that this user can read, or unset it", "%s: open %s: %w", name, path, err)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(content) {
 		return usagef("name a file with root certificates, each between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----", "%s: %s contains no certificate in PEM form", name, path)

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/compose-spec/compose-go/v2/dotenv"
+
+	"orgimport/cmd/orgimport/internal/files"
 )
 
 // environment holds the variables that give flags that were not typed their values:
@@ -44,7 +46,7 @@ func ours(name string) bool {
 // Compose. It is an error if a variable has another value there than in the process:
 // nobody could tell which of two tenants is meant.
 func (e *environment) read(path string) error {
-	content, err := readSmall(path)
+	content, err := readSmall(context.Background(), path)
 	if err != nil {
 		return usagef("name a file with lines NAME=VALUE", "--env-file %s: %w", path, err)
 	}
@@ -79,7 +81,7 @@ func (e *environment) read(path string) error {
 // value returns the value of a variable, or the content of the file that the
 // variable with the suffix _FILE names, without one newline at its end. Errors never
 // show the values of variables, because people mix them up.
-func (e *environment) value(name string) (string, error) {
+func (e *environment) value(ctx context.Context, name string) (string, error) {
 	value, path := e.get(name), e.get(name+"_FILE")
 	if path == "" {
 		return withoutNewline(value), nil
@@ -87,7 +89,10 @@ func (e *environment) value(name string) (string, error) {
 	if value != "" {
 		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
 	}
-	content, err := readSmall(path)
+	content, err := readSmall(ctx, path)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if err != nil {
 		return "", usagef("name a file that this user can read, or set "+name+" to the value itself", "%s_FILE: can't read the file it names: %w", name, err)
 	}
@@ -103,10 +108,11 @@ func (e *environment) value(name string) (string, error) {
 // smallFile is far more than a variable can hold, in bytes.
 const smallFile = 1 << 20
 
-// readSmall reads a file that holds values of variables. Its errors don't name the
-// file: a secret may stand where its name should.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readSmall reads a file that holds values of variables. It stops when ctx ends, even
+// if the file is a pipe that nobody writes to. Its errors don't name the file: a secret
+// may stand where its name should.
+func readSmall(ctx context.Context, path string) ([]byte, error) {
+	f, err := files.Open(ctx, path, nil)
 	if err == nil {
 		defer f.Close()
 		var content []byte
@@ -116,6 +122,9 @@ func readSmall(path string) ([]byte, error) {
 	}
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, file.Err
+	}
+	if _, ok := errors.AsType[*files.Error](err); ok {
+		return nil, errors.New("it is a folder")
 	}
 	if err == nil {
 		err = errors.New("it is larger than 1 MiB")
@@ -146,7 +155,7 @@ func (e *environment) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 		}
 	}
 	for _, name := range variablesOf(flag) {
-		if value, err := e.value(name); err != nil || value != "" {
+		if value, err := e.value(context.Background(), name); err != nil || value != "" {
 			if e.get(name) == "" {
 				name += "_FILE"
 			}

@@ -73,7 +73,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
 	defer stop()
 	var err error
-	if x.tenant, err = c.connect(&cmd.tenantFlags, &cmd.paceFlags, x.observer); err != nil {
+	if x.tenant, err = c.connect(ctx, &cmd.tenantFlags, &cmd.paceFlags, x.observer); err != nil {
 		return err
 	}
 	if err := x.readOrgs(ctx); err != nil {

@@ -89,7 +89,7 @@ func (c *console) survey(ctx context.Context, f *sourceFlags, o operation, how f
 	obs, check := &observer{log: ui.log}, newCheck()
 	lookUp := func(*job.Source) error { return nil }
 	if how.check {
-		tenant, err := c.connect(&f.tenantFlags, &f.paceFlags, obs)
+		tenant, err := c.connect(ctx, &f.tenantFlags, &f.paceFlags, obs)
 		if err == nil { // refused credentials are reported before the file is read
 			err = check.begin(ctx, tenant, o.scope)
 		}

@@ -120,7 +120,7 @@ type openRun struct {
 // open opens everything that a run needs, the cheapest first. It sends nothing and
 // changes no file, and knows in the end that all files can be written.
 func (s *session) open(ctx context.Context) (*openRun, error) {
-	tenant, err := s.connect(&s.flags.tenantFlags, &s.flags.paceFlags, s.observer)
+	tenant, err := s.connect(ctx, &s.flags.tenantFlags, &s.flags.paceFlags, s.observer)
 	if err != nil {
 		return nil, err
 	}

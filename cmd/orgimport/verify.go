@@ -55,7 +55,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	v := &verifier{observer: &observer{log: ui.log}, expectations: expectations{claim: claimMember}, settle: cmd.Settle, workers: cmp.Or(cmd.Workers, tenancy.DefaultWorkers)}
 	ctx, end := c.untilSignal(v.signalled, ui.abandon)
 	defer end()
-	tenant, err := c.connect(&cmd.tenantFlags, &cmd.paceFlags, v.observer)
+	tenant, err := c.connect(ctx, &cmd.tenantFlags, &cmd.paceFlags, v.observer)
 	if err != nil {
 		return err
 	}
