@@ -69,7 +69,7 @@ func TestBlame(t *testing.T) {
 }
 
 func TestOnlyARefusalOfRowsBlames(t *testing.T) {
-	for _, status := range []int{0, 302, 401, 403, 429, 500} {
+	for _, status := range []int{0, 302, 401, 429, 500} {
 		e := &auth0.Error{Status: status, Message: "not auth0|1"}
 		if got := e.Blame([]string{"auth0|1", "auth0|2"}); got != nil {
 			t.Errorf("%d blames %q", status, got)

@@ -55,9 +55,8 @@ type Client struct {
 	// one tenant may share it; nil means that the client has its own.
 	Known *atomic.Bool
 
-	known     atomic.Bool
-	forbidden forbidden
-	sequence  atomic.Uint64
+	known    atomic.Bool
+	sequence atomic.Uint64
 }
 
 // nextCorrelationID returns the mark of one call; its repeats carry the same.
@@ -115,18 +114,11 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 	switch {
 	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):
 		known.Store(true)
-		c.forbidden.succeeded(call)
 		return retry.Done, nil
 	case a.Status < 400:
 		e = foreign(a, call)
 	default:
 		e = refusal(a, call)
-	}
-	if e.vague() {
-		if !again && call.MaxAttempts != 1 {
-			return retry.Again, e // believed the second time, when others may have succeeded
-		}
-		e.forbids = c.forbidden.judge(e)
 	}
 	switch {
 	case e.Foreign && !known.Load():
@@ -135,6 +127,8 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 		return retry.Again, e
 	case e.passing() && e.Status != http.StatusTooManyRequests:
 		return retry.Transient, e
+	case e.aboutNobody() && !again && call.MaxAttempts != 1:
+		return retry.Again, e // believed the second time
 	case e.refusesToken() && !again:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
 	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:

@@ -133,7 +133,7 @@ func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 	if !ok {
 		t.Fatalf("error %v is no *Error", err)
 	}
-	want := "{404 inexistent_user Not Found The user does not exist. false POST /api/v2/organizations/org_1/members run-1 <nil> 0}"
+	want := "{404 inexistent_user Not Found The user does not exist. false POST /api/v2/organizations/org_1/members run-1 <nil>}"
 	if got := fmt.Sprint(*e); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

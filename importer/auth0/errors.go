@@ -35,8 +35,6 @@ type Error struct {
 	Path          string // escaped, as sent
 	CorrelationID string
 	Err           error // why no answer came; nil if one did
-
-	forbids importer.Reach // of a 403 whose words do not say how far it reaches
 }
 
 func (e *Error) Error() string {

@@ -46,9 +46,8 @@ var meanings = []meaning{
 
 	{statuses: []int{http.StatusForbidden}, words: full, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
 	{statuses: []int{http.StatusForbidden}, words: thisOrg, but: callerOrUser, reach: importer.ReachOrg, title: orgForbids, do: doOrgForbids},
-	{statuses: []int{http.StatusForbidden}, words: thisUser, but: permission, reach: importer.ReachRow, title: forbids, do: doForbids},
-	{statuses: []int{http.StatusForbidden}, answer: (*Error).forbidsRow, reach: importer.ReachRow, title: forbids, do: doForbids},
-	{statuses: []int{http.StatusForbidden}, answer: (*Error).forbidsOrg, reach: importer.ReachOrg, title: orgForbids, do: doOrgForbids},
+	{statuses: []int{http.StatusForbidden}, words: thisUser, but: permission, reach: importer.ReachRow, title: "Forbidden", do: doForbids},
+	{statuses: []int{http.StatusForbidden}, but: permission, reach: importer.ReachRow, title: "Forbidden", do: doForbids},
 	{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: importer.ReachRun, title: "Credentials or permission",
 		do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then run again with --resume."},
 	{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: importer.ReachRun, title: "Credentials or permission",
@@ -85,8 +84,7 @@ const (
 	doNotAuth0   = "Something else than Auth0 answers at this address. Check the domain, and whether a proxy stands in between."
 	orgFull      = "A quota of the organization or the tenant is full"
 	doOrgFull    = "This is read from the message: what Auth0 answers when an organization is full is not documented. The published limit is 100,000 members in an organization; Auth0 raises it on request."
-	forbids      = "Forbidden"
-	doForbids    = "The same was permitted for other users. Look at the message, and at the user and the organization in the tenant's dashboard."
+	doForbids    = "Auth0 does not say what is forbidden to whom. Look at the message, and at the user and the organization in the tenant's dashboard."
 	orgForbids   = "The organization takes no changes"
 	doOrgForbids = "Other organizations do. Look at this one in the tenant's dashboard."
 	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
@@ -104,9 +102,11 @@ var (
 	// thisOrg matches what is about one organization, not about the feature, and
 	// permission what is about the caller.
 	thisOrg    = regexp.MustCompile(`\b(this|the|that|an?) organi[sz]ation\b|\borgani[sz]ation (is|has|was|can)`)
-	permission = regexp.MustCompile(`scope|permission|authori[sz]|grant|token|client|application`)
+	permission = regexp.MustCompile(`scope|permission|authori[sz]|grant|token|client|application|subscription|\bplan\b|entitlement|this tenant`)
 	// thisUser matches what is about one user, and callerOrUser that and permission.
-	thisUser     = regexp.MustCompile(`\b(the|this|that) user\b|\buser (has|is|was|can|cannot|may|must|reached|exceeds)\b`)
+	thisUser = regexp.MustCompile(`\b(the|this|that) user\b|\buser (has|is|was|can|cannot|may|must|reached|exceeds)\b`)
+	// somebody matches whatever a 403 may be about.
+	somebody     = regexp.MustCompile(permission.String() + "|" + thisUser.String() + "|" + thisOrg.String() + "|" + full.String())
 	callerOrUser = regexp.MustCompile(permission.String() + "|" + thisUser.String())
 
 	// missingOrg matches sentences that say that there is no such organization.
@@ -191,11 +191,11 @@ func (e *Error) aboutRows() bool {
 	return unknownUser.MatchString(words) || missingOrg.MatchString(words)
 }
 
-// forbidsRow reports whether a 403 may be about a single row.
-func (e *Error) forbidsRow() bool { return e.forbids == importer.ReachRow }
-
-// forbidsOrg reports whether a 403 is about the organization.
-func (e *Error) forbidsOrg() bool { return e.forbids == importer.ReachOrg }
+// aboutNobody reports whether a refusal says that something is forbidden, and not to
+// whom.
+func (e *Error) aboutNobody() bool {
+	return e.Status == http.StatusForbidden && !e.Foreign && !somebody.MatchString(e.words())
+}
 
 // noRefusal reports whether the answer is neither a refusal nor a success of the API.
 func (e *Error) noRefusal() bool { return e.Status > 0 && e.Status < 400 }

@@ -136,3 +136,13 @@ func organizationPath(orgID string, below ...string) (string, error) {
 func pathElement(s string) (string, bool) {
 	return url.PathEscape(s), s != "" && s != "." && s != ".."
 }
+
+// organizationOf returns the part of a path that names the organization, or "".
+func organizationOf(path string) string {
+	rest, ok := strings.CutPrefix(path, organizationsPath+"/")
+	if !ok {
+		return ""
+	}
+	id, _, _ := strings.Cut(rest, "/")
+	return id
+}

@@ -434,7 +434,7 @@ func TestSecondRefusalOfTheTokenEndsTheRun(t *testing.T) {
 		{"not recognised", secretCredentials, 400, `{"message":"Bad HTTP authentication header format","errorCode":"Bearer"}`, 2, "refused the token: 400 Bad Request: Bad HTTP", "domain"},
 		{"ready", auth0.Credentials{Token: "ready"}, 401, `{"message":"Expired token received for JSON Web Token validation"}`, 1, "Expired token", "get a new token"},
 		{"scope", secretCredentials, 403, `{"message":"Insufficient scope, expected any of: create:organization_members","errorCode":"insufficient_scope"}`, 1, "not permitted to do this: 403 Forbidden: Insufficient scope", "scope create:organization_members for"},
-		{"plan", secretCredentials, 403, `{"statusCode":403,"error":"Forbidden","message":"Forbidden"}`, 2, "403 Forbidden: Forbidden", "permitted"},
+		{"plan", secretCredentials, 403, `{"statusCode":403,"error":"Forbidden","message":"Your plan has no organizations"}`, 1, "403 Forbidden: Your plan has no organizations", "permitted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &sender{Answer: always(test.status, test.body)}
