@@ -275,6 +275,20 @@ func TestAKeyThatWasNotLookedUpIsRejected(t *testing.T) {
 	}
 }
 
+// A connection does not make an address that nobody has verified anybody's.
+func TestAnUnverifiedAddressIsRefusedInEveryConnection(t *testing.T) {
+	row := byEmail(2, "ann@acme.com", "db")
+	d := directoryFor(row)
+	person(d, "auth0|1", "ann@acme.com", "db", false)
+	if got, want := resolved(t, d, row)[0], "2 org_a  email_unverified: auth0|1 has not verified it (--allow-unverified)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	d.AllowUnverified = true
+	if got, want := resolved(t, d, row)[0], "2 org_a auth0|1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAMissingConnectionIsSaid(t *testing.T) {
 	row := byEmail(2, "ann@acme.com", "nowhere")
 	d := directoryFor(row)

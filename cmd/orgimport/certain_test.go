@@ -58,6 +58,16 @@ func (p *program) doing(transport http.RoundTripper, want int, args ...string) s
 	return e.stderr
 }
 
+// export exports to out.csv.
+func (p *program) export(transport http.RoundTripper, args ...string) (code int, stderr string) {
+	r := p.prepare("export", "-")
+	r.transport = transport
+	s := r.surroundings()
+	s.args = append([]string{"export", "-o", p.path("out.csv")}, args...)
+	code = run(s)
+	return code, r.stderr.String()
+}
+
 // TestAnUndoLeavesWhoWasThere has members late in the list of a large organization.
 func TestAnUndoLeavesWhoWasThere(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
@@ -129,8 +139,8 @@ func TestOneListThatCantBeRead(t *testing.T) {
 			}
 			p.write("out.csv", []byte("yesterday"))
 			p.write("orgs.csv", []byte("org_id\norg_a\norg_b\n"))
-			said := p.doing(transport, test.export, "export", "-", "--orgs", "orgs.csv", "--output", "out.csv")
-			if got := p.read("out.csv"); got != "yesterday" || !strings.Contains(said, "org_a") || !strings.Contains(said, test.message) {
+			code, said := p.export(transport, "--orgs", p.path("orgs.csv"))
+			if got := p.read("out.csv"); code != test.export || got != "yesterday" || !strings.Contains(said, "org_a") || !strings.Contains(said, test.message) {
 				t.Errorf("export has replaced its file, or says %q", said)
 			}
 			run := p.prepare("verify", "results.csv")
@@ -198,6 +208,36 @@ func TestAnInvitationOfAnUnknownOrganization(t *testing.T) {
 		}
 		if got := lines(p.read("invited.csv")); got["invited"] != 1 || got["failed"] != 1 || tenant.Mails("a@acme.com") != 1 {
 			t.Errorf("%v with %d mails", got, tenant.Mails("a@acme.com"))
+		}
+	})
+}
+
+// TestAnExportTellsWhatIsGone has an organization that is deleted during the export.
+func TestAnExportTellsWhatIsGone(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{Organizations: []auth0test.Organization{{ID: "org_a", Name: "acme"}, {ID: "org_b", Name: "beta"}}})
+		tenant.AddMembers("org_a", "auth0|1")
+		tenant.AddMembers("org_b", "auth0|2")
+		p := newProgram(t, tenant, nil)
+		p.write("orgs.csv", []byte("org\nacme\nbeta\n"))
+		gone := refusing(tenant, 404, "No organization found by that id or name", func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/org_b/members") })
+		for code, args := range map[int][]string{exitDone: nil, exitRows: {"--orgs", p.path("orgs.csv")}} {
+			got, said := p.export(gone, args...)
+			if got != code || !strings.Contains(said, "org_b") || !strings.HasSuffix(p.read("out.csv"), "name\norg_a,acme,auth0|1,1@example.com,1@example.com\n") {
+				t.Errorf("exit code %d, want %d: %s\n%s", got, code, said, p.read("out.csv"))
+			}
+		}
+	})
+}
+
+// TestOnlyAddressesAreInvited: what is none is rejected, and does not count.
+func TestOnlyAddressesAreInvited(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, []byte("org_id,email\norg_a,a@acme.com\norg_a,nobody\norg_a,\"b@acme.com, c@acme.com\"\norg_a,auth0|d@acme.com\n"))
+		p.doing(tenant, exitRows, "invite", "members.csv", "--application", "app", "--inviter", "Acme", "--max-invitations", "1", "--results", "invited.csv")
+		if got := p.read("invited.csv"); strings.Count(got, ",rejected,") != 3 || strings.Count(got, ",invited,") != 1 {
+			t.Errorf("%s", got)
 		}
 	})
 }

@@ -80,13 +80,14 @@ func (t *tenantFlags) credentials(ctx context.Context, env *environment) (auth0.
 
 // credentialsHint returns a hint on which variables to set.
 func credentialsHint(err error) string {
-	if key, ok := errors.AsType[*auth0.KeyError](err); ok {
-		if key.IsPath {
-			return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE to the name of the file"
-		}
+	bad, ok := errors.AsType[*auth0.MalformedError](err)
+	switch {
+	case !ok:
+	case bad.IsPath:
+		return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY_FILE to the name of the file"
+	case bad.What == "private key":
 		return "set AUTH0_CLIENT_ASSERTION_PRIVATE_KEY (or …_FILE) to the RSA private key in PEM form whose public key the application has"
-	}
-	if bad, ok := errors.AsType[*auth0.MalformedError](err); ok {
+	default:
 		return "set the " + bad.What + " to exactly what Auth0's dashboard shows"
 	}
 	return "set AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET (or …_FILE) of a machine-to-machine application, or AUTH0_API_TOKEN"

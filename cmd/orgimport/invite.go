@@ -132,8 +132,11 @@ var errNoAddress = errors.New("the row has no e-mail address to invite")
 // withAddresses rejects rows that have no address to invite.
 func withAddresses(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
 	return job.EachSendable(rows, func(row *importer.Row) {
-		if row.Args[0] == "" {
+		switch address := strings.TrimSpace(row.Args[0]); {
+		case address == "":
 			row.Err = errNoAddress
+		case !auth0.IsAddress(address):
+			row.Err = &importer.Rejection{Code: "no_address", Message: "not the e-mail address of one person: " + address}
 		}
 		row.UserID = ""
 	})

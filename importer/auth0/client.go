@@ -95,7 +95,7 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 			return retry.Result{Meaning: retry.Lost, Err: err}
 		}
 		r := retry.Result{Status: a.Status}
-		r.Meaning, r.Err = c.judge(a, call, want, again)
+		r.Meaning, r.Err = c.meaningOf(a, call, want, again)
 		if a.Status != http.StatusTooManyRequests {
 			again = r.Meaning == retry.Again
 		}
@@ -107,8 +107,8 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 	return a, nil
 }
 
-// judge says what an answer means for a call.
-func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (retry.Meaning, error) {
+// meaningOf says what an answer means for a call.
+func (c *Client) meaningOf(a *retry.Answer, call *call, want []int, again bool) (retry.Meaning, error) {
 	known := cmp.Or(c.Known, &c.known)
 	var e *Error
 	switch {
@@ -125,7 +125,7 @@ func (c *Client) judge(a *retry.Answer, call *call, want []int, again bool) (ret
 		return retry.Done, notTheAPI(e)
 	case e.Status == http.StatusTooManyRequests && !call.limitIsFinal:
 		return retry.Again, e
-	case e.passing() && e.Status != http.StatusTooManyRequests:
+	case e.transient() && e.Status != http.StatusTooManyRequests:
 		return retry.Transient, e
 	case e.aboutNobody() && !again && call.MaxAttempts != 1:
 		return retry.Again, e // believed the second time

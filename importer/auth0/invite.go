@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"orgimport/importer"
 	"orgimport/importer/retry"
@@ -47,7 +48,7 @@ type Inviter struct {
 	Begun func(importer.Row) (importer.Outcome, bool)
 
 	mu      sync.Mutex
-	sending map[string]*departure   // by correlation id
+	sending map[string]*dispatch    // by correlation id
 	pending map[string]*pendingList // by organization
 	refused *importer.Receipt       // a refusal that every other invitation would get too
 }
@@ -67,7 +68,7 @@ const codeInvitationsUnlisted = "invitations_unlisted"
 
 // Op returns the operation. A row has one Arg, the address.
 func (v *Inviter) Op() importer.Op {
-	v.sending, v.pending = make(map[string]*departure), make(map[string]*pendingList)
+	v.sending, v.pending = make(map[string]*dispatch), make(map[string]*pendingList)
 	return importer.Op{
 		Name: "invite", Prefix: "ov", Size: 1, Done: importer.Invited, Already: importer.AlreadyInvited,
 		Args: []string{"email"},
@@ -86,11 +87,19 @@ func address(r importer.Row) string {
 	return importer.FoldAddress(r.Args[0])
 }
 
+// IsAddress reports whether s may be the e-mail address of one person: what else it
+// must be, the API says.
+func IsAddress(s string) bool {
+	name, host, found := strings.Cut(s, "@")
+	return found && name != "" && host != "" && !strings.ContainsAny(host, "@") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r == '|' || unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
 func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 	row := b.Rows[0]
 	if begun, ok := v.Begun(row); ok {
 		receipt := importer.Receipt{CorrelationID: begun.CorrelationID, Message: "an earlier run ended before the answer was here"}
-		return v.settle(ctx, row, receipt, begun.Time, begun.Time.Add(time.Second))
+		return v.findOut(ctx, row, receipt, begun.Time, begun.Time.Add(time.Second))
 	}
 	if refusal := v.refusal(); refusal != nil {
 		return *refusal, reaching(importer.ReachRow, refusal.Message)
@@ -124,7 +133,7 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 		return call.receipt(err), err
 	}
 	v.mu.Lock()
-	v.sending[call.correlationID] = &departure{row: row}
+	v.sending[call.correlationID] = &dispatch{row: row}
 	v.mu.Unlock()
 	_, err = v.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
 	v.mu.Lock()
@@ -138,10 +147,10 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 		return receipt, nil
 	case refusal != nil && (sent.noted.IsZero() || unsent(refusal)):
 		return receipt, err // nothing left the program
-	case refusal != nil && refusal.passing() && refusal.Status != http.StatusTooManyRequests:
-		return v.settle(ctx, row, receipt, sent.noted, time.Now())
+	case refusal != nil && refusal.transient() && refusal.Status != http.StatusTooManyRequests:
+		return v.findOut(ctx, row, receipt, sent.noted, time.Now())
 	case refusal != nil && importer.ReachOf(err) != importer.ReachRun:
-		return receipt, v.judge(refusal, receipt)
+		return receipt, v.reachOf(refusal, receipt)
 	}
 	// The run ends. If the last thing that was sent is known to have been refused,
 	// the row can be tried again.
@@ -155,15 +164,15 @@ func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receip
 	return receipt, err
 }
 
-// departure is an invitation that has been sent, or is about to be.
-type departure struct {
+// dispatch is an invitation that has been sent, or is about to be.
+type dispatch struct {
 	row    importer.Row
 	noted  time.Time // zero until then
 	status int       // of the last answer; 0 if it has not come
 }
 
 // refused reports whether no invitation was made.
-func (d *departure) refused() bool {
+func (d *dispatch) refused() bool {
 	return d.status >= 400 && d.status < 500 && (d.status == http.StatusTooManyRequests || !temporary(d.status))
 }
 
@@ -199,8 +208,8 @@ var (
 	foreignConnection = regexp.MustCompile(`connection .*not enabled for the organization`)
 )
 
-// judge says how far a refusal reaches.
-func (v *Inviter) judge(e *Error, receipt importer.Receipt) error {
+// reachOf says how far a refusal reaches.
+func (v *Inviter) reachOf(e *Error, receipt importer.Receipt) error {
 	words := strings.ToLower(e.Message)
 	switch {
 	case e.Status == http.StatusBadRequest && foreignConnection.MatchString(words):
@@ -299,9 +308,9 @@ const (
 	listLag = 5 * time.Second
 )
 
-// settle finds out whether an invitation that was sent between since and until, if at
+// findOut finds out whether an invitation that was sent between since and until, if at
 // all, was made.
-func (v *Inviter) settle(ctx context.Context, row importer.Row, receipt importer.Receipt, since, until time.Time) (importer.Receipt, error) {
+func (v *Inviter) findOut(ctx context.Context, row importer.Row, receipt importer.Receipt, since, until time.Time) (importer.Receipt, error) {
 	for try := range 2 {
 		if try > 0 && !retry.Sleep(ctx, time.Until(until.Add(listLag)), nil) {
 			return receipt, retry.Stopped(ctx)

@@ -332,3 +332,15 @@ func TestNothingIsSettledThatWasNotSent(t *testing.T) {
 		}
 	})
 }
+
+func TestIsAddress(t *testing.T) {
+	for s, want := range map[string]bool{
+		"ann@acme.com": true, "ann+x@acme.com": true, "ä@münchen.de": true,
+		"": false, "ann": false, "@acme.com": false, "ann@": false, "ann @acme.com": false, "ann@acme.com, bob@acme.com": false,
+		"ann@acme.com;bob@acme.com": false, "auth0|ann@acme.com": false, "ann@acme.com\u00a0": false,
+	} {
+		if got := auth0.IsAddress(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}

@@ -40,7 +40,7 @@ var meanings = []meaning{
 		do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
 	{statuses: []int{http.StatusTooManyRequests}, reach: importer.ReachBatch, title: "The tenant's rate limit",
 		do: "The rows are sound. Run again with --resume when the tenant has room, or leave more of it to others with --reserve."},
-	{answer: (*Error).passing, reach: importer.ReachBatch, title: "The server failed on these rows",
+	{answer: (*Error).transient, reach: importer.ReachBatch, title: "The server failed on these rows",
 		do: "It is not known whether they are in. To add a member twice is taken to be harmless: run again with --resume. If the same rows fail again, ask Auth0 with the correlation ids."},
 	{answer: (*Error).noRefusal, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
@@ -181,8 +181,8 @@ func temporary(status int) bool {
 	return status >= 500
 }
 
-// passing reports whether the same request may succeed later.
-func (e *Error) passing() bool { return e.Foreign || temporary(e.Status) }
+// transient reports whether the same request may succeed later.
+func (e *Error) transient() bool { return e.Foreign || temporary(e.Status) }
 
 // aboutRows reports whether the message says that a user or an organization does not
 // exist.

@@ -1,13 +1,17 @@
 package auth0
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"orgimport/importer"
 )
@@ -104,4 +108,138 @@ func (ids *RoleIDs) UnmarshalJSON(data []byte) error {
 	}
 	slices.Sort(*ids)
 	return nil
+}
+
+// maxAhead is how many members may be held of organizations whose turn has not come.
+// They take about 40 MB.
+const maxAhead = 200_000
+
+// Rosters reads the members of several organizations at a time, and yields the
+// organizations in order. It holds the members of the organization whose turn it is,
+// and some members of those after it. It is for one use.
+type Rosters struct {
+	Client  *Client
+	Fields  []string // as of [Client.Members]
+	Workers int      // organizations read at a time, at most
+
+	// Read counts the members that have been read.
+	Read atomic.Int64
+
+	mu       sync.Mutex
+	changed  sync.Cond // ahead has shrunk, head has changed, or the range is over
+	maxAhead int       // 0: maxAhead
+	ahead    int       // members held of organizations whose turn has not come
+	head     *filling  // the organization whose turn it is; it never waits for room
+	over     bool
+}
+
+// Roster is an organization and all of its members, sorted by id and without
+// duplicates.
+type Roster struct {
+	Organization
+	Members []Member
+
+	// Absent says that the organization does not exist any more; nil if it does.
+	Absent *ListError
+}
+
+// filling is a roster that is being read.
+type filling struct {
+	Roster
+	err   error         // why its members are not all there
+	done  chan struct{} // closed when all members are read, or err is set
+	ahead int           // members of it that count in Rosters.ahead
+}
+
+// Of yields the rosters of organizations. An error ends the sequence: that of an
+// organization whose members can't be read to the end, or one that ends the run.
+func (rs *Rosters) Of(ctx context.Context, orgs []Organization) iter.Seq2[Roster, error] {
+	return func(yield func(Roster, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		rs.changed.L, rs.maxAhead = &rs.mu, cmp.Or(rs.maxAhead, maxAhead)
+		fillings := make(chan *filling, rs.Workers-1)
+		var readers sync.WaitGroup
+		defer readers.Wait()
+		defer rs.end()
+		defer cancel()
+		readers.Go(func() {
+			defer close(fillings)
+			for _, org := range orgs {
+				f := &filling{Roster: Roster{Organization: org}, done: make(chan struct{})}
+				select {
+				case fillings <- f:
+					readers.Go(func() { rs.fill(ctx, f) })
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+		for f := range fillings {
+			rs.advance(f)
+			<-f.done
+			if list, ok := errors.AsType[*ListError](f.err); ok && list.Extent == Absent {
+				f.Absent, f.Members, f.err = list, nil, nil
+			}
+			if f.err != nil {
+				yield(Roster{}, cmp.Or(context.Cause(ctx), f.err))
+				return
+			}
+			if !yield(f.Roster, nil) {
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			yield(Roster{}, context.Cause(ctx))
+		}
+	}
+}
+
+// fill reads the members of an organization.
+func (rs *Rosters) fill(ctx context.Context, f *filling) {
+	defer close(f.done)
+	for m, err := range rs.Client.Members(ctx, f.ID, rs.Fields...) {
+		if err != nil {
+			f.err = err
+			return
+		}
+		if !rs.hold(f) {
+			f.err = context.Canceled
+			return
+		}
+		f.Members = append(f.Members, m)
+		rs.Read.Add(1)
+	}
+	slices.SortStableFunc(f.Members, func(a, b Member) int { return strings.Compare(a.UserID, b.UserID) })
+	f.Members = slices.CompactFunc(f.Members, func(a, b Member) bool { return a.UserID == b.UserID })
+}
+
+// hold waits until there is room for one more member of f, and reports whether the
+// range continues.
+func (rs *Rosters) hold(f *filling) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for !rs.over && rs.head != f && rs.ahead >= rs.maxAhead {
+		rs.changed.Wait()
+	}
+	if rs.head != f {
+		rs.ahead++
+		f.ahead++
+	}
+	return !rs.over
+}
+
+// advance makes f the organization whose turn it is.
+func (rs *Rosters) advance(f *filling) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.ahead -= f.ahead
+	rs.head = f
+	rs.changed.Broadcast()
+}
+
+func (rs *Rosters) end() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.over = true
+	rs.changed.Broadcast()
 }

@@ -17,13 +17,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// KeyError says why a private key can't be used. It shows nothing of the key.
-type KeyError struct {
-	Why    string
-	IsPath bool // the name of a file was given
-}
+// keyError returns the error of a private key that can't be used.
+func keyError(why string) *MalformedError { return &MalformedError{What: whatKey, Why: why} }
 
-func (e *KeyError) Error() string { return "the private key " + e.Why }
+// whatKey is What of a [MalformedError] about a private key.
+const whatKey = "private key"
 
 // minKeyBits is the smallest RSA key that Auth0 takes.
 const minKeyBits = 2048
@@ -45,7 +43,7 @@ var (
 func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 	switch der := bytes.TrimLeft(given, " \t\r\n"); {
 	case isUTF16(given):
-		return nil, &KeyError{Why: "is in UTF-16; save it as UTF-8"}
+		return nil, keyError("is in UTF-16; save it as UTF-8")
 	case bytes.HasPrefix(der, []byte{0x30, 0x82}):
 		// What follows it is cut off, but not a last byte that looks like space.
 		var key asn1.RawValue
@@ -78,7 +76,7 @@ func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 		}
 	}
 	if err == nil {
-		err = &KeyError{Why: "is cut off: it has no line -----END …-----"}
+		err = keyError("is cut off: it has no line -----END …-----")
 	}
 	return nil, err
 }
@@ -87,33 +85,33 @@ func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 func notAKey(text string) error {
 	switch {
 	case text == "":
-		return &KeyError{Why: "is empty"}
+		return keyError("is empty")
 	case strings.HasPrefix(text, "{"):
-		return &KeyError{Why: "is JSON; give it in PEM form, which begins with -----BEGIN PRIVATE KEY-----"}
+		return keyError("is JSON; give it in PEM form, which begins with -----BEGIN PRIVATE KEY-----")
 	case strings.HasPrefix(text, "ssh-"):
-		return &KeyError{Why: "is a public key of ssh; give the private RSA key in PEM form"}
+		return keyError("is a public key of ssh; give the private RSA key in PEM form")
 	case fileName.MatchString(text) && (strings.ContainsAny(text, `/\`) || strings.Contains(text, ".")) && len(text) < 250:
-		return &KeyError{Why: "is the name of a file, not a key", IsPath: true}
+		return &MalformedError{What: whatKey, Why: "is the name of a file, not a key", IsPath: true}
 	}
-	return &KeyError{Why: "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"}
+	return keyError("is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----")
 }
 
 func parseBlock(label, body string) (*rsa.PrivateKey, error) {
 	switch {
 	case strings.Contains(body, "ENCRYPTED"), strings.HasPrefix(label, "ENCRYPTED"):
-		return nil, &KeyError{Why: "is encrypted with a password; decrypt it: openssl pkey -in KEY -out DECRYPTED"}
+		return nil, keyError("is encrypted with a password; decrypt it: openssl pkey -in KEY -out DECRYPTED")
 	case strings.HasPrefix(label, "OPENSSH"):
-		return nil, &KeyError{Why: "is in the form of OpenSSH; convert it: ssh-keygen -p -m PEM -f KEY"}
+		return nil, keyError("is in the form of OpenSSH; convert it: ssh-keygen -p -m PEM -f KEY")
 	case strings.HasPrefix(label, "EC "), strings.HasPrefix(label, "DSA"):
-		return nil, &KeyError{Why: "is an " + strings.TrimSuffix(label, " PRIVATE KEY") + " key; Auth0 takes RSA keys"}
+		return nil, keyError("is an " + strings.TrimSuffix(label, " PRIVATE KEY") + " key; Auth0 takes RSA keys")
 	case strings.Contains(label, "PUBLIC KEY"):
-		return nil, &KeyError{Why: "is a public key; give the private key that belongs to it"}
+		return nil, keyError("is a public key; give the private key that belongs to it")
 	case strings.Contains(label, "CERTIFICATE"):
-		return nil, &KeyError{Why: "is a certificate; give the private key that belongs to it"}
+		return nil, keyError("is a certificate; give the private key that belongs to it")
 	}
 	der, ok := fromBase64(body)
 	if !ok {
-		return nil, &KeyError{Why: "is damaged: it is not base64 between its first and its last line"}
+		return nil, keyError("is damaged: it is not base64 between its first and its last line")
 	}
 	return parseDER(label, der)
 }
@@ -126,18 +124,18 @@ func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
 		case *rsa.PrivateKey:
 			key = k
 		case *ecdsa.PrivateKey:
-			return nil, &KeyError{Why: "is an EC key; Auth0 takes RSA keys"}
+			return nil, keyError("is an EC key; Auth0 takes RSA keys")
 		case nil:
 			if _, ecErr := x509.ParseECPrivateKey(der); ecErr == nil {
-				return nil, &KeyError{Why: "is an EC key; Auth0 takes RSA keys"}
+				return nil, keyError("is an EC key; Auth0 takes RSA keys")
 			}
-			return nil, &KeyError{Why: damaged(label, err)}
+			return nil, keyError(damaged(label, err))
 		default:
-			return nil, &KeyError{Why: "is not an RSA key; Auth0 takes RSA keys"}
+			return nil, keyError("is not an RSA key; Auth0 takes RSA keys")
 		}
 	}
 	if bits := key.N.BitLen(); bits < minKeyBits {
-		return nil, &KeyError{Why: fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits)}
+		return nil, keyError(fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits))
 	}
 	return key, nil
 }
@@ -194,7 +192,7 @@ func newAsserter(cr Credentials, audience string) (*asserter, error) {
 	case "RS256", "RS384", "PS256":
 		a.method = jwt.GetSigningMethod(alg)
 	default:
-		return nil, &KeyError{Why: fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg)}
+		return nil, keyError(fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg))
 	}
 	var err error
 	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)

@@ -133,7 +133,7 @@ func TestPrivateKeysAsPeopleHaveThem(t *testing.T) {
 		"base64 of a password": {base64.StdEncoding.EncodeToString([]byte("hunter2-key")), "is not an RSA key in PEM form"},
 	} {
 		_, err := parsePrivateKey([]byte(test.given))
-		e, ok := errors.AsType[*KeyError](err)
+		e, ok := errors.AsType[*MalformedError](err)
 		if !ok || !strings.Contains(err.Error(), test.want) || e.IsPath != strings.Contains(test.want, "name of a file") {
 			t.Errorf("%s: error %v, want %q", name, err, test.want)
 		}
@@ -176,7 +176,7 @@ func FuzzPrivateKey(f *testing.F) {
 	f.Add([]byte("MIIE"))
 	f.Fuzz(func(t *testing.T, given []byte) {
 		key, err := parsePrivateKey(given)
-		if _, ok := errors.AsType[*KeyError](err); !ok && key == nil {
+		if _, ok := errors.AsType[*MalformedError](err); !ok && key == nil {
 			t.Errorf("error %v, and no key", err)
 		}
 	})

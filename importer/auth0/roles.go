@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"orgimport/importer"
+	"orgimport/importer/retry"
 )
 
 // Role is a role of the tenant, or of one of its organizations.
@@ -153,3 +158,221 @@ func (rs *Roles) id(role string) (string, error) {
 }
 
 var errEmptyRole = &importer.Rejection{Code: "roles_empty", Message: "a role is empty"}
+
+// RoleSeparator separates the role ids in a row's Args.
+const RoleSeparator = "|"
+
+// codeTooManyRoles is the error code of a row whose user already has the 50 roles
+// in the organization that Auth0 allows.
+const codeTooManyRoles = "too_many_roles"
+
+// AssignRoles returns the operation that gives members roles in an organization,
+// with POST /api/v2/organizations/{id}/members/{user_id}/roles. A row has one
+// Arg: the ids of its roles in ascending order, separated by [RoleSeparator].
+// Giving a role twice gives it once.
+//
+// A refused role is not sent again; roles says which ones the tenant has. The
+// errors of Send are those of [Client.Import].
+func (c *Client) AssignRoles(roles *Roles) importer.Op {
+	a := &assigner{
+		client: c, roles: roles,
+		accepted: make(map[string]bool), refused: make(map[string]importer.Receipt), busy: make(map[string]chan struct{}),
+	}
+	return importer.Op{
+		Name: "roles", Prefix: "oa", Size: 1, Done: importer.Assigned, Already: importer.AlreadyAssigned,
+		Args: []string{"roles"},
+		Key: func(r importer.Row) string {
+			pair := importer.PairKey(r)
+			return strconv.Itoa(len(pair)) + " " + pair + strings.Join(r.Args, " ")
+		},
+		Send: a.send,
+	}
+}
+
+// assigner remembers which roles were refused. How the API words the refusal of a
+// role that does not exist is not known, only that it is a 400.
+type assigner struct {
+	client *Client
+	roles  *Roles
+
+	mu       sync.Mutex
+	accepted map[string]bool             // ids of roles that were given to somebody
+	refused  map[string]importer.Receipt // by the keys of assigner.keys
+	busy     map[string]chan struct{}    // by the ids of roles that are tried for the first time; closed with the answer
+}
+
+func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+	row := b.Rows[0]
+	ids := strings.Split(row.Args[0], RoleSeparator)
+	end, refused, err := a.begin(ctx, b.OrgID, ids)
+	if err != nil {
+		return importer.Receipt{}, err
+	}
+	if refused != nil {
+		return *refused, reaching(importer.ReachRow, refused.Message)
+	}
+	receipt, err := a.request(ctx, b.OrgID, row.UserID, ids)
+	if e, ok := errors.AsType[*Error](err); ok && e.assigned() {
+		receipt, err = a.singly(ctx, b.OrgID, row.UserID, ids, receipt, err)
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		err = a.reachOf(e, &receipt, b.OrgID, ids)
+	}
+	end(err == nil || errors.Is(err, importer.ErrMember))
+	return receipt, err
+}
+
+// singly gives roles one by one, because the user has some of them already. If the
+// user has all of them, its error is an [importer.ErrMember].
+func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
+	if len(ids) == 1 {
+		return receipt, hasRoles(refusal)
+	}
+	given := 0
+	for _, id := range ids {
+		next, err := a.request(ctx, orgID, userID, []string{id})
+		next.Attempts += receipt.Attempts
+		receipt = next
+		if err == nil {
+			given++
+		} else if e, ok := errors.AsType[*Error](err); !ok || !e.assigned() {
+			return receipt, err
+		}
+	}
+	if given == 0 {
+		return receipt, hasRoles(refusal)
+	}
+	receipt.Code, receipt.Message = "", ""
+	return receipt, nil
+}
+
+// hasRoles is the error of a row whose user has the roles already.
+func hasRoles(refusal error) error {
+	return &reachError{errors.New(refusal.Error()), importer.ReachRow, importer.ErrMember}
+}
+
+// assigned reports whether a refusal says that the user has a role already.
+// Whether the API ever says so is not known.
+func (e *Error) assigned() bool {
+	words := e.words()
+	return e.Status == http.StatusConflict && strings.Contains(words, "already") && !quota.MatchString(words)
+}
+
+func (a *assigner) request(ctx context.Context, orgID, userID string, ids []string) (importer.Receipt, error) {
+	user, ok := pathElement(userID)
+	path, err := organizationPath(orgID, "members", user, "roles")
+	if !ok {
+		err = badID(importer.ReachRow, userID, "a user")
+	}
+	return a.client.write(ctx, http.MethodPost, path, err, map[string][]string{"roles": ids})
+}
+
+// begin returns the earlier refusal of one of the roles, if there is one. Otherwise
+// it returns end, to be called with the answer. It lets only one request try a new
+// role at a time, so that a role that does not exist costs one request.
+func (a *assigner) begin(ctx context.Context, orgID string, ids []string) (end func(accepted bool), refused *importer.Receipt, err error) {
+	for {
+		end, refused, wait := a.tryBegin(orgID, ids)
+		if wait == nil {
+			return end, refused, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, nil, retry.Stopped(ctx)
+		}
+	}
+}
+
+func (a *assigner) tryBegin(orgID string, ids []string) (end func(bool), refused *importer.Receipt, wait chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range a.keys(orgID, ids) {
+		if receipt, found := a.refused[key]; found {
+			receipt.Attempts = 0
+			return nil, &receipt, nil
+		}
+	}
+	untried := slices.DeleteFunc(slices.Clone(ids), a.known)
+	for _, id := range untried {
+		if a.busy[id] != nil {
+			return nil, nil, a.busy[id]
+		}
+	}
+	answered := make(chan struct{})
+	for _, id := range untried {
+		a.busy[id] = answered
+	}
+	return func(accepted bool) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, id := range untried {
+			delete(a.busy, id)
+			a.accepted[id] = a.accepted[id] || accepted
+		}
+		close(answered)
+	}, nil, nil
+}
+
+// known reports whether a role exists: the tenant lists it, or has given it to
+// somebody.
+func (a *assigner) known(id string) bool { return a.roles.types[id] || a.accepted[id] }
+
+// keys returns the keys under which a refusal may be remembered: each role, each
+// role in the organization, and the roles together.
+func (a *assigner) keys(orgID string, ids []string) []string {
+	keys := []string{strings.Join(ids, RoleSeparator)}
+	for _, id := range ids {
+		keys = append(keys, id, orgID+" "+id)
+	}
+	return keys
+}
+
+// reachOf decides what a refusal is about: a 404 is about the organization or the
+// user unless it mentions a role, a 400 about the roles.
+func (a *assigner) reachOf(e *Error, receipt *importer.Receipt, orgID string, ids []string) error {
+	reach := e.Reach()
+	switch {
+	case reach == importer.ReachRun || reach == importer.ReachBatch:
+		return e
+	case badPath.MatchString(e.words()): // the user's id, or the organization's
+	case reach == importer.ReachOrg || errors.Is(e, importer.ErrUnknownUser):
+		return e
+	case e.Status == http.StatusConflict && quota.MatchString(e.words()):
+		receipt.Code = codeTooManyRoles
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusNotFound && missingRole.MatchString(e.words()):
+		a.refuse(e, *receipt, orgID, ids)
+	}
+	return reaching(importer.ReachRow, e.Error())
+}
+
+// refuse remembers the roles that a refusal names, or the only one that it can
+// mean. Otherwise it remembers that they can't be given together. A
+// refusal that does not mention roles says nothing about roles that exist.
+func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	guilty := namedIn(e.Message, rolePlace, ids)
+	unknown := slices.DeleteFunc(slices.Clone(ids), a.known)
+	if guilty == nil && len(unknown) == 0 && !strings.Contains(e.words(), "role") {
+		return // it may be about the user
+	}
+	if guilty == nil && len(ids) > 1 && missingRole.MatchString(e.words()) {
+		guilty = unknown
+	}
+	if len(ids) == 1 {
+		guilty = ids
+	}
+	if len(guilty) == 0 || len(guilty) == len(ids) {
+		guilty = []string{strings.Join(ids, RoleSeparator)}
+	}
+	for _, id := range guilty {
+		if _, listed := a.roles.types[id]; listed || a.accepted[id] {
+			id = orgID + " " + id // it exists, but not for this organization
+		}
+		a.refused[id] = receipt
+	}
+}
+
+// missingRole matches sentences that say that a role does not exist.
+var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)
