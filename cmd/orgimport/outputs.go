@@ -161,7 +161,7 @@ type outputs struct {
 func (f *jobFlags) outputs() outputs {
 	return outputs{
 		[]*job.Extract{
-			job.NewExtract(files.Named("--failures", f.Failures), report.Failures),
+			job.NewExtract(files.Named("--failures", f.Failures), job.ResultsHead, report.Failures),
 		},
 		[]publication{
 			{files.Named("--summary", f.Summary), "the summary", 0o600, writeSummary},

@@ -144,7 +144,7 @@ func isReason(t *testing.T, err error, want Reason) {
 
 func TestRunLeavesALineForEachRow(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1", "org_a,auth0|1", "org_a,bad", "org_b,")
-	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("failures.csv")), report.Failures)}
+	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("failures.csv")), ResultsHead, report.Failures)}
 	out, err := f.run()
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestChangeOfTheInputIsToldFirst(t *testing.T) {
 // TestFileThatCantBeWrittenIsToldFirst, also if something else has stopped the run.
 func TestFileThatCantBeWrittenIsToldFirst(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1", "org_b,auth0|2")
-	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("absent/failures.csv")), report.Failures)}
+	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("absent/failures.csv")), ResultsHead, report.Failures)}
 	f.source.Op.Send = func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 		if b.OrgID == "org_b" {
 			return importer.Receipt{}, errBad

@@ -109,11 +109,6 @@ func (r *results) begin() error {
 	return r.use(log)
 }
 
-// header writes the first line of the results, which extracts have too.
-func (r *results) header(w io.Writer) error {
-	return report.NewWriter(w, r.op.Args, r.kept).WriteHeader()
-}
-
 // note appends a line, which is on the disk when it returns.
 func (r *results) note(o importer.Outcome) error {
 	r.noted = true
@@ -210,26 +205,32 @@ func openToContinue(f *os.File) (*csvfile.ResultsText, error) {
 // Extract is a file that is made from the results when a run ends.
 type Extract struct {
 	files.File
+	head   func(w io.Writer, args, kept []string) error
 	rows   func(results io.Reader, w io.Writer) error
 	stream io.WriteCloser // a device or a pipe, open from the start of the run; otherwise nil
 }
 
-// NewExtract returns an extract with the header of the results, and what rows writes
-// after it.
-func NewExtract(f files.File, rows func(results io.Reader, w io.Writer) error) *Extract {
-	return &Extract{File: f, rows: rows}
+// NewExtract returns an extract that begins with what head writes, which is given
+// the names of the columns that follow those of all results. rows writes the rest.
+func NewExtract(f files.File, head func(w io.Writer, args, kept []string) error, rows func(results io.Reader, w io.Writer) error) *Extract {
+	return &Extract{File: f, head: head, rows: rows}
 }
 
-// open opens a device or a pipe and writes the header, so that one that can't be
+// ResultsHead writes the header of results.
+func ResultsHead(w io.Writer, args, kept []string) error {
+	return report.NewWriter(w, args, kept).WriteHeader()
+}
+
+// open opens a device or a pipe and writes the head, so that one that can't be
 // written is found before anything is sent.
-func (x *Extract) open(header func(io.Writer) error) error {
+func (x *Extract) open(r *results) error {
 	if x.Path == "" || !files.IsStream(x.Path) {
 		return nil
 	}
 	f, err := files.OpenStream(x.Path)
 	if err == nil {
 		x.stream = f
-		err = header(f)
+		err = x.head(f, r.op.Args, r.kept)
 	}
 	if err != nil {
 		return files.CantWrite(x.Path, err)
@@ -238,12 +239,12 @@ func (x *Extract) open(header func(io.Writer) error) error {
 }
 
 // write makes the file from the results.
-func (x *Extract) write(results string, header func(io.Writer) error) error {
+func (x *Extract) write(r *results) error {
 	if x.Path == "" {
 		return nil
 	}
 	rows := func(w io.Writer) error {
-		f, err := os.Open(results)
+		f, err := os.Open(r.path)
 		if err != nil {
 			return err
 		}
@@ -254,7 +255,7 @@ func (x *Extract) write(results string, header func(io.Writer) error) error {
 	if x.stream != nil {
 		err = errors.Join(rows(x.stream), x.stream.Close())
 	} else {
-		err = files.Replace(x.Path, 0o600, func(w io.Writer) error { return errors.Join(header(w), rows(w)) })
+		err = files.Replace(x.Path, 0o600, func(w io.Writer) error { return errors.Join(x.head(w, r.op.Args, r.kept), rows(w)) })
 	}
 	if err != nil {
 		return files.CantWrite(x.Path, err)

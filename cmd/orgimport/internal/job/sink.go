@@ -68,7 +68,7 @@ func Create(c SinkConfig, src *Source) (*Sink, error) {
 	out.done.Store(int64(before))
 	out.total.Store(int64(src.rows))
 	for _, x := range c.Extracts {
-		if err := x.open(out.results.header); err != nil {
+		if err := x.open(out.results); err != nil {
 			out.Close()
 			return nil, err
 		}
@@ -329,7 +329,7 @@ func (s *Sink) finishFiles(err error, src *Source) error {
 	e := s.results.finish(err == nil && !src.in.Changed() && s.handled() == src.passed.Load())
 	s.Summary.Files = []string{s.c.Results}
 	for _, x := range s.c.Extracts {
-		if e = cmp.Or(e, x.write(s.c.Results, s.results.header)); x.Path != "" {
+		if e = cmp.Or(e, x.write(s.results)); x.Path != "" {
 			s.Summary.Files = append(s.Summary.Files, x.Path)
 		}
 	}
