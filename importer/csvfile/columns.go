@@ -161,6 +161,7 @@ func (v *values) findKey(p *party) identifier {
 type columns struct {
 	names []string        // of all columns, as written
 	own   []int           // where the columns of a results file are, see findResults; nil: it is none
+	twice error           // of findResults
 	lacks []string        // columns that Dialect names, and that a file with ids lacks
 	ids   bool            // org_id and user_id are ids, whatever Dialect says of the columns with the names
 	at    [fieldCount]int // index of the column; -1: none
@@ -197,8 +198,10 @@ var ownHeaders = [][]string{{"org_id", "org_name", "user_id", "email", "name"}, 
 // findOwn finds the columns of a file that a run has written.
 func (c *columns) findOwn(d Dialect) (err error) {
 	if !d.Plain {
-		if c.own, err = findResults(c.names); err != nil {
-			return err
+		c.own, c.twice = findResults(c.names)
+		isStatus := func(name string) bool { return fold(name) == fields[fieldStatus].tag }
+		if c.twice != nil && len(c.where(isStatus)) > 0 {
+			return c.twice // it is not known which of them says whether they are results
 		}
 	}
 	for f := range c.at {

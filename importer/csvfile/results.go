@@ -3,6 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -27,10 +28,11 @@ const leastResultColumns = 3
 // findResults returns where a header has the columns of a results file, whatever
 // stands beside them; -1 for a column that it lacks. It returns nil if the header
 // is not that of a results file. If the columns stand together in their order,
-// others of the same names are copies of columns of the input.
-func findResults(names []string) ([]int, error) {
+// others of the same names are copies of columns of the input. Otherwise a name that
+// stands twice is an error; at is where it stands first.
+func findResults(names []string) (at []int, twice error) {
 	header := importer.ResultColumns()
-	at := make([]int, len(header))
+	at = make([]int, len(header))
 	folded := make([]string, len(names))
 	for i, name := range names {
 		folded[i] = fold(name)
@@ -45,7 +47,7 @@ func findResults(names []string) ([]int, error) {
 			}
 		}
 	}
-	found, twice := 0, error(nil)
+	found := 0
 	for k, name := range header {
 		at[k] = slices.Index(folded, fold(name))
 		if at[k] < 0 {
@@ -86,8 +88,8 @@ func hasResults(head []byte) bool {
 		}
 	}
 	return slices.ContainsFunc(delimiters[:], func(delimiter rune) bool {
-		at, err := findResults(splitHeader(head, delimiter))
-		return at != nil && err == nil
+		at, _ := findResults(splitHeader(head, delimiter))
+		return at != nil
 	})
 }
 
@@ -118,7 +120,7 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 	if !ours {
 		return false, nil
 	}
-	return true, other
+	return true, cmp.Or(t.columns.twice, other)
 }
 
 // ResultsText is a results file as a run writes it, whatever a spreadsheet has made

@@ -32,6 +32,8 @@ var saved = []struct {
 	{"two columns of theirs", "org,user_id,status\norg_a,auth0|1,added\n", false, ""},
 	{"no status", "line,org_id,user_id\n2,org_a,auth0|1\n", false, ""},
 	{"a status that is not ours", "org_id,user_id,status\norg_a,auth0|1,active\norg_a,auth0|2,added\n", true, `line 2: no run writes the status "active"`},
+	{"a list with a name twice", "org_id,message,user_id,Message,status\norg_a,x,auth0|1,y,active\n", false, ""},
+	{"a name twice", "org_id,message,user_id,Message,status\norg_a,x,auth0|1,y,added\n", true, `more than one column could be the message: "message", "Message"`},
 	{"two statuses", "org_id,status,user_id,Status\norg_a,added,auth0|1,added\n", false, `line 1: more than one column could be the status: "status", "Status"`},
 }
 
