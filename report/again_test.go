@@ -2,10 +2,12 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"pgregory.net/rapid"
 
@@ -223,4 +225,104 @@ func TestALineThatIsWrittenCanBeResumed(t *testing.T) {
 			rt.Errorf("%d rows of %d lines", rows, journal.Lines())
 		}
 	})
+}
+
+// Results are read as they were written, whatever program has saved them since: with
+// another delimiter, encoding, line ends and quotes, with columns of its own, and
+// without the empty values at the end of a row. An importer settles the same rows.
+func TestSavedResultsAreReadAsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const kept = "kept"
+		text := rapid.SampledFrom([]string{"", "a", "x;y", "1,5", `"quoted"`, "ü", "tab\there"})
+		var written []importer.Outcome
+		for i := range rapid.IntRange(1, 5).Draw(t, "lines") {
+			o := outcome(i+2, "org_a", fmt.Sprint("auth0|", i), rapid.SampledFrom([]importer.Status{importer.Added, importer.AlreadyMember, importer.Failed}).Draw(t, "status"))
+			o.Message, o.Row.Kept = text.Draw(t, "message"), []string{text.Draw(t, kept)}
+			written = append(written, o)
+		}
+		var file bytes.Buffer
+		w := report.NewWriter(&file, nil, []string{kept})
+		if err := errors.Join(w.WriteHeader(), w.Write(written)); err != nil {
+			t.Fatal(err)
+		}
+		saved := saveAgain(t, file.Bytes())
+		read := func(file []byte) (all []importer.Outcome) {
+			text, err := csvfile.OpenResults(bytes.NewReader(file))
+			if err != nil {
+				t.Fatalf("%v: %q", err, file)
+			}
+			r, err := report.NewReader(text)
+			if err != nil {
+				t.Fatalf("%v: %q", err, file)
+			}
+			for o, err := range r.Outcomes() {
+				if err != nil {
+					t.Fatalf("%v: %q", err, file)
+				}
+				o.Row.Kept = o.Row.Kept[len(o.Row.Kept)-1:] // what stood in front is the program's
+				o.Message = strings.TrimSpace(o.Message)
+				all = append(all, o)
+			}
+			if r.Damaged > 0 || r.Torn {
+				t.Fatalf("%d lines damaged, torn: %v: %q", r.Damaged, r.Torn, file)
+			}
+			return all
+		}
+		if want, got := read(file.Bytes()), read(saved); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%q is read as\n%v\nwant\n%v", saved, got, want)
+		}
+		if ours, err := csvfile.IsResults(bytes.NewReader(saved), csvfile.Dialect{}); !ours || err != nil {
+			t.Fatalf("%q: %v, %v", saved, ours, err)
+		}
+	})
+}
+
+// saveAgain saves a CSV file as some program does.
+func saveAgain(t *rapid.T, file []byte) []byte {
+	records, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	comma := rapid.SampledFrom([]string{",", ";", "\t", "|"}).Draw(t, "delimiter")
+	end := rapid.SampledFrom([]string{"\n", "\r\n", "\r"}).Draw(t, "line end")
+	own, upper := rapid.Bool().Draw(t, "a column in front"), rapid.Bool().Draw(t, "capitals")
+	short, quoted := rapid.Bool().Draw(t, "without empty values at the end"), rapid.Bool().Draw(t, "quotes")
+	var b strings.Builder
+	if rapid.Bool().Draw(t, "sep") {
+		b.WriteString("sep=" + comma + end)
+	}
+	for i, record := range records {
+		if upper && i == 0 {
+			for k, name := range record[:10] {
+				record[k] = strings.ToUpper(strings.ReplaceAll(name, "_", " "))
+			}
+		}
+		if upper && i > 0 {
+			record[3] = strings.ToUpper(record[3])
+		}
+		if own {
+			record = append([]string{"note"}, record...)
+		}
+		for short && record[len(record)-1] == "" {
+			record = record[:len(record)-1]
+		}
+		for k, value := range record {
+			if quoted || strings.ContainsAny(value, "\",;|\t") {
+				record[k] = `"` + strings.ReplaceAll(value, `"`, `""`) + `"`
+			}
+		}
+		b.WriteString(strings.Join(record, comma) + end)
+	}
+	text := b.String()
+	switch rapid.SampledFrom([]string{"", "mark", "UTF-16"}).Draw(t, "encoding") {
+	case "mark":
+		text = "\uFEFF" + text
+	case "UTF-16":
+		units := []byte{0xFF, 0xFE}
+		for _, u := range utf16.Encode([]rune(text)) {
+			units = append(units, byte(u), byte(u>>8))
+		}
+		return units
+	}
+	return []byte(text)
 }
