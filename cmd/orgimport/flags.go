@@ -24,12 +24,23 @@ type jobFlags struct {
 	publishFlags `embed:""`
 
 	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results" hidden:""`
-	MaxErrors   job.Share     `help:"Stop with exit code 4 when so many rows have failed." placeholder:"N|N%" group:"limits"`
+	MaxErrors   *job.Share    `help:"Stop with exit code 4 when so many rows have failed." placeholder:"N|N%" group:"limits"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 }
 
 func (f *jobFlags) Validate() error {
+	if f.MaxErrors != nil && *f.MaxErrors == (job.Share{}) {
+		return errors.New("--max-errors must be more than 0")
+	}
 	return errors.Join(f.sourceFlags.Validate(), f.publishFlags.Validate())
+}
+
+// maxErrors returns how many rows may fail; 0: any number.
+func (f *jobFlags) maxErrors() job.Share {
+	if f.MaxErrors == nil {
+		return job.Share{}
+	}
+	return *f.MaxErrors
 }
 
 // lockPath returns the path of the lock file, which is the same for all links to

@@ -71,7 +71,7 @@ var importTable = map[string]imports{
 	},
 	"cmd/orgimport": {
 		may: []string{
-			"cmd/orgimport/internal/files", "cmd/orgimport/internal/job", "cmd/orgimport/internal/tenancy",
+			"cmd/orgimport/internal/diff", "cmd/orgimport/internal/files", "cmd/orgimport/internal/job", "cmd/orgimport/internal/tenancy",
 			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
 			"ratelimit", "report", "report/page", "samples",
 			"github.com/alecthomas/kong", "github.com/compose-spec/compose-go/v2/dotenv", "github.com/lmittmann/tint",

@@ -49,6 +49,7 @@ func commands() []entry {
 		{"import", "Add the users of a CSV file to organizations.", &importCmd{}, "results.csv"},
 		{"plan", "Show what an import would do, and how long it would take.", &planCmd{}, "results.csv"},
 		{"remove", "Remove the users of a CSV file from organizations, or undo an import.", &removeCmd{}, "removed.csv"},
+		{"diff", "Show who joins and who leaves: compare a CSV file with the members there are.", &diffCmd{}, ""},
 		{"roles", "Assign roles to the members of organizations.", &rolesCmd{}, "assigned.csv"},
 		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
 		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},

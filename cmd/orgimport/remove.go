@@ -29,7 +29,7 @@ Examples:
     orgimport remove leavers.csv --max-removals 120
     orgimport remove results.csv --max-removals 8123
 
-It needs the scope delete:organization_members. It does not delete the users themselves. Auth0's lists take 5 to 10 seconds to show that a member is gone: wait 30 seconds before orgimport import --skip-members.`
+It needs the scope delete:organization_members. It does not delete the users themselves. Auth0's lists take 5 to 10 seconds to show that a member is gone: wait 30 seconds before orgimport diff or orgimport import --skip-members.`
 }
 
 // Run removes the members.
@@ -41,7 +41,7 @@ func (cmd *removeCmd) Run(c *console) error {
 		maxRows:  cmd.MaxRemovals,
 		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: selectRemovals},
 		check:    checkRemovals,
-		after:    "Auth0's lists take 5 to 10 seconds to show that members are gone: wait 30 s before orgimport import --skip-members",
+		after:    "Auth0's lists take 5 to 10 seconds to show that members are gone: wait 30 s before orgimport diff or orgimport import --skip-members",
 		headline: headline{verb: "remove", noun: "membership", limits: publishedPlan.adding},
 	}
 	if cmd.DryRun {

@@ -14,10 +14,9 @@ import (
 // have failed: it probably has the wrong tenant or the wrong columns.
 const guardRows = 100
 
-// Share is a number of rows, or a percentage of the rows so far. The zero value is
-// no limit.
+// Share is a number, or a percentage of something. The zero value is the number 0.
 type Share struct {
-	rows    int
+	n       int
 	percent float64
 }
 
@@ -26,30 +25,33 @@ func (s *Share) UnmarshalText(text []byte) error {
 	number, isPercent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
 	if isPercent {
 		percent, err := strconv.ParseFloat(number, 64)
-		if err != nil || !(percent > 0 && percent <= 100) {
+		if err != nil || !(percent >= 0 && percent <= 100) {
 			return fmt.Errorf("%q is not a percentage between 0 and 100", text)
 		}
 		*s = Share{percent: percent}
 		return nil
 	}
 	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 {
-		return fmt.Errorf("%q is neither a number of rows, 1 or more, nor a percentage", text)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is neither a number, 0 or more, nor a percentage", text)
 	}
-	*s = Share{rows: n}
+	*s = Share{n: n}
 	return nil
 }
+
+// Of returns how many of all the share is: a percentage may have a fraction.
+func (s Share) Of(all int) float64 { return float64(s.n) + s.percent*float64(all)/100 }
 
 func (s Share) String() string {
 	if s.percent > 0 {
 		return strconv.FormatFloat(s.percent, 'g', -1, 64) + "%"
 	}
-	return strconv.Itoa(s.rows)
+	return strconv.Itoa(s.n)
 }
 
 // guard counts outcomes, and decides when too many rows have failed.
 type guard struct {
-	most     Share
+	most     Share          // 0: any number
 	off      bool           // guardRows does not apply
 	anyDone  bool           // rows of an earlier run are done, so guardRows does not apply
 	answered int            // rows that a request was sent for
@@ -85,11 +87,11 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 // percentage applies only from least rows on.
 func (g *guard) check(least int) error {
 	all := g.failed + g.unsent
-	if g.most.rows > 0 && all >= g.most.rows {
+	if g.most.n > 0 && all >= g.most.n {
 		return g.stop(TooManyFailed, "%s failed", report.Plural(all, "row"))
 	}
 	seen := g.answered + g.unsent
-	if g.most.percent > 0 && seen >= least && float64(all) >= g.most.percent/100*float64(seen) {
+	if g.most.percent > 0 && seen >= least && float64(all) >= g.most.Of(seen) {
 		return g.stop(TooManyFailed, "%s of %s failed", report.Number(all), report.Plural(seen, "row"))
 	}
 	return nil

@@ -56,7 +56,7 @@ func TestShareCountsFromTheHundredthRowOn(t *testing.T) {
 }
 
 func TestShareReads(t *testing.T) {
-	for text, want := range map[string]string{"25": "25", "2.5%": "2.5%", " 3 % ": "", "0": "", "101%": "", "x": "", "100%": "100%"} {
+	for text, want := range map[string]string{"25": "25", "2.5%": "2.5%", " 3 % ": "", "0": "0", "-1": "", "101%": "", "x": "", "100%": "100%"} {
 		var s Share
 		err := s.UnmarshalText([]byte(text))
 		if want == "" != (err != nil) || err == nil && s.String() != want {

@@ -21,7 +21,7 @@ type SinkConfig struct {
 	Tenant   string // host of the tenant
 	Extracts []*Extract
 
-	MaxFailed Share      // stop when so many rows have failed
+	MaxFailed Share      // stop when so many rows have failed; 0: never
 	NoGuard   bool       // do not stop when the first rows have all failed
 	InFlight  func() int // requests whose answers there must be room for
 

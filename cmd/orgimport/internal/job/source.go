@@ -69,6 +69,7 @@ type Source struct {
 	in     *files.Input
 	table  *csvfile.Table // the last one opened
 	unread bool           // no row of table has been ranged over
+	piped  bool           // the input is no regular file
 	plain  bool           // the input is a list, although its header is that of results
 	from   Origin
 	look   *lookups
@@ -83,7 +84,7 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{Config: c, in: in, look: &lookups{Lookups: c.Lookups, keepUsers: c.ByAddress}}
+	s := &Source{Config: c, in: in, piped: !in.IsFile(), look: &lookups{Lookups: c.Lookups, keepUsers: c.ByAddress}}
 	if c.Resume {
 		_, err := files.StampOf(c.Results)
 		s.look.resumed = err == nil
@@ -263,21 +264,28 @@ func keysAsIDs(row *importer.Row) error {
 // other than an id and were not looked up.
 func withIDs(rows rowSeq, byAddress bool) rowSeq {
 	return EachSendable(rows, func(row *importer.Row) {
-		if row.Keys != nil && (row.OrgID == "" || !byAddress) {
+		if row.Keys != nil && (row.OrgID == "" || row.UserID == "" && !byAddress) {
 			row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
 		}
 	})
+}
+
+// Whole returns a source of the same input and what was looked up, whose rows have
+// all of its columns, as [importer.Row.Kept].
+func (s *Source) Whole() (*Source, error) {
+	if err := s.in.Spool(s.Results); err != nil { // an empty pipe may not be spooled yet
+		return nil, err
+	}
+	all := s.with(func(d *csvfile.Dialect) { d.Keep = true })
+	return all, all.reopen()
 }
 
 // Resolved calls f with each row of the input and the ids that were found, with all
 // columns of the input kept. A row that can't be read has no ids: it must not become
 // one that can be sent. head is called first, with the names of the columns.
 func (s *Source) Resolved(ctx context.Context, head func(kept []string) error, f func(importer.Row) error) error {
-	if err := s.in.Spool(s.Results); err != nil { // an empty pipe may not be spooled yet
-		return err
-	}
-	all := s.with(func(d *csvfile.Dialect) { d.Keep = true })
-	if err := all.reopen(); err != nil {
+	all, err := s.Whole()
+	if err != nil {
 		return err
 	}
 	if err := head(all.table.Kept); err != nil {
@@ -316,6 +324,13 @@ func (s *Source) From() Origin { return s.from }
 
 // IsFile reports whether the input can be ranged over more than once.
 func (s *Source) IsFile() bool { return s.in.IsFile() }
+
+// Piped reports whether the input is no regular file, so that its end can't be looked
+// at again.
+func (s *Source) Piped() bool { return s.piped }
+
+// Changed reports whether a regular file was changed or replaced since it was opened.
+func (s *Source) Changed() bool { return s.in.Changed() }
 
 // Count returns the numbers of distinct rows that can be sent, and of their
 // organizations.

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"slices"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"orgimport/cmd/orgimport/internal/diff"
+	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/cmd/orgimport/internal/tenancy"
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// diffCmd compares a file with the members of the organizations that it names.
+type diffCmd struct {
+	File string `arg:"" help:"A CSV file with a header that has all who belong, or - for standard input." placeholder:"FILE"`
+
+	Joiners  string `help:"File for the rows whose users are no members; an input of orgimport import." placeholder:"FILE" group:"results"`
+	Leavers  string `help:"File for the members whom no row names; an input of orgimport remove." placeholder:"FILE" group:"results"`
+	Kept     string `help:"File for the members whom a row may mean, with its line and the reason." placeholder:"FILE" group:"results"`
+	Failures string `help:"File for the rows that could not be resolved." placeholder:"FILE" group:"results"`
+	Summary  string `help:"File for the numbers, as JSON." placeholder:"FILE" group:"results"`
+	Print    bool   `help:"Print each joiner (+ ORG USER) and leaver (- ORG USER)." group:"output"`
+
+	MaxLeavers  *job.Share    `help:"Stop with exit code 4, and write nothing, if more members would leave." placeholder:"N|N%" group:"limits"`
+	Tolerate    job.Share     `help:"End with exit code 0 instead of 1 if at most so many rows are rejected or in doubt." placeholder:"N|N%" group:"limits"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
+	NoGuard     bool          `help:"Do not stop when the tenant has none of 100 or more keys." group:"limits" hidden:""`
+
+	tenantFlags  `embed:""`
+	dialectFlags `embed:""`
+	lookupFlags  `embed:""`
+	paceFlags    `embed:""`
+	uiFlags      `embed:""`
+}
+
+func (diffCmd) Help() string {
+	return `Reads the members of the organizations that the file names, and changes nothing. Who joins is an input of orgimport import, who leaves one of orgimport remove, so that a person, a limit or a second night can stand in between. An organization that no row names is not looked at.
+
+Nobody leaves on doubt. A member is kept, and told in the file of --kept, if a row may mean him that is rejected, or whose user or organization is unknown, ambiguous or unverified; if a record of the file can't be read; and if no row names anybody who is in his organization. Who has changed the address or the account leaves as one person and joins as another.
+
+Examples:
+
+    orgimport diff members.csv --joiners in.csv --leavers out.csv
+    orgimport diff members.csv --leavers out.csv --max-leavers 2% --tolerate 20
+    orgimport import in.csv --results in.results.csv
+    orgimport remove out.csv --results out.results.csv --max-removals 500
+
+Old files of --joiners, --leavers, --kept, --failures and --summary are removed first, so that a diff that fails leaves none. After a removal, wait 30 seconds: until then a list may show somebody who is gone, or lack somebody who is back.
+
+It needs the scope read:organization_members, and those of the look-ups.`
+}
+
+func (cmd *diffCmd) Validate() error {
+	return errors.Join(cmd.dialectFlags.Validate(), cmd.lookupFlags.Validate(), cmd.paceFlags.Validate())
+}
+
+// Run compares.
+func (cmd *diffCmd) Run(c *console) error {
+	ui := c.openUI(cmd.uiFlags)
+	defer ui.Close()
+	d := &differ{console: c, observer: &observer{log: ui.log}, cmd: cmd, ui: ui}
+	d.summary.Started = time.Now().UTC()
+	outputs := d.outputs()
+	if err := c.checkFiles(cmd.File, cmd.sourceFlags(), outputs.files()...); err != nil {
+		return err
+	}
+	if err := outputs.remove(); err != nil { // so that a diff that fails leaves none
+		return err
+	}
+	ctx, end := c.untilSignal(d.signalled, ui.abandon)
+	defer end()
+	ctx, stop := withMaxDuration(ctx, cmd.MaxDuration)
+	defer stop()
+	err := outputs.prove()
+	if err == nil {
+		err = d.compare(ctx)
+	}
+	ui.Close()
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	e := d.conclude()
+	if e.code != exitErrors {
+		if err := outputs.write(ctx); err != nil {
+			return err
+		}
+	}
+	if err := d.print(c.stdout); err != nil {
+		return files.CantWrite("standard output", err)
+	}
+	if e.code == exitDone {
+		return nil
+	}
+	return e
+}
+
+// sourceFlags returns the flags that say which rows there are.
+func (cmd *diffCmd) sourceFlags() *sourceFlags {
+	return &sourceFlags{
+		tenantFlags: cmd.tenantFlags, dialectFlags: cmd.dialectFlags, lookupFlags: cmd.lookupFlags, paceFlags: cmd.paceFlags, uiFlags: cmd.uiFlags,
+		NoGuard: cmd.NoGuard,
+	}
+}
+
+// differ is a comparison under way.
+type differ struct {
+	*console
+	*observer
+	cmd *diffCmd
+	ui  *ui
+
+	tenant *tenancy.Tenant
+	src    *job.Source // its rows have the columns that joiners and failures have
+	all    *job.Source // its rows have all columns
+	kept   []int       // where the columns of src are among those of all
+
+	listed, orgs, members atomic.Int64 // organizations to read, and what has been read
+
+	first    importer.Outcome // of the first row that is rejected
+	rejected bytes.Buffer
+	failures *report.Writer // to rejected
+
+	result  *diff.Result
+	summary diffSummary
+}
+
+// compare reads the file, what its rows name, and the members of their organizations.
+func (d *differ) compare(ctx context.Context) (err error) {
+	if d.tenant, err = d.connect(ctx, &d.cmd.tenantFlags, &d.cmd.paceFlags, d.observer); err != nil {
+		return err
+	}
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	defer d.src.Close()
+	d.ui.watch(d.progress)
+	if err := d.tenant.RequireScopes(ctx, []string{"read:organization_members"}); err != nil {
+		return err
+	}
+	if err := d.src.LookUp(ctx, d.tenant, &report.Journal{}); err != nil {
+		return err
+	}
+	if d.all, err = d.src.Whole(); err != nil {
+		return err
+	}
+	d.kept = indexes(d.all.Table().Kept, d.src.Table().Kept)
+	d.failures = report.NewWriter(&d.rejected, nil, d.src.Table().Kept)
+	if err := d.failures.WriteHeader(); err != nil {
+		return err
+	}
+	if d.result, err = d.comparison(ctx).Run(); errors.Is(err, diff.ErrChanged) || err == nil && d.src.Changed() {
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read", d.src.Name()), "run again once nothing writes to it any more"}
+	}
+	switch {
+	case err != nil:
+		return err
+	case d.src.Piped() && d.all.Table().Unended():
+		return &exitError{exitTemporary, fmt.Errorf("the last line of %s has no line end: it may be cut off", d.src.Name()), "run again with all of it, and a line end"}
+	case d.result.Unanswered > 0:
+		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer about %s", report.Plural(d.result.Unanswered, "row")), "try again later"}
+	}
+	return nil
+}
+
+// open opens the input.
+func (d *differ) open(ctx context.Context) (err error) {
+	dialect := d.cmd.dialect()
+	dialect.Keys = true // rejected rows have theirs too
+	d.src, err = job.Open(ctx, job.Config{
+		Task: job.Task{ReadTwice: true}, Path: d.cmd.File, Stdin: d.stdin, Dialect: dialect, Lookups: d.cmd.sourceFlags().lookups(),
+		Tenant: d.tenant.Host(), Results: cmp.Or(d.cmd.Joiners, d.cmd.Leavers), Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	if d.src.Table().Results() {
+		d.src.Close()
+		return usagef("give the file that has all who belong", "%s holds the results of an earlier run, which do not say who belongs", d.src.Name())
+	}
+	d.ui.notice("tenant "+d.tenant.Host(), d.ui.fields("tenant", d.tenant.Host())...)
+	d.log.Info(d.src.Name()+": "+d.src.Table().String(), d.ui.fields("file", d.src.Name())...)
+	return nil
+}
+
+func (d *differ) comparison(ctx context.Context) *diff.Comparison {
+	var read *csvfile.Table // when the rows are read for the second time, by the first
+	names := map[string]string{}
+	if found := d.src.Findings().Directory; found != nil {
+		names = found.OrgNames
+	}
+	return &diff.Comparison{
+		Rows: func() iter.Seq2[importer.Row, error] {
+			read = d.all.Table()
+			return importer.Each(d.all.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
+		},
+		Lists:       func(orgIDs []string) iter.Seq2[diff.List, error] { return d.lists(ctx, orgIDs) },
+		OrgName:     func(id string) string { return names[id] },
+		Carry:       slices.DeleteFunc(slices.Clone(d.kept), func(i int) bool { return isIDColumn(d.all.Table().Kept[i]) }),
+		Unusual:     func(userID string) bool { return read.Unusual(userID) },
+		Unconfirmed: d.cmd.Users != "",
+		OnReject:    d.reject,
+	}
+}
+
+// lists yields the members of organizations.
+func (d *differ) lists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List, error] {
+	return func(yield func(diff.List, error) bool) {
+		d.log.Info("reading the members of " + report.Plural(len(orgIDs), "organization"))
+		d.listed.Store(int64(len(orgIDs)))
+		orgs := make([]auth0.Organization, len(orgIDs))
+		for i, id := range orgIDs {
+			orgs[i].ID = id
+		}
+		client, _ := d.tenant.Class()
+		rosters := &auth0.Rosters{Client: client, Fields: []string{auth0.FieldEmail, auth0.FieldName}, Workers: d.tenant.Workers()}
+		for r, err := range rosters.Of(ctx, orgs) {
+			if list, ok := errors.AsType[*auth0.ListError](err); ok && list.Extent != auth0.Refused {
+				err = &exitError{exitTemporary, list, "try again later"}
+			}
+			if !yield(diff.List{OrgID: r.ID, Missing: r.Absent != nil, Members: r.Members}, err) || err != nil {
+				return
+			}
+			d.orgs.Add(1)
+			d.members.Store(rosters.Read.Load())
+		}
+	}
+}
+
+// progress returns how far the comparison is. The ui calls it from its own goroutine.
+func (d *differ) progress() progress {
+	p, looking := lookUpProgress(d.src)
+	if n := d.listed.Load(); n > 0 {
+		p = progress{done: d.orgs.Load(), total: n, elapsed: time.Since(d.summary.Started)}
+		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(int(n), "organization"), report.Plural(int(d.members.Load()), "member"))
+	} else if !looking {
+		p.done, p.total, p.bytes = d.src.Progress()
+	}
+	p.waiting = d.waiting()
+	return p
+}
+
+// reject notes a row that is not resolved.
+func (d *differ) reject(o importer.Outcome) error {
+	if d.first.Row.Line == 0 {
+		d.first = o
+	}
+	if d.cmd.Failures == "" {
+		return nil
+	}
+	kept := make([]string, len(d.kept))
+	for i, k := range d.kept {
+		kept[i] = o.Row.Kept[k]
+	}
+	o.Row.Kept = kept
+	return d.failures.Write([]importer.Outcome{o})
+}
+
+// conclude adds up, and returns how the command ends.
+func (d *differ) conclude() *exitError {
+	r, s := d.result, &d.summary
+	s.add(r)
+	s.Tenant, s.Requests = d.tenant.Host(), d.tenant.State().Sent+d.src.Findings().Unlimited
+	e := &exitError{code: exitDone}
+	switch {
+	case d.cmd.MaxLeavers != nil && float64(s.ToRemove) > math.Ceil(d.cmd.MaxLeavers.Of(s.Members)):
+		e = &exitError{exitErrors, fmt.Errorf("%s of %s would leave, and --max-leavers is %s: nothing was written", report.Number(s.ToRemove), report.Plural(s.Members, "member"), d.cmd.MaxLeavers),
+			"look at the file, and at --print; if they are to leave, give --max-leavers " + fmt.Sprint(s.ToRemove)}
+	case s.InDoubt == 0:
+	case float64(s.InDoubt) <= d.cmd.Tolerate.Of(s.Rows):
+		s.Tolerated = s.InDoubt
+		d.log.Warn(fmt.Sprintf("tolerated: %s rejected or in doubt, and --tolerate is %s", report.Plural(s.InDoubt, "row"), d.cmd.Tolerate))
+	default:
+		e.code = exitRows
+	}
+	if d.first.Row.Line > 0 {
+		d.log.Warn(fmt.Sprintf("%s of %s not resolved, such as line %d: %s", report.Number(s.Rejected), report.Plural(s.Rows, "row"), d.first.Row.Line, printable(d.first.Message)))
+	}
+	if s.Kept > 0 && d.cmd.Kept == "" {
+		d.log.Warn(fmt.Sprintf("%s kept, because a row may mean them: --kept FILE says who and why", report.Plural(s.Kept, "member")))
+	}
+	s.ExitCode, s.Finished = e.code, time.Now().UTC()
+	return e
+}
+
+// print prints what was asked for, and the numbers.
+func (d *differ) print(out io.Writer) error {
+	w := bufio.NewWriter(out)
+	if d.cmd.Print {
+		for _, r := range d.result.Joiners.Records() {
+			fmt.Fprintf(w, "+ %s %s\n", r[0], r[1])
+		}
+		for _, r := range d.result.Leavers.Records() {
+			fmt.Fprintf(w, "- %s %s\n", r[0], r[2])
+		}
+	}
+	if isTerminal(out) {
+		d.printOrgs(w)
+	}
+	s := &d.summary
+	fmt.Fprintf(w, "%s of %s: %s to add, %s to remove, %s kept\n", report.Plural(s.Members, "member"), report.Plural(s.Organizations, "organization"),
+		report.Number(s.ToAdd), report.Number(s.ToRemove), report.Number(s.Kept))
+	return w.Flush()
+}
+
+// printOrgs prints the largest organizations.
+func (d *differ) printOrgs(out io.Writer) {
+	const most = 10
+	orgs := slices.Clone(d.result.Orgs)
+	slices.SortStableFunc(orgs, func(a, b diff.Org) int { return b.Members - a.Members })
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, o := range orgs[:min(len(orgs), most)] {
+		fmt.Fprintf(t, "%s\t%s:\t%s to add,\t%s to remove,\t%s kept\n", printable(o.ID), report.Plural(o.Members, "member"),
+			report.Number(o.Joiners), report.Number(o.Leavers), report.Number(o.Kept))
+	}
+	_ = t.Flush()
+}

@@ -1,0 +1,412 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orgimport/importer/auth0/auth0test"
+)
+
+// TestDiffRounds compares random files with random tenants, which lag behind, refuse
+// requests and give out short pages. It takes the joiners in and the leavers out, and
+// compares again. 5,000 rounds, in about a minute:
+//
+//	PROOF=full go test -run TestDiffRounds ./cmd/orgimport
+func TestDiffRounds(t *testing.T) {
+	t.Parallel()
+	dir := memoryDir(t)
+	played := 0
+	round := func(rt *rapid.T) {
+		played++
+		r := drawDiffRound(rt)
+		r.dir = filepath.Join(dir, strconv.Itoa(played))
+		if err := os.Mkdir(r.dir, 0o700); err != nil {
+			rt.Fatal(err)
+		}
+		var err error
+		synctest.Test(t, func(*testing.T) { err = r.play() })
+		if err != nil {
+			rt.Fatalf("%v\n%s\n%s", err, r.file, r.said)
+		}
+		if err := os.RemoveAll(r.dir); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	rapid.Check(t, round)
+	for proofInFull() && played < 5000 {
+		rapid.Check(t, round)
+	}
+}
+
+// diffRound is a file and a tenant.
+type diffRound struct {
+	dir    string
+	config auth0test.Config
+	member map[string][]string // ids of users, by organization
+	rows   []diffRow
+	broken bool // the last line can't be read
+	calm   bool // no request is refused
+	flags  []string
+
+	file   string
+	said   string // by the last command
+	tenant *auth0test.Tenant
+}
+
+// diffRow is a row of the input, org_id, org_name, user_id, email, team, or of one of
+// the files that a diff writes.
+type diffRow [7]string
+
+var diffOrgs = []auth0test.Organization{
+	{ID: "org_aaaaaaaaaaaaaaaa", Name: "acme"}, {ID: "org_bbbbbbbbbbbbbbbb", Name: "beta"}, {ID: "org_cccccccccccccccc", Name: "gamma"},
+}
+
+func drawDiffRound(rt *rapid.T) *diffRound {
+	small := func(most int, label string) int { return rapid.IntRange(0, most).Draw(rt, label) }
+	one := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(rt, label) }
+	r := &diffRound{member: make(map[string][]string)}
+	var ids, addresses []string
+	for i := range 8 {
+		u := auth0test.User{ID: fmt.Sprintf("auth0|%024d", i), Email: fmt.Sprintf("user%d@acme.com", i), Name: fmt.Sprint("User ", i)}
+		switch one("kind of user", "", "", "", "unverified", "twin", "no address") {
+		case "unverified":
+			u.Unverified = true
+		case "twin":
+			u.Email = "user0@acme.com"
+		case "no address":
+			u.Email = ""
+		}
+		r.config.Users = append(r.config.Users, u)
+		ids, addresses = append(ids, u.ID), append(addresses, fmt.Sprintf("user%d@acme.com", i))
+	}
+	r.config.Organizations = diffOrgs
+	for _, o := range diffOrgs {
+		r.member[o.ID] = rapid.SliceOfDistinct(rapid.SampledFrom(ids), rapid.ID).Draw(rt, "members")
+	}
+	for range small(14, "rows") {
+		o := rapid.SampledFrom(diffOrgs).Draw(rt, "org")
+		row := diffRow{4: one("team", "", "x", one("address", addresses...))}
+		switch one("organization by", "id", "id", "id", "name", "name", "unknown id", "unknown name", "nothing") {
+		case "id":
+			row[0] = o.ID
+		case "name":
+			row[1] = o.Name
+		case "unknown id":
+			row[0] = "org_zzzzzzzzzzzzzzzz"
+		case "unknown name":
+			row[1] = "nobody"
+		}
+		switch one("user by", "id", "id", "id", "address", "address", "address", "both", "unknown address", "nothing") {
+		case "id":
+			row[2] = one("id", ids...)
+		case "address":
+			row[3] = one("address", addresses...)
+		case "both":
+			row[2], row[3] = one("id", ids...), one("address", addresses...)
+		case "unknown address":
+			row[3] = "nobody@acme.com"
+		}
+		if rapid.Bool().Draw(rt, "capitals") {
+			row[3] = " " + strings.ToUpper(row[3])
+		}
+		if strings.TrimSpace(strings.Join(row[:], "")) == "" {
+			row[4] = "x" // a line without values is no row
+		}
+		r.rows = append(r.rows, row)
+	}
+	r.broken = small(9, "broken") == 0
+	r.flags = [][]string{nil, {"--check-users"}, {"--lookup", "export"}, {"--allow-unverified"}}[small(3, "flags")]
+	r.config.KeepLog = true
+	r.config.Undocumented = auth0test.Undocumented{
+		Next:        rapid.SampledFrom([]auth0test.Next{auth0test.NextAsRecorded, auth0test.NextAlways}).Draw(rt, "next"),
+		PageSize:    rapid.SampledFrom([]int{0, 1, 3}).Draw(rt, "page"),
+		AddDelay:    time.Duration(small(10, "lag")) * time.Second,
+		RemoveDelay: time.Duration(small(10, "lag of removals")) * time.Second,
+	}
+	r.calm = rapid.Bool().Draw(rt, "calm")
+	refused := rapid.SliceOfNDistinct(rapid.IntRange(1, 20), 0, 4, rapid.ID).Draw(rt, "refused")
+	r.config.Fault = func(_ *http.Request, n int) auth0test.Fault {
+		if !r.calm && slices.Contains(refused, n) {
+			return auth0test.Fault{Status: []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway}[n%3]}
+		}
+		return auth0test.Fault{}
+	}
+	return r
+}
+
+// run runs a command, which must end with one of the exit codes, and returns its last
+// line on stdout.
+func (r *diffRound) run(codes []int, args ...string) (last string, err error) {
+	code, stdout, stderr := inMemory(r.tenant, nil, args...)
+	r.said = strings.Join(args, " ") + "\n" + stdout + stderr
+	if !slices.Contains(codes, code) {
+		return "", fmt.Errorf("exit code %d", code)
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	return lines[len(lines)-1], nil
+}
+
+func (r *diffRound) path(name string) string { return filepath.Join(r.dir, name) }
+
+// diff runs orgimport diff and returns the pairs in its files, which are the lines
+// that it counts.
+func (r *diffRound) diff() (joiners, leavers, kept map[[2]string]diffRow, err error) {
+	args := append([]string{"diff", r.path("members.csv"), "--joiners", r.path("in.csv"), "--leavers", r.path("out.csv"), "--kept", r.path("kept.csv")}, r.flags...)
+	before := len(r.tenant.Log())
+	last, err := r.run([]int{exitDone, exitRows}, args...)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	all, counts := make([]map[[2]string]diffRow, 3), make([]int, 3)
+	for i, name := range []string{"in.csv", "out.csv", "kept.csv"} {
+		content, err := os.ReadFile(r.path(name))
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		records, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if lines := strings.SplitAfter(string(content), "\n"); !slices.IsSorted(lines[1 : len(lines)-1]) {
+			return nil, nil, nil, fmt.Errorf("%s is not sorted:\n%s", name, content)
+		}
+		user := slices.Index(records[0], "user_id")
+		all[i], counts[i] = make(map[[2]string]diffRow), len(records)-1
+		for _, record := range records[1:] {
+			var row diffRow
+			copy(row[:], record)
+			all[i][[2]string{record[0], record[user]}] = row
+		}
+		if len(all[i]) != counts[i] {
+			return nil, nil, nil, fmt.Errorf("a pair stands twice in %s", name)
+		}
+	}
+	if want := fmt.Sprintf(": %d to add, %d to remove, %d kept", counts[0], counts[1], counts[2]); !strings.HasSuffix(last, want) {
+		return nil, nil, nil, fmt.Errorf("the last line is %q, and not …%s", last, want)
+	}
+	lists := make(map[string]int) // requests, by organization
+	for _, e := range r.tenant.Log()[before:] {
+		if strings.HasSuffix(e.Path, "/members") {
+			lists[e.OrgID]++
+		}
+		if e.Method != http.MethodGet && !strings.HasSuffix(e.Path, "/oauth/token") && !strings.HasSuffix(e.Path, "/jobs/users-exports") {
+			return nil, nil, nil, fmt.Errorf("%s %s", e.Method, e.Path)
+		}
+	}
+	page := cmp.Or(r.config.Undocumented.PageSize, 100)
+	for org, n := range lists {
+		if most := (len(r.tenant.Members(org))+page-1)/page + 1; r.calm && n > most {
+			return nil, nil, nil, fmt.Errorf("%d requests for the members of %s, not at most %d", n, org, most)
+		}
+	}
+	return all[0], all[1], all[2], nil
+}
+
+// named returns the pairs that the file names, and the rows that name none for
+// certain. It knows the tenant as its administrator does.
+func (r *diffRound) named() (pairs map[[2]string]bool, doubtful []diffRow, orgOf map[diffRow]string) {
+	pairs, orgOf = make(map[[2]string]bool), make(map[diffRow]string)
+	for _, row := range r.rows {
+		org, user := row[0], row[2]
+		for _, o := range diffOrgs {
+			if org == "" && strings.EqualFold(row[1], o.Name) {
+				org = o.ID
+			}
+		}
+		if r.member[org] == nil {
+			org = ""
+		}
+		if user == "" && strings.TrimSpace(row[3]) != "" {
+			var found []auth0test.User
+			for _, u := range r.config.Users {
+				if strings.EqualFold(strings.TrimSpace(row[3]), u.Email) {
+					found = append(found, u)
+				}
+			}
+			if len(found) == 1 && (!found[0].Unverified || slices.Contains(r.flags, "--allow-unverified")) {
+				user = found[0].ID
+			}
+		}
+		orgOf[row] = org
+		if org == "" || user == "" {
+			doubtful = append(doubtful, row)
+		} else {
+			pairs[[2]string{org, user}] = true
+		}
+	}
+	return pairs, doubtful, orgOf
+}
+
+func (r *diffRound) play() error {
+	text := bytes.NewBufferString("org_id,org_name,user_id,email,team\n")
+	w := csv.NewWriter(text)
+	for _, row := range r.rows {
+		_ = w.Write(row[:5])
+	}
+	w.Flush()
+	if r.broken {
+		text.WriteString("org_a,acme,\"auth0|1\n")
+	}
+	r.file = text.String()
+	if err := os.WriteFile(r.path("members.csv"), text.Bytes(), 0o600); err != nil {
+		return err
+	}
+	r.tenant = auth0test.New(r.config)
+	for org, users := range r.member {
+		if r.member[org] == nil {
+			r.member[org] = []string{}
+		}
+		r.tenant.AddMembers(org, users...)
+	}
+	time.Sleep(time.Minute) // until the lists show it
+	joiners, leavers, kept, err := r.diff()
+	if err != nil {
+		return err
+	}
+	emptied, err := r.check(joiners, leavers, kept)
+	if err != nil {
+		return err
+	}
+
+	if _, err := r.run([]int{exitDone}, "import", r.path("in.csv"), "--results", r.path("in.results.csv")); err != nil {
+		return err
+	}
+	if _, err := r.run([]int{exitDone}, "remove", r.path("out.csv"), "--results", r.path("out.results.csv"), "--max-removals", "100"); err != nil {
+		return err
+	}
+	for p := range kept {
+		if !slices.Contains(r.tenant.Members(p[0]), p[1]) {
+			return fmt.Errorf("%v is gone, although kept", p)
+		}
+	}
+	time.Sleep(time.Minute)
+	joiners, leavers, again, err := r.diff()
+	if err != nil {
+		return err
+	}
+	if len(joiners) > 0 || !emptied && (len(leavers) > 0 || !maps.Equal(again, kept)) {
+		return fmt.Errorf("the second time, %v join, %v leave, %v are kept", joiners, leavers, again)
+	}
+	return nil
+}
+
+// check compares the files with what the contract says. It reports whether there is an
+// organization of whose members the file names none.
+func (r *diffRound) check(joiners, leavers, kept map[[2]string]diffRow) (emptied bool, err error) {
+	pairs, doubtful, orgOf := r.named()
+	compared := make(map[string]bool)
+	for _, org := range orgOf {
+		compared[org] = true
+	}
+	for org, users := range r.member {
+		if !compared[org] {
+			continue
+		}
+		anybody := slices.ContainsFunc(users, func(user string) bool { return pairs[[2]string{org, user}] })
+		emptied = emptied || !anybody && len(users) > 0
+		for _, user := range users {
+			p := [2]string{org, user}
+			_, leaves := leavers[p]
+			_, stays := kept[p]
+			i := slices.IndexFunc(r.config.Users, func(u auth0test.User) bool { return u.ID == user })
+			inDoubt := !anybody || r.broken || slices.ContainsFunc(doubtful, func(row diffRow) bool {
+				if orgOf[row] != "" && orgOf[row] != org {
+					return false
+				}
+				nobody := strings.TrimSpace(row[2]+row[3]) == ""
+				return nobody || slices.ContainsFunc(row[:], func(cell string) bool {
+					cell = strings.TrimSpace(cell)
+					return cell != "" && (strings.EqualFold(cell, user) || strings.EqualFold(cell, r.config.Users[i].Email))
+				}) || r.ambiguous(row, user)
+			})
+			if leaves != (!pairs[p] && !inDoubt) || stays != (!pairs[p] && inDoubt) {
+				return false, fmt.Errorf("%v: named %v, in doubt %v, leaves %v, kept %v: %q", p, pairs[p], inDoubt, leaves, stays, kept[p])
+			}
+			delete(pairs, p)
+		}
+	}
+	if !maps.EqualFunc(pairs, joiners, func(bool, diffRow) bool { return true }) {
+		return false, fmt.Errorf("%v join, not %v", joiners, pairs)
+	}
+	return emptied, nil
+}
+
+// ambiguous reports whether the user is one of those who have the address of a row.
+func (r *diffRound) ambiguous(row diffRow, user string) bool {
+	return slices.ContainsFunc(r.config.Users, func(u auth0test.User) bool {
+		return u.ID == user && u.Email != "" && row[2] == "" && strings.EqualFold(strings.TrimSpace(row[3]), u.Email)
+	})
+}
+
+// TestDiffStoppedAnywhere: wherever a signal comes, no file is left.
+func TestDiffStoppedAnywhere(t *testing.T) {
+	dir := memoryDir(t)
+	for n := 1; ; n++ {
+		var left []string
+		var code int
+		synctest.Test(t, func(t *testing.T) {
+			config := auth0test.Config{Users: []auth0test.User{{ID: "auth0|ann", Email: "ann@acme.com"}}, Organizations: diffOrgs, Undocumented: auth0test.Undocumented{PageSize: 1}}
+			signals := make(chan os.Signal, 1)
+			requests := 0
+			tenant := auth0test.New(config)
+			for _, o := range diffOrgs {
+				tenant.AddMembers(o.ID, "auth0|ann", "auth0|bob", "auth0|cid")
+			}
+			transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+				if requests++; requests == n {
+					signals <- syscall.SIGTERM
+					synctest.Wait()
+				}
+				return tenant.RoundTrip(req)
+			})
+			file := filepath.Join(dir, "members.csv")
+			if err := os.WriteFile(file, []byte("org,email\nacme,ann@acme.com\nbeta,ann@acme.com\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"diff", file, "--workers", "1"}
+			for _, flag := range []string{"joiners", "leavers", "kept", "failures", "summary"} {
+				path := filepath.Join(dir, flag)
+				if err := os.WriteFile(path, []byte("of yesterday\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, "--"+flag, path)
+			}
+			var stderr string
+			code, _, stderr = inMemory(transport, signals, args...)
+			if code != exitSignal+int(syscall.SIGTERM) && code != exitDone {
+				t.Fatalf("exit code %d: %s", code, stderr)
+			}
+			entries, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				left = append(left, e.Name())
+			}
+		})
+		if code == exitDone {
+			if n < 8 {
+				t.Errorf("only %d requests", n)
+			}
+			return
+		}
+		if !slices.Equal(left, []string{"members.csv"}) {
+			t.Fatalf("stopped at request %d, it leaves %q", n, left)
+		}
+	}
+}
