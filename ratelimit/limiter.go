@@ -32,6 +32,8 @@ type limiter struct {
 	overtook time.Time     // when the newest request left that has been answered
 	heard    time.Time     // when the last answer came
 	latency  time.Duration // of answers, smoothed; 0 before the first
+	crowded  bool          // the last request that asked found no place
+	grown    int           // places that a bucket has been found to need that stays full
 
 	hold   time.Time // until when everybody waits
 	heldBy cause
@@ -64,6 +66,7 @@ func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
 		spacing:    rate.NewLimiter(1, 2),
 		between:    t.probeMin,
 		doubtAfter: t.doubt,
+		grown:      t.placesMin,
 		trust:      1,
 		smallest:   math.MaxInt,
 	}
@@ -118,7 +121,7 @@ func (l *limiter) next(now time.Time) decision {
 		return decision{wait: wait, cause: byLimit, known: len(l.inFlight) == 0}
 	}
 	l.probing = credit < 1
-	return l.turn(now, l.shown.pace(l.tuning, now, credit), max(l.shown.refill, credit/l.spreadMax.Seconds()))
+	return l.turn(now, l.shown.pace(l.tuning, now, credit), max(l.shown.refill, credit/l.fillTime.Seconds()))
 }
 
 // fastest is a pace above all others.
@@ -139,8 +142,10 @@ func (l *limiter) turn(now time.Time, pace, steady float64) decision {
 	}
 	l.pace = pace
 	if due := later(l.last, l.heard).Add(l.patience()); l.busy() >= l.places() && now.Before(due) {
+		l.crowded = true
 		return decision{wait: due.Sub(now), cause: byPlaces}
 	}
+	l.crowded = false
 	l.spacing.SetLimitAt(now, rate.Limit(pace))
 	if l.spacing.AllowN(now, 1) {
 		return decision{}
@@ -155,7 +160,7 @@ func (l *limiter) places() int {
 	if l.most > 0 {
 		return l.most
 	}
-	return max(l.placesMin, int(min(math.Ceil(l.placesTimes*l.steady*l.latency.Seconds()), MostInFlight)))
+	return max(l.grown, int(min(math.Ceil(l.placesTimes*l.steady*l.latency.Seconds()), MostInFlight)))
 }
 
 // busy returns how many requests are in flight and don't hang. A request hangs if
@@ -316,6 +321,9 @@ func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer)
 	l.smallest = min(l.smallest, a.limit)
 	if l.shown == nil || l.shown.limit != a.limit {
 		l.shown = &bucket{limit: a.limit}
+	}
+	if l.crowded && a.remaining >= a.limit-1 {
+		l.grown = min(l.grown+l.placesStep, MostInFlight) // what comes back is lost
 	}
 	b := l.shown
 	b.learn(l.tuning, sentAt, float64(a.remaining+ticket-l.untaken))

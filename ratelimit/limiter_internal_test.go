@@ -247,11 +247,27 @@ var decisions = []struct {
 			p.sendsAndAnswers(3, plain)
 		}, pace: 8},
 	{name: "a fast pace has more places",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 18) }, pace: 962},
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 31) }, pace: 949},
 	{name: "but no more than twice what it needs",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 20) }, wait: 1, cause: byPlaces, pace: 960, open: true},
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 32) }, wait: 1, cause: byPlaces, pace: 948, open: true},
+	{name: "more, if the bucket stays full",
+		play: func(p *play) {
+			p.sendsAndAnswers(0, shows(20, 19, 1))
+			p.sendMany(1, 2)
+			p.asks(1, 1, 0)
+			p.answers(1.1, 2, shows(20, 19, 2))
+			p.sendMany(1.1, 2)
+		}, pace: 16.35},
+	{name: "but not many more",
+		play: func(p *play) {
+			p.sendsAndAnswers(0, shows(20, 19, 1))
+			p.sendMany(1, 2)
+			p.asks(1, 1, 0)
+			p.answers(1.1, 2, shows(20, 19, 2))
+			p.sendMany(1.1, 3)
+		}, wait: 1, cause: byPlaces, pace: 15.35, open: true},
 	{name: "a slow answer is waited for longer",
-		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 2) }, wait: 8, cause: byPlaces, pace: 1.951, open: true},
+		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 3) }, wait: 8, cause: byPlaces, pace: 1.707, open: true},
 	{name: "one slow answer among others counts little",
 		play: func(p *play) {
 			for i := range 25 {

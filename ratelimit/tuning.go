@@ -26,8 +26,10 @@ type tuning struct {
 	latencyOver   float64       // answers, that the latency is smoothed over
 	patienceTimes float64       // latencies, that an answer may take
 	patienceMin   time.Duration // or so long
+	fillTime      time.Duration // in which a bucket is taken to fill up, until it is known; those of Auth0's endpoints do
 	placesTimes   float64       // so many times what the pace needs may be in flight
 	placesMin     int           // or so many
+	placesStep    int           // more, when they are not enough to use up a full bucket
 	doubt         int           // answers in a row, of which each refutes its headers
 
 	probeMin, probeMax time.Duration // pauses between requests that are sent to see, doubling
@@ -74,8 +76,10 @@ func defaultTuning() tuning {
 		latencyOver:   20,
 		patienceTimes: 8,
 		patienceMin:   time.Second,
+		fillTime:      6 * time.Second,
 		placesTimes:   2,
 		placesMin:     2,
+		placesStep:    2,
 		doubt:         5,
 
 		probeMin: 200 * time.Millisecond, probeMax: 10 * time.Second,
