@@ -145,10 +145,10 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 		}
 		switch r.Meaning {
 		case Done:
-			c.tell(c.health.answered(p, true)...)
+			c.tell(c.health.answered(call, p, true)...)
 			return r.Err
 		case Again:
-			c.tell(c.health.answered(p, false)...)
+			c.tell(c.health.answered(call, p, false)...)
 		default:
 			if err := c.failed(ctx, call, p, pauses, r); err != nil {
 				return err

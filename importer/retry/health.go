@@ -71,8 +71,8 @@ const outageFrom = 3
 // health is what the callers of a client know together about the server.
 //
 // A streak is a series of transient failures without a usable answer in between. From
-// the third failure on it is an outage, unless all are of one part of the server and
-// other calls have been answered since: then that part has trouble of its own.
+// the third failure on it is an outage, unless others were answered since the parts of
+// the server that fail began to: then these have trouble of their own.
 type health struct {
 	mu      sync.Mutex
 	answers int // usable answers so far: all but transient failures and refusals like 429
@@ -82,6 +82,8 @@ type health struct {
 	parts  map[any]bool // of the calls that failed in the streak
 	last   any          // of the last one
 	outage *outage      // nil while there is none
+
+	failing map[any]int // parts that have not answered since they failed: the answers by then
 
 	told map[int]bool // statuses whose first failure was reported
 
@@ -120,12 +122,13 @@ func (h *health) goneLocked() chan struct{} {
 // answered notes an answer that is no transient failure, which ends a streak. A
 // usable one is more than a refusal that says to come again, such as a 429. It
 // returns the events to report.
-func (h *health) answered(p *outage, usable bool) []Event {
+func (h *health) answered(call *Call, p *outage, usable bool) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.giveBack()
 	if usable {
 		h.answers++
+		delete(h.failing, call.part())
 	}
 	return h.recover()
 }
@@ -151,6 +154,12 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 	if h.outage != nil {
 		h.outage.wake() // it may be another's turn now
 	}
+	if _, known := h.failing[h.last]; !known {
+		if h.failing == nil {
+			h.failing = make(map[any]int)
+		}
+		h.failing[h.last] = h.answers
+	}
 
 	v := verdict{events: h.firstOfItsKind(call, r)}
 	s := situation{
@@ -158,13 +167,13 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 		counted:        call.counted,
 		max:            maxAttempts,
 		streak:         h.streak,
-		alone:          len(h.parts) == 1,
+		local:          len(h.parts) == 1 || h.othersAnswered(),
 		othersAnswered: h.answers > call.answersBefore,
 		expired:        now.Sub(h.since) >= maxWait,
 	}
 	switch blame(s) {
 	case theRequest:
-		if s.alone {
+		if len(h.parts) == 1 {
 			v.events = append(v.events, h.recover()...)
 		}
 		v.err = r.Err
@@ -189,6 +198,17 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 	}
 	v.held = true
 	return v
+}
+
+// othersAnswered reports whether others were answered after each part of the streak
+// had failed for the first time.
+func (h *health) othersAnswered() bool {
+	for part := range h.parts {
+		if h.failing[part] == h.answers {
+			return false
+		}
+	}
+	return true
 }
 
 // recover ends the streak, and the outage if it was one.
@@ -227,16 +247,13 @@ type situation struct {
 	counted        int  // those outside of outages
 	max            int  // how many are allowed
 	streak         int  // failures in a row, of any calls
-	alone          bool // they are all of this call's part of the server
+	local          bool // they are of one part of the server, or of parts beside which others are answered
 	othersAnswered bool // others had usable answers since the call began
 	expired        bool // the streak is as old as an outage may become
 }
 
-// local reports whether the trouble is that of one part of the server.
-func (s situation) local() bool { return s.alone && s.othersAnswered }
-
 // outage reports whether all calls have trouble, as far as is known.
-func (s situation) outage() bool { return s.streak >= outageFrom && !s.local() }
+func (s situation) outage() bool { return s.streak >= outageFrom && !(s.local && s.othersAnswered) }
 
 type culprit int
 

@@ -12,14 +12,14 @@ func TestBlameOfAFailure(t *testing.T) {
 		situation
 		want culprit
 	}{
-		{"the first failure", situation{failures: 1, counted: 1, max: 8, streak: 1, alone: true}, nobodyYet},
-		{"the last attempt, others are answered", situation{failures: 8, counted: 8, max: 8, streak: 1, alone: true, othersAnswered: true}, theRequest},
+		{"the first failure", situation{failures: 1, counted: 1, max: 8, streak: 1, local: true}, nobodyYet},
+		{"the last attempt, others are answered", situation{failures: 8, counted: 8, max: 8, streak: 1, local: true, othersAnswered: true}, theRequest},
 		{"the last attempt, others are answered and fail", situation{failures: 8, counted: 8, max: 8, streak: 2, othersAnswered: true}, theRequest},
-		{"the last attempt, nobody is answered", situation{failures: 2, counted: 2, max: 2, streak: 2, alone: true}, theServer},
+		{"the last attempt, nobody is answered", situation{failures: 2, counted: 2, max: 2, streak: 2, local: true}, theServer},
 		{"an outage for all", situation{failures: 9, counted: 1, max: 8, streak: 20, othersAnswered: true}, nobodyYet},
 		{"an outage for all, no answer ever", situation{failures: 9, counted: 1, max: 8, streak: 20}, nobodyYet},
-		{"an outage of its own", situation{failures: 8, counted: 3, max: 8, streak: 8, alone: true, othersAnswered: true}, theRequest},
-		{"an outage, and nobody else calls", situation{failures: 99, counted: 3, max: 8, streak: 99, alone: true}, nobodyYet},
+		{"an outage of its own", situation{failures: 8, counted: 3, max: 8, streak: 8, local: true, othersAnswered: true}, theRequest},
+		{"an outage, and nobody else calls", situation{failures: 99, counted: 3, max: 8, streak: 99, local: true}, nobodyYet},
 		{"an outage for all, after others were answered", situation{failures: 3, counted: 3, max: 3, streak: 9, othersAnswered: true}, nobodyYet},
 		{"an outage for all, no attempt left outside of it", situation{failures: 3, counted: 3, max: 3, streak: 9}, theServer},
 	} {
@@ -35,7 +35,7 @@ func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	var h health
 	choking, other := &Call{}, &Call{}
 	failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}
-	h.answered(nil, true) // since both began
+	h.answered(&Call{}, nil, true) // since both began
 	h.failed(other, nil, failure, time.Now(), 8, time.Hour)
 	if v := h.failed(choking, nil, failure, time.Now(), 1, time.Hour); !errors.Is(v.err, failure.Err) || h.streak != 2 {
 		t.Errorf("error %v, a streak of %d, want the failure and 2", v.err, h.streak)
