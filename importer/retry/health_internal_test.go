@@ -1,8 +1,10 @@
 package retry
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -40,6 +42,39 @@ func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	if v := h.failed(choking, nil, failure, time.Now(), 1, time.Hour); !errors.Is(v.err, failure.Err) || h.streak != 2 {
 		t.Errorf("error %v, a streak of %d, want the failure and 2", v.err, h.streak)
 	}
+}
+
+// TestLateFailureHandsTheProbeOn has a request fail that was on the wire when the
+// outage began: the part of the call whose turn it was has failed now, so that it is
+// another's.
+func TestLateFailureHandsTheProbeOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h health
+		failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}
+		for _, part := range []string{"a", "b", "a"} {
+			h.failed(&Call{Part: part}, nil, failure, time.Now(), 8, time.Hour)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		entered := make(chan string)
+		for _, part := range []string{"c", "a"} {
+			go func() {
+				if _, err := h.enter(ctx, &Call{Part: part}); err == nil {
+					entered <- part
+				}
+			}()
+			synctest.Wait()
+		}
+		h.failed(&Call{Part: "c"}, nil, failure, time.Now(), 8, time.Hour)
+		select {
+		case part := <-entered:
+			if part != "a" {
+				t.Errorf("the probe is for %s", part)
+			}
+		case <-ctx.Done():
+			t.Error("nobody is asked")
+		}
+	})
 }
 
 // TestLateFailuresDoNotPostponeTheProbe has requests fail that were on the wire
