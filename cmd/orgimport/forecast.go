@@ -248,6 +248,9 @@ func newForecast(src *job.Source, found *job.Survey, f *sourceFlags, h headline)
 	for _, note := range table.Notes() {
 		doc.Notes = append(doc.Notes, note.Text)
 	}
+	if h.verb == "" {
+		doc.Notes = append(doc.Notes, doc.otherWays()...)
+	}
 	for _, row := range found.Rejects {
 		doc.Rejects = append(doc.Rejects, reject{row.Line, row.OrgID, row.UserID, row.Err.Error()})
 	}
@@ -261,6 +264,9 @@ func (p *forecast) print(w io.Writer, h headline) error {
 	if h.verb != "" {
 		fmt.Fprintf(out, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), h.verb, report.Plural(p.Sendable, h.noun),
 			atLeast(duration(p.Requests, usualLimit())), sustained(usualLimit()))
+	}
+	if h.otherWay != "" {
+		fmt.Fprintln(out, h.otherWay)
 	}
 	fmt.Fprintf(out, "%s: %s\n", p.Input, p.Dialect)
 	if len(p.Columns.Kept) > 0 {
@@ -292,6 +298,22 @@ func (p *forecast) print(w io.Writer, h headline) error {
 		p.Check.print(out)
 	}
 	return out.Flush()
+}
+
+// manyOrgs is how many organizations there are at least if it is worth a thought that
+// most of them are small.
+const manyOrgs = 10
+
+// otherWays says what in the file speaks for another way than to import it.
+func (p *forecast) otherWays() (notes []string) {
+	if p.OwnConnections {
+		notes = append(notes, "the rows of each organization name one connection of its own: if all who can log in there belong to it, no import is needed (orgimport help should-i-import)")
+	}
+	if p.Organizations >= manyOrgs && 2*p.Small > p.Organizations {
+		notes = append(notes, fmt.Sprintf("%s of %s do not fill a request: if each has a connection of its own, there may be a better way (orgimport help should-i-import)",
+			report.Number(p.Small), report.Plural(p.Organizations, "organization")))
+	}
+	return notes
 }
 
 // totals returns the line that adds up the rows.

@@ -50,6 +50,7 @@ type operation struct {
 type headline struct {
 	verb, noun string                      // for example, remove and membership
 	limits     func(publishedPlan) []limit // of the operation; nil if a plan publishes none
+	otherWay   string                      // what may spare most of the requests
 }
 
 // config returns what the operation reads. host is that of the tenant; empty: any.

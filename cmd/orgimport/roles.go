@@ -52,12 +52,13 @@ func (cmd *rolesCmd) Validate() error {
 func (cmd *rolesCmd) Run(c *console) error {
 	r := &roleRun{rolesCmd: cmd, roles: &auth0.Roles{}}
 	o := operation{
-		file:     cmd.File,
-		op:       func(client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
-		scope:    scopeAssign,
-		task:     job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.resolve},
-		check:    r.check,
-		headline: headline{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding},
+		file:  cmd.File,
+		op:    func(client *auth0.Client) importer.Op { return client.AssignRoles(r.roles) },
+		scope: scopeAssign,
+		task:  job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.resolve},
+		check: r.check,
+		headline: headline{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding,
+			otherWay: "a request gives roles to one member; orgimport help should-i-import names faster ways for many"},
 	}
 	if cmd.DryRun {
 		o.task.Rows = r.rowsByName

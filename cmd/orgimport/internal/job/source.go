@@ -73,6 +73,9 @@ type Source struct {
 	plain  bool           // the input is a list, although its header is that of results
 	from   Origin
 	look   *lookups
+
+	inspect func(importer.Row) // sees each row as the input has it; may be nil
+
 	rows   int          // in the input, once it has been read for its keys
 	passed atomic.Int64 // rows that the last range over the input has read
 }
@@ -235,7 +238,14 @@ func (s *Source) read() rowSeq {
 // Rows returns the rows of the input from its start, as they are to be sent. A pipe
 // that was not spooled can be ranged over once.
 func (s *Source) Rows() rowSeq {
-	rows := importer.Resolve(s.read(), s.look.dir)
+	rows := s.read()
+	if s.inspect != nil {
+		rows = importer.Each(rows, func(row *importer.Row) error {
+			s.inspect(*row)
+			return nil
+		})
+	}
+	rows = importer.Resolve(rows, s.look.dir)
 	if s.Assume {
 		rows = importer.Each(rows, keysAsIDs)
 	}

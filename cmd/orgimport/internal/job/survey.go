@@ -30,6 +30,12 @@ type Survey struct {
 
 	WritesSaved int `json:"-"` // requests that look-ups make unnecessary
 
+	// Small is how many organizations don't fill a request. OwnConnections says
+	// that there are several, and that the rows of each name one connection, which
+	// those of no other name.
+	Small          int  `json:"-"`
+	OwnConnections bool `json:"-"`
+
 	perOrg map[string]*int32 // sendable rows
 }
 
@@ -48,6 +54,9 @@ const (
 // Rows that are done according to the journal count as settled. It calls rejected
 // with each row that can't be sent, in order.
 func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected func(importer.Row) error) (*Survey, error) {
+	connections := make(orgConnections)
+	s.inspect = connections.add
+	defer func() { s.inspect = nil }()
 	rows := importer.Each(s.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
 	rows = importer.Distinct(rows, s.Op.KeyOf)
 	rows = EachSendable(rows, func(row *importer.Row) {
@@ -64,6 +73,7 @@ func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected fu
 		return nil, stoppedOr(ctx, err)
 	}
 	survey.WritesSaved = saved.requests()
+	survey.OwnConnections = connections.own()
 	return survey, nil
 }
 
@@ -97,6 +107,9 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 	s.Organizations = len(s.perOrg)
 	for _, n := range s.perOrg {
 		s.Batches += (int(*n) + size - 1) / size
+		if int(*n) < size {
+			s.Small++
+		}
 	}
 	s.Largest = s.largest(surveyLargest)
 	return s, nil
@@ -139,4 +152,36 @@ func (s *Survey) largest(n int) []OrgRows {
 // equal numbers of rows are ordered by id.
 func ByRows(a, b OrgRows) int {
 	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
+}
+
+// orgConnections holds the connection that the rows of each organization name, as
+// the rows name both; empty: none, or several.
+type orgConnections map[string]string
+
+func (o orgConnections) add(row importer.Row) {
+	if row.Err != nil {
+		return
+	}
+	org, connection := row.OrgID, ""
+	if row.Keys != nil {
+		org, connection = cmp.Or(org, row.Keys.Org.Value), row.Keys.Connection
+	}
+	if parts := strings.SplitN(row.UserID, "|", 3); len(parts) == 3 { // samlp|acme|ann
+		connection = parts[1]
+	}
+	if first, ok := o[org]; !ok {
+		o[strings.Clone(org)] = strings.Clone(connection)
+	} else if first != connection {
+		o[org] = ""
+	}
+}
+
+// own reports whether there are several organizations, each of which has a
+// connection of its own.
+func (o orgConnections) own() bool {
+	distinct := make(map[string]bool)
+	for _, connection := range o {
+		distinct[connection] = true
+	}
+	return len(o) > 1 && !distinct[""] && len(distinct) == len(o)
 }
