@@ -155,6 +155,9 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 		return nil, err
 	}
 	s.ui.notice("tenant "+tenant.Host(), s.ui.fields("tenant", tenant.Host())...)
+	if files.GoesWithContainer(s.flags.Results) {
+		s.log.Warn(s.flags.Results + " is in the container's own layer, and is lost with the container: mount a volume for it")
+	}
 	s.log.Info(src.Name()+": "+src.Table().String(), s.ui.fields("file", src.Name())...)
 	return &openRun{session: s, tenant: tenant, pace: pace, src: src, out: out, close: func() { out.Close(); src.Close(); unlock() }}, nil
 }

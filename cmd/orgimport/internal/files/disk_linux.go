@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -17,4 +18,14 @@ func reserve(f *os.File, from, n int64) error {
 		return nil
 	}
 	return err
+}
+
+const overlay = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
+
+// GoesWithContainer reports whether what is written to a path is lost with the
+// container of this process: the process is the first one there, and the path is on
+// the container's own layer, not on a volume.
+func GoesWithContainer(path string) bool {
+	var disk syscall.Statfs_t
+	return os.Getpid() == 1 && syscall.Statfs(filepath.Dir(Target(path)), &disk) == nil && int64(disk.Type) == overlay
 }
