@@ -21,9 +21,12 @@ type Result struct {
 	CorrelationID string
 }
 
-// leastResultColumns is how many columns of a results file a header must have, the
-// status among them, so that the file is taken for one.
-const leastResultColumns = 3
+// How many of its ten columns a header must have to be that of a results file. Without
+// the status they are as many as no log or list has by chance.
+const (
+	leastResultColumns = 3
+	leastWithoutStatus = 7
+)
 
 // findResults returns where a header has the columns of a results file, whatever
 // stands beside them; -1 for a column that it lacks. It returns nil if the header
@@ -58,7 +61,11 @@ func findResults(names []string) (at []int, twice error) {
 			twice = inputError(hintRename, "more than one column could be the %s: %s", name, quoted([]string{names[at[k]], names[at[k]+1+again]}))
 		}
 	}
-	if at[slices.Index(header, fields[fieldStatus].tag)] < 0 || found < leastResultColumns {
+	least := leastResultColumns
+	if at[slices.Index(header, fields[fieldStatus].tag)] < 0 {
+		least = leastWithoutStatus
+	}
+	if found < least {
 		return nil, nil
 	}
 	return at, twice
@@ -95,14 +102,19 @@ func hasResults(head []byte) bool {
 
 // IsResults reads a file to its end and reports whether it holds the results of an
 // earlier run: its header has a status and at least two other columns of theirs,
-// and a line has a status of ours. If a line has a status that is not ours, the
-// error names it.
+// and a line has a status of ours. A file that has all their columns, and correlation
+// ids, is one whatever became of its statuses. If a line has a status that is not
+// ours, the error names it.
 func IsResults(r io.Reader, d Dialect) (bool, error) {
 	d.Only = nil
 	t, err := Open(r, d)
 	if err != nil || !t.Results() {
 		return false, err
 	}
+	if err := t.Lacks(fields[fieldStatus].tag); err != nil {
+		return true, err
+	}
+	whole := !slices.Contains(t.columns.own, -1)
 	ours, other := false, error(nil)
 	for {
 		r, err := t.nextRow()
@@ -112,7 +124,8 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		ours = ours || r.result().Status.Known()
+		said := r.result()
+		ours = ours || said.Status.Known() || whole && said.CorrelationID != ""
 		if other == nil {
 			other = t.checkStatus(r)
 		}
