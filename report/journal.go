@@ -23,6 +23,7 @@ type Journal struct {
 	kept     Counts // lines that stay
 	found    Counts // of them, the settled ones that were asked for
 	replaced Counts // of them, the others, which a line of this run replaces
+	unknown  int    // of kept, those with CodeUnknownOutcome
 }
 
 // Resume reads the results file that earlier runs of op left in r and writes to
@@ -103,6 +104,9 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		}
 		if stays(l) && !j.current.Replaced(l.number) {
 			j.kept[l.status()]++
+			if l.settles() && !l.status().Settled() {
+				j.unknown++
+			}
 			_, _ = out.Write(l.raw)
 		}
 	}

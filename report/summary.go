@@ -36,13 +36,15 @@ type Summary struct {
 	Reads       int // of Requests, those that looked something up
 	WritesSaved int // requests that look-ups made unnecessary
 
-	ExitCode int
-	Files    []string // the paths written
-	Next     string   // what to type next if rows failed; may be empty
+	ExitCode  int
+	Tolerated int      // rows that are not done, and did not change the exit code
+	Files     []string // the paths written
+	Next      string   // what to type next if rows failed; may be empty
 
 	ResumeCommand string // empty if nothing is left to do
 
 	outcomes Counts
+	unknown  int    // of them, those with CodeUnknownOutcome
 	done     int    // of them, those that a request of this run settled
 	retried  int    // of them, those that failed in an earlier run
 	run      string // of the last line with a correlation id
@@ -58,6 +60,9 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 			s.outcomes = make(Counts)
 		}
 		s.outcomes[o.Status]++
+		if o.Code == importer.CodeUnknownOutcome {
+			s.unknown++
+		}
 		if run := RunOf(o.CorrelationID); run != "" {
 			s.run = run
 		}
@@ -82,6 +87,13 @@ func (s *Summary) ContinueFrom(j *Journal) { s.journal, s.run = j, j.run }
 // Failures returns how many rows are not in because they failed or were
 // rejected, by this run or, where it left them alone, by an earlier one.
 func (s *Summary) Failures() int { return s.addUp().Failures() }
+
+// Unknown reports whether a row may have been done after all, see
+// [importer.CodeUnknownOutcome].
+func (s *Summary) Unknown() bool { return s.unknown > 0 || s.journal != nil && s.journal.unknown > 0 }
+
+// All returns how many rows the input has, as far as it was read.
+func (s *Summary) All() int { return s.addUp().rows }
 
 // totals are the rows of the input, by what became of them.
 type totals struct {

@@ -24,6 +24,7 @@ type SummaryFile struct {
 	ExitCode int       `json:"exit_code"`
 	Stopped  string    `json:"stopped,omitempty"` // why the run ended before its input did
 
+	Tolerated    int `json:"tolerated"`     // rows that are not done, and did not change the exit code
 	Rows         int `json:"rows"`          // of the input
 	NotAttempted int `json:"not_attempted"` // that the run did not come to
 	ResumedLines int `json:"resumed_lines"` // of the results file that the run resumed
@@ -65,7 +66,8 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 	f := SummaryFile{
 		Results: s.Results, Run: s.run, Lines: r.rows - r.notAttempted + r.gone, Tenant: s.Tenant,
 		Started: s.Started.UTC(), Finished: s.Finished.UTC(), ExitCode: s.ExitCode, Stopped: s.Stopped,
-		Rows: r.rows, NotAttempted: r.notAttempted, GoneLines: r.gone,
+		Tolerated: s.Tolerated,
+		Rows:      r.rows, NotAttempted: r.notAttempted, GoneLines: r.gone,
 		Requests: s.Requests, Refused: s.Refused, Reads: s.Reads, WritesSaved: s.WritesSaved,
 		Waited: s.Waited.Seconds(), Held: s.Held.Seconds(), Outages: s.Outages.Seconds(), MembersPerSecond: s.membersPerSecond(),
 		Errors: []causeJSON{}, OtherErrors: s.causes.Others,

@@ -149,7 +149,7 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 	}
 	want := `{"results":"r.csv","run":"oi-0123abcd-abcdefgh","lines":5,"tenant":"acme.eu.auth0.com",` +
 		`"started":"2026-03-01T12:00:00Z","finished":"2026-03-01T12:00:02Z","exit_code":130,"stopped":"interrupted",` +
-		`"rows":10,"not_attempted":5,"resumed_lines":0,"gone_lines":0,` +
+		`"tolerated":0,"rows":10,"not_attempted":5,"resumed_lines":0,"gone_lines":0,` +
 		`"requests":3,"refused":1,"reads":0,"writes_saved":0,"waited_seconds":1.5,"held_seconds":0,"outage_seconds":0,"members_per_second":2,` +
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
 		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],"other_errors":0,` +

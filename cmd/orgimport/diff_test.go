@@ -410,3 +410,130 @@ func TestDiffStoppedAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestDiffNights is the nightly job, in seven nights: who is new in the file joins, who
+// is missing leaves, one row is bad, and one list is refused. The flags that say what
+// columns hold may stand in the environment.
+func TestDiffNights(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string][]string{
+		"":                     nil,
+		"with the environment": {"ORGIMPORT_ORG_COLUMN=firm", "ORGIMPORT_USER_COLUMN=mail", "ORGIMPORT_ORG_BY=name", "ORGIMPORT_USER_BY=email", "ORGIMPORT_KEEP_COLUMNS=true", "ORGIMPORT_CONNECTION=Users"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := memoryDir(t)
+			synctest.Test(t, func(t *testing.T) { (&diffNights{t: t, dir: dir, env: env}).pass() })
+		})
+	}
+}
+
+type diffNights struct {
+	t      *testing.T
+	dir    string
+	env    []string
+	tenant *auth0test.Tenant
+	refuse bool
+	said   string
+}
+
+func (n *diffNights) pass() {
+	config := auth0test.Config{Organizations: diffOrgs, Connections: []auth0test.Connection{{ID: "con_aaaaaaaaaaaaaaaa", Name: "Users"}}}
+	for i := range 100 {
+		config.Users = append(config.Users, auth0test.User{ID: fmt.Sprintf("auth0|%024d", i), Email: fmt.Sprintf("user%d@acme.com", i), Connection: "Users"})
+	}
+	config.Undocumented.RemoveDelay = 10 * time.Second
+	config.Fault = func(r *http.Request, _ int) auth0test.Fault {
+		if n.refuse && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, diffOrgs[1].ID+"/members") {
+			return auth0test.Fault{Status: http.StatusForbidden}
+		}
+		return auth0test.Fault{}
+	}
+	n.tenant = auth0test.New(config)
+	belong := make(map[int]bool) // numbers of users, of whom the even ones are in acme, the others in beta
+	for i := range 60 {
+		belong[i] = true
+	}
+	for night := range 7 {
+		if night > 0 {
+			delete(belong, 2*night)
+			belong[60+night] = true
+		}
+		bad := night >= 3
+		n.refuse = night == 4
+		code := n.night(night, belong, bad)
+		want := exitDone
+		if n.refuse {
+			want = exitStopped
+		}
+		if code != want {
+			n.t.Fatalf("night %d ends with %d, not %d:\n%s", night, code, want, n.said)
+		}
+		if n.refuse {
+			for _, name := range []string{"in", "out", "in.results", "out.results"} {
+				if _, err := os.Stat(n.file(night, name)); err == nil {
+					n.t.Errorf("the night that was refused leaves %s", name)
+				}
+			}
+			continue
+		}
+		if got := n.members(); !maps.Equal(got, belong) {
+			n.t.Errorf("after night %d, %v are members, and not %v", night, got, belong)
+		}
+	}
+}
+
+func (n *diffNights) file(night int, name string) string {
+	return filepath.Join(n.dir, fmt.Sprintf("%s-%d.csv", name, night))
+}
+
+// members returns the numbers of the members of both organizations.
+func (n *diffNights) members() map[int]bool {
+	numbers := make(map[int]bool)
+	for i, o := range diffOrgs[:2] {
+		for _, id := range n.tenant.Members(o.ID) {
+			number, err := strconv.Atoi(strings.TrimPrefix(id, "auth0|"))
+			if err != nil || number%2 != i {
+				n.t.Errorf("%s is a member of %s", id, o.Name)
+			}
+			numbers[number] = true
+		}
+	}
+	return numbers
+}
+
+// night writes the file and takes the three steps, each if the one before it ended
+// with 0.
+func (n *diffNights) night(night int, belong map[int]bool, bad bool) (code int) {
+	text := "firm;mail;team\n"
+	for _, i := range slices.Sorted(maps.Keys(belong)) {
+		text += fmt.Sprintf("%s;User%d@acme.com;%d\n", diffOrgs[i%2].Name, i, night)
+	}
+	if bad {
+		text += "acme;nobody@acme.com;\n"
+	}
+	hr, in, out := n.file(night, "hr"), n.file(night, "in"), n.file(night, "out")
+	if err := os.WriteFile(hr, []byte(text), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	columns := []string{"--org-column", "firm", "--user-column", "mail", "--org-by", "name"}
+	if n.env != nil {
+		columns = nil
+	}
+	diff := append([]string{"diff", hr, "--joiners", in, "--leavers", out, "--max-leavers", "4%", "--tolerate", "2"}, columns...)
+	for _, step := range [][]string{
+		diff,
+		{"import", in, "--results", n.file(night, "in.results"), "--tolerate", "2"},
+		{"remove", out, "--results", n.file(night, "out.results"), "--max-removals", "5"},
+	} {
+		r := (&program{t: n.t, dir: n.dir, env: n.env, tenant: &proofTenant{Tenant: n.tenant, address: "https://acme.eu.auth0.com"}, secret: "s3cret"}).prepare(step...)
+		s := r.surroundings()
+		s.args = step
+		code = run(s)
+		n.said += strings.Join(step, " ") + "\n" + r.stdout.String() + r.stderr.String()
+		if code != exitDone {
+			break
+		}
+	}
+	time.Sleep(24 * time.Hour)
+	return code
+}

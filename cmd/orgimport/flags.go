@@ -24,7 +24,8 @@ type jobFlags struct {
 	publishFlags `embed:""`
 
 	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results" hidden:""`
-	MaxErrors   *job.Share    `help:"Stop with exit code 4 when so many rows have failed." placeholder:"N|N%" group:"limits"`
+	MaxErrors   *job.Share    `help:"Stop with exit code 4 once so many rows failed." placeholder:"N|N%" group:"limits"`
+	Tolerate    job.Share     `help:"End with 0 if at most so many rows are not done." placeholder:"N|N%" group:"limits"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 }
 

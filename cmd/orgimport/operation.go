@@ -282,8 +282,8 @@ func lookUpProgress(src *job.Source) (progress, bool) {
 func (s *session) ended(sum *report.Summary, wrote bool, err error) error {
 	s.ui.Close()
 	e := exitOf(err)
-	if err == nil && sum.Failures() > 0 {
-		e = errRows
+	if n := sum.Failures(); err == nil && n > 0 {
+		e = s.tolerate(sum, n)
 	}
 	if sum.Stopped != "" || err != nil && !wrote {
 		sum.Stopped = e.Error()
@@ -311,6 +311,17 @@ func (s *session) ended(sum *report.Summary, wrote bool, err error) error {
 		s.ui.summarize(sum, s.flags.Quiet)
 	}
 	return e.silent()
+}
+
+// tolerate returns how a run ends that has finished, although so many of its rows are
+// not done.
+func (s *session) tolerate(sum *report.Summary, failures int) *exitError {
+	if sum.Unknown() || float64(failures) > s.flags.Tolerate.Of(sum.All()) {
+		return errRows
+	}
+	sum.Tolerated = failures
+	s.log.Warn(fmt.Sprintf("tolerated: %s not done, and --tolerate is %s", report.Plural(failures, "row"), s.flags.Tolerate))
+	return exitOf(nil)
 }
 
 // abandon is called before a second signal ends the program. It clears the
