@@ -2,6 +2,7 @@ package importer
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -11,16 +12,17 @@ import (
 // rows always make the same batches. Their number is the smallest possible: for
 // each organization, its rows divided by size, rounded up.
 //
-// Rows for which late returns true come after all others, in batches of their own.
-// These are rows that failed in an earlier run: no new row should wait for them or
-// be stopped by them. They are held in memory. If late is nil, there are none.
+// Rows for which late returns more than 0 come after all others, in batches of their
+// own and in that order. These are rows that failed in an earlier run: no new row
+// should wait for them or be stopped by them. They are held in memory. If late is
+// nil, there are none.
 //
 // A row with Err is yielded at once, alone in a batch, because no request will
 // carry it. An error ends the range; rows that still wait are dropped.
 //
 // Group holds at most size-1 other rows of each organization. It does not look for
 // repeated users: pass the rows through [Distinct] first.
-func Group(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.Seq2[Batch, error] {
+func Group(rows iter.Seq2[Row, error], size int, late func(Row) int) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		var w waiting
 		var held []Row
@@ -33,7 +35,7 @@ func Group(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.Seq2[
 				if !yield(Batch{OrgID: row.OrgID, Rows: []Row{row}}, nil) {
 					return
 				}
-			case late != nil && late(row):
+			case late != nil && late(row) > 0:
 				held = append(held, row)
 			default:
 				if b, full := w.add(row, size); full && !yield(b, nil) {
@@ -46,6 +48,7 @@ func Group(rows iter.Seq2[Row, error], size int, late func(Row) bool) iter.Seq2[
 				return
 			}
 		}
+		slices.SortStableFunc(held, func(a, b Row) int { return late(a) - late(b) })
 		for _, row := range held {
 			if b, full := w.add(row, size); full && !yield(b, nil) {
 				return

@@ -103,9 +103,9 @@ func TestSkipDropsRowsThatAreSettledTwice(t *testing.T) {
 	}
 }
 
-func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
+func TestGroupPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	rows, firstPair := rowsToPass()
-	got := batches(importer.Group(rows, 2, firstPair))
+	got := batches(importer.Group(rows, 2, func(r importer.Row) int { return map[bool]int{true: 1}[firstPair(r)] }))
 	if want := []string{"org_a [3:u1]", "error: bad"}; !slices.Equal(got, want) {
 		t.Errorf("a broken input: got %q, want %q", got, want)
 	}
@@ -115,9 +115,9 @@ func TestGroupLastPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 			importer.Row{OrgID: "org_a", UserID: fmt.Sprint("u", i/3), Line: 2 * i},
 			importer.Row{OrgID: "org_b", UserID: "u", Line: 2*i + 1})
 	}
-	late := func(r importer.Row) bool { return r.UserID == "u0" }
+	late := func(r importer.Row) int { return map[string]int{"u0": 1, "u": 2}[r.UserID] }
 	got = batches(importer.Group(rowsOf(whole...), 4, late))
-	want := []string{"org_b [1:u 3:u 5:u 7:u]", "org_b [9:u 11:u]", "org_a [6:u1 8:u1 10:u1]", "org_a [0:u0 2:u0 4:u0]"}
+	want := []string{"org_a [6:u1 8:u1 10:u1]", "org_b [1:u 3:u 5:u 7:u]", "org_a [0:u0 2:u0 4:u0]", "org_b [9:u 11:u]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
@@ -152,7 +152,7 @@ func TestStagesPassRowsWhole(t *testing.T) {
 		want.Keys = nil // Resolve answers them
 		never := func(importer.Row) bool { return false }
 		rows := importer.Distinct(importer.Resolve(rowsOf(row), &importer.Directory{}), importer.PairKey)
-		batches := importer.Group(importer.Skip(rows, never), 10, never)
+		batches := importer.Group(importer.Skip(rows, never), 10, nil)
 		for _, refusal := range []error{nil, refusal{importer.ReachBatch}, refusal{importer.ReachOrg}, refusal{importer.ReachRow}} {
 			op := importer.Op{Prefix: "oi", Done: importer.Added, Send: func(context.Context, importer.Batch) (importer.Receipt, error) {
 				return importer.Receipt{}, refusal

@@ -18,6 +18,7 @@ type Journal struct {
 	op      importer.Op
 	current *Current
 	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
+	silent  map[string]bool             // organizations that gave a row no usable answer
 	run     string                      // of the last line with a correlation id
 
 	kept     Counts // lines that stay
@@ -79,7 +80,7 @@ func Failures(r io.Reader, w io.Writer) error {
 // compact reads the lines that stays returns true for, and writes the header and
 // those of them that count for their rows.
 func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, stays func(l line) bool) (*Journal, error) {
-	j := &Journal{op: op, current: NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), kept: Counts{}, found: Counts{}, replaced: Counts{}}
+	j := &Journal{op: op, current: NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), silent: make(map[string]bool), kept: Counts{}, found: Counts{}, replaced: Counts{}}
 	if err := j.read(r, tenant, stays); err != nil {
 		return nil, err
 	}
@@ -147,6 +148,9 @@ func (j *Journal) note(l line) {
 	if run := RunOf(o.CorrelationID); run != "" {
 		j.run = run
 	}
+	if o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
+		j.silent[o.Row.OrgID] = true
+	}
 	switch {
 	case o.Status == importer.Sending:
 		j.sending[j.op.KeyOf(o.Row)] = o
@@ -189,6 +193,18 @@ func (j *Journal) Failed(r importer.Row) bool {
 	}
 	n := j.current.of(r)
 	return n != 0 && !j.current.line(n).settles
+}
+
+// Late returns in which order rows are attempted: 0 is first, 1 is for those that
+// failed, and 2 for those of organizations that did not answer.
+func (j *Journal) Late(r importer.Row) int {
+	switch {
+	case j.silent[r.OrgID]:
+		return 2
+	case j.Failed(r):
+		return 1
+	}
+	return 0
 }
 
 // Sending returns the outcome of a row whose last line says sending: the run that

@@ -736,3 +736,27 @@ func TestCompactDropsWhatWasToldAnew(t *testing.T) {
 		}
 	}
 }
+
+// Rows that were not attempted come first, then those that failed, and last all of
+// an organization that did not answer.
+func TestLateRows(t *testing.T) {
+	lost := outcome(3, "org_b", "auth0|1", importer.Failed)
+	lost.HTTPStatus = 0
+	var file strings.Builder
+	w := report.NewWriter(&file, nil, nil)
+	if err := errors.Join(w.WriteHeader(), w.Write([]importer.Outcome{outcome(2, "org_a", "auth0|1", importer.Failed), lost})); err != nil {
+		t.Fatal(err)
+	}
+	j, err := report.Resume(strings.NewReader(file.String()), io.Discard, imports, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		org, user string
+		want      int
+	}{{"org_a", "auth0|2", 0}, {"org_a", "auth0|1", 1}, {"org_b", "auth0|1", 2}, {"org_b", "auth0|2", 2}} {
+		if got := j.Late(importer.Row{OrgID: tt.org, UserID: tt.user}); got != tt.want {
+			t.Errorf("%s in %s: %d, want %d", tt.user, tt.org, got, tt.want)
+		}
+	}
+}

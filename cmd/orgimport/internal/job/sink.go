@@ -168,7 +168,7 @@ func (s *Sink) group(rows rowSeq) iter.Seq2[importer.Batch, error] {
 		}
 		return done
 	})
-	return importer.Group(rows, s.size, s.Before().Failed)
+	return importer.Group(rows, s.size, s.Before().Late)
 }
 
 // send sends batches and records the outcomes.
