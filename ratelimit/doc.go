@@ -55,6 +55,17 @@
 // count as taken, and nothing is learnt from them: to look for the limit instead
 // was measured, and others were refused for it.
 //
+// Headers that are not true. That nothing is left is not believed any more when five
+// requests in a row were served although it was said before and after each, where
+// some should be left because it is kept.
+//
+// In flight. A pace needs pace times latency requests in flight. At most twice that
+// are, by the pace in the long run, so that a server that becomes slow does not get
+// hundreds. Until the refill is known, a bucket is taken to fill up in six seconds, as
+// those of Auth0's endpoints do; one that stays full gets more. A request hangs if one
+// that left eight latencies later has been answered; it does not count. If nothing is
+// answered for so long, one more leaves.
+//
 // Refusals. If Remaining is zero, we counted on refill that did not come: trust in
 // the refill is halved, and grows back by 0.2 % an answer. If the headers did not
 // announce the refusal, it comes from a limit that they do not show. Then all

@@ -256,16 +256,16 @@ var decisions = []struct {
 			p.sendMany(1, 2)
 			p.asks(1, 1, 0)
 			p.answers(1.1, 2, shows(20, 19, 2))
-			p.sendMany(1.1, 2)
-		}, pace: 16.35},
+			p.sendMany(1.1, 4)
+		}, pace: 14.35},
 	{name: "but not many more",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 19, 1))
 			p.sendMany(1, 2)
 			p.asks(1, 1, 0)
 			p.answers(1.1, 2, shows(20, 19, 2))
-			p.sendMany(1.1, 3)
-		}, wait: 1, cause: byPlaces, pace: 15.35, open: true},
+			p.sendMany(1.1, 5)
+		}, wait: 1, cause: byPlaces, pace: 13.35, open: true},
 	{name: "a slow answer is waited for longer",
 		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 3) }, wait: 8, cause: byPlaces, pace: 1.707, open: true},
 	{name: "one slow answer among others counts little",

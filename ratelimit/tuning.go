@@ -79,7 +79,7 @@ func defaultTuning() tuning {
 		fillTime:      6 * time.Second,
 		placesTimes:   2,
 		placesMin:     2,
-		placesStep:    2,
+		placesStep:    4,
 		doubt:         5,
 
 		probeMin: 200 * time.Millisecond, probeMax: 10 * time.Second,
