@@ -2,9 +2,9 @@ package page
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,7 +96,7 @@ func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
 // currentLines reads the results for the lines that count.
 func currentLines(r *report.Reader) (*report.Current, error) {
 	current := report.NewCurrent(func(row importer.Row) string {
-		return fmt.Sprint(row.Line, " ", importer.PairKey(row)) // which may have several, for roles
+		return strconv.Itoa(row.Line) + " " + importer.PairKey(row) // which may have several, for roles
 	})
 	for o, err := range r.Outcomes() {
 		if err != nil {
