@@ -314,6 +314,9 @@ func saveAgain(t *rapid.T, file []byte) []byte {
 		b.WriteString(strings.Join(record, comma) + end)
 	}
 	text := b.String()
+	if end == "\r\n" && !short && rapid.Bool().Draw(t, "no last line end") {
+		text = strings.TrimSuffix(text, end)
+	}
 	switch rapid.SampledFrom([]string{"", "mark", "UTF-16"}).Draw(t, "encoding") {
 	case "mark":
 		text = "\uFEFF" + text

@@ -212,7 +212,7 @@ func (t *ResultsText) Lacks(names ...string) error {
 func isAsWritten(head []byte) bool {
 	line, _, whole := bytes.Cut(head, []byte("\n"))
 	header := strings.Join(importer.ResultColumns(), ",")
-	names, ok := strings.CutPrefix(string(bytes.TrimSuffix(line, []byte("\r"))), header)
+	names, ok := strings.CutPrefix(string(line), header)
 	if !ok {
 		return !whole && strings.HasPrefix(header, string(bytes.TrimRight(line, "\x00")))
 	}

@@ -3,6 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -111,9 +112,10 @@ type recoder struct {
 	row      func(values []string) []string // nil: the record can't be read
 	numbered bool                           // a record stays on its line
 
-	line int // that is written next
-	out  bytes.Buffer
-	w    *csv.Writer
+	width int // of the header
+	line  int // that is written next
+	out   bytes.Buffer
+	w     *csv.Writer
 }
 
 // newRecoder returns a recoder of the records of l, the current one included.
@@ -141,6 +143,8 @@ func (c *recoder) record() {
 		c.out.WriteByte('\n')
 	}
 	values, err := c.csv.Read()
+	c.width = cmp.Or(c.width, len(values))
+	cut := c.lines.unended && len(values) < c.width // some programs write no last line end
 	if err == nil {
 		values = c.row(values)
 	}
@@ -151,7 +155,7 @@ func (c *recoder) record() {
 	_ = c.w.Write(values) // a buffer can't fail
 	c.w.Flush()
 	c.line = c.lines.start + c.lines.count
-	if c.lines.unended {
+	if cut {
 		c.out.Truncate(c.out.Len() - 1)
 	}
 }

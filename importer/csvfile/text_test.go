@@ -22,7 +22,7 @@ func TestTextIsWhatAFileMeans(t *testing.T) {
 		},
 		{"sep=", "sep=;\nuser_id;email\nauth0|1;x\n", "\nuser_id,email\nauth0|1,x\n"},
 		{"sep= of commas", "sep=,\nuser_id,email\nauth0|1,x\n", "\nuser_id,email\nauth0|1,x\n"},
-		{"pipes", "user_id|email\n\"auth0|1\"|x", "user_id,email\nauth0|1,x"},
+		{"pipes", "user_id|email\n\"auth0|1\"|x", "user_id,email\nauth0|1,x\n"},
 		{"a value of two lines", "a;b\n\"x\ny\";z\nu;v\n", "a,b\n\"x\ny\",z\nu,v\n"},
 		{"a record that can't be read", "a;b;c\nx;\"y;z\nu;v;w\n", "a,b,c\n\"x;\"\"y;z\"\nu,v,w\n"},
 		{"nothing", "", ""},
@@ -64,12 +64,13 @@ func TestResultsTextIsWhatARunWrites(t *testing.T) {
 		{"nothing", "", "", ""},
 		{"UTF-16, tabs, CRLF", utf16le("\uFEFF" + tabs), as, ""},
 		{"quotes, CR", strings.ReplaceAll("\"line\""+as[4:], "\n", "\r"), as, ""},
+		{"CRLF, and no last line end", strings.TrimSuffix(strings.ReplaceAll(as, "\n", "\r\n"), "\r\n"), as, ""},
 		{"CR", strings.ReplaceAll(as, "\n", "\r"), as, ""},
 		{"sep=, empty values left out", "sep=;\n" + short, strings.ReplaceAll(as, `"x, y"`, "?"), ""},
 		{
 			"columns moved, renamed, taken out and added",
-			"Note,Status,User ID,org_id\nok,added,auth0|1,org_a\nx,Failed,auth0|2,org_b,,\ntoo,many,values,in,it\n\nx,added,auth0|3,org",
-			resultsHeader + ",Note\n2,org_a,auth0|1,added,,,,,,,ok\n3,org_b,auth0|2,Failed,,,,,,,x\n\"too,many,values,in,it\"\n6,org,auth0|3,added,,,,,,,x", "line",
+			"Note,Status,User ID,org_id\nok,added,auth0|1,org_a\nx,Failed,auth0|2,org_b,,\ntoo,many,values,in,it\n\nx,added,auth0|3",
+			resultsHeader + ",Note\n2,org_a,auth0|1,added,,,,,,,ok\n3,org_b,auth0|2,Failed,,,,,,,x\n\"too,many,values,in,it\"\n6,,auth0|3,added,,,,,,,x", "line",
 		},
 	} {
 		text, err := csvfile.OpenResults(strings.NewReader(test.data))
