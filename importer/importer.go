@@ -107,6 +107,7 @@ type Receipt struct {
 	Attempts      int       // requests sent, including the ones that this one repeats
 	CorrelationID string    // identifies the request in the tenant's logs
 	Time          time.Time // when the answer arrived
+	FoundOrg      string    // id of the organization of a row that has none; empty if it is not known
 }
 
 // Outcome is what became of one row. A complete run has exactly one per row. Its

@@ -388,6 +388,9 @@ func (n *narrowing) decide(r pending, s Status, receipt Receipt) {
 	if receipt.Time.IsZero() {
 		receipt.Time = time.Now()
 	}
+	if receipt.FoundOrg != "" {
+		r.OrgID = receipt.FoundOrg
+	}
 	n.outcomes = append(n.outcomes, Outcome{Row: r.Row, Status: s, Receipt: receipt})
 }
 

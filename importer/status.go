@@ -11,9 +11,11 @@ const (
 	Removed         Status = "removed"
 	Assigned        Status = "assigned"
 	Invited         Status = "invited"
+	Created         Status = "created"
 	AlreadyMember   Status = "already_member"
 	AlreadyAssigned Status = "already_assigned"
 	AlreadyInvited  Status = "already_invited"
+	AlreadyExists   Status = "already_exists"
 	Duplicate       Status = "duplicate"
 	Failed          Status = "failed"
 	Rejected        Status = "rejected"
@@ -64,6 +66,7 @@ const (
 	ClaimNoMember       // the user is none
 	ClaimRoles          // the user is a member with the roles of the line
 	ClaimInvited        // the address is invited, or a member has it
+	ClaimExists         // the organization exists
 )
 
 // statuses describes all statuses, in the order in which they are shown.
@@ -72,9 +75,11 @@ var statuses = []StatusInfo{
 	{Status: Removed, Settled: true, Claim: ClaimNoMember, Meaning: "the server accepted the request with the row"},
 	{Status: Assigned, Settled: true, Claim: ClaimRoles, Meaning: "the server accepted the request for the row"},
 	{Status: Invited, Settled: true, Claim: ClaimInvited, NoUser: true, Meaning: "the server accepted the request for the row"},
+	{Status: Created, Settled: true, Claim: ClaimExists, NoUser: true, Meaning: "the server accepted the request for the row"},
 	{Status: AlreadyMember, Settled: true, Before: true, Claim: ClaimMember, Meaning: "known to have been a member before"},
 	{Status: AlreadyAssigned, Settled: true, Before: true, Claim: ClaimRoles, Meaning: "known to have had the roles before"},
 	{Status: AlreadyInvited, Settled: true, Before: true, Claim: ClaimInvited, NoUser: true, Meaning: "an invitation to the address was pending"},
+	{Status: AlreadyExists, Settled: true, Before: true, Claim: ClaimExists, NoUser: true, Meaning: "the organization was there before"},
 	{Status: Duplicate, Unsent: true, NoUser: true, Meaning: "the same row is on an earlier line"},
 	{Status: Failed, Failure: true, NoUser: true, Meaning: "the server refused the row"},
 	{Status: Rejected, Failure: true, Unsent: true, NoUser: true, Meaning: "never sent: the row is unusable, or names nobody the tenant knows"},

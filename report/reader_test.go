@@ -48,6 +48,7 @@ func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
 		"Err":       true, // the status and the message are written
 		"Transient": true, // the run says so at its end
 		"Unended":   true, // of the input
+		"FoundOrg":  true, // it is the OrgID of the row by then
 	}
 	var o importer.Outcome
 	fill(t, left, reflect.ValueOf(&o).Elem())

@@ -154,7 +154,7 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
 		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],"other_errors":0,` +
 		`"files":["r.csv"],"go_on":"orgimport import",` +
-		`"added":4,"already_assigned":0,"already_invited":0,"already_member":0,"assigned":0,"duplicate":0,"failed":1,"invited":0,"rejected":0,"removed":0,"sending":0}`
+		`"added":4,"already_assigned":0,"already_exists":0,"already_invited":0,"already_member":0,"assigned":0,"created":0,"duplicate":0,"failed":1,"invited":0,"rejected":0,"removed":0,"sending":0}`
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -35,12 +35,14 @@ var (
 	claimGone    = &claim{"gone", "still there", "still there", "still a member"}
 	claimRoles   = &claim{"there", "missing", "not there yet", "not a member with these roles"}
 	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
+	claimExists  = &claim{"there", "missing", "not there yet", "no such organization"}
 )
 
 // claims maps what a line says of the tenant to the words for it.
 var claims = map[importer.Claim]*claim{
 	importer.ClaimMember: claimMember, importer.ClaimNoMember: claimGone,
 	importer.ClaimRoles: claimRoles, importer.ClaimInvited: claimInvited,
+	importer.ClaimExists: claimExists,
 }
 
 // expected holds the lines of one organization. It keeps only what is needed to
@@ -79,6 +81,9 @@ func (es *expectations) add(o importer.Outcome) error {
 	c, done := claims[o.Status.Claim()]
 	if !done {
 		return nil
+	}
+	if c == claimExists {
+		return fmt.Errorf("the line of row %d has the status %s: it is of an organization, which has no user to look for", o.Row.Line, o.Status)
 	}
 	if es.lines > 0 && c != es.claim {
 		return fmt.Errorf("the line of row %d has the status %s, which is of another operation than the lines before it", o.Row.Line, o.Status)

@@ -1,0 +1,154 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"orgimport/importer"
+)
+
+// Creator makes the organizations that the tenant lacks, with
+// POST /api/v2/organizations.
+//
+// A request whose answer was lost is sent again. If the API then says that the name is
+// taken, the organization is the one that was asked for.
+type Creator struct {
+	Client *Client // makes organizations
+	Lists  *Client // reads the existing ones
+
+	Connections    []string // ids of those to enable for new organizations, 10 at most
+	AutoMembership bool     // whoever logs in with such a connection becomes a member
+
+	// Details, if set, returns what a row says of its organization besides the name.
+	Details func(importer.Row) (displayName string, metadata map[string]string)
+
+	existing map[string]string // ids, by name
+}
+
+// Read reads which organizations there are. It comes before the operation, and requires
+// the scope read:organizations.
+func (cr *Creator) Read(ctx context.Context) error {
+	cr.existing = make(map[string]string)
+	for o, err := range cr.Lists.Organizations(ctx) {
+		if err != nil {
+			return err
+		}
+		cr.existing[o.Name] = o.ID
+	}
+	return nil
+}
+
+// Op returns the operation. A row has no organization yet, and one Arg: its name. The
+// receipt has the id.
+func (cr *Creator) Op() importer.Op {
+	return importer.Op{
+		Name: "organizations", Prefix: "oo", Size: 1, Done: importer.Created, Already: importer.AlreadyExists,
+		Args: []string{"name"},
+		Key:  func(r importer.Row) string { return organizationName(r) },
+		Send: cr.send,
+	}
+}
+
+// organizationName returns the name of a row in the form in which names are compared:
+// Auth0 has none with capitals.
+func organizationName(r importer.Row) string { return strings.ToLower(strings.TrimSpace(r.Args[0])) }
+
+// What the API's schema says of names. They can't begin as ids do.
+var (
+	goodName = regexp.MustCompile(`^[a-z0-9_-]{0,49}[a-z0-9]$`)
+	badRunes = regexp.MustCompile(`[^a-z0-9_-]+`)
+)
+
+// Check rejects a row whose organization does not exist and can't be called so. The
+// message has the name that it could have: names are for ever, so nothing is guessed.
+func (cr *Creator) Check(row *importer.Row) {
+	given := strings.TrimSpace(row.Args[0])
+	if cr.existing[organizationName(*row)] != "" || goodName.MatchString(given) && !strings.HasPrefix(given, "org_") {
+		return
+	}
+	message := fmt.Sprintf("%q can't be the name of an organization", given)
+	could := strings.Trim(strings.TrimPrefix(badRunes.ReplaceAllString(strings.ToLower(given), "-"), "org_"), "-_")
+	if could = strings.TrimRight(could[:min(len(could), 50)], "-_"); could != "" {
+		message += ": it could be " + could
+	}
+	row.Err = &importer.Rejection{Code: "organization_name", Message: message}
+}
+
+func (cr *Creator) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+	row := b.Rows[0]
+	name := organizationName(row)
+	if id := cr.existing[name]; id != "" {
+		return importer.Receipt{FoundOrg: id}, errExists
+	}
+	call := cr.Client.newCall(http.MethodPost, organizationsPath, nil)
+	var err error
+	if call.body, err = json.Marshal(cr.body(name, row)); err != nil {
+		return call.receipt(err), err
+	}
+	var made Organization
+	a, err := cr.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
+	receipt := call.receipt(err)
+	if err == nil {
+		if err = json.Unmarshal(a.Body, &made); err != nil {
+			return receipt, unreadable(a, call, err)
+		}
+		receipt.FoundOrg = made.ID
+		return receipt, nil
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok, importer.ReachOf(err) == importer.ReachRun, importer.ReachOf(err) == importer.ReachBatch:
+		return receipt, err
+	case refusal.Status == http.StatusConflict && !quota.MatchString(refusal.words()):
+		return cr.taken(ctx, name, receipt, err)
+	case errors.Is(err, importer.ErrOrgFull):
+		return receipt, err
+	}
+	return receipt, reaching(importer.ReachRow, err.Error())
+}
+
+// taken finds out whose a name is that is taken.
+func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
+	o, err := cr.Lists.OrganizationNamed(ctx, name)
+	switch {
+	case err != nil && importer.ReachOf(err) == importer.ReachRun:
+		return receipt, err
+	case err != nil:
+		receipt.Message += "; " + err.Error()
+		return receipt, reaching(importer.ReachRow, refusal.Error())
+	}
+	receipt.FoundOrg, receipt.Code, receipt.Message = o.ID, "", ""
+	if receipt.Attempts > 1 { // one whose answer was lost has made it
+		return receipt, nil
+	}
+	return receipt, errExists
+}
+
+// errExists is the error of a row whose organization exists.
+var errExists = &reachError{errors.New("the organization exists already"), importer.ReachRow, importer.ErrMember}
+
+// body returns the body of the request.
+func (cr *Creator) body(name string, row importer.Row) any {
+	type connection struct {
+		ID   string `json:"connection_id"`
+		Auto bool   `json:"assign_membership_on_login"`
+	}
+	body := struct {
+		Name        string            `json:"name"`
+		DisplayName string            `json:"display_name,omitempty"`
+		Metadata    map[string]string `json:"metadata,omitempty"`
+		Connections []connection      `json:"enabled_connections,omitempty"`
+	}{Name: name}
+	if cr.Details != nil {
+		body.DisplayName, body.Metadata = cr.Details(row)
+	}
+	for _, id := range cr.Connections {
+		body.Connections = append(body.Connections, connection{id, cr.AutoMembership})
+	}
+	return body
+}
