@@ -133,7 +133,7 @@ func (r *checkResult) print(out io.Writer) {
 	}
 	switch {
 	case r.Skipped != "":
-		fmt.Fprintf(out, "organizations not checked: %s\n", printable(r.Skipped))
+		fmt.Fprintf(out, "organizations not checked: %s\n", report.Printable(r.Skipped))
 	case r.Asked == 0 && len(r.Keys) > 0:
 	case len(r.Unknown) == 0:
 		fmt.Fprintf(out, "%s %s\n", report.Plural(r.Asked, "organization"), report.Verb(r.Asked, "exists", "exist"))
@@ -160,7 +160,7 @@ func (r *checkResult) printLookUps(w io.Writer) {
 	for _, u := range r.Unresolved {
 		fmt.Fprintf(w, "%s: %s, for example:\n", u.Code, report.Plural(u.Rows, "row"))
 		for _, e := range u.Examples {
-			fmt.Fprintf(w, "  line %d: %s\n", e.Line, printable(e.Reason))
+			fmt.Fprintf(w, "  line %d: %s\n", e.Line, report.Printable(e.Reason))
 		}
 	}
 	var parts []string

@@ -288,7 +288,7 @@ func (d *differ) conclude() *exitError {
 		e.code = exitRows
 	}
 	if d.first.Row.Line > 0 {
-		d.log.Warn(fmt.Sprintf("%s of %s not resolved, such as line %d: %s", report.Number(s.Rejected), report.Plural(s.Rows, "row"), d.first.Row.Line, printable(d.first.Message)))
+		d.log.Warn(fmt.Sprintf("%s of %s not resolved, such as line %d: %s", report.Number(s.Rejected), report.Plural(s.Rows, "row"), d.first.Row.Line, report.Printable(d.first.Message)))
 	}
 	if s.Kept > 0 && d.cmd.Kept == "" {
 		d.log.Warn(fmt.Sprintf("%s kept, because a row may mean them: --kept FILE says who and why", report.Plural(s.Kept, "member")))
@@ -324,7 +324,7 @@ func (d *differ) printOrgs(out io.Writer) {
 	slices.SortStableFunc(orgs, func(a, b diff.Org) int { return b.Members - a.Members })
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, o := range orgs[:min(len(orgs), most)] {
-		fmt.Fprintf(t, "%s\t%s:\t%s to add,\t%s to remove,\t%s kept\n", printable(o.ID), report.Plural(o.Members, "member"),
+		fmt.Fprintf(t, "%s\t%s:\t%s to add,\t%s to remove,\t%s kept\n", report.Printable(o.ID), report.Plural(o.Members, "member"),
 			report.Number(o.Joiners), report.Number(o.Leavers), report.Number(o.Kept))
 	}
 	_ = t.Flush()

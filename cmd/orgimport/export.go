@@ -229,5 +229,5 @@ func (x *exporting) unknownError() error {
 	if n > most {
 		names += fmt.Sprintf(" and %d more", n-most)
 	}
-	return &exitError{exitRows, fmt.Errorf("no such organization: %s", printable(names)), "the others were written; name an organization by its id (org_…) or name"}
+	return &exitError{exitRows, fmt.Errorf("no such organization: %s", report.Printable(names)), "the others were written; name an organization by its id (org_…) or name"}
 }

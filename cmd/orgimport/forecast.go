@@ -291,7 +291,7 @@ func (p *forecast) print(w io.Writer, h headline) error {
 		fmt.Fprintln(out, "\nnotes on the file:")
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintf(out, "  %s\n", printable(note))
+		fmt.Fprintf(out, "  %s\n", report.Printable(note))
 	}
 	p.printRejects(out)
 	if p.Check != nil {
@@ -366,7 +366,7 @@ func (p *forecast) printRejects(w io.Writer) {
 	}
 	fmt.Fprintln(w, "\nrows that would be rejected:")
 	for _, r := range p.Rejects {
-		fmt.Fprintf(w, "  line %d: %s\n", r.Line, printable(r.Reason))
+		fmt.Fprintf(w, "  line %d: %s\n", r.Line, report.Printable(r.Reason))
 	}
 	switch more := p.Rejected - len(p.Rejects); {
 	case p.failures != "":

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
@@ -290,16 +289,7 @@ func (u *ui) closing(text string) {
 func printOrgs(w io.Writer, orgs []job.OrgRows) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, o := range orgs {
-		fmt.Fprintf(t, "  %s\t%s\n", printable(o.OrgID), report.Plural(o.Rows, "row"))
+		fmt.Fprintf(t, "  %s\t%s\n", report.Printable(o.OrgID), report.Plural(o.Rows, "row"))
 	}
 	_ = t.Flush()
-}
-
-// printable quotes text with control characters, which could manipulate the
-// terminal.
-func printable(id string) string {
-	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(id)
-	}
-	return id
 }
