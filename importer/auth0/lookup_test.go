@@ -151,7 +151,7 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 		}
 		d, tenant := ask(), newTenant(auth0test.Config{Users: users, Exports: auth0test.Exports{Youngest: 1}})
 		l := lookup(t, tenant)
-		if err := l.FindUsersAlone(t.Context(), d); err != nil {
+		if err := l.FindUsersSingly(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "each", d)
@@ -160,7 +160,7 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 		}
 		d = ask()
 		byHand := export(t, tenant, `[{"name":"user_id"},{"name":"email"},{"name":"email_verified"},{"name":"identities[0].connection"}]`)
-		if err := errors.Join(l.ReadUsers(strings.NewReader(byHand), d), l.FindUsersAlone(t.Context(), d)); err != nil {
+		if err := errors.Join(l.ReadUsers(strings.NewReader(byHand), d), l.FindUsersSingly(t.Context(), d)); err != nil {
 			t.Fatal(err)
 		}
 		check(t, "--users", d)
@@ -200,13 +200,13 @@ func TestATenantThatKnowsNobodyIsTheWrongOne(t *testing.T) {
 		if !ok || none.Keys != len(addresses) || asked(tenant, "users-by-email") != 100 {
 			t.Errorf("%v after %d single requests", err, asked(tenant, "users-by-email"))
 		}
-		if err := lookup(t, tenant).FindUsersAlone(t.Context(), asking("", addresses[:99]...)); err != nil {
+		if err := lookup(t, tenant).FindUsersSingly(t.Context(), asking("", addresses[:99]...)); err != nil {
 			t.Errorf("of few keys: %v", err)
 		}
 		tenant = newTenant(known)
 		l := lookup(t, tenant)
 		l.NoGuard = true
-		if err := l.FindUsersAlone(t.Context(), asking("", addresses...)); err != nil || asked(tenant, "users-by-email") != len(addresses) {
+		if err := l.FindUsersSingly(t.Context(), asking("", addresses...)); err != nil || asked(tenant, "users-by-email") != len(addresses) {
 			t.Errorf("without the guard: %v after %d single requests", err, asked(tenant, "users-by-email"))
 		}
 	})
@@ -349,7 +349,7 @@ func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 			}
 			d.Want(row("bad"))
 			d.Want(row("acme"))
-			if err := errors.Join(l.FindUsersAlone(t.Context(), d), l.FindOrganizations(t.Context(), d)); err != nil {
+			if err := errors.Join(l.FindUsersSingly(t.Context(), d), l.FindOrganizations(t.Context(), d)); err != nil {
 				t.Fatal(err)
 			}
 			rows := func(yield func(importer.Row, error) bool) {
@@ -366,12 +366,12 @@ func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 		})
 	}
 	scope := newClient(t, &sender{Answer: always(403, `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:users"}`)})
-	if err := (&auth0.Lookup{Users: scope}).FindUsersAlone(t.Context(), asking("", "ann@acme.com")); importer.ReachOf(err) != importer.ReachRun || err == nil {
+	if err := (&auth0.Lookup{Users: scope}).FindUsersSingly(t.Context(), asking("", "ann@acme.com")); importer.ReachOf(err) != importer.ReachRun || err == nil {
 		t.Errorf("without the scope: %v", err)
 	}
 	malformed := newClient(t, &sender{Answer: always(400, `{"statusCode":400,"error":"Bad Request","message":"Query validation error","errorCode":"invalid_query_string"}`)})
 	d := asking("", "no address")
-	if err := (&auth0.Lookup{Users: malformed}).FindUsersAlone(t.Context(), d); err != nil || outcome(t, d, "no address", "") != "user_not_found" {
+	if err := (&auth0.Lookup{Users: malformed}).FindUsersSingly(t.Context(), d); err != nil || outcome(t, d, "no address", "") != "user_not_found" {
 		t.Errorf("what can't be an address is %s: %v", outcome(t, d, "no address", ""), err)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"orgimport/importer"
 )
 
-// ListedAlone reports whether users can be asked for one by one by a kind of key.
+// AskedSingly reports whether users can be asked for one by one by a kind of key.
 // Users with other keys can only be found in an export.
-func ListedAlone(kind string) bool {
+func AskedSingly(kind string) bool {
 	return kind == importer.KindEmail || kind == importer.KindUserID
 }
 
@@ -23,7 +23,7 @@ func ListedAlone(kind string) bool {
 // key names one, there is a job for each connection, otherwise one job for all users.
 //
 // Users that the export lacks, because they signed up a moment ago, are then looked
-// up with FindUsersAlone.
+// up with FindUsersSingly.
 func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, connections map[string]string) error {
 	jobs := []string{""} // of all users
 	if !slices.Contains(d.Users.Connections(), "") {
@@ -38,7 +38,7 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 			return err
 		}
 	}
-	return l.FindUsersAlone(ctx, d)
+	return l.FindUsersSingly(ctx, d)
 }
 
 // ReadUsers notes the users of an export that was made by hand. It fails if r is not
@@ -94,12 +94,12 @@ func exportFields(d *importer.Directory) []string {
 	return fields
 }
 
-// FindUsersAlone asks for each missing user by address or id. If there are many keys
+// FindUsersSingly asks for each missing user by address or id. If there are many keys
 // and none has been found yet, it tries the first leastGuarded before the others.
-func (l *Lookup) FindUsersAlone(ctx context.Context, d *importer.Directory) error {
+func (l *Lookup) FindUsersSingly(ctx context.Context, d *importer.Directory) error {
 	var missing []importer.Wanted
 	for w := range d.Users.Missing() {
-		if ListedAlone(w.Kind) && !d.NoConnection[w.Connection] {
+		if AskedSingly(w.Kind) && !d.NoConnection[w.Connection] {
 			missing = append(missing, w)
 		}
 	}

@@ -138,7 +138,7 @@ func (l *lookups) collect(ctx context.Context, rows rowSeq) error {
 	}
 	l.dir, l.mixed = d, userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
 	for _, kind := range d.Users.Kinds() {
-		if l.How == "each" && !auth0.ListedAlone(kind) {
+		if l.How == "each" && !auth0.AskedSingly(kind) {
 			return failed(NotSingly, "users can't be looked up one by one by their %s, only by e-mail or id", kind)
 		}
 	}
@@ -373,7 +373,7 @@ func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		return l.readUsers(ctx, look, t)
 	case l.singly():
 		d.NotFound[importer.KindEmail] = ", searched for as written and in lower case (" + l.OtherWay + ")"
-		return look.FindUsersAlone(ctx, d)
+		return look.FindUsersSingly(ctx, d)
 	}
 	return look.FindUsersByExport(ctx, d, ids)
 }
@@ -384,7 +384,7 @@ func (l *lookups) singly() bool {
 		return l.How == "each"
 	}
 	users := &l.dir.Users
-	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.ListedAlone(kind) })
+	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.AskedSingly(kind) })
 }
 
 // readUsers looks the users up in a file. It requests those that the file lacks,
@@ -410,14 +410,14 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 	}
 	final := t.Lacks(scopeReadUsers)
 	for _, kind := range l.dir.Users.Kinds() {
-		if final || !auth0.ListedAlone(kind) {
+		if final || !auth0.AskedSingly(kind) {
 			l.dir.NotFound[kind] = ", not in " + l.Users.Path
 		}
 	}
 	if final {
 		return look.Guard(&l.dir.Users)
 	}
-	return look.FindUsersAlone(ctx, l.dir)
+	return look.FindUsersSingly(ctx, l.dir)
 }
 
 // findMembers looks up the members of the organizations in the file.
