@@ -218,6 +218,31 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 	}
 }
 
+// TestHalfOfARefusedBatchMayBeIn has an organization become full in the middle of a
+// batch, of which all but one row are in. Those that were sent before it was known
+// to be full are sent again to find out.
+func TestHalfOfARefusedBatchMayBeIn(t *testing.T) {
+	srv := &refusing{members: map[string]bool{}, partly: true}
+	srv.bad = func(_, id string) bool { return id == "auth0|2" }
+	srv.answer = func(org string, ids []string) error {
+		for _, id := range ids {
+			if !srv.members[org+" "+id] {
+				return &refusalErr{text: "quota exceeded", reach: ReachRow, is: ErrOrgFull}
+			}
+		}
+		return nil
+	}
+	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range outcomes {
+		if want := map[bool]Status{true: Added, false: Failed}[o.Row.UserID != "auth0|2"]; o.Status != want {
+			t.Errorf("%s: %s, want %s", o.Row.UserID, o.Status, want)
+		}
+	}
+}
+
 func TestFullOrganizationTakesThoseWhoFitAndNoFurtherRequests(t *testing.T) {
 	srv := &refusing{members: map[string]bool{}}
 	srv.answer = func(org string, ids []string) error {

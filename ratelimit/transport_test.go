@@ -206,6 +206,26 @@ func TestWaitThatBecomesTooLongEnds(t *testing.T) {
 	})
 }
 
+// TestAWaitThatWasGivenUpIsForgotten has nobody wait any more for a while: the next
+// wait is not as old as the one before.
+func TestAWaitThatWasGivenUpIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return status(429, "Retry-After", "40") })
+		rt := &ratelimit.Transport{Base: base, MaxWait: time.Minute}
+		post(t.Context(), rt)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := post(ctx, rt); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want that of the context", err)
+		}
+		time.Sleep(time.Hour)
+		post(t.Context(), rt)
+		if _, err := post(t.Context(), rt); err != nil {
+			t.Errorf("a wait of 40 s, after an hour without any: %v", err)
+		}
+	})
+}
+
 func TestCeilingIsNoReasonToGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
