@@ -22,7 +22,7 @@ import (
 
 // helpCmd prints the help of a command or a topic.
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"A command, or one of environment, exit-codes, results, should-i-import and tuning." placeholder:"TOPIC"`
+	Topic string `arg:"" optional:"" help:"A command, or one of environment, exit-codes, results, should-i-import, tuning and unknowns." placeholder:"TOPIC"`
 	Man   bool   `help:"Print the help of all commands as a manual page."`
 }
 
@@ -56,6 +56,7 @@ var shouldIImport string
 var topics = map[string]func(*kong.Application) string{
 	"tuning":          tuningHelp,
 	"should-i-import": text(shouldIImport),
+	"unknowns":        unknownsHelp,
 	"exit-codes": text("Exit codes, and whether the same command is worth running again:\n\n" + exitCodesHelp() + `
 After a signal, requests in flight are finished and their results written,
 within 25 seconds; a second signal stops at once.

@@ -54,6 +54,10 @@ var importTable = map[string]imports{
 		may: []string{"importer", "importer/auth0", "report"},
 		not: []string{"flag", "net/http", "os"},
 	},
+	"cmd/orgimport/internal/doctor": {
+		may: []string{"ratelimit"},
+		not: []string{"encoding/csv", "flag", "os"},
+	},
 	"cmd/orgimport/internal/files": {
 		may: []string{"github.com/gofrs/flock"},
 		not: []string{"encoding/csv", "flag", "net/http", "os/signal"},
@@ -71,7 +75,8 @@ var importTable = map[string]imports{
 	},
 	"cmd/orgimport": {
 		may: []string{
-			"cmd/orgimport/internal/diff", "cmd/orgimport/internal/files", "cmd/orgimport/internal/job", "cmd/orgimport/internal/tenancy",
+			"cmd/orgimport/internal/diff", "cmd/orgimport/internal/doctor", "cmd/orgimport/internal/files", "cmd/orgimport/internal/job",
+			"cmd/orgimport/internal/tenancy",
 			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
 			"ratelimit", "report", "report/page", "samples",
 			"github.com/alecthomas/kong", "github.com/compose-spec/compose-go/v2/dotenv", "github.com/lmittmann/tint",

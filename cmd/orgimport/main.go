@@ -54,6 +54,7 @@ func commands() []entry {
 		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
 		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},
 		{"verify", "Check that the tenant has what the results of a run say.", &verifyCmd{}, ""},
+		{"doctor", "Find out how your tenant answers what Auth0 does not document.", &doctorCmd{}, ""},
 		{"report", "Make an HTML page about a run, to read or to send.", &reportCmd{}, ""},
 		{"demo", "Run a whole import against a simulated tenant on this machine.", &demoCmd{}, ""},
 		{"tenant", "Serve a simulated tenant, to rehearse an import with your own CSV.", &tenantCmd{}, ""},
