@@ -129,7 +129,7 @@ type differ struct {
 	all    *job.Source // its rows have all columns
 	kept   []int       // where the columns of src are among those of all
 
-	listed, orgs, members atomic.Int64 // organizations to read, and what has been read
+	lists atomic.Pointer[memberLists] // nil: they are not read yet
 
 	first    importer.Outcome // of the first row that is rejected
 	rejected bytes.Buffer
@@ -137,6 +137,14 @@ type differ struct {
 
 	result  *diff.Result
 	summary diffSummary
+}
+
+// memberLists are the lists of members that are being read.
+type memberLists struct {
+	auth0.Rosters
+	began time.Time
+	orgs  int          // to read
+	done  atomic.Int64 // of them
 }
 
 // compare reads the file, what its rows name, and the members of their organizations.
@@ -208,7 +216,7 @@ func (d *differ) comparison(ctx context.Context) *diff.Comparison {
 			read = d.all.Table()
 			return importer.Each(d.all.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
 		},
-		Lists:       func(orgIDs []string) iter.Seq2[diff.List, error] { return d.lists(ctx, orgIDs) },
+		Lists:       func(orgIDs []string) iter.Seq2[diff.List, error] { return d.readLists(ctx, orgIDs) },
 		OrgName:     func(id string) string { return names[id] },
 		Carry:       slices.DeleteFunc(slices.Clone(d.kept), func(i int) bool { return isIDColumn(d.all.Table().Kept[i]) }),
 		Unusual:     func(userID string) bool { return read.Unusual(userID) },
@@ -217,26 +225,26 @@ func (d *differ) comparison(ctx context.Context) *diff.Comparison {
 	}
 }
 
-// lists yields the members of organizations.
-func (d *differ) lists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List, error] {
+// readLists yields the members of organizations.
+func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List, error] {
 	return func(yield func(diff.List, error) bool) {
 		d.log.Info("reading the members of " + report.Plural(len(orgIDs), "organization"))
-		d.listed.Store(int64(len(orgIDs)))
 		orgs := make([]auth0.Organization, len(orgIDs))
 		for i, id := range orgIDs {
 			orgs[i].ID = id
 		}
-		client, _ := d.tenant.Class()
-		rosters := &auth0.Rosters{Client: client, Fields: []string{auth0.FieldEmail, auth0.FieldName}, Workers: d.tenant.Workers()}
-		for r, err := range rosters.Of(ctx, orgs) {
+		l := &memberLists{began: time.Now(), orgs: len(orgs)}
+		l.Client, _ = d.tenant.Class()
+		l.Fields, l.Workers = []string{auth0.FieldEmail, auth0.FieldName}, d.tenant.Workers()
+		d.lists.Store(l)
+		for r, err := range l.Of(ctx, orgs) {
 			if list, ok := errors.AsType[*auth0.ListError](err); ok && list.Extent != auth0.Refused {
 				err = &exitError{exitTemporary, list, "try again later"}
 			}
 			if !yield(diff.List{OrgID: r.ID, Missing: r.Absent != nil, Members: r.Members}, err) || err != nil {
 				return
 			}
-			d.orgs.Add(1)
-			d.members.Store(rosters.Read.Load())
+			l.done.Add(1)
 		}
 	}
 }
@@ -244,9 +252,9 @@ func (d *differ) lists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List
 // progress returns how far the comparison is. The ui calls it from its own goroutine.
 func (d *differ) progress() progress {
 	p, looking := lookUpProgress(d.src)
-	if n := d.listed.Load(); n > 0 {
-		p = progress{done: d.orgs.Load(), total: n, elapsed: time.Since(d.summary.Started)}
-		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(int(n), "organization"), report.Plural(int(d.members.Load()), "member"))
+	if l := d.lists.Load(); l != nil {
+		p = progress{done: l.done.Load(), total: int64(l.orgs), elapsed: time.Since(l.began)}
+		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(l.orgs, "organization"), report.Plural(int(l.Read.Load()), "member"))
 	} else if !looking {
 		p.done, p.total, p.bytes = d.src.Progress()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -24,7 +25,7 @@ import (
 
 // TestDiffRounds compares random files with random tenants, which lag behind, refuse
 // requests and give out short pages. It takes the joiners in and the leavers out, and
-// compares again. 5,000 rounds, in about a minute:
+// compares again. 5,000 rounds, in two minutes:
 //
 //	PROOF=full go test -run TestDiffRounds ./cmd/orgimport
 func TestDiffRounds(t *testing.T) {
@@ -105,7 +106,7 @@ func drawDiffRound(rt *rapid.T) *diffRound {
 		case "id":
 			row[0] = o.ID
 		case "name":
-			row[1] = o.Name
+			row[1] = one("case", strings.ToUpper(o.Name), o.Name)
 		case "unknown id":
 			row[0] = "org_zzzzzzzzzzzzzzzz"
 		case "unknown name":
@@ -355,59 +356,194 @@ func (r *diffRound) ambiguous(row diffRow, user string) bool {
 
 // TestDiffStoppedAnywhere: wherever a signal comes, no file is left.
 func TestDiffStoppedAnywhere(t *testing.T) {
+	t.Parallel()
 	dir := memoryDir(t)
 	for n := 1; ; n++ {
-		var left []string
 		var code int
+		var stderr string
+		var left []string
 		synctest.Test(t, func(t *testing.T) {
-			config := auth0test.Config{Users: []auth0test.User{{ID: "auth0|ann", Email: "ann@acme.com"}}, Organizations: diffOrgs, Undocumented: auth0test.Undocumented{PageSize: 1}}
-			signals := make(chan os.Signal, 1)
-			requests := 0
-			tenant := auth0test.New(config)
-			for _, o := range diffOrgs {
-				tenant.AddMembers(o.ID, "auth0|ann", "auth0|bob", "auth0|cid")
-			}
-			transport := roundTripper(func(req *http.Request) (*http.Response, error) {
-				if requests++; requests == n {
-					signals <- syscall.SIGTERM
+			stopped := diffCase{signals: make(chan os.Signal, 1)}
+			stopped.before = func(request int, _ string) {
+				if request == n {
+					stopped.signals <- syscall.SIGTERM
 					synctest.Wait()
 				}
-				return tenant.RoundTrip(req)
-			})
-			file := filepath.Join(dir, "members.csv")
-			if err := os.WriteFile(file, []byte("org,email\nacme,ann@acme.com\nbeta,ann@acme.com\n"), 0o600); err != nil {
-				t.Fatal(err)
 			}
-			args := []string{"diff", file, "--workers", "1"}
-			for _, flag := range []string{"joiners", "leavers", "kept", "failures", "summary"} {
-				path := filepath.Join(dir, flag)
-				if err := os.WriteFile(path, []byte("of yesterday\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				args = append(args, "--"+flag, path)
-			}
-			var stderr string
-			code, _, stderr = inMemory(transport, signals, args...)
-			if code != exitSignal+int(syscall.SIGTERM) && code != exitDone {
-				t.Fatalf("exit code %d: %s", code, stderr)
-			}
-			entries, err := os.ReadDir(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range entries {
-				left = append(left, e.Name())
-			}
+			code, _, stderr, left = stopped.run(t, dir)
 		})
-		if code == exitDone {
-			if n < 8 {
-				t.Errorf("only %d requests", n)
-			}
+		switch {
+		case code == exitDone && n > 8:
 			return
-		}
-		if !slices.Equal(left, []string{"members.csv"}) {
+		case code != exitSignal+int(syscall.SIGTERM):
+			t.Fatalf("stopped at request %d: exit code %d: %s", n, code, stderr)
+		case !slices.Equal(left, []string{"members.csv"}):
 			t.Fatalf("stopped at request %d, it leaves %q", n, left)
 		}
+	}
+}
+
+// run compares a file with a tenant that has three members of each organization. There
+// are files of yesterday for all that it writes; left is what is there in the end.
+func (c diffCase) run(t *testing.T, dir string) (code int, stdout, stderr string, left []string) {
+	t.Helper()
+	config := auth0test.Config{
+		Users: []auth0test.User{{ID: "auth0|ann", Email: "ann@acme.com"}}, Organizations: diffOrgs,
+		Undocumented: auth0test.Undocumented{PageSize: 1}, Fault: c.fault,
+	}
+	tenant := auth0test.New(config)
+	for _, o := range diffOrgs {
+		tenant.AddMembers(o.ID, "auth0|ann", "auth0|bob", "auth0|cid")
+	}
+	file := filepath.Join(dir, "members.csv")
+	if err := os.WriteFile(file, []byte(cmp.Or(c.text, "org,email\nacme,ann@acme.com\nbeta,ann@acme.com\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"diff", file, "--workers", "1"}, c.args...)
+	for _, flag := range []string{"joiners", "leavers", "kept", "failures", "summary"} {
+		path := filepath.Join(dir, flag)
+		if err := os.WriteFile(path, []byte("of yesterday\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--"+flag, path)
+	}
+	requests := 0
+	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+		requests++
+		if c.before != nil {
+			c.before(requests, file)
+		}
+		return tenant.RoundTrip(req)
+	})
+	code, stdout, stderr = inMemory(transport, c.signals, args...)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	return code, stdout, stderr, left
+}
+
+// diffCase is what is special about a diff. Before each request, before is called with
+// its number and the path of the input.
+type diffCase struct {
+	text    string
+	args    []string
+	fault   func(*http.Request, int) auth0test.Fault
+	before  func(n int, file string)
+	signals chan os.Signal
+}
+
+// TestDiffIsWholeOrNotThere: a list that can't be read to its end, and an input that
+// changes, end it without a file.
+func TestDiffIsWholeOrNotThere(t *testing.T) {
+	t.Parallel()
+	// fails has the second page of the members of beta fail.
+	fails := func(fault auth0test.Fault) func(*http.Request, int) auth0test.Fault {
+		return func(r *http.Request, _ int) auth0test.Fault {
+			if strings.HasSuffix(r.URL.Path, diffOrgs[1].ID+"/members") && r.URL.Query().Has("from") {
+				return fault
+			}
+			return auth0test.Fault{}
+		}
+	}
+	for name, test := range map[string]struct {
+		diffCase
+		code int
+		says string
+	}{
+		"refused":             {diffCase{fault: fails(auth0test.Fault{Status: http.StatusForbidden})}, exitStopped, diffOrgs[1].ID},
+		"a page of a gateway": {diffCase{fault: fails(auth0test.Fault{Status: http.StatusNotFound, Body: auth0test.BodyHTML})}, exitTemporary, diffOrgs[1].ID},
+		"no answer":           {diffCase{fault: fails(auth0test.Fault{Status: http.StatusServiceUnavailable})}, exitTemporary, diffOrgs[1].ID},
+		"cut off":             {diffCase{fault: fails(auth0test.Fault{Cut: auth0test.Reset})}, exitTemporary, ""},
+		"no time":             {diffCase{args: []string{"--max-duration", "1ns"}}, exitDuration, "--max-duration is reached"},
+		"the input grows": {diffCase{before: func(n int, file string) {
+			if n == 5 {
+				f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+				if err == nil {
+					_, _ = f.WriteString("beta,bob@acme.com\n")
+					err = f.Close()
+				}
+				if err != nil {
+					panic(err)
+				}
+			}
+		}}, exitTemporary, "changed while it was being read"},
+		"the input is replaced": {diffCase{before: func(n int, file string) {
+			if n == 5 {
+				if err := errors.Join(os.WriteFile(file+".new", []byte("org,email\nacme,bob@acme.com\n"), 0o600), os.Rename(file+".new", file)); err != nil {
+					panic(err)
+				}
+			}
+		}}, exitTemporary, "changed while it was being read"},
+		"one address gets no answer": {diffCase{fault: func(r *http.Request, _ int) auth0test.Fault {
+			if strings.HasSuffix(r.URL.Path, "/users-by-email") {
+				return auth0test.Fault{Status: http.StatusServiceUnavailable}
+			}
+			return auth0test.Fault{}
+		}}, exitTemporary, ""},
+		"too many leave": {diffCase{args: []string{"--max-leavers", "3"}}, exitErrors, "4 of 6 members would leave"},
+		"no such column": {diffCase{args: []string{"--user-column", "nobody"}}, exitUsage, "nobody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := memoryDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				code, _, stderr, left := test.run(t, dir)
+				if code != test.code || !strings.Contains(stderr, test.says) {
+					t.Errorf("exit code %d, want %d and %q:\n%s", code, test.code, test.says, stderr)
+				}
+				if !slices.Equal(left, []string{"members.csv"}) {
+					t.Errorf("it leaves %q", left)
+				}
+			})
+		})
+	}
+	dir := memoryDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		unended := diffCase{text: "org,email\nacme,ann@acme.com\nbeta,ann@acme.com"}
+		if code, stdout, stderr, left := unended.run(t, dir); code != exitDone || len(left) != 6 || stdout != "6 members of 2 organizations: 0 to add, 4 to remove, 0 kept\n" {
+			t.Errorf("a last line without a line end, which did not change: exit code %d, %q, %s", code, left, stderr)
+		}
+	})
+}
+
+// TestDiffOnATerminal: it shows how far it is, the largest organizations, and numbers
+// that add up.
+func TestDiffOnATerminal(t *testing.T) {
+	t.Parallel()
+	term := newTerminal(t, 100)
+	config := auth0test.Config{Organizations: diffOrgs, Undocumented: auth0test.Undocumented{PageSize: 1}, Latency: auth0test.Fixed(40 * time.Millisecond)}
+	config.Limits.Endpoints = map[auth0test.Class]*auth0test.Limiter{auth0test.Other: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})}
+	p := newProgram(t, &proofTenant{Tenant: auth0test.New(config), address: "https://acme.eu.auth0.com"}, []byte("org_id,user_id\n"+diffOrgs[0].ID+",auth0|0\n"+diffOrgs[1].ID+",auth0|0\n"+diffOrgs[1].ID+",auth0|new\n"))
+	for i := range 20 {
+		p.tenant.AddMembers(diffOrgs[0].ID, fmt.Sprint("auth0|", i))
+	}
+	p.tenant.AddMembers(diffOrgs[1].ID, "auth0|0", "auth0|1")
+	surroundings := p.prepare("diff", "members.csv").surroundings()
+	surroundings.stdout, surroundings.stderr = term.tty, term.tty
+	done, shown := make(chan int), false
+	go func() { done <- run(surroundings) }()
+	for code := -1; code < 0; {
+		select {
+		case code = <-done:
+		case <-time.After(100 * time.Millisecond):
+		}
+		shown = shown || strings.Contains(strings.Join(term.look(), "\n"), " of 2 organizations, ")
+	}
+	rows := term.look()
+	if !shown {
+		t.Errorf("no progress:\n%s", strings.Join(rows, "\n"))
+	}
+	want := []string{
+		"org_aaaaaaaaaaaaaaaa  20 members:  0 to add,  19 to remove,  0 kept",
+		"org_bbbbbbbbbbbbbbbb  2 members:   1 to add,  1 to remove,   0 kept",
+		"22 members of 2 organizations: 1 to add, 20 to remove, 0 kept",
+		"",
+	}
+	if len(rows) < len(want) || !slices.Equal(rows[len(rows)-len(want):], want) {
+		t.Errorf("at the end it shows\n%s", strings.Join(rows, "\n"))
 	}
 }
 
