@@ -19,7 +19,7 @@ const (
 	MaxRequests   = 80
 	MaxTime       = 100 * time.Second
 	requestsToEnd = 4
-	timeToEnd     = 5 * time.Second
+	timeToEnd     = 7 * time.Second
 	maxRefusals   = 1 // of questions, for a limit that headers do not show; the deletion may get another
 
 	// MinUsers is how many test users it takes: each kind of question needs some
@@ -555,9 +555,8 @@ func (d *Doctor) drain(ctx context.Context) error {
 		}
 		series = append(series, r)
 	}
-	began := time.Now()
-	for i := range probes {
-		if err := sleep(ctx, time.Until(began.Add(time.Duration(i+1)*probeEvery))); err != nil {
+	for range probes {
+		if err := sleep(ctx, probeEvery); err != nil {
 			return err
 		}
 		r, err := d.single(ctx)

@@ -42,8 +42,9 @@ type span struct{ low, high float64 }
 
 // dripping returns what comes back in a second if it comes back continuously. Low
 // is not less than high if it does not. Where the bucket may have been full in
-// between, some may have been lost, so that only low is known.
-func dripping(series []reading, shared bool) span {
+// between, some may have been lost, so that only low is known. What comes back may
+// come at grains of time, in seconds.
+func dripping(series []reading, shared bool, grain float64) span {
 	rate := span{0, math.Inf(1)}
 	for i, a := range series {
 		full := false
@@ -52,9 +53,9 @@ func dripping(series []reading, shared bool) span {
 			full = full || b.remaining >= b.limit-2 // the other of two requests may have found it full
 			n := float64(gained(a, b, shared))
 			shortest, longest := between(a, b)
-			rate.low = max(rate.low, (n-1)/longest)
-			if !full && shortest > 0 {
-				rate.high = min(rate.high, max(0, n+1)/shortest)
+			rate.low = max(rate.low, (n-1)/(longest+grain))
+			if !full && shortest > grain {
+				rate.high = min(rate.high, max(0, n+1)/(shortest-grain))
 			}
 		}
 	}
@@ -150,7 +151,7 @@ func limitOf(series []reading) limit {
 		return l
 	}
 	l.size = series[0].limit
-	rate := dripping(series, false)
+	rate := dripping(series, false, grainOf(series))
 	w, isWindow, mayBeWindow := windowed(series)
 	drips := rate.low > 0 && rate.low < rate.high
 	switch {
@@ -173,17 +174,18 @@ func limitOf(series []reading) limit {
 // resetOf tells what the reset of a limit that drips is: when it is full again, or
 // when the next permission comes. Clocks are compared by the Date headers.
 func resetOf(series []reading, rate span) string {
-	const slack = 1.1 // seconds by which a reset may be rounded up or down
-	ahead := span{math.Inf(-1), math.Inf(1)}
-	for _, r := range series {
-		if r.date == 0 || r.reset == 0 {
-			return ""
-		}
-		ahead.low = max(ahead.low, float64(r.date)-seconds(r.received))
-		ahead.high = min(ahead.high, float64(r.date+1)-seconds(r.sent))
+	// A reset may be rounded by a second, and what comes back may come at whole
+	// seconds only.
+	const slack = 2.1
+	ahead, told := aheadOf(series)
+	if !told {
+		return ""
 	}
 	full, next := true, true
 	for _, r := range series {
+		if r.reset == 0 {
+			return ""
+		}
 		in := span{float64(r.reset) - seconds(r.received) - ahead.high - slack, float64(r.reset) - seconds(r.sent) - ahead.low + slack}
 		lacking := float64(r.limit - r.remaining)
 		full = full && in.low <= lacking/rate.low && in.high >= (lacking-1)/rate.high
@@ -196,6 +198,34 @@ func resetOf(series []reading, rate span) string {
 		return "next"
 	}
 	return ""
+}
+
+// aheadOf returns how far the server's clock is ahead, in seconds, by the Date
+// headers.
+func aheadOf(series []reading) (ahead span, told bool) {
+	ahead = span{math.Inf(-1), math.Inf(1)}
+	for _, r := range series {
+		if r.date == 0 {
+			return ahead, false
+		}
+		ahead.low = max(ahead.low, float64(r.date)-seconds(r.received))
+		ahead.high = min(ahead.high, float64(r.date+1)-seconds(r.sent))
+	}
+	return ahead, ahead.low <= ahead.high
+}
+
+// grainOf returns 0 if some of the limit came back within a second of the server's
+// clock, and otherwise 1: Auth0 documents that limits by the minute come back "on a
+// second basis".
+func grainOf(series []reading) float64 {
+	ahead, told := aheadOf(series)
+	for i := 1; told && i < len(series); i++ {
+		a, b := series[i-1], series[i]
+		if gained(a, b, false) > 0 && math.Floor(seconds(a.sent)+ahead.low) == math.Floor(seconds(b.received)+ahead.high) {
+			return 0
+		}
+	}
+	return 1
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
@@ -220,7 +250,7 @@ func (l limit) fits(series []reading, shared bool) bool {
 		}
 		return true
 	}
-	rate := dripping(series, shared)
+	rate := dripping(series, shared, grainOf(series))
 	return max(rate.low, l.rate.low) < min(rate.high, l.rate.high)
 }
 

@@ -45,6 +45,8 @@ type exchange struct {
 	body    []byte
 	tries   int
 	lost    bool // an earlier try may have done the work
+
+	unseen time.Time // when the last refusal came that may have taken a permission since
 }
 
 func (x *exchange) ok() bool { return x.status/100 == 2 }
@@ -233,6 +235,7 @@ func (d *Doctor) note(c class, x *exchange) {
 		switch last := &d.last[i]; {
 		case !x.shows && (i == int(c) || last.limit == d.last[c].limit):
 			last.remaining-- // a refusal may take a permission, and not show it
+			last.unseen = x.received
 		case x.shows && last.shows && last.limit == x.limit && (x.remaining < last.remaining || x.reset > last.reset):
 			last.reading = x.reading
 		}
@@ -268,7 +271,11 @@ func (d *Doctor) room(ctx context.Context, c class) error {
 	if last.date != 0 {
 		wait = time.Duration(last.reset-last.date) * time.Second
 	}
-	return sleep(ctx, time.Until(last.received.Add(min(max(wait, time.Second), time.Minute))))
+	until := last.received.Add(min(max(wait, time.Second), time.Minute))
+	if since := last.unseen.Add(time.Second); since.After(until) {
+		until = since
+	}
+	return sleep(ctx, time.Until(until))
 }
 
 // sleep waits for a time, or until ctx is done.
