@@ -141,10 +141,9 @@ type differ struct {
 
 // memberLists are the lists of members that are being read.
 type memberLists struct {
-	auth0.Rosters
-	began time.Time
-	orgs  int          // to read
-	done  atomic.Int64 // of them
+	began      time.Time
+	orgs       int          // to read
+	done, read atomic.Int64 // of them, and members
 }
 
 // compare reads the file, what its rows name, and the members of their organizations.
@@ -229,22 +228,19 @@ func (d *differ) comparison(ctx context.Context) *diff.Comparison {
 func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List, error] {
 	return func(yield func(diff.List, error) bool) {
 		d.log.Info("reading the members of " + report.Plural(len(orgIDs), "organization"))
-		orgs := make([]auth0.Organization, len(orgIDs))
-		for i, id := range orgIDs {
-			orgs[i].ID = id
-		}
-		l := &memberLists{began: time.Now(), orgs: len(orgs)}
-		l.Client, _ = d.tenant.Class()
-		l.Fields, l.Workers = []string{auth0.FieldEmail, auth0.FieldName}, d.tenant.Workers()
+		l := &memberLists{began: time.Now(), orgs: len(orgIDs)}
 		d.lists.Store(l)
-		for r, err := range l.Of(ctx, orgs) {
+		client, _ := d.tenant.Class()
+		for page, err := range client.MemberPages(ctx, orgIDs, d.tenant.Workers(), auth0.FieldEmail, auth0.FieldName) {
 			if list, ok := errors.AsType[*auth0.ListError](err); ok && list.Extent != auth0.Refused {
 				err = &exitError{exitTemporary, list, "try again later"}
 			}
-			if !yield(diff.List{OrgID: r.ID, Missing: r.Absent != nil, Members: r.Members}, err) || err != nil {
+			if !yield(diff.List{OrgID: page.OrgID, Missing: page.Absent != nil, Members: page.Members}, err) || err != nil {
 				return
 			}
-			l.done.Add(1)
+			if l.read.Add(int64(len(page.Members))); page.Last {
+				l.done.Add(1)
+			}
 		}
 	}
 }
@@ -254,7 +250,7 @@ func (d *differ) progress() progress {
 	p, looking := lookUpProgress(d.src)
 	if l := d.lists.Load(); l != nil {
 		p = progress{done: l.done.Load(), total: int64(l.orgs), elapsed: time.Since(l.began)}
-		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(l.orgs, "organization"), report.Plural(int(l.Read.Load()), "member"))
+		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(l.orgs, "organization"), report.Plural(int(l.read.Load()), "member"))
 	} else if !looking {
 		p.done, p.total, p.bytes = d.src.Progress()
 	}

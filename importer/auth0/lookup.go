@@ -146,6 +146,13 @@ func askEach[K, R any](ctx context.Context, workers int, keys []K, one func(cont
 // come. The first error ends the range, and so does break; it waits for the calls
 // under way.
 func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
+	return askAll(ctx, workers, items, func(ctx context.Context, item T) iter.Seq2[R, error] {
+		return func(yield func(R, error) bool) { yield(one(ctx, item)) }
+	})
+}
+
+// askAll is ask for calls that have any number of results.
+func askAll[T, R any](ctx context.Context, workers int, items []T, all func(context.Context, T) iter.Seq2[R, error]) iter.Seq2[R, error] {
 	type answered struct {
 		result R
 		err    error
@@ -158,8 +165,9 @@ func ask[T, R any](ctx context.Context, workers int, items []T, one func(context
 		for range max(1, min(workers, len(items))) {
 			running.Go(func() {
 				for item := range next {
-					result, err := one(ctx, item)
-					answers <- answered{result, err}
+					for result, err := range all(ctx, item) {
+						answers <- answered{result, err}
+					}
 				}
 			})
 		}

@@ -81,6 +81,34 @@ func (c *Client) Members(ctx context.Context, orgID string, fields ...string) it
 	return items(c.memberPages(ctx, orgID, fields...))
 }
 
+// MemberPage is a page of the list of an organization's members.
+type MemberPage struct {
+	OrgID   string
+	Members []Member
+	Last    bool       // no page of this list follows
+	Absent  *ListError // the organization does not exist, or not any more
+}
+
+// MemberPages yields the members of organizations, of so many at a time, page by page
+// as they come. Members are as [Client.Members] has them, and so are the errors; one
+// ends the sequence.
+func (c *Client) MemberPages(ctx context.Context, orgIDs []string, workers int, fields ...string) iter.Seq2[MemberPage, error] {
+	return askAll(ctx, workers, orgIDs, func(ctx context.Context, orgID string) iter.Seq2[MemberPage, error] {
+		return func(yield func(MemberPage, error) bool) {
+			for page, err := range c.memberPages(ctx, orgID, fields...) {
+				if list, ok := errors.AsType[*ListError](err); ok && list.Extent == Absent {
+					yield(MemberPage{OrgID: orgID, Last: true, Absent: list}, nil)
+					return
+				}
+				if !yield(MemberPage{OrgID: orgID, Members: page.items}, err) || err != nil {
+					return
+				}
+			}
+			yield(MemberPage{OrgID: orgID, Last: true}, nil)
+		}
+	})
+}
+
 func (c *Client) memberPages(ctx context.Context, orgID string, fields ...string) iter.Seq2[page[Member], error] {
 	path, err := organizationPath(orgID, "members")
 	return pages[Member](ctx, c, list{

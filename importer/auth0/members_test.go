@@ -56,6 +56,40 @@ func TestMembersFollowsThePages(t *testing.T) {
 	}
 }
 
+// TestMemberPagesOfSeveralOrganizations, of which one does not exist and one is refused.
+func TestMemberPagesOfSeveralOrganizations(t *testing.T) {
+	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		switch {
+		case strings.Contains(r.URL.Path, "/org_gone/"):
+			return reply(404, `{"statusCode":404,"error":"Not Found","message":"No organization found by that id or name"}`), nil
+		case strings.Contains(r.URL.Path, "/org_no/"):
+			return reply(403, `{"statusCode":403,"error":"Forbidden","message":"not this one","errorCode":"forbidden"}`), nil
+		case r.URL.Query().Has("from"):
+			return reply(200, `{"members":[{"user_id":"a|3"}]}`), nil
+		}
+		return reply(200, `{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x"}`), nil
+	}}
+	read := func(orgs ...string) (pages []string, err error) {
+		for page, err := range newClient(t, s).MemberPages(t.Context(), orgs, 4) {
+			if err != nil {
+				return pages, err
+			}
+			pages = append(pages, fmt.Sprint(page.OrgID, len(page.Members), page.Last, page.Absent != nil))
+		}
+		slices.Sort(pages)
+		return pages, nil
+	}
+	pages, err := read("org_1", "org_gone", "org_2")
+	want := []string{"org_10 true false", "org_11 false false", "org_12 false false", "org_20 true false", "org_21 false false", "org_22 false false", "org_gone0 true true"}
+	if err != nil || !slices.Equal(pages, want) {
+		t.Errorf("%q, %v, want %q", pages, err, want)
+	}
+	_, err = read("org_1", "org_no", "org_2")
+	if refused, ok := errors.AsType[*auth0.ListError](err); !ok || refused.Extent != auth0.Refused || refused.List != "the members of org_no" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMembersThatComeRoundInACircle(t *testing.T) {
 	s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
 		return reply(200, fmt.Sprintf(`{"members":[{"user_id":"a|%d"}],"next":"%d"}`, n, n%3)), nil
