@@ -63,7 +63,6 @@ type lookups struct {
 	keepUsers bool // the operation takes users by their keys
 
 	dir       *importer.Directory // nil: nothing has to be looked up
-	columns   []string            // columns with keys, which are copied to the results
 	mixed     bool                // some rows have ids where others have keys
 	unchecked string              // why the ids of organizations could not be checked; empty: they were
 	reads     tenancy.Reads

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,33 +30,26 @@ type SinkConfig struct {
 // Sink takes the outcomes of rows: it writes and counts them, and decides when too
 // many have failed. One goroutine records; the counts may be read concurrently.
 type Sink struct {
-	Summary report.Summary
+	recorder
+	c     SinkConfig
+	op    importer.Op
+	size  int
+	saved *saved
 
-	c       SinkConfig
-	op      importer.Op
-	size    int
-	results *results
-	saved   *saved
-	stop    context.CancelCauseFunc // ends the run; set by Run
-
-	writing    sync.Mutex         // guards the writing of results
-	held       []importer.Outcome // rows without a request, held until the first answer
-	guard      guard
-	broken     error // why a row could not be written; no later row counts
-	unanswered int   // rows that failed because the server gave no usable answer
-	skipped    int64 // rows that were done before
-
+	skipped int64          // rows that were done before
 	unended []importer.Row // at most one: see Row.Unended
 
-	total, done, members, failed atomic.Int64
+	total atomic.Int64
 }
 
 // Create opens the results of the rows of src, and what is made from them. Nothing
 // is changed before the first row is recorded.
 func Create(c SinkConfig, src *Source) (*Sink, error) {
-	out := &Sink{c: c, op: src.Op, size: src.BatchSize(), guard: guard{most: c.MaxFailed, off: c.NoGuard}}
+	out := &Sink{
+		recorder: recorder{inFlight: c.InFlight, guard: guard{most: c.MaxFailed, off: c.NoGuard}},
+		c:        c, op: src.Op, size: src.BatchSize(), saved: newSaved(src.BatchSize()),
+	}
 	out.Summary.Started = time.Now()
-	out.saved = newSaved(out.size)
 	var err error
 	if out.results, err = openResults(c.Results, c.Tenant, c.Resume, src.Op, src.Table().Kept); err != nil {
 		return nil, err
@@ -81,9 +73,6 @@ func (s *Sink) Close() { s.results.close() }
 
 // Before returns what earlier runs finished.
 func (s *Sink) Before() *report.Journal { return s.results.before }
-
-// Wrote reports whether the run has written lines.
-func (s *Sink) Wrote() bool { return s.results.begun }
 
 // Ahead is what is left to send, as far as that can be known before.
 type Ahead struct {
@@ -198,100 +187,6 @@ func (s *Sink) limited(rows rowSeq, name string) rowSeq {
 		}
 		return nil
 	})
-}
-
-// record writes the outcomes of some rows, and only then counts them. A failed
-// guard stops the run, but later outcomes are still recorded: answers to requests
-// in flight still arrive.
-//
-// Nothing is written before the first answer to a request, so that a run that can
-// send none leaves all files unchanged. Until then, rows that need no request are
-// held.
-func (s *Sink) record(answered []importer.Outcome) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if s.broken != nil {
-		return
-	}
-	if !s.Wrote() {
-		s.held = append(s.held, answered...)
-		if len(s.held) < maxHeld && !sentAny(answered) {
-			return
-		}
-		answered = s.begin()
-	}
-	s.write(answered)
-}
-
-// Note writes a line, which is on the disk when it returns. It is for an operation
-// that must not forget what it is about to do. It may be called concurrently.
-func (s *Sink) Note(o importer.Outcome) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if !s.Wrote() {
-		s.write(s.begin())
-	}
-	switch {
-	case s.broken != nil:
-	case o.Status != importer.Sending: // a final outcome counts, and need not be synced
-		s.write([]importer.Outcome{o})
-	default:
-		s.breaks(s.results.note(o))
-	}
-	return s.broken
-}
-
-// maxHeld is the most rows that are held, at some 300 bytes each.
-const maxHeld = 20_000
-
-func sentAny(outcomes []importer.Outcome) bool {
-	for i := range outcomes {
-		if outcomes[i].Attempts > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// begin opens the results for writing, and returns the held rows.
-func (s *Sink) begin() []importer.Outcome {
-	held := s.held
-	s.held = nil
-	s.breaks(s.results.begin())
-	return held
-}
-
-// breaks stops the run if a row can't be written because of err.
-func (s *Sink) breaks(err error) {
-	if s.broken = err; err != nil {
-		s.stop(err)
-	}
-}
-
-func (s *Sink) write(answered []importer.Outcome) {
-	if s.broken != nil {
-		return
-	}
-	if s.breaks(s.results.writer.Write(answered)); s.broken != nil {
-		return
-	}
-	s.Summary.Add(answered)
-	for i := range answered {
-		o := &answered[i]
-		switch {
-		case o.Attempts > 0 && o.Status.Settled():
-			s.members.Add(1)
-		case o.Status.Failure():
-			s.failed.Add(1)
-		}
-		if o.Transient {
-			s.unanswered++
-		}
-	}
-	s.done.Add(int64(len(answered)))
-	if err := cmp.Or(s.guard.add(answered), s.results.log.EnsureRoom(s.c.InFlight())); err != nil {
-		s.stop(err)
-	}
 }
 
 // finish finishes the files, and returns why the run ended before its input did,

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync/atomic"
 
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
@@ -65,19 +64,10 @@ type Config struct {
 
 // Source is the rows of an input as an operation gets them.
 type Source struct {
-	Config
-	in     *files.Input
-	table  *csvfile.Table // the last one opened
-	unread bool           // no row of table has been ranged over
-	piped  bool           // the input is no regular file
-	plain  bool           // the input is a list, although its header is that of results
-	from   Origin
-	look   *lookups
-
+	input
+	look    *lookups
+	rows    int                // in the input, once it has been read for its keys
 	inspect func(importer.Row) // sees each row as the input has it; may be nil
-
-	rows   int          // in the input, once it has been read for its keys
-	passed atomic.Int64 // rows that the last range over the input has read
 }
 
 // Open opens an input: it reads the header, which operation's results it holds,
@@ -87,11 +77,11 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{Config: c, in: in, piped: !in.IsFile(), look: &lookups{Lookups: c.Lookups, keepUsers: c.ByAddress}}
+	s := &Source{input: input{Config: c, in: in, piped: !in.IsFile()}, look: &lookups{Lookups: c.Lookups, keepUsers: c.ByAddress}}
 	if c.Resume {
 		_, err := files.StampOf(c.Results)
 		s.look.resumed = err == nil
-		s.look.columns = keptColumns(c.Results)
+		s.keys = keptColumns(c.Results)
 	}
 	if err := s.open(ctx); err != nil {
 		s.Close()
@@ -131,46 +121,6 @@ func (s *Source) open(ctx context.Context) (err error) {
 	return s.collect(ctx)
 }
 
-// openResults reads an input with the header of results to its end: to find out
-// whether it holds the results of an earlier run, and, if it is read twice, which
-// operation wrote them.
-func (s *Source) openResults(ctx context.Context) error {
-	if err := s.in.Spool(s.Results); err != nil {
-		return err
-	}
-	ours, err := csvfile.IsResults(s.in.Again(), s.dialect())
-	if err == nil && ours {
-		err = s.table.Lacks(s.Columns...)
-	}
-	if err != nil {
-		return err
-	}
-	if s.plain = !ours; s.plain || s.Select == nil || !s.ReadTwice {
-		return s.reopen()
-	}
-	if err := s.findOrigin(ctx); err != nil {
-		return failed(WrongInput, "%s: %w", s.in.Name(), err)
-	}
-	return nil
-}
-
-// findOrigin reads the results in the input to find out which operation wrote them.
-func (s *Source) findOrigin(ctx context.Context) error {
-	d := s.dialect()
-	d.Earlier = func(r csvfile.Result) error { return &originRow{r} }
-	results, err := csvfile.Open(s.in.Again(), d)
-	if err == nil {
-		s.from, err = readOrigin(ctx, results, s.Op.KeyOf, s.Tenant)
-	}
-	if err == nil {
-		err = s.Select(&d, s.from)
-	}
-	if err == nil {
-		err = s.reopen()
-	}
-	return err
-}
-
 // collect reads the input to its end for the keys to look up, and reopens it with
 // their columns.
 func (s *Source) collect(ctx context.Context) error {
@@ -187,52 +137,15 @@ func (s *Source) collect(ctx context.Context) error {
 			return err
 		}
 	}
-	s.look.columns = append(s.look.columns, used...)
+	s.keys = append(s.keys, used...)
 	return s.reopen()
-}
-
-// dialect returns how the input is read.
-func (s *Source) dialect() csvfile.Dialect {
-	d := s.Dialect
-	d.KeepKeys, d.Plain = s.look.columns, s.plain
-	if s.Select != nil {
-		_ = s.Select(&d, s.from) // findOrigin has returned the error
-	}
-	return d
-}
-
-// reopen opens the input from its start. It must be a file, or spooled.
-func (s *Source) reopen() (err error) {
-	s.table, err = csvfile.Open(s.in.Again(), s.dialect())
-	s.unread = err == nil
-	return err
 }
 
 // with returns a source of the same input that reads it with another dialect.
 func (s *Source) with(change func(*csvfile.Dialect)) *Source {
 	c := s.Config
 	change(&c.Dialect)
-	return &Source{Config: c, in: s.in, plain: s.plain, from: s.from, look: s.look}
-}
-
-// read returns the rows of the input from its start, as they stand in it. All that
-// is known about the input comes from here: a stage that leaves rows out for
-// everybody, look-ups included, belongs here.
-func (s *Source) read() rowSeq {
-	return func(yield func(importer.Row, error) bool) {
-		if !s.unread {
-			if err := s.reopen(); err != nil {
-				yield(importer.Row{}, err)
-				return
-			}
-		}
-		s.unread = false
-		s.passed.Store(0)
-		importer.Each(s.table.Rows(), func(*importer.Row) error {
-			s.passed.Add(1)
-			return nil
-		})(yield)
-	}
+	return &Source{input: input{Config: c, in: s.in, plain: s.plain, from: s.from, keys: s.keys}, look: s.look}
 }
 
 // Rows returns the rows of the input from its start, as they are to be sent. A pipe
@@ -322,26 +235,6 @@ func isUnreadable(r importer.Row) bool {
 	return r.Err != nil && !decided && !isUnresolved(r)
 }
 
-// Table returns the input as it was last opened: its dialect, its columns, and the
-// notes about the rows that were ranged over.
-func (s *Source) Table() *csvfile.Table { return s.table }
-
-// Name returns what people call the input.
-func (s *Source) Name() string { return s.in.Name() }
-
-// From returns which operation wrote the results in the input.
-func (s *Source) From() Origin { return s.from }
-
-// IsFile reports whether the input can be ranged over more than once.
-func (s *Source) IsFile() bool { return s.in.IsFile() }
-
-// Piped reports whether the input is no regular file, so that its end can't be looked
-// at again.
-func (s *Source) Piped() bool { return s.piped }
-
-// Changed reports whether a regular file was changed or replaced since it was opened.
-func (s *Source) Changed() bool { return s.in.Changed() }
-
 // Count returns the numbers of distinct rows that can be sent, and of their
 // organizations.
 func (s *Source) Count(ctx context.Context) (rows, organizations int, err error) {
@@ -357,10 +250,6 @@ func (s *Source) Count(ctx context.Context) (rows, organizations int, err error)
 	}
 	return pairs.Len(), orgs.Len(), nil
 }
-
-// Passed returns how many rows the last range over the input has read. It may be
-// called concurrently.
-func (s *Source) Passed() int { return int(s.passed.Load()) }
 
 // Progress returns how much of the input has been read: rows if their number is
 // known, otherwise bytes. It may be called concurrently.
