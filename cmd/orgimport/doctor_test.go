@@ -324,3 +324,20 @@ func TestDoctorsReportNamesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestDoctorOfATenantThatTakesAnyID does not call an id left out that is a member's.
+func TestDoctorOfATenantThatTakesAnyID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := aDoctor(auth0test.New(auth0test.Config{NoAuth: true}))
+		found, err := d.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range found.Questions {
+			if a.Question == "an unknown user in a batch" && (a.Told || a.WhyNot != "the tenant takes any id for a user's") ||
+				a.Question == "an organization that does not exist" && (a.Told || a.WhyNot != "it was answered 204, as if it were there") {
+				t.Errorf("%+v", a)
+			}
+		}
+	})
+}

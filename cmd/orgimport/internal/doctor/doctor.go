@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -132,7 +133,8 @@ func (d *Doctor) examine(ctx context.Context) error {
 // batch is a request that adds users, some of whom can't be added.
 type batch struct {
 	exchange
-	others []string // the users who can be
+	bad  string   // the id that can't be
+	good []string // the users who can be
 }
 
 func (d *Doctor) members() string { return "/organizations/" + url.PathEscape(d.orgID) + "/members" }
@@ -200,14 +202,15 @@ func (d *Doctor) page(ctx context.Context, query url.Values) (x exchange, ids []
 	if err != nil || !x.ok() {
 		return x, nil, "", cmpRefused(err, "the list of members", x)
 	}
-	var page struct {
-		Members []struct {
-			UserID string `json:"user_id"`
-		}
-		Next string
+	type member struct {
+		UserID string `json:"user_id"`
 	}
-	if err := json.Unmarshal(x.body, &page); err != nil {
-		return x, nil, "", fmt.Errorf("the list of members can't be read: %w", err)
+	var page struct {
+		Members []member
+		Next    string
+	}
+	if json.Unmarshal(x.body, &page) != nil && json.Unmarshal(x.body, &page.Members) != nil {
+		return x, nil, "", errors.New("the list of members can't be read")
 	}
 	for _, m := range page.Members {
 		ids = append(ids, m.UserID)
@@ -286,13 +289,15 @@ func (d *Doctor) readdable() bool { return d.found.value(qReadd) == "204" }
 
 // addUnknown adds a user who does not exist between two who do.
 func (d *Doctor) addUnknown(ctx context.Context) error {
-	unknown := "auth0|unknown" + randomHex(8)
+	unknown := likeness(d.Users[0])
 	b, err := d.addBad(ctx, unknown, d.take(2))
 	if err != nil {
 		return err
 	}
 	d.unknownOthers = b
-	d.found.tellStatus(qUnknown, b.exchange)
+	if !b.ok() {
+		d.found.tellStatus(qUnknown, b.exchange)
+	}
 	d.found.tellNamed(qUnknownNamed, b.exchange, unknown, "members[1]")
 	return nil
 }
@@ -313,9 +318,11 @@ func (d *Doctor) addMalformed(ctx context.Context) error {
 		return fmt.Errorf("alone it is answered %d, beside another user %d", alone.status, b.status)
 	}
 	d.malformedOthers = b
-	d.found.tellStatus(qMalformed, b.exchange)
+	if !b.ok() {
+		d.found.tellStatus(qMalformed, b.exchange)
+	}
 	place := "members[0]"
-	if len(b.others) == 1 {
+	if len(b.good) == 1 {
 		place = "members[1]"
 	}
 	d.found.tellNamed(qMalformedNamed, b.exchange, malformed, place)
@@ -330,7 +337,14 @@ func (d *Doctor) addBad(ctx context.Context, bad string, others []string) (batch
 	if err == nil && x.lost {
 		err = errors.New("an answer was lost")
 	}
-	return batch{x, others}, err
+	return batch{x, bad, others}, err
+}
+
+// likeness returns an id of the same form as a user's that nobody has.
+func likeness(user string) string {
+	provider, rest, _ := strings.Cut(user, "|")
+	n := max(len(rest), 16)
+	return provider + "|" + randomHex(n/2 + 1)[:n]
 }
 
 // addTwice adds a user who is in the request twice.
@@ -634,9 +648,17 @@ func (d *Doctor) conclude() {
 	d.found.tellLatency(d.singles, d.tens)
 	d.tellShared()
 	d.found.tellLag(qLag, lagOf(d.additions, d.sights, true))
-	for q, b := range map[*Question]batch{qUnknownOthers: d.unknownOthers, qMalformedOthers: d.malformedOthers} {
-		are, told := d.others(b)
-		d.found.tellOthers(q, are, told)
+	for _, b := range []struct {
+		of, others *Question
+		batch
+	}{{qUnknown, qUnknownOthers, d.unknownOthers}, {qMalformed, qMalformedOthers, d.malformedOthers}} {
+		are, told := d.others(b.batch)
+		d.found.tellOthers(b.others, are, told, b.ok())
+		if b.ok() && !slices.ContainsFunc(d.sights, func(s sight) bool { return s.users[b.bad] }) {
+			d.found.tellStatus(b.of, b.exchange)
+		} else if b.ok() {
+			d.found.untold(b.of, errors.New("the tenant takes any id for a user's"))
+		}
 	}
 }
 
@@ -644,12 +666,12 @@ func (d *Doctor) conclude() {
 // are not if they are not listed where later additions are, or all additions, and
 // after more time than those took.
 func (d *Doctor) others(b batch) (are, told bool) {
-	if len(b.others) == 0 {
+	if len(b.good) == 0 {
 		return false, false
 	}
 	l := lagOf(d.additions, d.sights, true)
 	listed, absent := 0, false
-	for _, u := range b.others {
+	for _, u := range b.good {
 		if slices.ContainsFunc(d.sights, func(s sight) bool { return s.users[u] }) {
 			listed++
 		}
@@ -663,7 +685,7 @@ func (d *Doctor) others(b batch) (are, told bool) {
 		}
 		absent = absent || all && s.sent.Sub(b.received) > max(l.low, l.high)+time.Second
 	}
-	return listed > 0, listed == len(b.others) || listed == 0 && absent
+	return listed > 0, listed == len(b.good) || listed == 0 && absent
 }
 
 func (d *Doctor) tellLimit(series []reading) {

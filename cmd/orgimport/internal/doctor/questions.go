@@ -287,12 +287,11 @@ func (r *Report) tellNamed(q *Question, x exchange, id, place string) {
 }
 
 // tellOthers notes whether the others of a batch are in.
-func (r *Report) tellOthers(q *Question, are, told bool) {
-	of := map[*Question]*Question{qUnknownOthers: qUnknown, qMalformedOthers: qMalformed}[q]
+func (r *Report) tellOthers(q *Question, are, told, accepted bool) {
 	switch {
 	case !told:
 		r.untold(q, fmt.Errorf("additions did not show in time, or not all alike"))
-	case r.value(of) == "204" && are:
+	case accepted && are:
 		r.tell(q, "", "yes")
 	case are:
 		r.tell(q, "true", "yes")

@@ -40,7 +40,6 @@ type exchange struct {
 	reading
 	status  int // 0 if no answer came
 	shows   bool
-	code    string
 	message string
 	body    []byte
 	tries   int
@@ -210,9 +209,9 @@ func (d *Doctor) send(ctx context.Context, r request) (x exchange, err error) {
 // read reads what an answer says.
 func (x *exchange) read(resp *http.Response) {
 	x.status = resp.StatusCode
-	var refusal struct{ Message, ErrorCode string }
+	var refusal struct{ Message string }
 	if x.status >= 400 && json.Unmarshal(x.body, &refusal) == nil {
-		x.code, x.message = refusal.ErrorCode, refusal.Message
+		x.message = refusal.Message
 	}
 	h := resp.Header
 	var err1, err2 error
