@@ -247,7 +247,7 @@ func TestComposeFile(t *testing.T) {
 	}
 }
 
-// TestUnits has systemd look at the units, with a program in place of orgimport
+// TestUnits has systemd look at the units, with a program in place of the nightly
 // that every machine has.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
@@ -256,7 +256,7 @@ func TestUnits(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"verify", "--man=no", "--recursive-errors=one"}
 	for _, name := range []string{"orgimport.service", "orgimport.timer"} {
-		unit := strings.ReplaceAll(read(t, samples+"systemd/"+name), "/usr/local/bin/orgimport", "/bin/true")
+		unit := strings.ReplaceAll(read(t, samples+"systemd/"+name), "=orgimport-nightly", "=/bin/true")
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(unit), 0o644); err != nil {
 			t.Fatal(err)

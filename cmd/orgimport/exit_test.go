@@ -96,7 +96,7 @@ func TestDocumentsHaveTheExitCodes(t *testing.T) {
 		t.Errorf("the README says %v, and the table %v", told, again)
 	}
 
-	for _, name := range []string{"cronjob.yaml", "job.yaml"} {
+	for _, name := range []string{"cronjob.yaml", "job.yaml", "tenants.yaml"} {
 		lists := regexp.MustCompile(`values: \[(.*)\]`).FindAllStringSubmatch(read(samplesDir+"/kubernetes/"+name), -1)
 		if len(lists) != 2 {
 			t.Fatalf("%s has %d lists of exit codes", name, len(lists))
