@@ -138,6 +138,9 @@ func drawFlags(r *rand.Rand) (set []string) {
 	flag("--removal-lag", "0s", "0s", "1s", "5s", "7s", "10s")
 	flag("--reset", "full", "next")
 	flag("--hide-limits", "false", "false", "false", "true")
+	flag("--fail", "0", "0", "0.05")
+	flag("--cut-after", "0", "0", "0.05")
+	set = append(set, "--faults-in=write-members,read-members,list-roles,write-organizations,read-organization-names")
 	size, class := of("10", "20", "40", "100"), of("", "global=")
 	if of("drip", "window") == "window" {
 		return append(set, "--window=true", "--limits="+class+size+":"+size+of("/1m", "/1m", "/10s", "/1s"))

@@ -455,7 +455,7 @@ func (d *Doctor) shown() bool {
 // readPages reads the members in pages of two.
 func (d *Doctor) readPages(ctx context.Context) error {
 	const most = 12 // pages: as many members are there only if 11 at a time could be added
-	query := url.Values{"take": {"2"}}
+	query, read := url.Values{"take": {"2"}}, 0
 	for range most {
 		_, ids, next, err := d.page(ctx, query)
 		switch {
@@ -464,12 +464,19 @@ func (d *Doctor) readPages(ctx context.Context) error {
 		case len(ids) == 0 && !query.Has("from"):
 			return errors.New("no member was listed")
 		case len(ids) == 0:
+			if err := d.readOnce(ctx); err != nil {
+				return err
+			}
+			if len(d.sights[len(d.sights)-1].users) != read {
+				return errors.New("the list changed while it was read")
+			}
 			d.found.tell(qNext, "always", "yes, to an empty page")
 			return nil
 		case next == "":
 			d.found.tell(qNext, "never", "no")
 			return nil
 		}
+		read += len(ids)
 		query.Set("from", next)
 	}
 	return errors.New("there were too many pages")
