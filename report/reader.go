@@ -212,7 +212,7 @@ func (l *line) check(ours string) error {
 	if ours == "" {
 		return nil
 	}
-	if _, theirs, _, ok := parseRunID(correlationID); !ok || theirs == ours {
+	if _, theirs, ok := parseRunID(correlationID); !ok || theirs == ours {
 		return nil
 	}
 	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+

@@ -51,7 +51,7 @@ func SkippedMembers(correlationID string) bool {
 // RunOf returns the id of the run that a correlation id belongs to; "" if it is not
 // one of ours.
 func RunOf(correlationID string) string {
-	if _, _, _, ok := parseRunID(correlationID); !ok {
+	if _, _, ok := parseRunID(correlationID); !ok {
 		return ""
 	}
 	return correlationID[:strings.LastIndexByte(correlationID, '-')]
@@ -61,20 +61,20 @@ func RunOf(correlationID string) string {
 // whether a run against that tenant made it; an empty tenant is any. The prefix
 // is empty if the id does not have our form.
 func Origin(correlationID, tenant string) (prefix string, ours bool) {
-	prefix, theirs, _, ok := parseRunID(correlationID)
+	prefix, theirs, ok := parseRunID(correlationID)
 	return prefix, ok && (tenant == "" || theirs == fingerprint(tenant))
 }
 
 // parseRunID returns the parts of a correlation id of ours: the prefix of the
-// operation, the fingerprint of the tenant, and the rest. If the id does not have
-// our form, they are empty.
-func parseRunID(correlationID string) (prefix, tenant, run string, ok bool) {
+// operation and the fingerprint of the tenant. If the id does not have our form, they
+// are empty.
+func parseRunID(correlationID string) (prefix, tenant string, ok bool) {
 	prefix, rest, _ := strings.Cut(correlationID, "-")
-	tenant, run, _ = strings.Cut(rest, "-")
+	tenant, run, _ := strings.Cut(rest, "-")
 	if !knownPrefix(prefix) || run == "" || len(tenant) != fingerprintLength || strings.Trim(tenant, "0123456789abcdef") != "" {
-		return "", "", "", false
+		return "", "", false
 	}
-	return prefix, tenant, run, true
+	return prefix, tenant, true
 }
 
 // knownPrefix reports whether correlation ids with this prefix are those of our

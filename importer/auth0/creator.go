@@ -49,7 +49,7 @@ func (cr *Creator) Op() importer.Op {
 	return importer.Op{
 		Name: "organizations", Prefix: "oo", Size: 1, Done: importer.Created, Already: importer.AlreadyExists,
 		Args: []string{"name"},
-		Key:  func(r importer.Row) string { return organizationName(r) },
+		Key:  organizationName,
 		Send: cr.send,
 	}
 }

@@ -27,5 +27,5 @@ const overlay = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
 // the container's own layer, not on a volume.
 func GoesWithContainer(path string) bool {
 	var disk syscall.Statfs_t
-	return os.Getpid() == 1 && syscall.Statfs(filepath.Dir(Target(path)), &disk) == nil && int64(disk.Type) == overlay
+	return os.Getpid() == 1 && syscall.Statfs(filepath.Dir(Target(path)), &disk) == nil && disk.Type == overlay
 }
