@@ -710,3 +710,30 @@ func TestLastPartsFailInTheTimeOfAnOutage(t *testing.T) {
 		})
 	}
 }
+
+// TestCallThatFailsAfterAllOthersEnded has nobody be answered beside a call: it fails
+// alone. If the next one is not answered either, it was the server.
+func TestCallThatFailsAfterAllOthersEnded(t *testing.T) {
+	for _, next := range []string{"good", "bad"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, &sender{Answer: partly("bad")})
+			c.MaxWait = 20 * time.Second
+			send := func(part string) error {
+				_, err := c.do(t.Context(), part, retry.Call{Part: part})
+				return err
+			}
+			if err := send("good"); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			if _, ok := errors.AsType[*refusal](send("bad")); !ok || time.Since(start) < c.MaxWait {
+				t.Errorf("no refusal, or after %s already", time.Since(start))
+			}
+			start = time.Now()
+			err := send(next)
+			if _, gaveUp := errors.AsType[*retry.GaveUpError](err); gaveUp != (next == "bad") || time.Since(start) > time.Second {
+				t.Errorf("%s: %v after %s", next, err, time.Since(start))
+			}
+		})
+	}
+}

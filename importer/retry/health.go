@@ -87,6 +87,8 @@ type health struct {
 
 	told map[int]bool // statuses whose first failure was reported
 
+	spared bool // a call has failed alone since the last usable answer
+
 	gaveUp *GaveUpError  // nil until the client gives up, and then for good
 	gone   chan struct{} // closed then
 }
@@ -128,6 +130,7 @@ func (h *health) answered(call *Call, p *outage, usable bool) []Event {
 	p.giveBack()
 	if usable {
 		h.answers++
+		h.spared = false
 		delete(h.failing, call.part())
 	}
 	return h.recover()
@@ -179,6 +182,11 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 		v.err = r.Err
 		return v
 	case theServer:
+		if h.alone() {
+			h.spared = true
+			v.err = r.Err
+			return v
+		}
 		what := fmt.Sprintf("nothing was answered in %d attempts", call.failures)
 		if s.expired {
 			what = fmt.Sprintf("the server does not answer, and waiting longer than %s is not allowed", maxWait)
@@ -209,6 +217,13 @@ func (h *health) othersAnswered() bool {
 		}
 	}
 	return true
+}
+
+// alone reports whether a call fails after all others have ended, so that nothing
+// shows whether the server is well: then it must not undo what the others did. The
+// next one decides, if there is one.
+func (h *health) alone() bool {
+	return h.answers > 0 && !h.spared && len(h.parts) == 1 && (h.outage == nil || len(h.outage.waiting) == 0)
 }
 
 // recover ends the streak, and the outage if it was one.
