@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +189,7 @@ func (d *differ) open(ctx context.Context) (err error) {
 	dialect.Keys = true // rejected rows have theirs too
 	d.src, err = job.Open(ctx, job.Config{
 		Task: job.Task{ReadTwice: true}, Path: d.cmd.File, Stdin: d.stdin, Dialect: dialect, Lookups: d.cmd.sourceFlags().lookups(),
-		Tenant: d.tenant.Host(), Results: cmp.Or(d.cmd.Joiners, d.cmd.Leavers), Log: d.log,
+		Tenant: d.tenant.Host(), Results: d.beside(), Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -202,6 +201,17 @@ func (d *differ) open(ctx context.Context) (err error) {
 	d.ui.notice("tenant "+d.tenant.Host(), d.ui.fields("tenant", d.tenant.Host())...)
 	d.log.Info(d.src.Name()+": "+d.src.Table().String(), d.ui.fields("file", d.src.Name())...)
 	return nil
+}
+
+// beside returns the path of the file beside which a pipe is spooled; empty if there is
+// none.
+func (d *differ) beside() string {
+	for _, path := range []string{d.cmd.Joiners, d.cmd.Leavers} {
+		if path != "" && !files.IsStream(path) {
+			return path
+		}
+	}
+	return ""
 }
 
 func (d *differ) comparison(ctx context.Context) *diff.Comparison {
@@ -252,6 +262,7 @@ func (d *differ) progress() progress {
 		p = progress{done: l.done.Load(), total: int64(l.orgs), elapsed: time.Since(l.began)}
 		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(l.orgs, "organization"), report.Plural(int(l.read.Load()), "member"))
 	} else if !looking {
+		p = progress{elapsed: time.Since(d.summary.Started), words: "reading " + d.src.Name()}
 		p.done, p.total, p.bytes = d.src.Progress()
 	}
 	p.waiting = d.waiting()
