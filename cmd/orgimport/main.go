@@ -91,7 +91,11 @@ func run(s surroundings) (code int) {
 	if err := c.lookForUnknown(parser); err != nil {
 		return c.fail(err)
 	}
-	return c.fail(ctx.Run())
+	err = ctx.Run()
+	for _, warning := range c.warnings { // of a command without a log
+		fmt.Fprintln(c.stderr, "orgimport: warning: "+warning)
+	}
+	return c.fail(err)
 }
 
 // lookForUnknown warns of variables that have no meaning.

@@ -92,6 +92,7 @@ func (c *console) openUI(flags uiFlags) *ui {
 	for _, warning := range c.warnings {
 		u.log.Warn(warning)
 	}
+	c.warnings = nil
 	return u
 }
 
