@@ -72,6 +72,7 @@ type call struct {
 	path          string // escaped
 	query         string
 	body          []byte
+	into          any // what a success is decoded into; nil: it must be JSON, or a 204
 	correlationID string
 	limitIsFinal  bool // a 429 is an answer: it is not about the rate
 }
@@ -112,11 +113,15 @@ func (c *Client) meaningOf(a *retry.Answer, call *call, want []int, again bool) 
 	known := cmp.Or(c.Known, &c.known)
 	var e *Error
 	switch {
-	case slices.Contains(want, a.Status) && (a.Status == http.StatusNoContent || json.Valid(a.Body)):
-		known.Store(true)
-		return retry.Done, nil
+	case slices.Contains(want, a.Status):
+		err := call.decode(a)
+		if err == nil {
+			known.Store(true)
+			return retry.Done, nil
+		}
+		e = foreign(a, call, err)
 	case a.Status < 400:
-		e = foreign(a, call)
+		e = foreign(a, call, nil)
 	default:
 		e = refusal(a, call)
 	}
@@ -136,6 +141,20 @@ func (c *Client) meaningOf(a *retry.Answer, call *call, want []int, again bool) 
 	}
 	known.Store(true)
 	return retry.Done, e
+}
+
+// decode decodes the body of a success.
+func (call *call) decode(a *retry.Answer) error {
+	var any json.RawMessage
+	switch {
+	case a.Status == http.StatusNoContent:
+		return nil
+	case call.into == nil:
+		return json.Unmarshal(a.Body, &any)
+	case string(bytes.TrimSpace(a.Body)) == "null":
+		return errors.New("null")
+	}
+	return json.Unmarshal(a.Body, call.into)
 }
 
 func (c *Client) request(ctx context.Context, call *call) (*http.Request, error) {

@@ -91,12 +91,10 @@ func (cr *Creator) send(ctx context.Context, b importer.Batch) (importer.Receipt
 		return call.receipt(err), err
 	}
 	var made Organization
-	a, err := cr.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
+	call.into = &made
+	_, err = cr.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
 	receipt := call.receipt(err)
 	if err == nil {
-		if err = json.Unmarshal(a.Body, &made); err != nil {
-			return receipt, unreadable(a, call, err)
-		}
 		receipt.FoundOrg = made.ID
 		return receipt, nil
 	}

@@ -285,7 +285,7 @@ func isPage(a *retry.Answer) bool {
 
 // foreign returns the error for an answer that looks like a success but is not one
 // of the API's.
-func foreign(a *retry.Answer, call *call) *Error {
+func foreign(a *retry.Answer, call *call, why error) *Error {
 	what := "with " + contents(a)
 	if a.Status >= 300 {
 		what = "with a redirect"
@@ -294,6 +294,9 @@ func foreign(a *retry.Answer, call *call) *Error {
 		}
 	}
 	e := call.error(a.Status, fmt.Sprintf("%d %s is not an answer of the Management API", a.Status, what)+gatewayAnswered(a.Header))
+	if why != nil && json.Valid(a.Body) {
+		e.Message += ": " + oneLine(why.Error(), maxMessage)
+	}
 	e.Foreign = true
 	return e
 }
@@ -302,11 +305,6 @@ func foreign(a *retry.Answer, call *call) *Error {
 // else is at this address, and would swallow the rows.
 func notTheAPI(err error) *ConfigError {
 	return &ConfigError{Err: err, Hint: "check the domain, and whether a proxy, a firewall or a login page stands in between"}
-}
-
-// unreadable returns the error for JSON that is not what was asked for.
-func unreadable(a *retry.Answer, call *call, err error) error {
-	return notTheAPI(fmt.Errorf("%w: %w", foreign(a, call), err))
 }
 
 // scopeWanted matches the scopes in "Insufficient scope, expected any of:

@@ -67,6 +67,7 @@ func TestGatewayInMidRun(t *testing.T) {
 					}
 				}
 				s.Answer = func(int, *http.Request, string) (*http.Response, error) { return page(), nil }
+				_, _ = c.Import().Send(t.Context(), batch("org_1", "auth0|a")) // may have trouble of its own
 				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if _, ok := errors.AsType[*retry.GaveUpError](err); !ok || !strings.Contains(err.Error(), "a gateway answered") {
 					t.Errorf("error %v, want a GaveUpError", err)

@@ -210,7 +210,7 @@ var (
 
 // reachOf says how far a refusal reaches.
 func (v *Inviter) reachOf(e *Error, receipt importer.Receipt) error {
-	words := strings.ToLower(e.Message)
+	words := e.words()
 	switch {
 	case e.Status == http.StatusBadRequest && foreignConnection.MatchString(words):
 		return reaching(importer.ReachOrg, e.Error())
@@ -398,6 +398,19 @@ type invitation struct {
 	} `json:"invitee"`
 	Created time.Time `json:"created_at"`
 	Expires time.Time `json:"expires_at"`
+}
+
+// UnmarshalJSON refuses an invitation without an address: it does not say who is
+// invited.
+func (i *invitation) UnmarshalJSON(data []byte) error {
+	type plain invitation
+	if err := json.Unmarshal(data, (*plain)(i)); err != nil {
+		return err
+	}
+	if i.Invitee.Email == "" {
+		return errors.New("an invitation without an address")
+	}
+	return nil
 }
 
 // Invitees yields the addresses that an organization has invited and that have not

@@ -287,6 +287,26 @@ func TestWhatIsWrongWithAllInvitationsCostsOne(t *testing.T) {
 	})
 }
 
+// TestWhatIsWrongWithOneAddressIsSaidOfIt, whatever words the address has.
+func TestWhatIsWrongWithOneAddressIsSaidOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
+			switch {
+			case r.Method == http.MethodGet:
+				return reply(200, `{"invitations":[]}`), nil
+			case strings.Contains(body, "ceo@inviter.example"):
+				return reply(400, `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Object didn't pass validation for format email: ceo@inviter.example' on property invitee.email.","errorCode":"invalid_body"}`), nil
+			}
+			return reply(201, `{"id":"uinv_1"}`), nil
+		}}
+		v, _ := newInviter(t, tenant)
+		got := statuses(assign(t, v.Op(), 1, invitee("org_a", "ceo@inviter.example"), invitee("org_a", "b@acme.com")))
+		if want := []string{"failed invalid_body", "invited"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
 // TestARefusalThatEndsTheRunIsNoted as one, so that another run sends the row.
 func TestARefusalThatEndsTheRunIsNoted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -109,7 +109,7 @@ func (p *page[T]) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &parts); err != nil {
 		return err
 	}
-	if p.raw = parts[p.name]; p.raw == nil {
+	if p.raw = parts[p.name]; p.raw == nil || string(p.raw) == "null" {
 		return errors.New("an object without " + p.name)
 	}
 	if err := json.Unmarshal(p.raw, &p.items); err != nil {
@@ -133,14 +133,8 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 
 // read sends a call whose success is 200 and JSON, and decodes that into v.
 func (c *Client) read(ctx context.Context, call *call, v any) (*retry.Answer, error) {
-	a, err := c.do(ctx, call, http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(a.Body, v); err != nil {
-		return nil, unreadable(a, call, err)
-	}
-	return a, nil
+	call.into = v
+	return c.do(ctx, call, http.StatusOK)
 }
 
 // pages yields the pages of a list, one request each. If the list is not read to its
@@ -287,15 +281,15 @@ func (r *reader[T]) ask(ctx context.Context, query url.Values) (page[T], error) 
 	if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
 		p.ahead = time.Until(date)
 	}
+	if p.total > 0 && (r.total == 0 || p.total < r.total) {
+		r.total = p.total // it changes while members come and go
+	}
 	return p, nil
 }
 
 // pass yields a page and reports whether the caller wants more.
 func (r *reader[T]) pass(p page[T]) bool {
 	r.count += len(p.items)
-	if p.total > 0 && (r.total == 0 || p.total < r.total) {
-		r.total = p.total // it changes while members come and go
-	}
 	return r.yield(p, nil)
 }
 

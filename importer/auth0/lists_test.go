@@ -161,9 +161,21 @@ func TestListsSayHowFarTheyWereRead(t *testing.T) {
 			pages(`{"members":[{"user_id":"a"}],"next":"1"}`, `{"members":[{"user_id":"a"}],"next":"2"}`),
 			listServer{items: 250, form: "array", ignores: true}.answer,
 		},
-		"lagging": {listServer{items: 70, total: 5, form: "numbers"}.answer},
-		"capped":  {listServer{items: 1001, form: "numbers"}.answer, listServer{items: 1000, total: -1, form: "array"}.answer},
-		"":        {listServer{items: 20, form: "array", ignores: true}.answer},
+		"lagging": {
+			listServer{items: 70, total: 5, form: "numbers"}.answer,
+			listServer{total: 5, form: "numbers"}.answer,
+		},
+		"cut": {
+			midway(`null`),
+			midway(`{}`),
+			midway(`{"members":null}`),
+			midway(`{"members":[{"id":"a"}]}`),
+			midway(`{"members":[{"user_id":"a"},{"user_id":null}]}`),
+			midway(`{"members":["a"]}`),
+			midway(`{"members":[{"user_id":"a`),
+		},
+		"capped": {listServer{items: 1001, form: "numbers"}.answer, listServer{items: 1000, total: -1, form: "array"}.answer},
+		"":       {listServer{items: 20, form: "array", ignores: true}.answer},
 	} {
 		for i, answer := range all {
 			synctest.Test(t, func(t *testing.T) {
@@ -174,6 +186,27 @@ func TestListsSayHowFarTheyWereRead(t *testing.T) {
 			})
 		}
 	}
+}
+
+// midway answers with a first page and then with what is no page.
+func midway(body string) func(int, *http.Request, string) (*http.Response, error) {
+	return func(_ int, r *http.Request, _ string) (*http.Response, error) {
+		if r.URL.Query().Has("from") {
+			return reply(200, body), nil
+		}
+		return reply(200, `{"members":[{"user_id":"b"}],"next":"1"}`), nil
+	}
+}
+
+// TestWhatIsNoPageIsAskedForAgain, as any other answer that somebody else gave.
+func TestWhatIsNoPageIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bodies := []string{`{"members":[{"user_id":"a"}],"next":"1"}`, `{"members":[{"user_id":"b"},{}],"next":"2"}`, `{"members":[{"user_id":"c"}]}`}
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) { return reply(200, bodies[n-1]), nil }}
+		if ids, err := list(t, newClient(t, s)); err != nil || !slices.Equal(ids, []string{"a", "c"}) {
+			t.Errorf("%q, %v", ids, err)
+		}
+	})
 }
 
 // TestTheListOfInvitations is asked for without the links in it.

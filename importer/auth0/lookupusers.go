@@ -165,6 +165,18 @@ type apiUser struct {
 	} `json:"identities"`
 }
 
+// UnmarshalJSON refuses an object without an id: it is not a user.
+func (u *apiUser) UnmarshalJSON(data []byte) error {
+	type plain apiUser
+	if err := json.Unmarshal(data, (*plain)(u)); err != nil {
+		return err
+	}
+	if u.ID == "" {
+		return errors.New("a user without an id")
+	}
+	return nil
+}
+
 func (c *Client) usersByEmail(ctx context.Context, address string) ([]user, error) {
 	var found []apiUser
 	err := c.get(ctx, "/api/v2/users-by-email", url.Values{
@@ -196,9 +208,6 @@ func (c *Client) userByID(ctx context.Context, id string) ([]user, error) {
 	err := c.get(ctx, "/api/v2/users/"+element, url.Values{"fields": {"user_id"}, "include_fields": {"true"}}, &found)
 	if absent(err) {
 		return nil, nil
-	}
-	if err == nil && found.ID == "" {
-		err = errors.New("the API gave out a user without an id")
 	}
 	return []user{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
 }

@@ -206,14 +206,14 @@ func (e *Error) refusesToken() bool {
 	return !e.Foreign && (e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest && e.Code == codeBadHeader)
 }
 
-// words returns code and message in lower case without ids, which may contain any
-// words: auth0|organization-bot is a user. The place of a user in the request,
+// words returns code and message in lower case without ids and addresses, which may
+// contain any words: auth0|organization-bot is a user. The place of a user in the request,
 // members[3], is left out too: it is not about members.
 func (e *Error) words() string {
 	kept := strings.Fields(strings.ToLower(e.Code + " " + e.Message))
 	words := kept[:0]
 	for _, w := range kept {
-		if !strings.Contains(w, "|") && !strings.Contains(w, "org_") && !strings.Contains(w, "members[") {
+		if !strings.ContainsAny(w, "|@") && !strings.Contains(w, "org_") && !strings.Contains(w, "members[") {
 			words = append(words, w)
 		}
 	}

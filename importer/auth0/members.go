@@ -62,6 +62,18 @@ type Member struct {
 	Roles  RoleIDs `json:"roles"` // in this organization
 }
 
+// UnmarshalJSON refuses an object without an id: it does not say who is there.
+func (m *Member) UnmarshalJSON(data []byte) error {
+	type plain Member
+	if err := json.Unmarshal(data, (*plain)(m)); err != nil {
+		return err
+	}
+	if m.UserID == "" {
+		return errors.New("a member without a user id")
+	}
+	return nil
+}
+
 // The fields of a [Member] beside the user's id. Roles require the scope
 // read:organization_member_roles.
 const (
