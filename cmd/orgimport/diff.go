@@ -99,6 +99,9 @@ func (cmd *diffCmd) Run(c *console) error {
 			return err
 		}
 	}
+	if out, ok := c.stdout.(io.Seeker); ok { // what /dev/stdout was given comes before
+		_, _ = out.Seek(0, io.SeekEnd)
+	}
 	if err := d.print(c.stdout); err != nil {
 		return files.CantWrite("standard output", err)
 	}
