@@ -21,7 +21,8 @@ const (
 	MaxTime       = 100 * time.Second
 	requestsToEnd = 4
 	timeToEnd     = 7 * time.Second
-	maxRefusals   = 1 // of questions, for a limit that headers do not show; the deletion may get another
+	timeUnlimited = MaxTime - timeToEnd - longestWindow // to ask if no limit is shown: a refusal takes a window to pass
+	maxRefusals   = 1                                   // of questions, for a limit that headers do not show; the deletion may get another
 
 	// MinUsers is how many test users it takes: each kind of question needs some
 	// who are no members yet.
@@ -46,6 +47,8 @@ type Doctor struct {
 	refusedAt time.Time // the last time
 	ending    bool
 
+	timeToAsk time.Duration // since the start
+
 	orgID    string
 	mayExist bool // the organization
 
@@ -68,7 +71,7 @@ type Doctor struct {
 func New(users []string) *Doctor { return &Doctor{Users: users, Name: newName()} }
 
 func (d *Doctor) begin() {
-	d.started = time.Now()
+	d.started, d.timeToAsk = time.Now(), MaxTime-timeToEnd
 	d.clients = newClients(d.Base)
 }
 
@@ -271,6 +274,7 @@ func (d *Doctor) addSome(ctx context.Context) error {
 		d.found.tell(qHeaders, "false", "there")
 	} else {
 		d.found.tell(qHeaders, "true", "none")
+		d.timeToAsk = timeUnlimited
 	}
 	return nil
 }
@@ -589,7 +593,7 @@ func (d *Doctor) drain(ctx context.Context) error {
 	// A window may only end later.
 	if last := series[len(series)-1]; limitOf(series).kind == unknown && last.date != 0 {
 		wait := time.Duration(last.reset-last.date+1) * time.Second
-		if end := last.received.Add(wait); wait > 0 && end.Before(d.started.Add(MaxTime-timeToEnd-5*time.Second)) {
+		if end := last.received.Add(wait); wait > 0 && end.Before(d.started.Add(d.timeToAsk-5*time.Second)) {
 			if err := sleep(ctx, time.Until(end)); err != nil {
 				return err
 			}
@@ -684,13 +688,14 @@ func (d *Doctor) others(b batch) (are, told bool) {
 		}
 	}
 	for _, s := range d.sights {
-		all := true
+		some, all := false, true
 		for _, c := range d.additions {
 			listed := s.users[c.user]
+			some = some || listed
 			absent = absent || listed && c.sent.After(b.received)
 			all = all && (listed || !c.undone.IsZero())
 		}
-		absent = absent || all && s.sent.Sub(b.received) > max(l.low, l.high)+time.Second
+		absent = absent || some && all && s.sent.Sub(b.received) > max(l.low, l.high)+time.Second
 	}
 	return listed > 0, listed == len(b.good) || listed == 0 && absent
 }

@@ -99,14 +99,8 @@ func (d *Doctor) deleteOrganization(ctx context.Context) error {
 		return nil
 	}
 	d.ending = true
-	if d.refusals > 0 { // others are refused, too, while the limit is used up
-		last := d.refusedAt.Add(longestWindow)
-		for _, end := range []time.Time{d.started.Add(MaxTime), deadline(ctx)} {
-			if latest := end.Add(-timeToEnd); last.After(latest) {
-				last = latest
-			}
-		}
-		if err := sleep(ctx, time.Until(last)); err != nil {
+	if d.refusals > 0 {
+		if err := d.outwait(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,9 +136,17 @@ func (d *Doctor) deleteOrganization(ctx context.Context) error {
 	return err
 }
 
-func deadline(ctx context.Context) time.Time {
-	end, _ := ctx.Deadline()
-	return end
+// outwait waits after a refusal until a window has passed, as far as there is time:
+// others are refused, too, while a limit is used up.
+func (d *Doctor) outwait(ctx context.Context) error {
+	until := d.refusedAt.Add(longestWindow)
+	deadline, _ := ctx.Deadline()
+	for _, end := range []time.Time{d.started.Add(MaxTime), deadline} {
+		if latest := end.Add(-timeToEnd); until.After(latest) {
+			until = latest
+		}
+	}
+	return sleep(ctx, max(time.Until(until), timeToEnd/2))
 }
 
 // Delete deletes an organization that was left behind. It reports whether there was

@@ -120,7 +120,7 @@ const maxTries = 3
 func (d *Doctor) ask(ctx context.Context, r request) (x exchange, err error) {
 	if !d.ending {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, d.started.Add(MaxTime-timeToEnd), errSpent)
+		ctx, cancel = context.WithDeadlineCause(ctx, d.started.Add(d.timeToAsk), errSpent)
 		defer cancel()
 	}
 	lost := false
@@ -140,6 +140,14 @@ func (d *Doctor) ask(ctx context.Context, r request) (x exchange, err error) {
 			return x, err
 		case x.status == http.StatusTooManyRequests:
 			tries-- // it was not looked at
+			if d.ending {
+				// What is left to send is one request, for which the pace that follows
+				// from the refusal would be far too slow.
+				d.clients = newClients(d.Base)
+				if err := d.outwait(ctx); err != nil {
+					return x, err
+				}
+			}
 			continue
 		case x.status == 0 || x.status >= 500:
 			lost = true
