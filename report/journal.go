@@ -148,7 +148,7 @@ func (j *Journal) note(l line) {
 	if run := RunOf(o.CorrelationID); run != "" {
 		j.run = run
 	}
-	if o.Status == importer.Failed && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
+	if o.Status == importer.Failed && o.Row.OrgID != "" && (o.HTTPStatus == 0 || o.HTTPStatus >= 500) {
 		j.silent[o.Row.OrgID] = true
 	}
 	switch {

@@ -262,8 +262,9 @@ func newForecast(src *job.Source, found *job.Survey, f *sourceFlags, h headline)
 func (p *forecast) print(w io.Writer, h headline) error {
 	out := bufio.NewWriter(w)
 	if h.verb != "" {
+		usual := usualLimit(h.limits)
 		fmt.Fprintf(out, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), h.verb, report.Plural(p.Sendable, h.noun),
-			atLeast(duration(p.Requests, usualLimit())), sustained(usualLimit()))
+			atLeast(duration(p.Requests, usual)), sustained(usual))
 	}
 	if h.otherWay != "" {
 		fmt.Fprintln(out, h.otherWay)

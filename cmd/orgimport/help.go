@@ -110,9 +110,10 @@ again what failed or was rejected. The results and the file of --failures can
 be used as inputs unchanged.
 
 The results of roles have an eleventh column, roles, with the ids of the roles;
-those of invite have email. If it is not known whether an invitation was made,
-its line has the status failed and the code unknown_outcome, and no run sends
-it again. No command can continue from the results of another.
+those of invite have email, those of organizations name. If it is not known
+whether an invitation was made, its line has the status failed and the code
+unknown_outcome, and no run sends it again. No command can continue from the
+results of another.
 
 Values are written unchanged, even those that begin with = + - or @, because
 they are read back: in a spreadsheet, import the columns as text.

@@ -20,6 +20,9 @@ type publishedPlan struct {
 	// invitations is the limit of POST /organizations/{id}/invitations; nil if
 	// none is published.
 	invitations []limit
+
+	// organizations is the limit of POST /organizations; nil if none is published.
+	organizations []limit
 }
 
 // limit is a bucket: size requests at once, and per more in each interval.
@@ -39,15 +42,24 @@ type limit struct {
 // minute, as in older editions of the documentation.
 func publishedPlans() []publishedPlan {
 	return []publishedPlan{
-		{"public cloud, paid", endpointLimit(20, 200), endpointLimit(10, 150)},
-		{"private cloud, 15x", endpointLimit(300, 3000), nil},
-		{"private cloud, 60x", endpointLimit(1200, 12000), nil},
-		{"private cloud, 100x", endpointLimit(2400, 24000), nil},
+		{name: "public cloud, paid", members: endpointLimit(20, 200), invitations: endpointLimit(10, 150)},
+		{name: "public cloud, Enterprise", organizations: endpointLimit(5, 150)},
+		{name: "public cloud, self-service", organizations: endpointLimit(5, 25)},
+		{name: "private cloud, 15x", members: endpointLimit(300, 3000)},
+		{name: "private cloud, 60x", members: endpointLimit(1200, 12000)},
+		{name: "private cloud, 100x", members: endpointLimit(2400, 24000)},
 	}
 }
 
-// usualLimit is that of writing members on most plans.
-func usualLimit() []limit { return publishedPlans()[0].members }
+// usualLimit returns the limits of the first plan that publishes some.
+func usualLimit(of func(publishedPlan) []limit) []limit {
+	for _, plan := range publishedPlans() {
+		if limits := of(plan); limits != nil {
+			return limits
+		}
+	}
+	return nil
+}
 
 func endpointLimit(burst, perMinute int) []limit {
 	return []limit{{burst, burst, time.Second}, {perMinute, perMinute, time.Minute}}
@@ -59,6 +71,10 @@ func (p publishedPlan) adding() []limit { return p.members }
 // inviting returns the limits that invitations draw on, or nil if they are not
 // published.
 func (p publishedPlan) inviting() []limit { return p.invitations }
+
+// creating returns the limits that creating organizations draws on, or nil if they are
+// not published.
+func (p publishedPlan) creating() []limit { return p.organizations }
 
 // duration returns the shortest time in which n requests can be sent within all
 // of the limits, whose buckets are full at the start: the burst is sent at once, the

@@ -84,7 +84,10 @@ func TestSustainedIsTheSlowestOfTheBuckets(t *testing.T) {
 		"public cloud, paid": "200 a minute", "private cloud, 15x": "3000 a minute", "private cloud, 60x": "12000 a minute", "private cloud, 100x": "24000 a minute",
 	}
 	for _, p := range publishedPlans() {
-		if got := sustained(p.adding()); want[p.name] != "" && got != want[p.name] {
+		if p.adding() == nil {
+			continue
+		}
+		if got := sustained(p.adding()); got != want[p.name] {
 			t.Errorf("%s: %s, want %s", p.name, got, want[p.name])
 		}
 		delete(want, p.name)

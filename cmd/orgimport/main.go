@@ -52,6 +52,7 @@ func commands() []entry {
 		{"diff", "Show who joins and who leaves: compare a CSV file with the members there are.", &diffCmd{}, ""},
 		{"roles", "Assign roles to the members of organizations.", &rolesCmd{}, "assigned.csv"},
 		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
+		{"organizations", "Create the organizations that a CSV file names and the tenant lacks.", &organizationsCmd{}, "organizations.csv"},
 		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},
 		{"verify", "Check that the tenant has what the results of a run say.", &verifyCmd{}, ""},
 		{"doctor", "Find out how your tenant answers what Auth0 does not document.", &doctorCmd{}, ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -50,7 +51,7 @@ type operation struct {
 type headline struct {
 	verb, noun string                      // for example, remove and membership
 	limits     func(publishedPlan) []limit // of the operation; nil if a plan publishes none
-	otherWay   string                      // what may spare most of the requests
+	otherWay   string                      // what may spare requests
 }
 
 // config returns what the operation reads. host is that of the tenant; empty: any.
@@ -202,7 +203,8 @@ func (r *openRun) announce(ahead job.Ahead) {
 		r.log.Info("nothing is left to send")
 		return
 	}
-	takes, at := duration(ahead.Requests, usualLimit()), "Auth0's usual limit of 200 requests a minute"
+	usual := usualLimit(r.headline.limits)
+	takes, at := duration(ahead.Requests, usual), "Auth0's usual limit of "+strings.Replace(sustained(usual), " ", " requests ", 1)
 	if rate := r.flags.Rate; rate > 0 && durationAt(ahead.Requests, rate) > takes {
 		takes, at = durationAt(ahead.Requests, rate), fmt.Sprintf("%g requests a second", rate)
 	}

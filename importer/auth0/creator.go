@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,36 +28,38 @@ type Creator struct {
 	// Details, if set, returns what a row says of its organization besides the name.
 	Details func(importer.Row) (displayName string, metadata map[string]string)
 
-	existing map[string]string // ids, by name
+	existing map[string]Organization // by name and by id
 }
 
 // Read reads which organizations there are. It comes before the operation, and requires
 // the scope read:organizations.
 func (cr *Creator) Read(ctx context.Context) error {
-	cr.existing = make(map[string]string)
+	cr.existing = make(map[string]Organization)
 	for o, err := range cr.Lists.Organizations(ctx) {
 		if err != nil {
 			return err
 		}
-		cr.existing[o.Name] = o.ID
+		cr.existing[o.Name], cr.existing[o.ID] = o, o // no name begins as ids do
 	}
 	return nil
 }
 
-// Op returns the operation. A row has no organization yet, and one Arg: its name. The
-// receipt has the id.
+// Op returns the operation. A row has one Arg, the name of its organization, or the
+// organization's id. The receipt has the id of a new one.
 func (cr *Creator) Op() importer.Op {
 	return importer.Op{
 		Name: "organizations", Prefix: "oo", Size: 1, Done: importer.Created, Already: importer.AlreadyExists,
 		Args: []string{"name"},
-		Key:  organizationName,
+		Key:  organizationKey,
 		Send: cr.send,
 	}
 }
 
-// organizationName returns the name of a row in the form in which names are compared:
-// Auth0 has none with capitals.
-func organizationName(r importer.Row) string { return strings.ToLower(strings.TrimSpace(r.Args[0])) }
+// organizationKey returns the name of a row in the form in which names are compared, as
+// Auth0 has none with capitals, or the id of a row without one.
+func organizationKey(r importer.Row) string {
+	return cmp.Or(importer.FoldAddress(r.Args[0]), r.OrgID)
+}
 
 // What the API's schema says of names. They can't begin as ids do.
 var (
@@ -64,11 +67,21 @@ var (
 	badRunes = regexp.MustCompile(`[^a-z0-9_-]+`)
 )
 
-// Check rejects a row whose organization does not exist and can't be called so. The
-// message has the name that it could have: names are for ever, so nothing is guessed.
+// Check settles a row whose organization exists, and rejects one whose organization
+// does not and can't be made. For a bad name, the message has the one that it could be:
+// names are for ever, so nothing is guessed.
 func (cr *Creator) Check(row *importer.Row) {
 	given := strings.TrimSpace(row.Args[0])
-	if cr.existing[organizationName(*row)] != "" || goodName.MatchString(given) && !strings.HasPrefix(given, "org_") {
+	o, exists := cr.existing[organizationKey(*row)]
+	switch {
+	case exists:
+		row.OrgID, row.Args[0] = o.ID, cmp.Or(given, o.Name)
+		row.Err = &importer.Decided{Status: importer.AlreadyExists, Message: "there already, according to the tenant's list of organizations"}
+		return
+	case given == "":
+		row.Err = &importer.Rejection{Code: importer.CodeOrgNotFound, Message: "no organization " + row.OrgID}
+		return
+	case goodName.MatchString(given) && !strings.HasPrefix(given, "org_"):
 		return
 	}
 	message := fmt.Sprintf("%q can't be the name of an organization", given)
@@ -81,10 +94,7 @@ func (cr *Creator) Check(row *importer.Row) {
 
 func (cr *Creator) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
 	row := b.Rows[0]
-	name := organizationName(row)
-	if id := cr.existing[name]; id != "" {
-		return importer.Receipt{FoundOrg: id}, errExists
-	}
+	name := organizationKey(row)
 	call := cr.Client.newCall(http.MethodPost, organizationsPath, nil)
 	var err error
 	if call.body, err = json.Marshal(cr.body(name, row)); err != nil {

@@ -35,15 +35,22 @@ func TestOrganizationsAreMade(t *testing.T) {
 		if err := cr.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		outcomes := assign(t, cr.Op(), 1, named("Acme"), named("beta"), named("gamma"))
-		if got, want := statuses(outcomes), []string{"already_exists", "created", "created"}; !slices.Equal(got, want) {
+		rows := []importer.Row{named("Acme"), named("beta"), named("gamma"), {Line: 5, OrgID: "org_0000000000000001", Args: []string{""}}, {Line: 6, OrgID: "org_0000000000000002", Args: []string{""}}}
+		for i := range rows {
+			cr.Check(&rows[i])
+		}
+		outcomes := assign(t, cr.Op(), 1, rows...)
+		if got, want := statuses(outcomes), []string{"already_exists", "created", "created", "already_exists", "rejected organization_not_found"}; !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		made := tenant.Organizations()
 		if len(made) != 3 || made[1].Name != "beta" || made[1].DisplayName != "Beta Ltd" || made[1].Metadata["key"] != "7" || len(made[1].Connections) != 1 {
 			t.Errorf("%+v", made)
 		}
-		for i, o := range outcomes {
+		if by := outcomes[3].Row; by.OrgID != made[0].ID || by.Args[0] != "acme" || outcomes[4].Code != importer.CodeOrgNotFound {
+			t.Errorf("%+v, %+v", outcomes[3], outcomes[4])
+		}
+		for i, o := range outcomes[:3] {
 			if o.Row.OrgID != made[i].ID {
 				t.Errorf("line of %s has the id %q, want %q", made[i].Name, o.Row.OrgID, made[i].ID)
 			}

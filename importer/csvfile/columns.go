@@ -227,8 +227,11 @@ func (c *columns) find(d Dialect) (err error) {
 	if c.org, err = c.findParty(orgParty, d.OrgColumn, d.OrgBy); err != nil {
 		return err
 	}
-	if d.NoUsers {
+	switch {
+	case d.NoUsers:
 		return c.findOrgs()
+	case d.OrgNames:
+		return c.findOrgNames(d)
 	}
 	if c.user, err = c.findParty(userParty, d.UserColumn, d.UserBy); err != nil {
 		return err
@@ -284,6 +287,49 @@ func (c *columns) findOrgs() error {
 		c.at[fieldOrg] = found[0]
 	}
 	return nil
+}
+
+// findOrgNames finds the columns with the names of organizations. In a file with
+// users, the column called name has theirs.
+func (c *columns) findOrgNames(d Dialect) error {
+	isUser := func(name string) bool {
+		return d.UserColumn != "" && fold(name) == fold(d.UserColumn) ||
+			slices.ContainsFunc(userParty.fields[:], func(f field) bool { return f.named(name) })
+	}
+	if c.at[fieldOrg] < 0 && c.at[fieldOrgName] < 0 && d.OrgID == "" && len(c.where(isUser)) == 0 {
+		switch found := c.where(func(name string) bool { return fold(name) == "name" }); len(found) {
+		case 0:
+		case 1:
+			c.at[fieldOrgName] = found[0]
+		default:
+			return c.ambiguous("organization", hintRename, found)
+		}
+	}
+	if len(c.of(&c.org)) == 0 && d.OrgID == "" {
+		return c.missing("organization", "name it with --org-column")
+	}
+	for i, name := range c.names {
+		if found := c.where(func(n string) bool { return fold(n) == fold(name) }); isOrgDetail(name) && len(found) > 1 && found[0] == i {
+			return c.ambiguous("organization's "+name, hintRename, found)
+		}
+	}
+	return nil
+}
+
+// isOrgDetail reports whether a column has something to say of an organization
+// besides its name.
+func isOrgDetail(name string) bool {
+	_, isMetadata := metadataKey(name)
+	return isMetadata || fold(name) == "displayname"
+}
+
+// metadataKey returns the key of a column of metadata.
+func metadataKey(name string) (key string, ok bool) {
+	const prefix = "metadata."
+	if len(name) <= len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
+		return "", false
+	}
+	return name[len(prefix):], true
 }
 
 // findParty finds the columns of a party: the one called name, otherwise all that
@@ -392,7 +438,8 @@ func (c *columns) missing(what, hint string) error {
 // of the party orgs where the organization should be, and of the party users where
 // the user should be.
 func (c *columns) isHeader(v *values, orgs, users *party) bool {
-	return c.namesColumn(v, &c.user, users) && (len(c.of(&c.org)) == 0 || c.namesColumn(v, &c.org, orgs))
+	hasUsers, hasOrgs := len(c.of(&c.user)) > 0, len(c.of(&c.org)) > 0
+	return (hasUsers || hasOrgs) && (!hasUsers || c.namesColumn(v, &c.user, users)) && (!hasOrgs || c.namesColumn(v, &c.org, orgs))
 }
 
 // namesColumn reports whether the record has, in a column of the party p, the name
@@ -421,8 +468,9 @@ func (c *columns) of(p *party) (places []int) {
 // whose values a results file has at its front.
 func (c *columns) keep(d Dialect) {
 	for i := range c.names {
-		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone
-		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&c.user), i)
+		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone ||
+			d.OrgNames && isOrgDetail(c.names[i])
+		passed := i == c.at[fieldRoles] || d.Emails && slices.Contains(c.of(&c.user), i) || d.OrgNames && slices.Contains(c.of(&c.org), i)
 		if wanted && !passed && !slices.Contains(c.own, i) {
 			c.kept = append(c.kept, i)
 		}

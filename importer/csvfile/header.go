@@ -84,7 +84,7 @@ func (t *Table) readHeader(d Dialect) error {
 		t.peeked = []raw{t.rawOf(names)} // they are a row
 	}
 	ids := ""
-	if d.UserColumn == "" && !d.NoUsers {
+	if d.UserColumn == "" && !d.noUsers() {
 		ids = t.unnamedIDs(names)
 	}
 	if input, ok := errors.AsType[*InputError](err); ok && ids != "" {

@@ -183,6 +183,9 @@ func (t *Table) namesBoth(values []string) bool {
 	}
 	r := t.rawOf(values)
 	org, user := r.values.find(&t.columns.org), r.values.find(&t.columns.user)
+	if t.dialect.noUsers() {
+		return org.value != ""
+	}
 	return (org.value != "" || t.org.value != "") && user.value != "" && !strings.ContainsFunc(user.value, isUnseen)
 }
 

@@ -126,6 +126,9 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 		}
 		said := r.result()
 		ours = ours || said.Status.Known() || whole && said.CorrelationID != ""
+		if said.Status.Claim() == importer.ClaimExists {
+			return true, inputError("give the file that they were made from", "these are the results of organizations, which name no users")
+		}
 		if other == nil {
 			other = t.checkStatus(r)
 		}
@@ -299,11 +302,11 @@ func SettledByImport(r Result) error {
 func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
 	switch code {
 	case "":
-		return r.values[fieldOrgID] == "" && t.org.value == "" || r.values[fieldUserID] == ""
+		return !t.dialect.OrgNames && (r.values[fieldOrgID] == "" && t.org.value == "" || r.values[fieldUserID] == "")
 	case importer.CodeOtherOrg:
 		return org.kind != t.org.kind || org.value != t.org.value
 	}
-	return org.value == "" && t.org.value == "" || user.value == ""
+	return org.value == "" && t.org.value == "" || user.value == "" && !t.dialect.OrgNames
 }
 
 // sameOrg reports whether the organization that a row names can be that of --org.

@@ -17,8 +17,11 @@ import (
 func (t *Table) row(r raw) importer.Row {
 	t.noteRecord(r)
 	row := importer.Row{Line: r.line, Unended: r.unended, Kept: t.kept(r)}
-	if t.dialect.Roles {
+	switch {
+	case t.dialect.Roles:
 		row.Args = []string{clean(r.values[fieldRoles])}
+	case t.dialect.OrgNames:
+		row.Args = []string{""}
 	}
 	if r.err != nil {
 		if t.org.kind == importer.KindOrgID {
@@ -44,6 +47,8 @@ func (t *Table) row(r raw) importer.Row {
 	row.OrgID, row.UserID = org.id(importer.KindOrgID), user.id(importer.KindUserID)
 	connection := r.values[fieldConnection]
 	switch {
+	case t.dialect.OrgNames:
+		row.Args[0] = org.key(importer.KindOrgID).Value
 	case t.dialect.Keys:
 		row.Keys = t.keys(cmp.Or(t.org, r.values.findKey(&t.columns.org)), r.values.findKey(&t.columns.user), connection)
 	case row.OrgID == "" || row.UserID == "":
@@ -138,7 +143,7 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 		return unreadRow(row, textComment+": "+shorten(cmp.Or(named.value, user.value)))
 	case results && (scientific.MatchString(org.value) || scientific.MatchString(user.value)):
 		return unreadRow(row, "a spreadsheet has rounded a number")
-	case results && r.unended && row.Keys != nil: // which are at the end
+	case results && r.unended && (row.Keys != nil || t.dialect.OrgNames): // which are at the end
 		return unreadRow(row, "the last line has no line end: the file is cut off")
 	case isUserShaped(org.value) && isOrgShaped(user.value):
 		return &importer.Rejection{Message: "the ids are swapped: the organization is where the user should be"}
@@ -191,7 +196,7 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 				row.Kept[i] = ""
 			}
 		}
-		if t.dialect.Emails {
+		if t.dialect.Emails || t.dialect.OrgNames {
 			row.Args[0] = ""
 		}
 	}
@@ -219,17 +224,17 @@ func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
 	switch {
 	case t.dialect.NoUsers && org.value == "":
 		return nil
-	case org.value == "" && user.value == "":
+	case org.value == "" && user.value == "" && !t.dialect.OrgNames:
 		return errors.New("the organization and the user are empty")
 	case org.value == "":
 		return errors.New("the organization is empty")
-	case user.value == "" && !t.dialect.NoUsers:
+	case user.value == "" && !t.dialect.noUsers():
 		return errors.New("the user is empty")
 	}
 	if err := checkOrg(org); err != nil {
 		return fmt.Errorf("the organization's %s %w", org.title(&orgParty), err)
 	}
-	if t.dialect.NoUsers {
+	if t.dialect.noUsers() {
 		return nil
 	}
 	if err := checkUser(user); err != nil {

@@ -111,12 +111,15 @@ func (t *Table) Rows() iter.Seq2[importer.Row, error] {
 
 // Columns returns the names of the columns with the organization and the user,
 // as written in the header: the first, if there are several. orgID is empty if
-// Dialect has an organization for every row.
+// Dialect has an organization for every row, and userID if it asks for no users.
 func (t *Table) Columns() (orgID, userID string) {
 	if t.org.value == "" {
 		orgID = t.columns.names[t.columns.of(&t.columns.org)[0]]
 	}
-	return orgID, t.columns.names[t.columns.of(&t.columns.user)[0]]
+	if users := t.columns.of(&t.columns.user); len(users) > 0 {
+		userID = t.columns.names[users[0]]
+	}
+	return orgID, userID
 }
 
 // Roles returns the name of the column with roles, whether or not Dialect asks
@@ -126,6 +129,23 @@ func (t *Table) Roles() string {
 		return t.columns.names[found[0]]
 	}
 	return ""
+}
+
+// OrgDetails returns what a row says of its organization besides its name, if Dialect
+// asks for that.
+func (t *Table) OrgDetails(row importer.Row) (displayName string, metadata map[string]string) {
+	metadata = make(map[string]string)
+	for i, value := range row.Kept[:min(len(row.Kept), len(t.Kept))] {
+		key, isMetadata := metadataKey(t.Kept[i])
+		switch {
+		case value == "":
+		case isMetadata:
+			metadata[key] = value
+		case isOrgDetail(t.Kept[i]):
+			displayName = value
+		}
+	}
+	return displayName, metadata
 }
 
 // Results reports whether the file holds the results of an earlier run, by its
@@ -143,6 +163,9 @@ func (t *Table) Lacks(names ...string) error {
 // Keyed reports whether a row may name its organization or its user by
 // something other than an id, so that it has to be looked up.
 func (t *Table) Keyed() bool {
+	if t.dialect.OrgNames {
+		return false
+	}
 	if t.org.value != "" && t.org.kind != importer.KindOrgID {
 		return true
 	}
@@ -182,7 +205,9 @@ func (t *Table) String() string {
 	} else {
 		found = append(found, "organization in "+t.columns.title(&t.columns.org))
 	}
-	found = append(found, "user in "+t.columns.title(&t.columns.user))
+	if !t.dialect.noUsers() {
+		found = append(found, "user in "+t.columns.title(&t.columns.user))
+	}
 	if slices.Contains(t.exported[:], true) {
 		found = append(found, "without the apostrophes of Auth0's export")
 	}
@@ -249,6 +274,11 @@ type Dialect struct {
 	// NoUsers says that the file is a list of organizations, see [Organizations].
 	NoUsers bool
 
+	// OrgNames asks for organizations by their names, as [importer.Row.Args], and
+	// not for users. In a file without users, the names may be in a column called
+	// name. Columns called display_name or metadata.KEY are copied to the results.
+	OrgNames bool
+
 	// Plain says that the file is a list, although its header is that of a results
 	// file: see [IsResults].
 	Plain bool
@@ -261,6 +291,8 @@ type Dialect struct {
 // By identifies what the columns of keys are taken to hold. The keys of files read
 // with another By are other keys.
 func (d Dialect) By() string { return d.OrgBy + "/" + d.UserBy + "/" + d.Connection }
+
+func (d Dialect) noUsers() bool { return d.NoUsers || d.OrgNames }
 
 // org returns what OrgID names.
 func (d Dialect) org() identifier {

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/importer"
+	"orgimport/importer/auth0"
+	"orgimport/importer/csvfile"
+	"orgimport/report"
+)
+
+// organizationsCmd creates the organizations that the tenant lacks.
+type organizationsCmd struct {
+	File string `arg:"" help:"A CSV file with a header: a list of organizations, or of their members, or - for standard input." placeholder:"FILE"`
+
+	jobFlags         `embed:""`
+	MaxOrganizations *int     `help:"Maximum number of organizations; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
+	EnableConnection []string `help:"Connection, by name or id, to enable for new organizations; up to 10, each with a flag of its own." sep:"none" placeholder:"NAME" group:"organizations"`
+	AutoMembership   bool     `help:"Whoever logs in with such a connection becomes a member." group:"organizations"`
+	DryRun           bool     `help:"Send nothing; show which organizations the file names."`
+}
+
+func (organizationsCmd) Help() string {
+	return `Each distinct name in the file is an organization. The column is named as for an import (org, organization, org_name or organization_name), or name if the file has no users. Columns display_name and metadata.KEY are taken over; the first row with a name counts, further ones are duplicates.
+
+Examples:
+
+    orgimport organizations members.csv --max-organizations 40
+    orgimport organizations customers.csv --max-organizations 40 \
+        --enable-connection acme-saml --auto-membership
+
+The tenant's list of organizations is read first. What is there gets the status already_exists and is left as it is. Names are permanent, so none is guessed: a missing organization whose name has capitals or spaces is rejected, and the message has the name that it could be.
+
+It needs the scopes create:organizations and read:organizations, also read:connections if a connection is given by name. Whether enabling connections needs create:organization_connections too is not known. The results have the new ids in org_id, and the names in an eleventh column, name.`
+}
+
+// maxConnections is the largest number of connections in a request, by the OpenAPI
+// description of the Management API.
+const maxConnections = 10
+
+func (cmd *organizationsCmd) Validate() error {
+	switch {
+	case len(cmd.EnableConnection) > maxConnections:
+		return fmt.Errorf("--enable-connection can be given up to %d times", maxConnections)
+	case cmd.AutoMembership && len(cmd.EnableConnection) == 0:
+		return errors.New("--auto-membership needs --enable-connection")
+	case cmd.OrgBy != "" && cmd.OrgBy != importer.KindOrgName && cmd.OrgBy != importer.KindOrgID:
+		return errors.New("--org-by must be name or org_id: no other key says how a new organization is called")
+	}
+	return cmd.jobFlags.Validate()
+}
+
+// Run creates the organizations.
+func (cmd *organizationsCmd) Run(c *console) error {
+	r := &creation{organizationsCmd: cmd}
+	o := operation{
+		file:    cmd.File,
+		op:      r.begin,
+		scope:   scopeCreate,
+		maxRows: cmd.MaxOrganizations,
+		task:    job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: selectNames, Rows: r.distinct},
+		check:   r.check,
+		headline: headline{verb: "create", noun: "organization", limits: publishedPlan.creating,
+			otherWay: "what the tenant has needs no request; it must have those whose names have capitals or spaces"},
+	}
+	if cmd.DryRun {
+		r.decide = showName
+		return c.dryRun(&cmd.sourceFlags, o)
+	}
+	return c.operate(&cmd.jobFlags, o)
+}
+
+// selectNames reads the names of organizations. The results of another operation say
+// nothing of them.
+func selectNames(d *csvfile.Dialect, _ job.Origin) error {
+	d.OrgNames = true
+	d.Earlier = func(csvfile.Result) error { return nil }
+	return nil
+}
+
+const scopeCreate = "create:organizations"
+
+// creation is the state of a run that creates organizations.
+type creation struct {
+	*organizationsCmd
+	creator *auth0.Creator
+	decide  func(*importer.Row) // settles or rejects a row that needs no request
+}
+
+// begin returns the operation, which check completes.
+func (r *creation) begin(client *auth0.Client) importer.Op {
+	r.creator = &auth0.Creator{Client: client, AutoMembership: r.AutoMembership}
+	if r.decide == nil {
+		r.decide = r.creator.Check
+	}
+	return r.creator.Op()
+}
+
+// showName is for a dry run, which asks for no organization: each is shown by its name.
+func showName(row *importer.Row) {
+	if row.OrgID == "" {
+		row.OrgID = row.Args[0]
+	}
+}
+
+// distinct decides the rows that need no request. Of the rows of one organization
+// that is the first one at most.
+func (r *creation) distinct(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
+	var seen importer.Set
+	key := r.creator.Op().KeyOf
+	return job.EachSendable(rows, func(row *importer.Row) {
+		r.decide(row)
+		if line, found := seen.Add(key(*row), row.Line); found {
+			row.Err = &importer.Decided{Status: importer.Duplicate, Message: fmt.Sprintf("same organization as line %d", line)}
+		}
+	})
+}
+
+// check reads which organizations there are, prints how many are going to be created,
+// and compares the number of names with --max-organizations.
+func (r *creation) check(ctx context.Context, o *openRun) error {
+	scopes := [][]string{{scopeCreate}, {"read:organizations"}}
+	var byName []string
+	for _, connection := range r.EnableConnection {
+		if !strings.HasPrefix(connection, "con_") {
+			byName = append(byName, connection)
+		}
+	}
+	if byName != nil {
+		scopes = append(scopes, []string{"read:connections"})
+	}
+	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
+		return err
+	}
+	if err := r.findConnections(ctx, o, byName); err != nil {
+		return err
+	}
+	r.creator.Details = o.src.Table().OrgDetails
+	r.creator.Lists, _ = o.tenant.Class()
+	if err := r.creator.Read(ctx); err != nil {
+		return stoppedOr(ctx, lookUpError(err))
+	}
+	names, missing, existing := 0, 0, 0
+	for row, err := range o.src.Rows() {
+		if err != nil || ctx.Err() != nil {
+			return stoppedOr(ctx, err)
+		}
+		decided, _ := errors.AsType[*importer.Decided](row.Err)
+		exists := decided != nil && decided.Status == importer.AlreadyExists
+		if row.Err != nil && !exists {
+			continue
+		}
+		names++
+		switch {
+		case o.out.Before().Done(row): // an earlier run has created it
+		case exists:
+			existing++
+		default:
+			missing++
+		}
+	}
+	text := report.Plural(missing, "organization") + " to create"
+	if existing > 0 {
+		text += fmt.Sprintf(", %s there already", report.Number(existing)+report.Verb(existing, " is", " are"))
+		if len(r.EnableConnection) > 0 {
+			text += report.Verb(existing, " and is left as it is", " and are left as they are") + ": connections are enabled for new ones only"
+		}
+	}
+	o.ui.notice(text)
+	return o.checkLimit(names, "--max-organizations", "organization")
+}
+
+func (r *creation) findConnections(ctx context.Context, o *openRun, names []string) error {
+	client, _ := o.tenant.Class()
+	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, names)
+	if err != nil {
+		return stoppedOr(ctx, lookUpError(err))
+	}
+	for _, connection := range r.EnableConnection {
+		id := ids[connection]
+		if strings.HasPrefix(connection, "con_") {
+			id = connection
+		}
+		if id == "" {
+			return usagef("name a connection of the tenant, or its id (con_…)", "--enable-connection: there is no connection %s", connection)
+		}
+		r.creator.Connections = append(r.creator.Connections, id)
+	}
+	return nil
+}
