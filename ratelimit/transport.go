@@ -235,14 +235,14 @@ func (r *Reserve) UnmarshalText(text []byte) error {
 	if percent, found := strings.CutSuffix(s, "%"); found {
 		p, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
 		if err != nil || !(p >= 0 && p <= 90) {
-			return fmt.Errorf("reserve %q: want a share from 0%% to 90%%", s)
+			return fmt.Errorf("%q is not a percentage between 0 and 90", s)
 		}
 		*r = Reserve{share: p / 100}
 		return nil
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return fmt.Errorf("reserve %q: want a number of requests such as 5, or a share such as 10%%", s)
+		return fmt.Errorf("%q is neither a number of requests, 0 or more, nor a percentage", s)
 	}
 	*r = Reserve{count: n}
 	return nil

@@ -131,15 +131,8 @@ func (r *checkResult) print(out io.Writer) {
 	} else {
 		fmt.Fprintf(out, " and has the scope %s\n", r.needs)
 	}
-	switch {
-	case r.Skipped != "":
+	if r.Skipped != "" {
 		fmt.Fprintf(out, "organizations not checked: %s\n", report.Printable(r.Skipped))
-	case r.Asked == 0 && len(r.Keys) > 0:
-	case len(r.Unknown) == 0:
-		fmt.Fprintf(out, "%s %s\n", report.Plural(r.Asked, "organization"), report.Verb(r.Asked, "exists", "exist"))
-	default:
-		fmt.Fprintf(out, "%s of %s %s not exist:\n", report.Number(len(r.Unknown)), report.Plural(r.Asked, "organization"), report.Verb(len(r.Unknown), "does", "do"))
-		printOrgs(out, r.Unknown)
 	}
 	r.printLookUps(out)
 }
@@ -150,9 +143,14 @@ func (r *checkResult) printLookUps(w io.Writer) {
 		return
 	}
 	for _, k := range r.Keys {
-		if k.Of == "users" || k.Kind != importer.KindOrgID {
-			fmt.Fprintf(w, "%s by %s: %s of %s found\n", k.Of, k.Kind, report.Number(k.Found), report.Number(k.Keys))
+		if k.Of == "organizations" && k.Kind == importer.KindOrgID && r.Skipped != "" {
+			continue
 		}
+		fmt.Fprintf(w, "%s by %s: %s of %s found\n", k.Of, k.Kind, report.Number(k.Found), report.Number(k.Keys))
+	}
+	if len(r.Unknown) > 0 {
+		fmt.Fprintf(w, "%s %s not exist:\n", report.Plural(len(r.Unknown), "organization"), report.Verb(len(r.Unknown), "does", "do"))
+		printOrgs(w, r.Unknown)
 	}
 	if r.Members > 0 {
 		fmt.Fprintf(w, "%s %s already\n", report.Plural(r.Members, "membership"), report.Verb(r.Members, "exists", "exist"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -87,7 +88,19 @@ func (cmd *demoCmd) Run(c *console) error {
 	if err := step(exitDone, "verify", results); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "every user of %s who could be identified is a member now; the other rows are in %s with the reason\n", members, failures)
+	page := filepath.Join(dir, "report.html")
+	rehearsal.stdout = io.Discard // it prints the name of the page
+	if err := step(exitDone, "report", results, "--output", page); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, `
+every user of %s who could be identified is a member now; the other rows are in %s with the reason
+the page about the run, to open in a browser: %s
+next, with a file of your own; plan sends nothing:
+  orgimport plan FILE.csv
+  export AUTH0_DOMAIN=… AUTH0_CLIENT_ID=… AUTH0_CLIENT_SECRET=…
+  orgimport import FILE.csv --failures failures.csv
+`, members, failures, page)
 	return nil
 }
 

@@ -201,7 +201,7 @@ func (d *differ) open(ctx context.Context) (err error) {
 		d.src.Close()
 		return usagef("give the file that has all who belong", "%s holds the results of an earlier run, which do not say who belongs", d.src.Name())
 	}
-	d.ui.notice("tenant "+d.tenant.Host(), d.ui.fields("tenant", d.tenant.Host())...)
+	d.ui.showTenant(d.tenant.Host())
 	d.log.Info(d.src.Name()+": "+d.src.Table().String(), d.ui.fields("file", d.src.Name())...)
 	return nil
 }
@@ -326,7 +326,7 @@ func (d *differ) print(out io.Writer) error {
 			fmt.Fprintf(w, "- %s %s\n", r[0], r[2])
 		}
 	}
-	if isTerminal(out) {
+	if _, ok := out.(*tty); ok {
 		d.printOrgs(w)
 	}
 	s := &d.summary

@@ -83,7 +83,7 @@ func (cmd *doctorCmd) Run(c *console) error {
 	if err := cmd.reach(ctx, c, d, o); err != nil {
 		return err
 	}
-	ui.notice("tenant " + d.Tenant.Host)
+	ui.showTenant(d.Tenant.Host)
 	if cmd.Delete != "" {
 		return deleteLeft(ctx, c, d)
 	}

@@ -25,6 +25,7 @@ import (
 type environment struct {
 	process func(name string) string
 	file    map[string]string // nil until it is read
+	path    string            // of that file
 	given   map[string]string // the variables that gave flags their values, by --flag
 }
 
@@ -74,7 +75,7 @@ func (e *environment) read(path string) error {
 			}
 		}
 	}
-	e.file = file
+	e.file, e.path = file, path
 	return nil
 }
 
@@ -159,6 +160,9 @@ func (e *environment) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 			if e.get(name) == "" {
 				name += "_FILE"
 			}
+			if e.process(name) == "" {
+				name += " in " + e.path
+			}
 			e.given["--"+flag.Name] = name
 			return value, err
 		}
@@ -200,29 +204,12 @@ func (e *environment) unknown(names []string, model *kong.Application) (warnings
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if strings.HasPrefix(name, "ORGIMPORT_") && e.get(name) != "" && !slices.Contains(known, name) {
-			nearest := slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
-			warnings = append(warnings, fmt.Sprintf("%s has no meaning: did you mean %s?", name, nearest))
+			hint := "see orgimport help environment"
+			if near := nearest(name, known); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			warnings = append(warnings, fmt.Sprintf("%s has no meaning: %s", name, hint))
 		}
 	}
 	return warnings
-}
-
-// distance returns how many characters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0]++
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal, row[j+1] = row[j+1], min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -110,6 +110,9 @@ func exitOf(err error) *exitError {
 	exit := &exitError{code: exitStopped, err: err}
 	if file, ok := errors.AsType[*files.Error](err); ok {
 		ends := fileProblems[file.Problem]
+		if file.Problem == files.WriteFailed && errors.Is(err, fs.ErrPermission) {
+			ends.hint = "make sure that this user may write the file and its folder"
+		}
 		exit.code, exit.hint = ends.code, strings.NewReplacer("NAME", file.File.Name, "PATH", file.File.Path).Replace(ends.hint)
 		return exit
 	}
@@ -176,6 +179,7 @@ var jobReasons = map[job.Reason]struct {
 	add, hint string
 }{
 	job.WrongInput:      {exitUsage, "", ""},
+	job.NothingPiped:    {exitUsage, "", "the command before the | has printed nothing, or < FILE is missing"},
 	job.WrongResults:    {exitUsage, "", "give this run another --results"},
 	job.NoResults:       {exitUsage, "", ""},
 	job.NoUsers:         {exitUsage, "", ""},

@@ -85,7 +85,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	if err := files.Prove(files.Named("--output", cmd.Output)); err != nil {
 		return err
 	}
-	x.ui.notice("tenant " + x.tenant.Host())
+	x.ui.showTenant(x.tenant.Host())
 	started := time.Now()
 	if cmd.Output == "" {
 		err = x.write(ctx, c.stdout)

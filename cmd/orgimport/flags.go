@@ -64,6 +64,9 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) Validate() error {
+	if f.Results == "" {
+		return errors.New("--results must name a file")
+	}
 	return errors.Join(f.dialectFlags.Validate(), f.lookupFlags.Validate(), f.paceFlags.Validate())
 }
 

@@ -2,18 +2,13 @@ package main
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"maps"
-	"reflect"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -39,7 +34,11 @@ func (cmd *helpCmd) Run(c *console, app *kong.Kong) error {
 	case slices.Contains(commandNames(app.Model.Node), cmd.Topic):
 		args = []string{cmd.Topic, "--help"}
 	case cmd.Topic != "":
-		return usagef("see orgimport help", "there is no command or topic %q", cmd.Topic)
+		hint := "see orgimport help"
+		if near := nearest(cmd.Topic, slices.Concat(commandNames(app.Model.Node), slices.Collect(maps.Keys(topics)))); near != "" {
+			hint = "did you mean orgimport help " + near + "?"
+		}
+		return usagef(hint, "there is no command or topic %q", cmd.Topic)
 	}
 	s := c.surroundings
 	s.args = args
@@ -199,66 +198,6 @@ func wrapped(text string, columns int) (lines []string) {
 		line = strings.TrimSpace(line + " " + word)
 	}
 	return append(lines, line)
-}
-
-// usageOf returns the usage error for arguments that can't be parsed.
-func usageOf(err error) error {
-	var parse *kong.ParseError
-	if !errors.As(err, &parse) {
-		return err
-	}
-	command, _, _ := strings.Cut(parse.Context.Command(), " ") // without its arguments
-	hint := "see orgimport " + strings.TrimSpace(command+" --help")
-	switch text := err.Error(); {
-	case strings.HasPrefix(text, `expected "<`):
-		arg := parse.Context.Selected().Positional[0]
-		return usagef("name "+lowerFirst(strings.TrimSuffix(arg.Help, ".")), "orgimport %s: <%s> is missing", command, arg.Name)
-	case strings.HasPrefix(text, "unknown flag --events"):
-		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events is gone: the page is made from the results and the summary of the run")
-	case strings.HasPrefix(text, "expected one of "):
-		return usagef(hint, "a command is missing")
-	case oneOf.MatchString(text):
-		parts := oneOf.FindStringSubmatch(text)
-		values := strings.Split(strings.ReplaceAll(parts[2], `"`, ""), ",")
-		return usagef(hint, "%s must be %s, not %q", parts[1], alternatives(values), parts[3])
-	}
-	return usageError(err, hint)
-}
-
-var oneOf = regexp.MustCompile(`^(\S+) must be one of (.*) but got "(.*)"$`)
-
-// alternatives lists values: "a, b or c".
-func alternatives(values []string) string {
-	last := len(values) - 1
-	if last < 1 {
-		return strings.Join(values, "")
-	}
-	return strings.Join(values[:last], ", ") + " or " + values[last]
-}
-
-func lowerFirst(s string) string {
-	runes := []rune(s)
-	if len(runes) > 0 {
-		runes[0] = unicode.ToLower(runes[0])
-	}
-	return string(runes)
-}
-
-// durations returns a mapper for flags that are durations, with a better error
-// than kong's own.
-func durations() kong.Option {
-	return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
-		var text string
-		if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
-			return err
-		}
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("%q is not a duration: write 30s, 10m or 2h, for example", text)
-		}
-		target.SetInt(int64(d))
-		return nil
-	}))
 }
 
 // versionFlag prints the version, as orgimport version does.

@@ -68,6 +68,7 @@ func commands() []entry {
 // run runs the program and returns its exit code.
 func run(s surroundings) (code int) {
 	s.transport = withUserAgent(s.transport)
+	s.stdout, s.stderr = ttyOf(s.stdout), ttyOf(s.stderr)
 	c := &console{surroundings: s, program: run, env: &environment{process: s.getenv, given: make(map[string]string)}}
 	c.getenv = c.env.get
 	exited := -1 // kong calls exit while it parses --help
@@ -87,7 +88,7 @@ func run(s surroundings) (code int) {
 		return c.fail(exit)
 	}
 	if err != nil {
-		return c.fail(usageOf(err))
+		return c.fail(c.usageOf(err))
 	}
 	if err := c.lookForUnknown(parser); err != nil {
 		return c.fail(err)
@@ -135,7 +136,6 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		kong.Exit(exit),
 		kong.Resolvers(kong.ResolverFunc(c.env.resolve)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
-		durations(),
 		kong.ValueFormatter(helpOf),
 		kong.Bind(c, c.env),
 	}

@@ -155,7 +155,7 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 		unlock()
 		return nil, err
 	}
-	s.ui.notice("tenant "+tenant.Host(), s.ui.fields("tenant", tenant.Host())...)
+	s.ui.showTenant(tenant.Host())
 	if files.GoesWithContainer(s.flags.Results) {
 		s.log.Warn(s.flags.Results + " is in the container's own layer, and is lost with the container: mount a volume for it")
 	}
@@ -177,6 +177,9 @@ func (r *openRun) send(ctx context.Context) error {
 	ahead := r.out.Ahead(ctx, r.src)
 	if ahead.Total > 0 {
 		logNotes(r.log, r.src.Table())
+		if ahead.Foreign {
+			r.log.Warn(fmt.Sprintf("%s has no row of %s: does it hold the results of another file?", r.flags.Results, r.src.Name()))
+		}
 		r.announce(ahead)
 	}
 	err := job.Run(ctx, r.src, r.out, ratelimit.MostInFlight)

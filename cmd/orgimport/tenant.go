@@ -78,6 +78,13 @@ func (cmd *tenantCmd) Validate() error {
 	for _, class := range cmd.FaultsIn {
 		errs = append(errs, knownClass(class))
 	}
+	if _, _, err := net.SplitHostPort(cmd.Listen); err != nil {
+		port := strings.TrimPrefix(cmd.Listen, ":")
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			port = "8080"
+		}
+		errs = append(errs, fmt.Errorf("--listen must be HOST:PORT, such as 127.0.0.1:%s, not %q", port, cmd.Listen))
+	}
 	return errors.Join(errs...)
 }
 
@@ -153,7 +160,10 @@ func serve(tenant *auth0test.Tenant, address string) (url string, shut func(), e
 func listen(tenant *auth0test.Tenant, address string) (url string, shut func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return "", nil, usagef("name a free address with --listen", "the simulated tenant can't listen: %w", err)
+		if system, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = system.Err
+		}
+		return "", nil, usagef("name a free address of this machine with --listen", "the simulated tenant can't listen on %s: %w", address, err)
 	}
 	server := &http.Server{Handler: tenant, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})

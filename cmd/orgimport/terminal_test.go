@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -343,5 +344,57 @@ func TestTotalsAreForPeopleOnATerminal(t *testing.T) {
 	}
 	if got := withSeparators("1 rows = 1 added"); got != "1 row = 1 added" {
 		t.Errorf("one row is %q", got)
+	}
+}
+
+// TestTextAndProgressShareATerminal, as where cmd >file is typed without the >file:
+// neither damages the other, also where a line of text is written in parts.
+func TestTextAndProgressShareATerminal(t *testing.T) {
+	term := newTerminal(t, 80)
+	text := ttyOf(term.tty)
+	c := &console{surroundings: surroundings{getenv: term.getenv, stdout: text, stderr: text}}
+	u := c.openUI(uiFlags{Progress: "auto", LogFormat: "text"})
+	for _, part := range []string{"org_a,auth0|1\norg_a,", "auth0|2", "\norg_a,auth0|3\n"} {
+		u.redraw(underWay(1_234))
+		fmt.Fprint(text, part)
+	}
+	u.redraw(underWay(1_234))
+	rows := term.look()
+	if got := strings.Join(rows[:len(rows)-1], " "); got != "org_a,auth0|1 org_a,auth0|2 org_a,auth0|3" || !strings.HasPrefix(rows[len(rows)-1], " 12% ") {
+		t.Errorf("one sees\n%s", strings.Join(rows, "\n"))
+	}
+}
+
+// TestTerminalObeysNoValue: control characters and those that change the direction of
+// the text come from files and servers, to whatever is printed.
+func TestTerminalObeysNoValue(t *testing.T) {
+	const evil, shown = "a\x1b[2J\u202eb\x9bc\r\x07", "a␛[2J<U+202E>b\ufffdc␍␇"
+	term := newTerminal(t, 200)
+	text := ttyOf(term.tty)
+	c := &console{surroundings: surroundings{getenv: term.getenv, stdout: text, stderr: text}, env: environmentOf(nil)}
+	u := c.openUI(uiFlags{Progress: "off", LogFormat: "text"})
+	u.log.Warn(evil)
+	u.log.Info("error", "err", errors.New(evil)) // which is quoted
+	u.closing(evil)
+	u.showTenant(evil)
+	c.printError(&exitError{exitStopped, errors.New(evil), evil})
+	fmt.Fprint(c.stdout, evil+"\t\xe2\x82")
+	fmt.Fprint(c.stdout, "\xac\n") // a character in two parts
+	json := c.openUI(uiFlags{LogFormat: "json"})
+	json.log.Warn(evil)
+	rows := strings.Join(term.look(), "\n")
+	if n := strings.Count(rows, shown); n != 7 || strings.ContainsAny(rows, "\u202e\x07") || !strings.Contains(rows, "€") {
+		t.Errorf("one sees %d of them:\n%q", n, rows)
+	}
+}
+
+// TestTenantIsNotOverlooked on a terminal, whatever else is printed.
+func TestTenantIsNotOverlooked(t *testing.T) {
+	for _, flags := range []uiFlags{{Progress: "auto"}, {Progress: "auto", Quiet: true}, {Progress: "off"}} {
+		term := newTerminal(t, 80)
+		newUI(term.tty, term.getenv, flags).showTenant("acme.eu.auth0.com")
+		if rows := term.look(); len(rows) != 4 || rows[1] != "tenant acme.eu.auth0.com" || rows[0] != strings.Repeat("━", len(rows[1])) || rows[2] != rows[0] {
+			t.Errorf("one sees\n%s", strings.Join(rows, "\n"))
+		}
 	}
 }

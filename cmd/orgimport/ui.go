@@ -37,16 +37,18 @@ const (
 // ui is the terminal, or the log, of one run.
 type ui struct {
 	mu   sync.Mutex
-	out  io.Writer
-	draw bool // show progress as a line that is redrawn
-	logs bool // show progress as a line of the log every [logEvery]
+	text io.Writer // for the last text
+	out  io.Writer // for the log and the line of progress
+	draw bool      // show progress as a line that is redrawn
+	logs bool      // show progress as a line of the log every [logEvery]
 	log  *slog.Logger
 	json bool
 
 	terminal bool
 
-	drawn int // columns of the line that was drawn; 0: none
-	turn  int // index in the spinner
+	drawn int  // columns of the line that was drawn; 0: none
+	apart bool // the terminal is in the middle of a line of text, where none can be drawn
+	turn  int  // index in the spinner
 
 	stop   chan struct{}
 	closed sync.Once
@@ -55,8 +57,11 @@ type ui struct {
 
 // newUI returns a ui. The flags and the terminal decide how it shows progress.
 func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
-	u := &ui{out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
-	u.terminal = isTerminal(out)
+	out = ttyOf(out)
+	u := &ui{text: out, out: out, json: flags.LogFormat == "json", stop: make(chan struct{})}
+	if t, ok := out.(*tty); ok {
+		u.terminal, u.out = true, t.file
+	}
 	switch flags.Progress {
 	case "bar":
 		u.draw = true
@@ -74,18 +79,36 @@ func newUI(out io.Writer, getenv func(string) string, flags uiFlags) *ui {
 		u.draw, u.logs, level = false, false, slog.LevelWarn
 	}
 	if u.json {
-		u.log = slog.New(slog.NewJSONHandler(lockedWriter{u}, &slog.HandlerOptions{Level: level}))
+		log := &slog.HandlerOptions{Level: level}
+		if u.terminal {
+			log.ReplaceAttr = printableAttr
+		}
+		u.log = slog.New(slog.NewJSONHandler(lockedWriter{u}, log))
 		return u
 	}
 	u.log = slog.New(tint.NewTextHandler(lockedWriter{u}, &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !u.terminal || getenv("NO_COLOR") != "" || getenv("TERM") == "dumb",
+		ReplaceAttr: printableAttr,
 	}))
 	return u
+}
+
+// printableAttr shows control characters in a line of the log.
+func printableAttr(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindString {
+		a.Value = slog.StringValue(report.Printable(a.Value.String()))
+	}
+	return a
 }
 
 // openUI opens the ui of a command. If its log is JSON, so are the errors.
 func (c *console) openUI(flags uiFlags) *ui {
 	u := newUI(c.stderr, c.getenv, flags)
+	for _, w := range []io.Writer{c.stdout, c.stderr} {
+		if t, ok := w.(*tty); ok {
+			t.ui = u
+		}
+	}
 	if u.json {
 		c.errors = u.log
 	}
@@ -94,11 +117,6 @@ func (c *console) openUI(flags uiFlags) *ui {
 	}
 	c.warnings = nil
 	return u
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // lockedWriter writes log lines. It erases the bar first; the next redraw shows it
@@ -154,8 +172,8 @@ const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 // redraw replaces the line of progress, with one write. The last columns stay
 // free: a terminal shows a Ctrl-C there, and may wrap after the last one.
 func (u *ui) redraw(p progress) {
-	if !u.draw {
-		return // abandon was called
+	if !u.draw || u.apart {
+		return // after abandon, nothing is drawn
 	}
 	columns := u.columns()
 	u.turn++
@@ -216,6 +234,18 @@ func (u *ui) abandon(syscall.Signal) {
 // notice logs a line that is shown even with --quiet.
 func (u *ui) notice(text string, fields ...any) {
 	slog.New(alwaysOn{u.log.Handler()}).Info(text, fields...)
+}
+
+// showTenant shows which tenant this is about: on a terminal so that it can't be
+// overlooked.
+func (u *ui) showTenant(host string) {
+	if u.json || !u.terminal && !u.draw {
+		u.notice("tenant "+host, u.fields("tenant", host)...)
+		return
+	}
+	text := "tenant " + report.Printable(host)
+	rule := strings.Repeat("━", min(utf8.RuneCountInString(text), u.columns()))
+	_, _ = fmt.Fprintf(lockedWriter{u}, "%s\n%s\n%s\n", rule, text, rule)
 }
 
 // alwaysOn is a handler without a minimum level.
@@ -284,7 +314,7 @@ func (u *ui) closing(text string) {
 		u.notice(text)
 		return
 	}
-	fmt.Fprintln(u.out, text)
+	fmt.Fprintln(u.text, text)
 }
 
 func printOrgs(w io.Writer, orgs []job.OrgRows) {

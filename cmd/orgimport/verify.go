@@ -62,7 +62,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	if err := v.readResults(ctx, c, cmd.File, tenant.Host()); err != nil {
 		return err
 	}
-	ui.notice("tenant " + tenant.Host())
+	ui.showTenant(tenant.Host())
 	v.members = v.reader(tenant)
 	started := time.Now()
 	ui.watch(func() progress {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -182,6 +183,8 @@ func ParseDomain(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", retry.WithoutURL(err))
 	}
 	switch {
+	case notATenant.MatchString(u.Hostname()):
+		return nil, fmt.Errorf("%s is a site of Auth0's, not a tenant, whose domain looks like acme.eu.auth0.com; the dashboard shows it in the settings of the application", strings.ToLower(u.Hostname()))
 	case u.User != nil:
 		return nil, errors.New("the domain holds a user name or a password; give the host alone")
 	case u.Hostname() == "":
@@ -204,6 +207,11 @@ func ParseDomain(s string) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: u.Scheme, Host: host}, nil
 }
+
+// notATenant matches hosts of Auth0's own that people take for their tenant's: that of
+// the dashboard, of its other sites, and of regions without a tenant's name. Other names
+// before auth0.com may be those of tenants.
+var notATenant = regexp.MustCompile(`(?i)^((manage|www|accounts|community|support|status|docs|marketplace|cdn|login|(us|eu|au|jp|uk|ca)(-\d+)?)\.)?auth0\.com\.?$`)
 
 // hostRune reports whether r may be part of the name or address of a host.
 func hostRune(r rune) bool {

@@ -30,7 +30,7 @@ func (t *Table) openHeader() error {
 		if err := t.lines.broken(); err != nil {
 			return t.unreadable(err)
 		}
-		return inputError("it needs a header, such as org_id,user_id", "the file is empty")
+		return &InputError{text: "the file is empty", hint: "it needs a header, such as org_id,user_id", empty: true}
 	}
 	line, window := t.lines.start, t.lines.window()
 	if isDrawn(window) {

@@ -15,7 +15,11 @@ type InputError struct {
 	err  error // of the underlying reader
 
 	elsewhere bool // see noHeader
+	empty     bool
 }
+
+// Empty reports whether nothing is in the file.
+func (e *InputError) Empty() bool { return e.empty }
 
 // inputError returns an error about the whole file.
 func inputError(hint, format string, args ...any) *InputError {

@@ -24,6 +24,7 @@ type Reason int
 
 const (
 	WrongInput      Reason = iota // the input does not suit the operation
+	NothingPiped                  // standard input is empty
 	WrongResults                  // the file of the results is of something else
 	NoResults                     // the results can't be read
 	NoUsers                       // the file of users can't be read

@@ -78,6 +78,7 @@ func (s *Sink) Before() *report.Journal { return s.results.before }
 type Ahead struct {
 	Total          int // rows of the input; 0: not known
 	Rows, Requests int
+	Foreign        bool // earlier runs have done rows, and none of these
 }
 
 // Ahead ranges over the rows of src, if that can be done twice, and counts what is
@@ -88,12 +89,15 @@ func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
 	}
 	var a Ahead
 	left := newBatchCount(s.size)
+	a.Foreign = s.Before().Settled() > 0
 	for row, err := range src.Rows() {
 		if err != nil || ctx.Err() != nil {
 			return Ahead{} // the run reports the error when it gets there
 		}
 		a.Total++
-		if row.Err == nil && !s.Before().Done(row) {
+		if s.Before().Done(row) {
+			a.Foreign = false
+		} else if row.Err == nil {
 			left.add(row.OrgID)
 		}
 	}

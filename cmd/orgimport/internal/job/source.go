@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -85,9 +86,22 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	}
 	if err := s.open(ctx); err != nil {
 		s.Close()
-		return nil, stoppedOr(ctx, err)
+		return nil, stoppedOr(ctx, s.named(err))
 	}
 	return s, nil
+}
+
+// named names the input in an error about its content.
+func (s *Source) named(err error) error {
+	wrong, ok := errors.AsType[*csvfile.InputError](err)
+	switch {
+	case !ok:
+		return err
+	case wrong.Empty() && s.Path == "-":
+		return failed(NothingPiped, "standard input is empty")
+	default:
+		return fmt.Errorf("%s: %w", s.Name(), err)
+	}
 }
 
 // Close closes the input.
