@@ -84,7 +84,7 @@ func (c *Client) newCall(method, path string, query url.Values) *call {
 // do sends a call until an answer settles it. It returns the answer if its status is
 // in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
-	again := false // the last answer was reason enough to send it once more
+	var again []int // statuses of the last answers, each reason enough to send it once more
 	call.Part = organizationOf(call.path)
 	call.Lost = func(err error) error { return noAnswer(call, err) }
 	call.Try = func(ctx context.Context) retry.Result {
@@ -97,8 +97,11 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 		}
 		r := retry.Result{Status: a.Status}
 		r.Meaning, r.Err = c.meaningOf(a, call, want, again)
-		if a.Status != http.StatusTooManyRequests {
-			again = r.Meaning == retry.Again
+		switch {
+		case r.Meaning != retry.Again:
+			again = nil
+		case a.Status != http.StatusTooManyRequests:
+			again = append(again, a.Status)
 		}
 		return r
 	}
@@ -108,10 +111,12 @@ func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answ
 	return a, nil
 }
 
-// meaningOf says what an answer means for a call.
-func (c *Client) meaningOf(a *retry.Answer, call *call, want []int, again bool) (retry.Meaning, error) {
+// meaningOf says what an answer means for a call that answers with the statuses
+// again have had sent once more.
+func (c *Client) meaningOf(a *retry.Answer, call *call, want, again []int) (retry.Meaning, error) {
 	known := cmp.Or(c.Known, &c.known)
 	var e *Error
+	before := slices.Contains(again, a.Status)
 	switch {
 	case slices.Contains(want, a.Status):
 		err := call.decode(a)
@@ -132,9 +137,9 @@ func (c *Client) meaningOf(a *retry.Answer, call *call, want []int, again bool) 
 		return retry.Again, e
 	case e.transient() && e.Status != http.StatusTooManyRequests:
 		return retry.Transient, e
-	case e.aboutNobody() && !again && call.MaxAttempts != 1:
+	case e.aboutNobody() && !before && call.MaxAttempts != 1:
 		return retry.Again, e // believed the second time
-	case e.refusesToken() && !again:
+	case e.refusesToken() && !before:
 		return retry.Again, e // Bearer has a fresh token, or says that there is none
 	case e.refusesToken(), e.Status == http.StatusForbidden && e.Reach() == importer.ReachRun:
 		return retry.Done, e.credentialsError()

@@ -144,3 +144,31 @@ func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 		t.Errorf("receipt %+v", receipt)
 	}
 }
+
+// TestARefusalOfNobodyIsBelievedTheSecondTime also if the token was refused between or
+// before, which is believed the second time as well.
+func TestARefusalOfNobodyIsBelievedTheSecondTime(t *testing.T) {
+	for _, test := range []struct {
+		answers []int
+		reach   importer.Reach
+		ok      bool
+	}{
+		{answers: []int{403, 204}, ok: true},
+		{answers: []int{401, 403, 204}, ok: true},
+		{answers: []int{403, 401, 204}, ok: true},
+		{answers: []int{403, 429, 401, 429, 204}, ok: true},
+		{answers: []int{401, 429, 403, 429, 204}, ok: true},
+		{answers: []int{403, 403}, reach: importer.ReachRow},
+		{answers: []int{403, 401, 403}, reach: importer.ReachRow},
+		{answers: []int{403, 429, 403}, reach: importer.ReachRow},
+		{answers: []int{401, 403, 401}, reach: importer.ReachRun},
+	} {
+		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
+			return reply(test.answers[n-1], fmt.Sprintf(`{"statusCode":%d,"error":"Refused","message":"An error occurred"}`, test.answers[n-1])), nil
+		}}
+		_, err := newClient(t, s).Import().Send(t.Context(), batch("org_1", "auth0|a"))
+		if s.Count() != len(test.answers) || (err == nil) != test.ok || err != nil && importer.ReachOf(err) != test.reach {
+			t.Errorf("%d: %d requests, error %v", test.answers, s.Count(), err)
+		}
+	}
+}
