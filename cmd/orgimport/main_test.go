@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	}
 	checks := "20"
 	if proofInFull() {
-		checks = "500"
+		checks = "2000"
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
