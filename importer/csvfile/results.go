@@ -219,7 +219,7 @@ func isAsWritten(head []byte) bool {
 	if !ok {
 		return !whole && strings.HasPrefix(header, string(bytes.TrimRight(line, "\x00")))
 	}
-	return (names == "" || names[0] == ',') && !strings.Contains(names, "\r")
+	return (names == "" || names[0] == ',') && !strings.Contains(names, "\r") && !(whole && strings.HasSuffix(names, ","))
 }
 
 // arranged returns a function that brings the values of a record into the order in

@@ -66,6 +66,7 @@ func TestResultsTextIsWhatARunWrites(t *testing.T) {
 		{"quotes, CR", strings.ReplaceAll("\"line\""+as[4:], "\n", "\r"), as, ""},
 		{"CRLF, and no last line end", strings.TrimSuffix(strings.ReplaceAll(as, "\n", "\r\n"), "\r\n"), as, ""},
 		{"CR", strings.ReplaceAll(as, "\n", "\r"), as, ""},
+		{"an empty column behind", strings.ReplaceAll(as, "\n", ",\n"), as, ""},
 		{"sep=, empty values left out", "sep=;\n" + short, strings.ReplaceAll(as, `"x, y"`, "?"), ""},
 		{
 			"columns moved, renamed, taken out and added",
