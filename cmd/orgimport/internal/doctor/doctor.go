@@ -19,6 +19,7 @@ import (
 const (
 	MaxRequests   = 80
 	MaxTime       = 100 * time.Second
+	longestWindow = 61 * time.Second // limits come back within a minute
 	requestsToEnd = 4
 	timeToEnd     = 7 * time.Second
 	timeUnlimited = MaxTime - timeToEnd - longestWindow // to ask if no limit is shown: a refusal takes a window to pass

@@ -136,19 +136,6 @@ func (d *Doctor) deleteOrganization(ctx context.Context) error {
 	return err
 }
 
-// outwait waits after a refusal until a window has passed, as far as there is time:
-// others are refused, too, while a limit is used up.
-func (d *Doctor) outwait(ctx context.Context) error {
-	until := d.refusedAt.Add(longestWindow)
-	deadline, _ := ctx.Deadline()
-	for _, end := range []time.Time{d.started.Add(MaxTime), deadline} {
-		if latest := end.Add(-timeToEnd); until.After(latest) {
-			until = latest
-		}
-	}
-	return sleep(ctx, max(time.Until(until), timeToEnd/2))
-}
-
 // Delete deletes an organization that was left behind. It reports whether there was
 // one.
 func (d *Doctor) Delete(ctx context.Context) (found bool, err error) {
@@ -187,9 +174,7 @@ func (e *RefusedError) Error() string {
 }
 
 // How long it is tried to delete the organization, at the end and when stopped.
-// Limits come back within a minute.
 const (
-	longestWindow = 61 * time.Second
-	timeToDelete  = longestWindow + 9*time.Second
-	timeToStop    = 25 * time.Second
+	timeToDelete = longestWindow + 9*time.Second
+	timeToStop   = 25 * time.Second
 )

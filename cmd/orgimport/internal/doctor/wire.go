@@ -285,6 +285,19 @@ func (d *Doctor) room(ctx context.Context, c class) error {
 	return sleep(ctx, time.Until(until))
 }
 
+// outwait waits after a refusal until a window has passed, as far as there is time:
+// others are refused, too, while a limit is used up.
+func (d *Doctor) outwait(ctx context.Context) error {
+	until := d.refusedAt.Add(longestWindow)
+	deadline, _ := ctx.Deadline()
+	for _, end := range []time.Time{d.started.Add(MaxTime), deadline} {
+		if latest := end.Add(-timeToEnd); until.After(latest) {
+			until = latest
+		}
+	}
+	return sleep(ctx, max(time.Until(until), timeToEnd/2))
+}
+
 // sleep waits for a time, or until ctx is done.
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)

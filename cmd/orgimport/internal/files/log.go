@@ -14,8 +14,6 @@ const (
 	// syncEvery bounds what a power cut can lose: what was written in the last
 	// second. A kill loses nothing.
 	syncEvery = time.Second
-	// headroom is the least room kept for what still comes when the disk fills up.
-	headroom = 64 << 10
 	// answerSize is the room kept for an answer: 10 rows of 200 bytes.
 	answerSize = 2 << 10
 )

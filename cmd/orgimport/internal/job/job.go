@@ -60,22 +60,6 @@ func failed(reason Reason, format string, args ...any) error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// Run sends the rows of src with the operation of out, at most so many requests at
-// a time, and records the outcomes. A row that may be cut off, because somebody still
-// writes the input, is sent after all others, if the input is unchanged. It returns why the run ended before its input
-// did, or what is wrong with it although it is complete. Rows that failed are no
-// error: the summary of out has them.
-func Run(ctx context.Context, src *Source, out *Sink, workers int) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	out.stop = stop
-	err := out.send(ctx, out.batches(src), workers)
-	if err == nil && !src.in.Changed() {
-		err = out.send(ctx, out.lastBatch(), workers)
-	}
-	return out.finish(err, src)
-}
-
 // stoppedOr returns why ctx ended, or err if it has not.
 func stoppedOr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

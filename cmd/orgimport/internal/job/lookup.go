@@ -153,10 +153,10 @@ func (l *lookups) connections() []string {
 }
 
 // reuse takes the ids of rows that are done from the results of earlier runs, which
-// have their keys beside their ids. It ignores lines that were
-// written with other flags, because those give the keys another meaning, and ids
-// that stand beside the key in the input: those were not looked up, and the tenant
-// may know somebody else by the key.
+// have their keys beside their ids. It ignores lines that were written with other
+// flags, because those give the keys another meaning, and ids that stand beside the
+// key in the input where other rows have the key alone: those were not looked up,
+// and the tenant may know somebody else by the key.
 func (s *Source) reuse(ctx context.Context) error {
 	f, err := os.Open(s.Results)
 	if err != nil {
@@ -187,9 +187,11 @@ func (s *Source) reuse(ctx context.Context) error {
 	if _, err := f.Seek(0, 0); err != nil {
 		return err
 	}
-	given, err := s.givenIDs(ctx)
-	if err != nil {
-		return err
+	var given importer.Set
+	if s.look.mixed {
+		if given, err = givenIDs(ctx, s.with(func(d *csvfile.Dialect) { d.Keys = true }).read()); err != nil {
+			return err
+		}
 	}
 	d.Keys, d.Plain = true, false
 	d.Earlier = func(csvfile.Result) error { return nil }
@@ -219,13 +221,9 @@ func (s *Source) reuse(ctx context.Context) error {
 	return s.look.collect(ctx, s.read())
 }
 
-// givenIDs returns the pairs of a key and an id that rows of the input have, if
-// others have the key alone.
-func (s *Source) givenIDs(ctx context.Context) (given importer.Set, err error) {
-	if !s.look.mixed {
-		return given, nil
-	}
-	for row, err := range s.with(func(d *csvfile.Dialect) { d.Keys = true }).read() {
+// givenIDs returns the pairs of a key and an id that rows have.
+func givenIDs(ctx context.Context, rows rowSeq) (given importer.Set, err error) {
+	for row, err := range rows {
 		if err != nil || ctx.Err() != nil {
 			return given, stoppedOr(ctx, err)
 		}
@@ -310,7 +308,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 	}{
 		{auth0.PhaseOrganizations, func() error { return l.findOrganizations(ctx, look) }},
 		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, t) }},
-		{auth0.PhaseMembers, func() error { return s.findMembers(ctx, look, before) }},
+		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, s.Rows(), before) }},
 	} {
 		began, sent := time.Now(), l.reads.Sent.Load()
 		l.now.Store(&Phase{Name: step.name, Began: began})
@@ -419,14 +417,14 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 	return look.FindUsersSingly(ctx, l.dir)
 }
 
-// findMembers looks up the members of the organizations in the file.
-func (s *Source) findMembers(ctx context.Context, look *auth0.Lookup, before *report.Journal) error {
-	if !s.look.SkipMembers {
+// findMembers looks up the members of the organizations that rows name.
+func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, rows rowSeq, before *report.Journal) error {
+	if !l.SkipMembers {
 		return nil
 	}
 	var pairs importer.Set
-	rows := make(map[string]int)
-	for row, err := range s.Rows() {
+	perOrg := make(map[string]int)
+	for row, err := range rows {
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
@@ -434,11 +432,11 @@ func (s *Source) findMembers(ctx context.Context, look *auth0.Lookup, before *re
 			continue // it will not be sent
 		}
 		if _, found := pairs.Add(importer.PairKey(row), row.Line); !found {
-			rows[strings.Clone(row.OrgID)]++
+			perOrg[strings.Clone(row.OrgID)]++
 		}
 	}
-	s.look.dir.Resumed = s.look.resumed
-	return look.FindMembers(ctx, s.look.dir, &pairs, rows)
+	l.dir.Resumed = l.resumed
+	return look.FindMembers(ctx, l.dir, &pairs, perOrg)
 }
 
 // lookedUp reports whether rows are what the tenant says of them.

@@ -175,6 +175,22 @@ func (s *Sink) send(ctx context.Context, batches iter.Seq2[importer.Batch, error
 	return nil
 }
 
+// Run sends the rows of src with the operation of out, at most so many requests at
+// a time, and records the outcomes. A row that may be cut off, because somebody still
+// writes the input, is sent after all others, if the input is unchanged. It returns
+// why the run ended before its input did, or what is wrong with it although it is
+// complete. Rows that failed are no error: the summary of out has them.
+func Run(ctx context.Context, src *Source, out *Sink, workers int) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out.stop = stop
+	err := out.send(ctx, out.batches(src), workers)
+	if err == nil && !src.Changed() {
+		err = out.send(ctx, out.lastBatch(), workers)
+	}
+	return out.finish(err, src)
+}
+
 // limited ends the range of distinct rows with an error when it exceeds the
 // limit, if there is one. The rows were counted before, but the file may change.
 func (s *Sink) limited(rows rowSeq, name string) rowSeq {
@@ -209,7 +225,7 @@ func (s *Sink) finish(err error, src *Source) error {
 	switch {
 	case err != nil:
 		return err
-	case src.in.Changed():
+	case src.Changed():
 		return failed(InputChanged, "%s changed while it was being read: some of its rows may be missing", src.Name())
 	case tooMany != nil:
 		return tooMany
@@ -225,7 +241,7 @@ func (s *Sink) finishFiles(err error, src *Source) error {
 	if !s.Wrote() {
 		return err
 	}
-	e := s.results.finish(err == nil && !src.in.Changed() && s.handled() == src.passed.Load())
+	e := s.results.finish(err == nil && !src.Changed() && s.handled() == src.passed.Load())
 	s.Summary.Files = []string{s.c.Results}
 	for _, x := range s.c.Extracts {
 		if e = cmp.Or(e, x.write(s.results)); x.Path != "" {
