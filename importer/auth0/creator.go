@@ -39,7 +39,7 @@ func (cr *Creator) Read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		cr.existing[o.Name], cr.existing[o.ID] = o, o // no name begins as ids do
+		cr.existing[importer.FoldAddress(o.Name)], cr.existing[o.ID] = o, o // no name begins as ids do
 	}
 	return nil
 }
@@ -131,7 +131,8 @@ func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Rece
 		return receipt, reaching(importer.ReachRow, refusal.Error())
 	}
 	receipt.FoundOrg, receipt.Code, receipt.Message = o.ID, "", ""
-	if receipt.Attempts > 1 { // one whose answer was lost has made it
+	if receipt.Attempts > 1 {
+		receipt.Message = "created by a request whose answer was lost"
 		return receipt, nil
 	}
 	return receipt, errExists
