@@ -26,6 +26,7 @@ type environment struct {
 	process func(name string) string
 	file    map[string]string // nil until it is read
 	path    string            // of that file
+	files   []files.File      // those that were read
 	given   map[string]string // the variables that gave flags their values, by --flag
 }
 
@@ -47,6 +48,7 @@ func ours(name string) bool {
 // Compose. It is an error if a variable has another value there than in the process:
 // nobody could tell which of two tenants is meant.
 func (e *environment) read(path string) error {
+	e.files = append(e.files, files.Named("--env-file", path))
 	content, err := readSmall(context.Background(), path)
 	if err != nil {
 		return usagef("name a file with lines NAME=VALUE", "--env-file %s: %w", path, err)
@@ -90,6 +92,7 @@ func (e *environment) value(ctx context.Context, name string) (string, error) {
 	if value != "" {
 		return "", usagef("unset one of them", "both %s and %s_FILE are set", name, name)
 	}
+	e.files = append(e.files, files.Named(name+"_FILE", path))
 	content, err := readSmall(ctx, path)
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)

@@ -111,11 +111,11 @@ func (cmd *exportCmd) Run(c *console) error {
 
 // readOrgs reads the organizations in the file of --orgs.
 func (x *exporting) readOrgs(ctx context.Context) error {
+	if err := files.Check(x.stdin, append(x.settings(), files.Named("--orgs", x.cmd.Orgs)), []files.File{files.Named("--output", x.cmd.Output)}); err != nil {
+		return err
+	}
 	if x.cmd.Orgs == "" {
 		return nil
-	}
-	if err := files.Check(x.stdin, []files.File{files.Named("--orgs", x.cmd.Orgs)}, []files.File{files.Named("--output", x.cmd.Output)}); err != nil {
-		return err
 	}
 	in, err := files.Open(ctx, x.cmd.Orgs, x.stdin)
 	if err != nil {

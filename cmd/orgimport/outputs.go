@@ -196,11 +196,16 @@ func (c *console) checkFiles(input string, f *sourceFlags, outputs ...files.File
 	if input == "-" && slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, filepath.Clean(f.Users)) {
 		return usagef("name a file", "standard input is both the input and --users")
 	}
-	all := []files.File{files.Named("the input", input), files.Named("--users", f.Users)}
+	return files.Check(c.stdin, append(c.settings(), files.Named("the input", input), files.Named("--users", f.Users)), outputs)
+}
+
+// settings lists the files with the values of variables.
+func (c *console) settings() []files.File {
+	all := slices.Clone(c.env.files)
 	for _, name := range secretFiles() {
 		all = append(all, files.Named(name, c.getenv(name)))
 	}
-	return files.Check(c.stdin, all, outputs)
+	return all
 }
 
 // prove makes sure that the outputs and the results can be written.

@@ -33,7 +33,7 @@ Examples:
 
 // Run makes the page.
 func (cmd *reportCmd) Run(c *console) error {
-	inputs := []files.File{files.Named("the results file", cmd.File), files.Named("the summary", cmd.Summary)}
+	inputs := append(c.settings(), files.Named("the results file", cmd.File), files.Named("the summary", cmd.Summary))
 	if cmd.Output != "-" {
 		out := files.Named("--output", cmd.Output)
 		if err := cmp.Or(files.Check(c.stdin, inputs, []files.File{out}), files.Prove(out)); err != nil {
