@@ -258,7 +258,7 @@ func (r *reader[T]) byNumber(ctx context.Context, query url.Values, back bool) e
 			return errCircle
 		case !r.pass(p):
 			return errEnough
-		case r.met(p) && back, r.total > 0 && r.count >= r.total && r.count < mostByNumber:
+		case r.met(p) && back, back && r.total > 0 && len(r.seen) >= r.total, r.total > 0 && r.count >= r.total && r.count < mostByNumber:
 			return nil
 		}
 		if n == 0 {

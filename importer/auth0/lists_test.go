@@ -134,6 +134,13 @@ func TestListsFromBothEnds(t *testing.T) {
 			}
 		}
 	}
+	// Only the total shows that nothing lies between the ends.
+	for total, want := range map[int]string{0: "", -1: "capped"} {
+		s := &sender{Answer: listServer{items: 2000, total: total, form: "numbers"}.answer}
+		if people, err := invitees(t, newClient(t, s)); len(people) != 2000 || extent(err) != want {
+			t.Errorf("total %d: %d of 2000 invitations, error %v", total, len(people), err)
+		}
+	}
 }
 
 // extent names the extent of a list that err ended.
