@@ -10,6 +10,7 @@ type State struct {
 	Limit     int     // of the newest answer that showed one; 0 if none did
 	Remaining int     // of that answer
 	Refill    float64 // requests a second that come back, as learnt
+	Credit    float64 // requests that may leave beyond that, the reserve aside
 	Allowed   float64 // requests a second that may leave now
 	InFlight  int
 	Places    int // how many may be in flight now, those that hang aside
@@ -23,7 +24,7 @@ type State struct {
 // Wait is a wait at the head of the queue.
 type Wait struct {
 	Since  time.Time
-	Until  time.Time // when it ends at the latest for all that is known; may be put off
+	Until  time.Time // when it ends at the latest for all that is known; may be put off; zero: with an answer
 	Why    string    // what is waited for, such as "the tenant's limit"
 	Detail string    // such as "0 of 20 left, more at 14:03:05"; may be empty
 	Ended  bool      // it is over: the request was sent, or given up
@@ -50,7 +51,8 @@ func (t *Transport) State() State {
 	t.once.Do(t.init)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, waited := t.limiter, t.head.waitedUntil(time.Now())
+	now := time.Now()
+	l, waited := t.limiter, t.head.waitedUntil(now)
 	s := State{
 		Allowed: l.pace, InFlight: len(l.inFlight), Places: l.places(), Sent: l.sent, Refused: l.refused,
 		Waited:  waited[byRefusal] + waited[byHit] + waited[byLimit] + waited[byPace],
@@ -58,7 +60,7 @@ func (t *Transport) State() State {
 		Waiting: t.waiting(),
 	}
 	if l.shown != nil {
-		s.Limit, s.Remaining, s.Refill = l.shown.limit, l.shown.remaining, l.shown.refill
+		s.Limit, s.Remaining, s.Refill, s.Credit = l.shown.limit, l.shown.remaining, l.shown.refill, max(0, l.credit(now))
 	}
 	return s
 }
@@ -104,8 +106,12 @@ func (t *Transport) waiting() Wait {
 	if h.since.IsZero() {
 		return Wait{}
 	}
-	why, detail := t.limiter.why(h.until(), h.why)
-	return Wait{Since: h.since, Until: h.until(), Why: why, Detail: detail}
+	w := Wait{Since: h.since, Until: h.until()}
+	if c := h.why.cause; c == byFirst || c == byPlaces {
+		w.Until = time.Time{}
+	}
+	w.Why, w.Detail = t.limiter.why(h.until(), h.why)
+	return w
 }
 
 // why puts a decision into words.
@@ -119,11 +125,13 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 	case byFirst:
 		return "the first answer", ""
 	case byCeiling:
-		return "the next turn", fmt.Sprintf("at the ceiling of %.3g requests a second", l.ceiling)
+		return "the rate that was set", fmt.Sprintf("%.3g requests a second", l.ceiling)
 	case byPlaces:
 		return "an answer", fmt.Sprintf("of %d in flight", len(l.inFlight))
-	case byPace, byBlind:
-		return "the next turn", fmt.Sprintf("at %.3g requests a second", l.pace)
+	case byPace:
+		return "the tenant's limit", fmt.Sprintf("%.3g requests a second", l.pace)
+	case byBlind:
+		return "a limit that is not known yet", fmt.Sprintf("%.3g requests a second", l.pace)
 	}
 	b := l.shown
 	if b == nil { // it has just been found out to be none

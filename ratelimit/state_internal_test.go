@@ -40,9 +40,9 @@ func TestWhyInWords(t *testing.T) {
 		{0, decision{cause: byPlaces}, "an answer", "of 1 in flight"},
 		{0, decision{cause: byHit}, "a limit that the server does not show", ""},
 		{0, decision{cause: byFirst}, "the first answer", ""},
-		{0, decision{cause: byPace}, "the next turn", "at 3.33 requests a second"},
-		{0, decision{cause: byBlind}, "the next turn", "at 3.33 requests a second"},
-		{0, decision{cause: byCeiling}, "the next turn", "at the ceiling of 2 requests a second"},
+		{0, decision{cause: byPace}, "the tenant's limit", "3.33 requests a second"},
+		{0, decision{cause: byBlind}, "a limit that is not known yet", "3.33 requests a second"},
+		{0, decision{cause: byCeiling}, "the rate that was set", "2 requests a second"},
 	} {
 		l := newLimiter(defaultTuning(), ten, 2)
 		l.depart(noon)

@@ -261,7 +261,7 @@ func takes(requests int, found *doctor.Report) string {
 	if found.Limit == nil || found.Limit.AtLeast <= 0 {
 		return "; how long that takes is not told, because the limit is not"
 	}
-	return fmt.Sprintf(", at most %s at the limit that the headers show, if nobody else uses it", durationAt(requests+1, found.Limit.AtLeast))
+	return fmt.Sprintf(", at most %s at the limit that the headers show, if nobody else uses it", duration(float64(requests+1), steadily(found.Limit.AtLeast)))
 }
 
 // unknownsHelp is the help on what Auth0 does not document.

@@ -239,11 +239,11 @@ func newForecast(src *job.Source, found *job.Survey, f *sourceFlags, h headline)
 	doc.Columns.OrgID, doc.Columns.UserID = table.Columns()
 	for _, plan := range publishedPlans() {
 		if limits := h.limits(plan); limits != nil {
-			doc.Estimates = append(doc.Estimates, estimate{plan.name, sustained(limits), int(duration(doc.Requests, limits).Seconds())})
+			doc.Estimates = append(doc.Estimates, estimate{plan.name, sustained(limits), int(duration(float64(doc.Requests), limits...).Seconds())})
 		}
 	}
 	if f.Rate > 0 {
-		doc.AtRate = &atRate{f.Rate, int(durationAt(doc.Requests, f.Rate).Seconds())}
+		doc.AtRate = &atRate{f.Rate, int(duration(float64(doc.Requests), steadily(f.Rate)).Seconds())}
 	}
 	for _, note := range table.Notes() {
 		doc.Notes = append(doc.Notes, note.Text)
@@ -264,7 +264,7 @@ func (p *forecast) print(w io.Writer, h headline) error {
 	if h.verb != "" {
 		usual := usualLimit(h.limits)
 		fmt.Fprintf(out, "at least %s to %s %s: %s at %s\n", report.Plural(p.Requests, "request"), h.verb, report.Plural(p.Sendable, h.noun),
-			atLeast(duration(p.Requests, usual)), sustained(usual))
+			atLeast(duration(float64(p.Requests), usual...)), sustained(usual))
 	}
 	if h.otherWay != "" {
 		fmt.Fprintln(out, h.otherWay)

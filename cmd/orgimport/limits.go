@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -23,12 +23,6 @@ type publishedPlan struct {
 
 	// organizations is the limit of POST /organizations; nil if none is published.
 	organizations []limit
-}
-
-// limit is a bucket: size requests at once, and per more in each interval.
-type limit struct {
-	size, per int
-	interval  time.Duration
 }
 
 // publishedPlans returns Auth0's plans. The numbers are from the rows "Write
@@ -61,7 +55,7 @@ func usualLimit(of func(publishedPlan) []limit) []limit {
 	return nil
 }
 
-func endpointLimit(burst, perMinute int) []limit {
+func endpointLimit(burst, perMinute float64) []limit {
 	return []limit{{burst, burst, time.Second}, {perMinute, perMinute, time.Minute}}
 }
 
@@ -76,33 +70,11 @@ func (p publishedPlan) inviting() []limit { return p.invitations }
 // not published.
 func (p publishedPlan) creating() []limit { return p.organizations }
 
-// duration returns the shortest time in which n requests can be sent within all
-// of the limits, whose buckets are full at the start: the burst is sent at once, the
-// rest as the buckets refill.
-func duration(n int, limits []limit) time.Duration {
-	var longest time.Duration
-	for _, l := range limits {
-		longest = max(longest, seconds(float64(n-l.size)*l.interval.Seconds()/float64(l.per)))
-	}
-	return longest
-}
-
-// durationAt returns how long n requests take at a steady rate, in requests a
-// second.
-func durationAt(n int, rate float64) time.Duration { return seconds(float64(n-1) / rate) }
-
-// seconds returns s seconds, rounded up to whole seconds. A negative s becomes 0,
-// and an s that is too large for a Duration becomes the longest one.
-func seconds(s float64) time.Duration {
-	const longest = float64(math.MaxInt64 / int64(time.Second))
-	return time.Duration(math.Ceil(min(max(s, 0), longest))) * time.Second
-}
-
 // sustained returns the rate that the limits allow in the long run, as text.
 func sustained(limits []limit) string {
 	slowest := slices.MinFunc(limits, func(a, b limit) int {
-		return int(int64(a.per)*int64(b.interval) - int64(b.per)*int64(a.interval))
+		return cmp.Compare(a.perSecond(), b.perSecond())
 	})
 	unit := map[time.Duration]string{time.Second: "second", time.Minute: "minute"}[slowest.interval]
-	return fmt.Sprintf("%d a %s", slowest.per, unit)
+	return fmt.Sprintf("%g a %s", slowest.per, unit)
 }

@@ -81,20 +81,21 @@ func inParens(detail string) string {
 	return " (" + detail + ")"
 }
 
-// waiting returns what is waited for now, and for how long.
+// waiting returns what is waited for now, and for how long at most from now on.
 func (o *observer) waiting() waiting {
 	if o.stopping.Load() {
-		return waiting{text: "stopping"}
-	}
-	if since := o.outage.Load(); since != nil {
-		return waiting{text: "no answer for " + brief(time.Since(*since))}
+		return waiting{text: "stopping", halted: true}
 	}
 	tenant := o.tenant.Load()
 	if tenant == nil {
 		return waiting{}
 	}
-	if w := tenant.State().Waiting; !w.Since.IsZero() && time.Since(w.Since) > time.Second {
-		return waiting{"waiting " + brief(time.Since(w.Since)), " for " + w.Why, inParens(w.Detail)}
+	if since := o.outage.Load(); since != nil {
+		return waiting{text: "no answer, gives up in " + brief(max(0, time.Until(since.Add(tenant.MaxWait())))), halted: true}
+	}
+	w := tenant.State().Waiting
+	if left := time.Until(w.Until); left >= time.Second {
+		return waiting{text: "waiting " + brief(left), why: " for " + w.Why, detail: inParens(w.Detail)}
 	}
 	return waiting{}
 }

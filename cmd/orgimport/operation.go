@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -206,13 +205,17 @@ func (r *openRun) announce(ahead job.Ahead) {
 		r.log.Info("nothing is left to send")
 		return
 	}
-	usual := usualLimit(r.headline.limits)
-	takes, at := duration(ahead.Requests, usual), "Auth0's usual limit of "+strings.Replace(sustained(usual), " ", " requests ", 1)
-	if rate := r.flags.Rate; rate > 0 && durationAt(ahead.Requests, rate) > takes {
-		takes, at = durationAt(ahead.Requests, rate), fmt.Sprintf("%g requests a second", rate)
+	n, usual := float64(ahead.Requests), usualLimit(r.headline.limits)
+	takes, at := duration(n, usual...), "Auth0's usual limit of "+sustained(usual)
+	if rate := r.flags.Rate; rate > 0 && duration(n, steadily(rate)) > takes {
+		takes, at = duration(n, steadily(rate)), fmt.Sprintf("%g requests a second", rate)
 	}
-	text := fmt.Sprintf("%s to send in about %s: about %s at %s",
-		report.Plural(ahead.Rows, "row"), report.Plural(ahead.Requests, "request"), brief(max(takes, time.Second)), at)
+	about := "about"
+	if ahead.MayFail {
+		about = "at least" // a refused batch takes more than one request
+	}
+	text := fmt.Sprintf("%s to send: %s %s, %s at %s",
+		report.Plural(ahead.Rows, "row"), about, report.Plural(ahead.Requests, "request"), brief(max(takes, time.Second)), at)
 	r.log.Info(text, r.ui.fields("rows", ahead.Rows, "requests", ahead.Requests, "seconds", takes.Seconds())...)
 }
 
@@ -247,17 +250,15 @@ func (r *openRun) progress() progress {
 	}
 	now := r.out.Progress()
 	p := progress{
-		done: now.Done, total: now.Total, before: now.Before,
+		done: now.Done, total: now.Total,
 		members: now.Members, did: string(r.src.Op.Done), failed: now.Failed,
 		elapsed: time.Since(r.started),
-		waiting: r.waiting(),
+		waiting: r.waiting(), pace: r.pace.State(),
 	}
 	if p.total == 0 {
 		p.done, p.total, p.bytes = r.src.Progress()
-		p.before = 0
-	}
-	if s := r.pace.State(); s.Sent > 0 && !p.bytes {
-		p.learnt = s.Refill * float64(p.done-p.before) / float64(s.Sent)
+	} else {
+		p.answered, p.batches = now.Answered, now.Batches
 	}
 	return p
 }
@@ -269,16 +270,24 @@ func lookUpProgress(src *job.Source) (progress, bool) {
 	if p == nil {
 		return progress{}, false
 	}
-	words := "looking up " + p.Name
+	now := progress{done: int64(p.Done), total: int64(p.Of), elapsed: time.Since(p.Began), words: "looking up " + p.Name}
+	export := p.Name == auth0.PhaseExport // its progress, if known, is a percentage
 	switch {
-	case p.Name == auth0.PhaseExport: // its progress, if known, is a percentage
-		words = "waiting for the tenant's export of users"
+	case export:
+		now.words = "waiting for the tenant's export of users"
+		if p.Done > 0 {
+			took := p.At.Sub(p.Began)
+			now.left = max(0, took*time.Duration(p.Of)/time.Duration(p.Done)-now.elapsed)
+		}
 	case p.Of > 0:
-		words += ": " + report.Number(p.Done) + "/" + report.Number(p.Of)
+		now.words += ": " + report.Number(p.Done) + "/" + report.Number(p.Of)
 	case p.Done > 0:
-		words += ": " + report.Number(p.Done)
+		now.words += ": " + report.Number(p.Done)
 	}
-	return progress{done: int64(p.Done), total: int64(p.Of), elapsed: time.Since(p.Began), words: words}, true
+	if export || p.Of == 0 {
+		now.words += ", " + brief(now.elapsed) + " so far"
+	}
+	return now, true
 }
 
 // ended reports how a run ended, because of err if it is not nil; wrote says that it

@@ -8,6 +8,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"orgimport/ratelimit"
 	"orgimport/report"
 )
 
@@ -15,22 +16,40 @@ import (
 type progress struct {
 	done, total int64 // rows, or bytes if their number is not known; total 0: not known
 	bytes       bool
-	before      int64   // the part of done that earlier runs did
-	learnt      float64 // rows a second that the tenant's limit allows; 0: not known
-	members     int64   // rows that this run did with a request
-	did         string  // what was done with them, such as added
+	members     int64  // rows that this run did with a request
+	did         string // what was done with them, such as added
 	failed      int64
 	elapsed     time.Duration
 	waiting     waiting
-	words       string // shown instead of the numbers, unless it is empty
+	answered    float64         // batches
+	batches     int64           // all of them; 0: not known
+	pace        ratelimit.State // of the requests; the zero value: not known
+	left        time.Duration   // 0: not known
+	words       string          // shown instead of the numbers, unless it is empty
+}
+
+// sight returns what the time left follows from.
+func (p progress) sight() sight {
+	s := sight{
+		at: time.Now(), done: float64(p.done), total: float64(p.total), sent: float64(p.done),
+		pace: p.pace, halted: p.waiting.halted,
+	}
+	if p.pace.Sent > 0 {
+		s.sent = float64(p.pace.Sent - p.pace.Refused - p.pace.InFlight)
+	}
+	if p.batches > 0 {
+		s.done, s.total = min(p.answered, s.sent), float64(p.batches) // each takes a request at least
+	}
+	return s
 }
 
 // waiting describes what a run waits for. The zero value means that it does not
 // wait.
 type waiting struct {
-	text   string // "waiting 38s"
+	text   string // "waiting 38s", which are to come
 	why    string // " for the tenant's limit"
 	detail string // " (0 of 20 left, more at 14:03:05)"
+	halted bool   // nothing is sent until it is over
 }
 
 func (w waiting) String() string { return w.text + w.why + w.detail }
@@ -40,20 +59,6 @@ func (p progress) perSecond() float64 {
 		return 0
 	}
 	return float64(p.members) / p.elapsed.Seconds()
-}
-
-// left returns the time that the rest takes, or 0 if it is not known. It assumes
-// the average rate so far, but no more than the tenant's limit allows, because the
-// burst at the start makes the average too high.
-func (p progress) left() time.Duration {
-	if p.done <= p.before || p.total <= p.done || p.elapsed < 3*time.Second {
-		return 0
-	}
-	perSecond := float64(p.done-p.before) / p.elapsed.Seconds()
-	if p.learnt > 0 {
-		perSecond = min(perSecond, p.learnt)
-	}
-	return time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second)).Round(time.Second)
 }
 
 // minBar is the width of the shortest bar worth drawing, in columns.
@@ -125,7 +130,7 @@ func (p progress) text(omit omission) string {
 		wait.why = ""
 	}
 	add(noFailed+1, wait.String())
-	if left := p.left(); left > 0 {
+	if left := p.left; left > 0 {
 		add(noFailed+1, brief(left)+" left")
 	}
 	return strings.Join(parts, " · ")
@@ -170,7 +175,7 @@ func (p progress) String() string {
 	if wait := p.waiting.String(); wait != "" {
 		s += ", " + wait
 	}
-	if left := p.left(); left > 0 {
+	if left := p.left; left > 0 {
 		s += ", about " + brief(left) + " left"
 	}
 	return s
@@ -185,7 +190,7 @@ func (p progress) fields() []any {
 	if wait := p.waiting.String(); wait != "" {
 		fields = append(fields, "waiting", wait)
 	}
-	if left := p.left(); left > 0 {
+	if left := p.left; left > 0 {
 		fields = append(fields, "left_seconds", left.Seconds())
 	}
 	return fields

@@ -644,7 +644,7 @@ func TestPhasesAreShown(t *testing.T) {
 			Users: c.users, Organizations: c.orgs,
 			Exports: auth0test.Exports{Duration: 2 * time.Minute, TimeLeft: true},
 		})
-		newQuickProgram(t, tenant, in.csv).run(exitRows).says(t, "progress: waiting for the tenant's export of users, about ")
+		newQuickProgram(t, tenant, in.csv).run(exitRows).says(t, "progress: waiting for the tenant's export of users, 29s so far, about 1m")
 		newQuickProgram(t, tenant, in.csv).run(exitRows, "--lookup", "each", "--rate", "10").says(t, "progress: looking up users: ")
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ import (
 
 const (
 	redrawEvery = 200 * time.Millisecond
+	lookEvery   = time.Second
 	logEvery    = 30 * time.Second
 )
 
@@ -130,22 +132,28 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.out.Write(p)
 }
 
-// watch shows the progress until Close.
+// watch shows the progress until Close. It looks more often than it logs, so that the
+// time left is known when it is logged.
 func (u *ui) watch(now func() progress) {
 	if !u.draw && !u.logs {
 		return
 	}
-	every := redrawEvery
+	every, looks := redrawEvery, 1
 	if u.logs {
-		every = logEvery
+		every, looks = lookEvery, int(logEvery/lookEvery)
 	}
 	u.done.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		for {
+		var o outlook
+		for look := 1; ; look++ {
 			select {
 			case <-tick.C:
-				u.show(now())
+				p := now()
+				p.left = cmp.Or(p.left, o.left(p.sight()))
+				if look%looks == 0 {
+					u.show(p)
+				}
 			case <-u.stop:
 				return
 			}

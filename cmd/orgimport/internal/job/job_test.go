@@ -399,7 +399,7 @@ func TestOneDoor(t *testing.T) {
 	if err != nil || rows != 3 || organizations != 2 {
 		t.Errorf("%d rows of %d organizations: %v", rows, organizations, err)
 	}
-	if ahead := out.Ahead(t.Context(), src); ahead != (Ahead{Total: 3, Rows: 3, Requests: 2}) {
+	if ahead := out.Ahead(t.Context(), src); ahead != (Ahead{Total: 3, Rows: 3, Requests: 2, MayFail: true}) {
 		t.Errorf("ahead are %+v", ahead)
 	}
 	survey, err := src.Survey(t.Context(), out.Before(), nil)

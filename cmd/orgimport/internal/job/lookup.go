@@ -63,6 +63,7 @@ type lookups struct {
 	keepUsers bool // the operation takes users by their keys
 
 	dir       *importer.Directory // nil: nothing has to be looked up
+	checked   bool                // every user is looked up
 	mixed     bool                // some rows have ids where others have keys
 	unchecked string              // why the ids of organizations could not be checked; empty: they were
 	reads     tenancy.Reads
@@ -76,6 +77,7 @@ type Phase struct {
 	Name     string
 	Done, Of int // Of is 0 if it is not known
 	Began    time.Time
+	At       time.Time // when so many were done
 }
 
 // PhaseCost is the cost of a phase that has ended.
@@ -135,7 +137,8 @@ func (l *lookups) collect(ctx context.Context, rows rowSeq) error {
 	if !needed {
 		return nil
 	}
-	l.dir, l.mixed = d, userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
+	l.dir, l.checked = d, l.CheckUsers || !userIDs
+	l.mixed = userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
 	for _, kind := range d.Users.Kinds() {
 		if l.How == "each" && !auth0.AskedSingly(kind) {
 			return failed(NotSingly, "users can't be looked up one by one by their %s, only by e-mail or id", kind)
@@ -312,7 +315,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 	} {
 		began, sent := time.Now(), l.reads.Sent.Load()
 		l.now.Store(&Phase{Name: step.name, Began: began})
-		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began}) }
+		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began, time.Now()}) }
 		if err := step.find(); err != nil {
 			return stoppedOr(ctx, lookUpFailed(err))
 		}

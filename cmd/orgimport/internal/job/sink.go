@@ -39,7 +39,9 @@ type Sink struct {
 	skipped int64          // rows that were done before
 	unended []importer.Row // at most one: see Row.Unended
 
-	total atomic.Int64
+	total, ahead atomic.Int64 // rows of the input, and batches to send; 0: not known
+	begun        atomic.Int64 // batches to send that have begun
+	begunRows    atomic.Int64 // rows of all batches that have begun
 }
 
 // Create opens the results of the rows of src, and what is made from them. Nothing
@@ -79,6 +81,7 @@ type Ahead struct {
 	Total          int // rows of the input; 0: not known
 	Rows, Requests int
 	Foreign        bool // earlier runs have done rows, and none of these
+	MayFail        bool // nobody has looked whether all users exist, and one of them may fail a request for several
 }
 
 // Ahead ranges over the rows of src, if that can be done twice, and counts what is
@@ -90,7 +93,7 @@ func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
 	var a Ahead
 	left := newBatchCount(s.size)
 	a.Foreign = s.Before().Settled() > 0
-	for row, err := range src.Rows() {
+	for row, err := range importer.Distinct(src.Rows(), s.op.KeyOf) {
 		if err != nil || ctx.Err() != nil {
 			return Ahead{} // the run reports the error when it gets there
 		}
@@ -103,23 +106,32 @@ func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
 	}
 	s.total.Store(int64(a.Total))
 	a.Rows, a.Requests = left.rows, left.batches()
+	a.MayFail = s.size > 1 && !src.look.checked
+	s.ahead.Store(int64(a.Requests))
 	return a
 }
 
 // Progress is how far a run is.
 type Progress struct {
 	Total, Done int64 // rows; Total is 0 if it is not known
-	Before      int64 // the part of Done that earlier runs did
 	Members     int64 // rows that this run did with a request
 	Failed      int64
+
+	// Batches is how many batches there are to send, 0 if that is not known; Answered
+	// is how many of them are done.
+	Batches  int64
+	Answered float64
 }
 
 // Progress returns how far the run is. It may be called concurrently.
 func (s *Sink) Progress() Progress {
-	return Progress{
-		Total: s.total.Load(), Done: s.done.Load(), Before: int64(s.Before().Settled()),
-		Members: s.members.Load(), Failed: s.failed.Load(),
+	p := Progress{
+		Total: s.total.Load(), Done: s.done.Load(), Members: s.members.Load(), Failed: s.failed.Load(), Batches: s.ahead.Load(),
 	}
+	if begun := s.begunRows.Load(); begun > 0 {
+		p.Answered = float64(s.begun.Load()) * min(1, float64(p.Done-int64(s.Before().Settled()))/float64(begun))
+	}
+	return p
 }
 
 // batches packs the rows that are not done yet into batches. Rows that failed in
@@ -161,7 +173,17 @@ func (s *Sink) group(rows rowSeq) iter.Seq2[importer.Batch, error] {
 		}
 		return done
 	})
-	return importer.Group(rows, s.size, s.Before().Late)
+	return func(yield func(importer.Batch, error) bool) {
+		for b, err := range importer.Group(rows, s.size, s.Before().Late) {
+			s.begunRows.Add(int64(len(b.Rows)))
+			if err == nil && b.Rows[0].Err == nil {
+				s.begun.Add(1)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
 }
 
 // send sends batches and records the outcomes.

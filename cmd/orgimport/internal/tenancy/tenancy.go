@@ -82,6 +82,9 @@ func (t *Tenant) Host() string { return t.URL.Host }
 // Workers returns how many look-ups are made at a time.
 func (t *Tenant) Workers() int { return cmp.Or(t.pace.Workers, DefaultWorkers) }
 
+// MaxWait returns how long an outage lasts at most before everybody gives up.
+func (t *Tenant) MaxWait() time.Duration { return t.pace.MaxWait }
+
 // Attempt returns what makes one attempt at a request, without a pace or a token.
 func (t *Tenant) Attempt() *retry.Attempt { return t.attempt }
 
