@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -109,6 +110,52 @@ func roundOps() []roundOp {
 }
 
 func nothing(*round) error { return nil }
+
+// TestNobodyIsCondemnedByAnAnswerAboutNobody imports into one organization of a small
+// tenant whose lists lag. Single answers fail, one of them with a 403 that does not say
+// whom it is about, in another order in each round.
+func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
+	rounds := uint64(10)
+	if proofInFull() {
+		rounds = 1000
+	}
+	dir := memoryDir(t)
+	for seed := range rounds {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		faults := append(make([]auth0test.Fault, rng.IntN(8)),
+			auth0test.Fault{Status: 503, RetryAfter: 20 * time.Second}, auth0test.Fault{Cut: auth0test.Close}, auth0test.Fault{Cut: auth0test.Reset, Applied: true},
+			auth0test.Fault{Status: 429}, auth0test.Fault{Delay: 3 * time.Second}, auth0test.Fault{Status: 401}, auth0test.Fault{Status: 403},
+		)
+		rng.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
+		r := &round{
+			op: roundOps()[0], dir: filepath.Join(dir, strconv.FormatUint(seed, 10)),
+			lines: mixed(seed, proofLines(40, 1), 3, 0, 0, 0),
+			flags: []string{"--skip-members", "--check-users", "--max-wait", "1h"},
+			config: auth0test.Config{
+				KnownOrg: exists, KnownUser: exists, Seed: seed, Latency: auth0test.Uniform(0, 300*time.Millisecond),
+				Limits:       proofLimit(auth0test.Limit{Size: 18, Per: 1, Interval: time.Second}),
+				Undocumented: auth0test.Undocumented{UnknownUser: 204, AddDelay: 10 * time.Second},
+				Fault: func(req *http.Request, n int) auth0test.Fault {
+					if req.URL.Path == "/oauth/token" || n > len(faults) {
+						return auth0test.Fault{}
+					}
+					return faults[n-1]
+				},
+			},
+		}
+		for range rng.IntN(3) {
+			r.runs = append(r.runs, hardship{rows: len(r.lines), after: time.Duration(rng.Int64N(int64(10 * time.Second))), killed: rng.IntN(2) > 0})
+		}
+		if err := os.Mkdir(r.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		synctest.Test(t, func(*testing.T) { err = r.play() })
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
 
 // csv returns lines of the input as the operation reads them.
 func (r *round) csv(lines []string) []byte {
