@@ -126,6 +126,9 @@ func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Rece
 	switch {
 	case err != nil && importer.ReachOf(err) == importer.ReachRun:
 		return receipt, err
+	case err != nil && importer.ReachOf(err) == importer.ReachBatch: // nobody knows yet
+		receipt.Message += "; " + err.Error()
+		return receipt, err
 	case err != nil:
 		receipt.Message += "; " + err.Error()
 		return receipt, reaching(importer.ReachRow, refusal.Error())

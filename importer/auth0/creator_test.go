@@ -71,6 +71,20 @@ func TestANameThatIsTaken(t *testing.T) {
 	}
 }
 
+// TestANameThatIsTakenBySomebody who can't be looked up is no refusal of the row.
+func TestANameThatIsTakenBySomebody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, newTenant(auth0test.Config{
+			Organizations: []auth0test.Organization{{ID: "org_0000000000000001", Name: "acme"}},
+			Incidents:     []auth0test.Incident{{Class: auth0test.OrganizationNames, Fault: auth0test.Fault{Status: 503}}},
+		}))
+		got := assign(t, (&auth0.Creator{Client: c, Lists: c}).Op(), 1, named("acme"))
+		if got[0].Status != importer.Failed || !got[0].Transient {
+			t.Errorf("%+v", got[0])
+		}
+	})
+}
+
 func TestNamesOfOrganizations(t *testing.T) {
 	for name, could := range map[string]string{
 		"acme": "", "a": "", "acme-2_b": "", strings.Repeat("a", 50): "",
