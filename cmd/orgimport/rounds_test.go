@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -106,6 +107,11 @@ func roundOps() []roundOp {
 			done: importer.Invited, already: importer.AlreadyInvited,
 			check: (*round).checkMails, after: nothing,
 		},
+		{
+			command: "organizations", flags: []string{"--max-organizations", "1000"},
+			done: importer.Created, already: importer.AlreadyExists,
+			check: (*round).checkOrganizations, after: nothing,
+		},
 	}
 }
 
@@ -115,14 +121,14 @@ func nothing(*round) error { return nil }
 // tenant whose lists lag. Single answers fail, one of them with a 403 that does not say
 // whom it is about, in another order in each round.
 func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
-	rounds := uint64(10)
+	rounds := uint64(30)
 	if proofInFull() {
 		rounds = 1000
 	}
 	dir := memoryDir(t)
 	for seed := range rounds {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		faults := append(make([]auth0test.Fault, rng.IntN(8)),
+		faults := append(make([]auth0test.Fault, rng.IntN(4)),
 			auth0test.Fault{Status: 503, RetryAfter: 20 * time.Second}, auth0test.Fault{Cut: auth0test.Close}, auth0test.Fault{Cut: auth0test.Reset, Applied: true},
 			auth0test.Fault{Status: 429}, auth0test.Fault{Delay: 3 * time.Second}, auth0test.Fault{Status: 401}, auth0test.Fault{Status: 403},
 		)
@@ -130,7 +136,7 @@ func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
 		r := &round{
 			op: roundOps()[0], dir: filepath.Join(dir, strconv.FormatUint(seed, 10)),
 			lines: mixed(seed, proofLines(40, 1), 3, 0, 0, 0),
-			flags: []string{"--skip-members", "--check-users", "--max-wait", "1h"},
+			flags: []string{"--skip-members", "--check-users", "--max-wait", "1h", "--workers", strconv.Itoa(rng.IntN(2))},
 			config: auth0test.Config{
 				KnownOrg: exists, KnownUser: exists, Seed: seed, Latency: auth0test.Uniform(0, 300*time.Millisecond),
 				Limits:       proofLimit(auth0test.Limit{Size: 18, Per: 1, Interval: time.Second}),
@@ -160,14 +166,20 @@ func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
 // csv returns lines of the input as the operation reads them.
 func (r *round) csv(lines []string) []byte {
 	var in strings.Builder
-	in.WriteString(map[string]string{"roles": "org,user,roles\n", "invite": "org,email\n"}[r.op.command])
-	if in.Len() == 0 {
-		in.WriteString("org,user\n")
-	}
+	in.WriteString(cmp.Or(map[string]string{
+		"roles": "org,user,roles\n", "invite": "org,email\n", "organizations": "name,display_name\n",
+	}[r.op.command], "org,user\n"))
 	for i, line := range lines {
 		orgID, userID, _ := strings.Cut(line, ",")
 		if whole := strings.HasPrefix(orgID, "org_") && strings.HasPrefix(userID, "auth0|") && !strings.Contains(userID, "\x01"); !whole {
+			if r.op.command == "organizations" {
+				line = fmt.Sprintf("No. %d,%s", i, userID) // no organization can have such a name
+			}
 			in.WriteString(line + "\n")
+			continue
+		}
+		if r.op.command == "organizations" {
+			in.WriteString(newName(userID) + "," + addressOf(userID) + "\n")
 			continue
 		}
 		org, user := orgID, userID
@@ -187,6 +199,9 @@ func (r *round) csv(lines []string) []byte {
 }
 
 func nameOf(orgID string) string { return "acme-" + strings.TrimPrefix(orgID, "org_") }
+
+// newName returns the name of the organization that a line makes.
+func newName(userID string) string { return "new-" + strings.TrimPrefix(userID, "auth0|") }
 
 func addressOf(userID string) string { return strings.TrimPrefix(userID, "auth0|") + "@acme.com" }
 
@@ -286,6 +301,12 @@ func drawRound(rt *rapid.T) *round {
 			r.config.Organizations = append(r.config.Organizations, auth0test.Organization{ID: id, Name: nameOf(id)})
 		}
 	}
+	if r.op.command == "organizations" {
+		for i, line := range good[:small(len(good), "organizations before")] {
+			_, id, _ := strings.Cut(line, ",")
+			r.config.Organizations = append(r.config.Organizations, auth0test.Organization{ID: fmt.Sprintf("org_before%010d", i), Name: newName(id)})
+		}
+	}
 	if r.op.command == "remove" || slices.Contains(r.flags, "--skip-members") && r.config.Undocumented.MemberQuota == 0 {
 		r.before = append(r.before, good[:small(len(good), "members before")]...)
 		for i := range small(3, "others before") {
@@ -346,7 +367,7 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 		Mode: rapid.SampledFrom([]auth0test.Mode{auth0test.Drip, auth0test.FixedWindow, auth0test.SlidingLog}).Draw(rt, "mode"),
 	}
 	buckets := make(map[auth0test.Class]*auth0test.Limiter)
-	for _, class := range []auth0test.Class{auth0test.WriteMembers, auth0test.WriteRoles, auth0test.WriteInvitations} {
+	for _, class := range []auth0test.Class{auth0test.WriteMembers, auth0test.WriteRoles, auth0test.WriteInvitations, auth0test.WriteOrganizations} {
 		buckets[class] = auth0test.NewLimiter("Endpoint", limit)
 	}
 	config := auth0test.Config{
@@ -431,8 +452,11 @@ func (r *round) play() error {
 // run carries out the operation once. done says that it came to the end of its input.
 func (r *round) run(h hardship) (done bool, err error) {
 	in := newProofInput(r.lines[:h.rows])
-	if r.op.command == "invite" {
-		in = invitable(in, r.lines[:h.rows])
+	for line, status := range in.want {
+		orgID, _, _ := strings.Cut(r.lines[line-2], ",")
+		if status == importer.Failed && (r.op.command == "invite" && exists(orgID) || r.op.command == "organizations") {
+			in.want[line] = importer.Added // whoever does not exist yet
+		}
 	}
 	if err := os.WriteFile(r.path("members.csv"), r.csv(r.lines[:h.rows]), 0o600); err != nil {
 		return false, err
@@ -683,7 +707,7 @@ func (r *round) checkMembers(in *proofInput, got *proofResults) error {
 // request that seemed to fail, or because somebody looked.
 func (r *round) mayBeAlready() bool {
 	u := r.config.Undocumented
-	return r.op.command == "invite" || slices.Contains(r.flags, "--skip-members") || slices.Contains(r.flags, "--skip-assigned") ||
+	return r.op.command == "invite" || r.op.command == "organizations" || slices.Contains(r.flags, "--skip-members") || slices.Contains(r.flags, "--skip-assigned") ||
 		r.op.command == "import" && u.Readd == 409 || r.op.command == "roles" && u.Reassign == 409
 }
 
@@ -732,15 +756,23 @@ func (r *round) checkRoles(in *proofInput, got *proofResults) error {
 	return errors.Join(wrong...)
 }
 
-// invitable changes what must become of users who do not exist: an address can be
-// invited all the same.
-func invitable(in *proofInput, lines []string) *proofInput {
-	for line, status := range in.want {
-		if orgID, _, _ := strings.Cut(lines[line-2], ","); status == importer.Failed && exists(orgID) {
-			in.want[line] = importer.Added
+// checkOrganizations makes sure that the tenant has each organization of the file, once
+// and with the id that its line has.
+func (r *round) checkOrganizations(in *proofInput, got *proofResults) error {
+	ids, wrong := make(map[string]string), []error(nil)
+	for _, o := range r.tenant.Organizations() {
+		if ids[o.Name] != "" {
+			wrong = append(wrong, fmt.Errorf("there are two organizations called %s", o.Name))
+		}
+		ids[o.Name] = o.ID
+	}
+	for line, status := range got.status {
+		_, userID, _ := strings.Cut(r.lines[line-2], ",")
+		if id := ids[newName(userID)]; status.Settled() && id != got.record[line][1] || in.want[line] == importer.Rejected && id != "" {
+			wrong = append(wrong, fmt.Errorf("line %d is %s with the id %q, and the tenant's is %q", line, status, got.record[line][1], id))
 		}
 	}
-	return in
+	return errors.Join(wrong...)
 }
 
 // checkMails makes sure that nobody has got two mails, and that everybody has who is
