@@ -145,8 +145,7 @@ type timedRun struct {
 	orgs   int
 	bad    int              // every so many rows one is bad; 0: none
 	outage [2]time.Duration // from when to when
-	env    map[string]string
-	known  float64 // share of its time in which the time left is told, at least
+	known  float64          // share of its time in which the time left is told, at least
 	args   []string
 }
 
