@@ -47,8 +47,8 @@ type Directory struct {
 	// the message for a key that was not found.
 	NotFound map[string]string
 
-	// Resumed says that an earlier run may have added members of whom no line
-	// tells.
+	// Resumed says that an earlier run may have added members that have no line in
+	// its results.
 	Resumed bool
 
 	members  Set                 // memberships that exist already, by PairKey, with an index of pages

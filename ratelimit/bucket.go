@@ -23,9 +23,10 @@ func (b *bucket) left(now time.Time, ticket int, flow float64) float64 {
 	return min(float64(b.remaining-(ticket-b.ticket))+flow*now.Sub(b.at).Seconds(), float64(b.limit))
 }
 
-// pace is how fast credit is used: as fast as it comes back, but for the last of
-// it, which all who share the limit see alike; and what is beyond that by the
-// reset, where there may be a new window.
+// pace is how fast credit is used. It is used as fast as it comes back, but more
+// slowly when little is left, because all who share the limit see the same rest.
+// What is beyond that is spread over the time to the reset, when a new window may
+// begin.
 func (b *bucket) pace(t tuning, now time.Time, credit float64) float64 {
 	credit = max(1, credit)
 	spread := clamp(b.reset.Sub(now), t.spreadMin, t.spreadMax).Seconds()

@@ -55,9 +55,9 @@
 // count as taken, and nothing is learnt from them: to look for the limit instead
 // was measured, and others were refused for it.
 //
-// Headers that are not true. That nothing is left is not believed any more when five
-// requests in a row were served although it was said before and after each, where
-// some should be left because it is kept.
+// Wrong headers. A Remaining of 0 is ignored once five requests in a row were served
+// although the answers before and after each showed it, if a reserve should have
+// been left.
 //
 // In flight. A pace needs pace times latency requests in flight. At most twice that
 // are, by the pace in the long run, so that a server that becomes slow does not get

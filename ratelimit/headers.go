@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// answer is what the limiter is told of a response: plain values, no HTTP. Its
+// answer is what the limiter sees of a response: plain values, no HTTP. Its
 // zero value is a request that got none, such as after a timeout.
 type answer struct {
 	status int
 
 	shows            bool // whether the limit headers are there
 	limit, remaining int
-	reset            time.Time // by the server's clock; zero if it is not told
+	reset            time.Time // by the server's clock; zero if it is not known
 
-	date       time.Time     // the server's clock, in whole seconds; zero if it is not told
+	date       time.Time     // the server's clock, in whole seconds; zero if it is not known
 	retryAfter time.Duration // 0 if there is none
 }
 

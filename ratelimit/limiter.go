@@ -28,20 +28,20 @@ type limiter struct {
 	steady  float64   // the same, in the long run
 	spacing *rate.Limiter
 
-	inFlight []departure   // in the order in which they left
-	overtook time.Time     // when the newest request left that has been answered
-	heard    time.Time     // when the last answer came
-	latency  time.Duration // of answers, smoothed; 0 before the first
-	crowded  bool          // the last request that asked found no place
-	grown    int           // places that a bucket has been found to need that stays full
+	inFlight       []departure   // in the order in which they left
+	newestAnswered time.Time     // when the newest request left that has been answered
+	lastAnswer     time.Time     // when the last answer came
+	latency        time.Duration // of answers, smoothed; 0 before the first
+	saturated      bool          // as many as may be were in flight when the last request asked
+	minInFlight    int           // requests that may always be in flight; grows while the bucket stays full
 
 	hold   time.Time // until when everybody waits
 	heldBy cause
 
-	empty       int       // requests in a row that were served although nothing was left before and after
-	emptyAt     time.Time // when the last of them was answered
-	doubtAfter  int       // so many of them
-	disbelieved time.Time // since when what they say does not count
+	empty      int       // requests in a row that were served although nothing was left before and after
+	emptyAt    time.Time // when the last of them was answered
+	doubtAfter int       // so many of them
+	distrusted time.Time // since when what they say does not count
 
 	newest   int     // ticket of the newest answer that showed a limit
 	shown    *bucket // that limit; nil before one was shown
@@ -63,12 +63,12 @@ type departure struct {
 func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
 	return &limiter{
 		tuning: t, reserve: reserve, ceiling: ceiling,
-		spacing:    rate.NewLimiter(1, 2),
-		between:    t.probeMin,
-		doubtAfter: t.doubt,
-		grown:      t.placesMin,
-		trust:      1,
-		smallest:   math.MaxInt,
+		spacing:     rate.NewLimiter(1, 2),
+		between:     t.probeMin,
+		doubtAfter:  t.doubt,
+		minInFlight: t.inFlightMin,
+		trust:       1,
+		smallest:    math.MaxInt,
 	}
 }
 
@@ -76,16 +76,16 @@ func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
 type cause int
 
 const (
-	none      cause = iota
-	byRefusal       // the Retry-After of a 429
-	byTrouble       // the Retry-After of a 503
-	byHit           // a refusal that no header announced
-	byLimit         // nothing left above the reserve
-	byFirst         // nothing is known before the first answer
-	byPace          // its turn has not come
-	byBlind         // the same, while no limit is known
-	byCeiling       // the same, by the ceiling
-	byPlaces        // as many are in flight as may be
+	none       cause = iota
+	byRefusal        // the Retry-After of a 429
+	byTrouble        // the Retry-After of a 503
+	byHit            // a refusal that no header announced
+	byLimit          // nothing left above the reserve
+	byFirst          // nothing is known before the first answer
+	byPace           // its turn has not come
+	byBlind          // the same, while no limit is known
+	byCeiling        // the same, by the ceiling
+	byInFlight       // as many as may be are in flight
 	causes
 )
 
@@ -111,7 +111,7 @@ func (l *limiter) next(now time.Time) decision {
 		if due := l.last.Add(l.answerTime); l.sent > 0 && len(l.inFlight) == l.sent && now.Before(due) {
 			return decision{wait: due.Sub(now), cause: byFirst}
 		}
-		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.disbelieved)).Seconds())
+		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.distrusted)).Seconds())
 		blind = min(blind, fastest)
 		return l.turn(now, blind, blind)
 	}
@@ -141,11 +141,11 @@ func (l *limiter) turn(now time.Time, pace, steady float64) decision {
 		l.steady = min(l.steady, pace)
 	}
 	l.pace = pace
-	if due := later(l.last, l.heard).Add(l.patience()); l.busy() >= l.places() && now.Before(due) {
-		l.crowded = true
-		return decision{wait: due.Sub(now), cause: byPlaces}
+	if due := later(l.last, l.lastAnswer).Add(l.patience()); l.busy() >= l.maxInFlight() && now.Before(due) {
+		l.saturated = true
+		return decision{wait: due.Sub(now), cause: byInFlight}
 	}
-	l.crowded = false
+	l.saturated = false
 	l.spacing.SetLimitAt(now, rate.Limit(pace))
 	if l.spacing.AllowN(now, 1) {
 		return decision{}
@@ -154,19 +154,19 @@ func (l *limiter) turn(now time.Time, pace, steady float64) decision {
 	return decision{wait: max(time.Microsecond, seconds(lacking/pace)), cause: why, known: len(l.inFlight) == 0}
 }
 
-// places returns how many requests may be in flight, those that hang aside. On
-// average, the pace times the latency are.
-func (l *limiter) places() int {
+// maxInFlight returns how many requests may be in flight, not counting those that
+// hang. On average, pace times latency are.
+func (l *limiter) maxInFlight() int {
 	if l.most > 0 {
 		return l.most
 	}
-	return max(l.grown, int(min(math.Ceil(l.placesTimes*l.steady*l.latency.Seconds()), MostInFlight)))
+	return max(l.minInFlight, int(min(math.Ceil(l.inFlightTimes*l.steady*l.latency.Seconds()), MostInFlight)))
 }
 
 // busy returns how many requests are in flight and don't hang. A request hangs if
 // one that left much later has been answered.
 func (l *limiter) busy() int {
-	since := l.overtook.Add(-l.patience())
+	since := l.newestAnswered.Add(-l.patience())
 	hang, _ := slices.BinarySearchFunc(l.inFlight, since, func(d departure, t time.Time) int { return d.at.Compare(t) })
 	return len(l.inFlight) - hang
 }
@@ -249,10 +249,10 @@ func (l *limiter) arrive(now time.Time, ticket int, a answer) {
 	i, _ := slices.BinarySearchFunc(l.inFlight, ticket, func(d departure, ticket int) int { return d.ticket - ticket })
 	sentAt := l.inFlight[i].at
 	l.inFlight = slices.Delete(l.inFlight, i, i+1)
-	l.heard = now
+	l.lastAnswer = now
 	a.shows = a.shows && l.believes(now, sentAt, a)
 	if a.status != 0 {
-		l.overtook = later(l.overtook, sentAt)
+		l.newestAnswered = later(l.newestAnswered, sentAt)
 		l.latency += time.Duration(float64(now.Sub(sentAt)-l.latency) / min(float64(l.served+1), l.latencyOver))
 	}
 	if a.status == http.StatusServiceUnavailable {
@@ -280,9 +280,9 @@ func (l *limiter) arrive(now time.Time, ticket int, a answer) {
 	}
 }
 
-// believes reports whether the headers of an answer count. That nothing is left does
-// not, once that was said again and again while each request was served, if some
-// should be left because it is kept.
+// believes reports whether the headers of an answer count. A Remaining of 0 does
+// not count after several such answers in a row to requests that were all served, if
+// a reserve should have been left.
 func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
 	doubted := l.empty >= l.doubtAfter
 	switch {
@@ -303,7 +303,7 @@ func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
 	if l.empty < l.doubtAfter {
 		return true
 	}
-	l.shown, l.disbelieved = nil, now
+	l.shown, l.distrusted = nil, now
 	return false
 }
 
@@ -322,8 +322,8 @@ func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer)
 	if l.shown == nil || l.shown.limit != a.limit {
 		l.shown = &bucket{limit: a.limit}
 	}
-	if l.crowded && a.remaining >= a.limit-1 {
-		l.grown = min(l.grown+l.placesStep, MostInFlight) // what comes back is lost
+	if l.saturated && a.remaining >= a.limit-1 {
+		l.minInFlight = min(l.minInFlight+l.inFlightStep, MostInFlight) // what comes back is lost
 	}
 	b := l.shown
 	b.learn(l.tuning, sentAt, float64(a.remaining+ticket-l.untaken))

@@ -237,7 +237,7 @@ var decisions = []struct {
 	{name: "one is in flight at a slow pace: one more goes",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 1) }, pace: 2.195},
 	{name: "two are: an answer is waited for",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 2) }, wait: 1, cause: byPlaces, pace: 1.951, open: true},
+		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 2) }, wait: 1, cause: byInFlight, pace: 1.951, open: true},
 	{name: "but not for ever",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)); p.sendMany(1, 2); p.now = at(2) }, pace: 2.581},
 	{name: "those that hang use no place",
@@ -249,7 +249,7 @@ var decisions = []struct {
 	{name: "a fast pace has more places",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 31) }, pace: 949},
 	{name: "but no more than twice what it needs",
-		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 32) }, wait: 1, cause: byPlaces, pace: 948, open: true},
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 32) }, wait: 1, cause: byInFlight, pace: 948, open: true},
 	{name: "more, if the bucket stays full",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 19, 1))
@@ -265,9 +265,9 @@ var decisions = []struct {
 			p.asks(1, 1, 0)
 			p.answers(1.1, 2, shows(20, 19, 2))
 			p.sendMany(1.1, 5)
-		}, wait: 1, cause: byPlaces, pace: 13.35, open: true},
+		}, wait: 1, cause: byInFlight, pace: 13.35, open: true},
 	{name: "a slow answer is waited for longer",
-		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 3) }, wait: 8, cause: byPlaces, pace: 1.707, open: true},
+		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 3) }, wait: 8, cause: byInFlight, pace: 1.707, open: true},
 	{name: "one slow answer among others counts little",
 		play: func(p *play) {
 			for i := range 25 {
@@ -276,9 +276,9 @@ var decisions = []struct {
 			p.sends(30)
 			p.answers(31.9, 26, shows(20, 10, 5.1))
 			p.sendMany(32, 2)
-		}, wait: 1.52, cause: byPlaces, pace: 8.342, open: true},
+		}, wait: 1.52, cause: byInFlight, pace: 8.342, open: true},
 	{name: "at the ceiling, as many as that needs",
-		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.sendMany(1, 2) }, wait: 1, cause: byPlaces, pace: 2, open: true},
+		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.sendMany(1, 2) }, wait: 1, cause: byInFlight, pace: 2, open: true},
 
 	// Headers that are not true.
 	{name: "that nothing is left is believed for a while",

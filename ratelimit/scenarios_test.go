@@ -70,7 +70,7 @@ func scenarios() []scenario {
 	const none = ""
 	// Everybody waits a second after each, and it takes a while to tell them.
 	const apart = "refusals of a limit that is not shown look the same"
-	const crowded = "what can be in flight is bounded by the bucket"
+	const saturated = "what can be in flight is bounded by the bucket"
 	// One request goes first, and what it finds is spread over a second at least.
 	const late = "a job that begins in the last two seconds of a window can't use it up"
 	all := []scenario{
@@ -138,7 +138,7 @@ func scenarios() []scenario {
 		// Buckets that fill in about the time of a round trip.
 		{row: "S1", name: "5 of 5/s", n: 400, reserve: "10%", world: one(drip(5, 5, sec)), ratio: 0.94, least: 0.15},
 		{row: "S2", name: "10 of 10/s", n: 600, reserve: "10%", world: one(drip(10, 10, sec)), ratio: 0.94, least: 0.08},
-		{row: "S3", name: "10 of 20/s", n: 1000, reserve: "10%", world: one(drip(10, 20, sec)), ratio: 0.85, least: 0.08, reason: crowded},
+		{row: "S3", name: "10 of 20/s", n: 1000, reserve: "10%", world: one(drip(10, 20, sec)), ratio: 0.85, least: 0.08, reason: saturated},
 
 		{row: "P1", name: "20 of 20/s and 200 of 200/min", n: 330, reserve: "0", world: one(drip(20, 20, sec), drip(200, 200, minute)), ratio: 1 / 1.05, refusals: 2},
 		{row: "P2", name: "the same in windows", n: 330, reserve: "0", world: one(window(20, 20, sec), window(200, 200, minute)), ratio: 0.2, refusals: 2, reason: "in windows of a second answers are too old to use all, and here that may cost a minute"},

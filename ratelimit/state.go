@@ -7,18 +7,18 @@ import (
 
 // State is what a Transport knows at a moment, for progress and reports.
 type State struct {
-	Limit     int     // of the newest answer that showed one; 0 if none did
-	Remaining int     // of that answer
-	Refill    float64 // requests a second that come back, as learnt
-	Credit    float64 // requests that may leave beyond that, the reserve aside
-	Allowed   float64 // requests a second that may leave now
-	InFlight  int
-	Places    int // how many may be in flight now, those that hang aside
-	Sent      int
-	Refused   int           // answers with status 429
-	Waited    time.Duration // for the server's limit, by the requests at the head of the queue
-	Held      time.Duration // the same, for Rate
-	Waiting   Wait          // of the request at the head of the queue; the zero value: none waits
+	Limit       int     // of the newest answer that showed one; 0 if none did
+	Remaining   int     // of that answer
+	Refill      float64 // requests a second that come back, as learnt
+	Credit      float64 // requests that may leave beyond that, the reserve aside
+	Allowed     float64 // requests a second that may leave now
+	InFlight    int
+	MaxInFlight int // requests that may be in flight now, not counting those that hang
+	Sent        int
+	Refused     int           // answers with status 429
+	Waited      time.Duration // for the server's limit, by the requests at the head of the queue
+	Held        time.Duration // the same, for Rate
+	Waiting     Wait          // of the request at the head of the queue; the zero value: none waits
 }
 
 // Wait is a wait at the head of the queue.
@@ -54,7 +54,7 @@ func (t *Transport) State() State {
 	now := time.Now()
 	l, waited := t.limiter, t.head.waitedUntil(now)
 	s := State{
-		Allowed: l.pace, InFlight: len(l.inFlight), Places: l.places(), Sent: l.sent, Refused: l.refused,
+		Allowed: l.pace, InFlight: len(l.inFlight), MaxInFlight: l.maxInFlight(), Sent: l.sent, Refused: l.refused,
 		Waited:  waited[byRefusal] + waited[byHit] + waited[byLimit] + waited[byPace],
 		Held:    waited[byCeiling],
 		Waiting: t.waiting(),
@@ -107,7 +107,7 @@ func (t *Transport) waiting() Wait {
 		return Wait{}
 	}
 	w := Wait{Since: h.since, Until: h.until()}
-	if c := h.why.cause; c == byFirst || c == byPlaces {
+	if c := h.why.cause; c == byFirst || c == byInFlight {
 		w.Until = time.Time{}
 	}
 	w.Why, w.Detail = t.limiter.why(h.until(), h.why)
@@ -126,7 +126,7 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 		return "the first answer", ""
 	case byCeiling:
 		return "the rate that was set", fmt.Sprintf("%.3g requests a second", l.ceiling)
-	case byPlaces:
+	case byInFlight:
 		return "an answer", fmt.Sprintf("of %d in flight", len(l.inFlight))
 	case byPace:
 		return "the tenant's limit", fmt.Sprintf("%.3g requests a second", l.pace)

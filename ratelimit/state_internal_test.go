@@ -37,7 +37,7 @@ func TestWhyInWords(t *testing.T) {
 		{0, decision{cause: byRefusal}, "the server", "which asks to wait until 12:00:05 by Retry-After"},
 		{0, decision{cause: byTrouble}, "the server", "which asks to wait until 12:00:05 by Retry-After"},
 		{0, decision{cause: byRefusal, wait: 24 * time.Hour}, "the server", "which asks to wait until 2026-03-01 12:00:05 by Retry-After"},
-		{0, decision{cause: byPlaces}, "an answer", "of 1 in flight"},
+		{0, decision{cause: byInFlight}, "an answer", "of 1 in flight"},
 		{0, decision{cause: byHit}, "a limit that the server does not show", ""},
 		{0, decision{cause: byFirst}, "the first answer", ""},
 		{0, decision{cause: byPace}, "the tenant's limit", "3.33 requests a second"},

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// MostInFlight is how many requests are in flight at most where the pace decides. 400
+// MostInFlight is the most requests in flight where the pace decides. 400
 // a second, the largest limit that Auth0 publishes, need 112 at a latency of 280 ms.
 const MostInFlight = 256
 
@@ -26,9 +26,9 @@ type Transport struct {
 	Base    http.RoundTripper // nil: http.DefaultTransport
 	Rate    float64           // requests a second at most; 0: no ceiling
 	Reserve Reserve           // what is left to everyone else; zero value: nothing
-	// MaxInFlight is how many requests may be in flight at most, those that hang
-	// aside; 0: as many as the pace needs at the latency of the answers, and
-	// MostInFlight at most.
+	// MaxInFlight is the most requests that may be in flight, not counting those that
+	// hang; 0: as many as the pace needs at the latency of the answers, but no more
+	// than MostInFlight.
 	MaxInFlight int
 	MaxWait     time.Duration // a longer wait ends with a *WaitError before the request is sent; 0: unbounded
 	OnWait      func(Wait)    // called when a wait of a second or more begins and when it ends; must be cheap; may be nil
@@ -87,8 +87,8 @@ func (t *Transport) await(ctx context.Context) (ticket int, err error) {
 	}
 	since := time.Now()
 	defer t.leaveHead()
-	var told Wait
-	defer func() { t.tellEnd(told) }()
+	var reported Wait
+	defer func() { t.reportEnd(reported) }()
 	for {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -97,7 +97,7 @@ func (t *Transport) await(ctx context.Context) (ticket int, err error) {
 		if wait <= 0 || err != nil {
 			return ticket, err
 		}
-		told = t.tell(told, since, wait)
+		reported = t.report(reported, since, wait)
 		t.sleep(ctx, wait)
 	}
 }
@@ -174,20 +174,20 @@ func (t *Transport) ask(now, since time.Time) (ticket int, wait time.Duration, e
 	return 0, min(d.wait, rest), nil
 }
 
-// noted is the shortest wait that people are told of.
-const noted = time.Second
+// noteworthy is the shortest wait that is reported.
+const noteworthy = time.Second
 
-// tell tells of the wait if it is of note and was not told of before.
-func (t *Transport) tell(told Wait, since time.Time, wait time.Duration) Wait {
-	if t.OnWait == nil || !told.Since.IsZero() || time.Now().Add(wait).Sub(since) < noted {
-		return told
+// report reports a wait that is long enough, once.
+func (t *Transport) report(reported Wait, since time.Time, wait time.Duration) Wait {
+	if t.OnWait == nil || !reported.Since.IsZero() || time.Now().Add(wait).Sub(since) < noteworthy {
+		return reported
 	}
 	w := t.State().Waiting
 	t.OnWait(w)
 	return w
 }
 
-func (t *Transport) tellEnd(w Wait) {
+func (t *Transport) reportEnd(w Wait) {
 	if !w.Since.IsZero() {
 		w.Ended = true
 		t.OnWait(w)
@@ -228,8 +228,8 @@ func (r Reserve) String() string {
 	return strconv.Itoa(r.count)
 }
 
-// UnmarshalText reads "10%", "5" or "0". A share is at most 90 %, for with more
-// there would be nothing to work with.
+// UnmarshalText reads "10%", "5" or "0". A share is at most 90 %: more would
+// leave too little to work with.
 func (r *Reserve) UnmarshalText(text []byte) error {
 	s := string(text)
 	if percent, found := strings.CutSuffix(s, "%"); found {

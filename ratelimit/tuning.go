@@ -3,7 +3,7 @@ package ratelimit
 import "time"
 
 // tuning holds the numbers of the limiter. Beside each stands what it is for.
-// TestEveryNumberIsHeld fails for one that no test holds, and TestAblation shows
+// TestEveryNumberIsHeld fails for a number that no test depends on, and TestAblation shows
 // what happens without the rules that they stand for.
 type tuning struct {
 	smooth time.Duration // the slope of the level is smoothed over so long
@@ -27,10 +27,10 @@ type tuning struct {
 	patienceTimes float64       // latencies, that an answer may take
 	patienceMin   time.Duration // or so long
 	fillTime      time.Duration // in which a bucket is taken to fill up, until it is known; those of Auth0's endpoints do
-	placesTimes   float64       // so many times what the pace needs may be in flight
-	placesMin     int           // or so many
-	placesStep    int           // more, when they are not enough to use up a full bucket
-	doubt         int           // answers in a row, of which each refutes its headers
+	inFlightTimes float64       // of what the pace needs, that may be in flight
+	inFlightMin   int           // or so many
+	inFlightStep  int           // more, each time a full bucket is not used up
+	doubt         int           // answers in a row that refute their headers before these are ignored
 
 	probeMin, probeMax time.Duration // pauses between requests that are sent to see, doubling
 	probeFar           time.Duration // before a reset that is further off, one is tried
@@ -77,9 +77,9 @@ func defaultTuning() tuning {
 		patienceTimes: 8,
 		patienceMin:   time.Second,
 		fillTime:      6 * time.Second,
-		placesTimes:   2,
-		placesMin:     2,
-		placesStep:    4,
+		inFlightTimes: 2,
+		inFlightMin:   2,
+		inFlightStep:  4,
 		doubt:         5,
 
 		probeMin: 200 * time.Millisecond, probeMax: 10 * time.Second,

@@ -133,7 +133,7 @@ func (o diffOutputs) remove() (err error) {
 
 func (o diffOutputs) prove() error {
 	for _, out := range o {
-		if err := files.Prove(out.File); err != nil {
+		if err := files.CheckWritable(out.File); err != nil {
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func (cmd *exportCmd) Run(c *console) error {
 	if err := x.tenant.RequireScopes(ctx, cmd.scopes()...); err != nil {
 		return err
 	}
-	if err := files.Prove(files.Named("--output", cmd.Output)); err != nil {
+	if err := files.CheckWritable(files.Named("--output", cmd.Output)); err != nil {
 		return err
 	}
 	x.ui.showTenant(x.tenant.Host())

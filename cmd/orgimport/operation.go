@@ -147,7 +147,7 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 	out, err := job.Create(job.SinkConfig{
 		Results: s.flags.Results, Resume: s.flags.Resume, Tenant: tenant.Host(), Extracts: s.outputs.extracts,
 		MaxFailed: s.flags.maxErrors(), NoGuard: s.flags.NoGuard, MaxRows: s.maxRows,
-		InFlight: func() int { return pace.State().Places },
+		InFlight: func() int { return pace.State().MaxInFlight },
 	}, src)
 	if err != nil {
 		src.Close()
@@ -155,7 +155,7 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 		return nil, err
 	}
 	s.ui.showTenant(tenant.Host())
-	if files.GoesWithContainer(s.flags.Results) {
+	if files.LostWithContainer(s.flags.Results) {
 		s.log.Warn(s.flags.Results + " is in the container's own layer, and is lost with the container: mount a volume for it")
 	}
 	s.log.Info(src.Name()+": "+src.Table().String(), s.ui.fields("file", src.Name())...)

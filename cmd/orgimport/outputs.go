@@ -211,10 +211,10 @@ func (c *console) settings() []files.File {
 // prove makes sure that the outputs and the results can be written.
 func (o outputs) prove(results string) error {
 	for _, f := range o.files() {
-		if err := files.Prove(f); err != nil {
+		if err := files.CheckWritable(f); err != nil {
 			*o.unwritable = f.Path
 			return err
 		}
 	}
-	return files.Prove(files.Named("--results", results))
+	return files.CheckWritable(files.Named("--results", results))
 }

@@ -54,20 +54,20 @@ type Client struct {
 	// 5 minutes. After that every call fails.
 	MaxWait time.Duration
 
-	// OnEvent, if set, is called with what is worth a line in a log. It is called
-	// concurrently and must be quick.
+	// OnEvent, if set, is called with what is worth a line in a log. It may be called
+	// concurrently and must return quickly.
 	OnEvent func(Event)
 
-	// Heard is set once the server has answered anything. An obstacle after that
+	// Answered is set once the server has answered anything. An obstacle after that
 	// may pass; see [UnreachableError]. The clients of one server may share it;
 	// nil means that the client has its own.
-	Heard *atomic.Bool
+	Answered *atomic.Bool
 
-	heard  atomic.Bool
-	health health
+	answered atomic.Bool
+	health   health
 }
 
-func (c *Client) everHeard() *atomic.Bool { return cmp.Or(c.Heard, &c.heard) }
+func (c *Client) hasAnswered() *atomic.Bool { return cmp.Or(c.Answered, &c.answered) }
 
 // Call is one request with its repeats.
 type Call struct {
@@ -141,14 +141,14 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 		call.Sent++
 		call.Status = r.Status
 		if r.Status != 0 {
-			c.everHeard().Store(true)
+			c.hasAnswered().Store(true)
 		}
 		switch r.Meaning {
 		case Done:
-			c.tell(c.health.answered(call, p, true)...)
+			c.report(c.health.answered(call, p, true)...)
 			return r.Err
 		case Again:
-			c.tell(c.health.answered(call, p, false)...)
+			c.report(c.health.answered(call, p, false)...)
 		default:
 			if err := c.failed(ctx, call, p, pauses, r); err != nil {
 				return err
@@ -167,7 +167,7 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (transient, fi
 	if errors.As(err, &permanent) && permanent.Permanent() {
 		return nil, err
 	}
-	if !c.everHeard().Load() {
+	if !c.hasAnswered().Load() {
 		if e := unreachable(err); e != nil {
 			return nil, e
 		}
@@ -186,7 +186,7 @@ func (c *Client) failed(ctx context.Context, call *Call, p *outage, pauses *back
 		most = math.MaxInt // that it is not sent again says nothing about the server
 	}
 	v := c.health.failed(call, p, r, time.Now(), most, cmp.Or(c.MaxWait, defaultMaxWait))
-	c.tell(v.events...)
+	c.report(v.events...)
 	if v.err == nil && call.MaxAttempts > 0 && call.failures >= call.MaxAttempts {
 		return r.Err
 	}

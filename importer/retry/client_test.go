@@ -519,10 +519,10 @@ func TestServerThatCannotBeReached(t *testing.T) {
 					}
 					return reply(204, ""), nil
 				}}
-				var heard atomic.Bool
+				var answered atomic.Bool
 				for range 2 { // a client each
 					c := newClient(t, s)
-					c.Heard = &heard
+					c.Answered = &answered
 					if _, err := c.send(t.Context(), "a"); err != nil {
 						t.Error(err)
 					}

@@ -26,9 +26,9 @@ type EventKind int
 
 // The events of a client.
 const (
-	// FirstFailure: a request failed with a transient failure and, unless Once, is sent again. It is
-	// reported once for each status, 0 being no answer, so that a limping server
-	// does not fill the log.
+	// FirstFailure: a request had a transient failure. Unless Once, it is sent again.
+	// It is reported once for each status (0: no answer), so that an unreliable
+	// server does not fill the log.
 	FirstFailure EventKind = iota
 	// OutageBegan: only one request at a time is sent, to see whether the server
 	// is back.
@@ -37,7 +37,7 @@ const (
 	OutageEnded
 )
 
-func (c *Client) tell(events ...Event) {
+func (c *Client) report(events ...Event) {
 	if c.OnEvent == nil {
 		return
 	}
@@ -72,7 +72,7 @@ const outageFrom = 3
 //
 // A streak is a series of transient failures without a usable answer in between. From
 // the third failure on it is an outage, unless others were answered since the parts of
-// the server that fail began to: then these have trouble of their own.
+// the server that fail began to: then only these parts have trouble.
 type health struct {
 	mu      sync.Mutex
 	answers int // usable answers so far: all but transient failures and refusals like 429
@@ -85,9 +85,9 @@ type health struct {
 
 	failing map[any]int // parts that have not answered since they failed: the answers by then
 
-	told map[int]bool // statuses whose first failure was reported
+	reported map[int]bool // statuses whose first failure was reported
 
-	spared bool // a call has failed alone since the last usable answer
+	failedAlone bool // a call has failed alone since the last usable answer
 
 	gaveUp *GaveUpError  // nil until the client gives up, and then for good
 	gone   chan struct{} // closed then
@@ -130,7 +130,7 @@ func (h *health) answered(call *Call, p *outage, usable bool) []Event {
 	p.giveBack()
 	if usable {
 		h.answers++
-		h.spared = false
+		h.failedAlone = false
 		delete(h.failing, call.part())
 	}
 	return h.recover()
@@ -183,7 +183,7 @@ func (h *health) failed(call *Call, p *outage, r Result, now time.Time, maxAttem
 		return v
 	case theServer:
 		if h.alone() {
-			h.spared = true
+			h.failedAlone = true
 			v.err = r.Err
 			return v
 		}
@@ -220,10 +220,10 @@ func (h *health) othersAnswered() bool {
 }
 
 // alone reports whether a call fails after all others have ended, so that nothing
-// shows whether the server is well: then it must not undo what the others did. The
-// next one decides, if there is one.
+// shows whether the server is well. Such a call fails by itself. If the next one
+// fails too, the client gives up.
 func (h *health) alone() bool {
-	return h.answers > 0 && !h.spared && len(h.parts) == 1 && (h.outage == nil || len(h.outage.waiting) == 0)
+	return h.answers > 0 && !h.failedAlone && len(h.parts) == 1 && (h.outage == nil || len(h.outage.waiting) == 0)
 }
 
 // recover ends the streak, and the outage if it was one.
@@ -246,13 +246,13 @@ func (h *health) giveUp(what string, err error) error {
 }
 
 func (h *health) firstOfItsKind(call *Call, r Result) []Event {
-	if h.told[r.Status] {
+	if h.reported[r.Status] {
 		return nil
 	}
-	if h.told == nil {
-		h.told = make(map[int]bool)
+	if h.reported == nil {
+		h.reported = make(map[int]bool)
 	}
-	h.told[r.Status] = true
+	h.reported[r.Status] = true
 	return []Event{{Kind: FirstFailure, Since: h.since, Err: r.Err, Once: call.MaxAttempts == 1}}
 }
 
@@ -278,8 +278,8 @@ const (
 	theServer
 )
 
-// blame decides who is to blame when a call has failed again: a request that the
-// server chokes on, or the server. In an outage, time decides and not the number of
+// blame decides what is to blame when a call has failed again: a request that the
+// server can't handle, or the server. In an outage, time decides and not the number of
 // attempts, unless nothing has ever been answered.
 func blame(s situation) culprit {
 	switch {

@@ -1,6 +1,6 @@
 // Package diff compares the rows of a file with the members of the organizations
 // that the rows name: who joins, who leaves, and who is kept because the file does
-// not say for certain that he leaves.
+// not say for certain that they leave.
 package diff
 
 import (
@@ -112,7 +112,7 @@ func (c *Comparison) Run() (*Result, error) {
 			return nil, err
 		}
 	}
-	r.judgeOthers()
+	r.divideOthers()
 	r.countOrgs()
 	return &r.Result, nil
 }
@@ -208,9 +208,9 @@ func (c *comparison) reject(row *importer.Row) error {
 	return c.OnReject(o)
 }
 
-// judgeOthers divides the members whom no row names into those who leave and those
+// divideOthers divides the members whom no row names into those who leave and those
 // who are kept.
-func (c *comparison) judgeOthers() {
+func (c *comparison) divideOthers() {
 	c.others.sort()
 	doubtful := make(map[int]bool) // resolved rows for whose sake somebody is kept
 	var before [2]string

@@ -22,10 +22,10 @@ func reserve(f *os.File, from, n int64) error {
 
 const overlay = 0x794c7630 // OVERLAYFS_SUPER_MAGIC
 
-// GoesWithContainer reports whether what is written to a path is lost with the
+// LostWithContainer reports whether what is written to a path is lost with the
 // container of this process: the process is the first one there, and the path is on
 // the container's own layer, not on a volume.
-func GoesWithContainer(path string) bool {
+func LostWithContainer(path string) bool {
 	var disk syscall.Statfs_t
 	return os.Getpid() == 1 && syscall.Statfs(filepath.Dir(Target(path)), &disk) == nil && disk.Type == overlay
 }

@@ -7,6 +7,6 @@ import "os"
 // reserve does nothing on systems other than Linux.
 func reserve(*os.File, int64, int64) error { return nil }
 
-// GoesWithContainer reports whether what is written to a path is lost with the
+// LostWithContainer reports whether what is written to a path is lost with the
 // container of this process, as far as that can be known: never.
-func GoesWithContainer(string) bool { return false }
+func LostWithContainer(string) bool { return false }

@@ -15,7 +15,7 @@ import (
 // know it: the flag that names it, or what it is.
 type File struct{ Name, Path string }
 
-// Named returns the file at path, with its name.
+// Named returns the file at path, known by name.
 func Named(name, path string) File { return File{name, path} }
 
 // Problem says what is wrong with a file.

@@ -109,11 +109,11 @@ func TestReplaceIsWholeOrNot(t *testing.T) {
 func TestProve(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{"", os.DevNull, filepath.Join(dir, "out")} {
-		if err := Prove(File{"--out", path}); err != nil {
+		if err := CheckWritable(File{"--out", path}); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	isProblem(t, Prove(File{"--out", filepath.Join(dir, "absent", "out")}), NoFolder)
+	isProblem(t, CheckWritable(File{"--out", filepath.Join(dir, "absent", "out")}), NoFolder)
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("it leaves %v", entries)
 	}

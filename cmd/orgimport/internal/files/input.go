@@ -84,7 +84,7 @@ func interruptible(ctx context.Context, r io.Reader) io.Reader {
 	return pr
 }
 
-// Name returns what people call it.
+// Name returns the name of the input for messages.
 func (in *Input) Name() string { return in.name }
 
 // Read counts the bytes read. It keeps them after [Input.Remember].
@@ -118,11 +118,12 @@ func (in *Input) Progress() (read, size int64) {
 	return in.read.Load(), size
 }
 
-// IsFile reports whether it is a regular file or spooled, so that it can be
+// IsFile reports whether the input is a regular file or spooled, so that it can be
 // read again.
 func (in *Input) IsFile() bool { return in.file != nil }
 
-// Again returns the whole content once more. It must be a file, see [Input.IsFile].
+// Again returns the whole content once more. The input must be a file: see
+// [Input.IsFile].
 func (in *Input) Again() io.Reader { return io.NewSectionReader(in.file, 0, in.info.Size()) }
 
 // Changed reports whether a regular file was changed or replaced since it was

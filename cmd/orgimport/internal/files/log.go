@@ -166,7 +166,8 @@ func (l *Log) checkPlace() error {
 	return nil
 }
 
-// Disturb returns the error of a file that something else changed in that way.
+// Disturb returns the error of a file that something else has changed; how completes
+// the sentence "path was …".
 func Disturb(path, how string) error {
 	return &Error{Disturbed, File{"", path}, fmt.Errorf("%s was %s", path, how)}
 }

@@ -74,9 +74,9 @@ func OpenStream(path string) (*os.File, error) {
 // headroom is the least room kept for what still comes when the disk fills up.
 const headroom = 64 << 10
 
-// Prove makes sure that f can be written and that the disk has some room, and
+// CheckWritable makes sure that f can be written and that the disk has some room, and
 // leaves no trace. It ignores a file without a path, a device and a pipe.
-func Prove(f File) error {
+func CheckWritable(f File) error {
 	if f.Path == "" || IsStream(f.Path) {
 		return nil
 	}

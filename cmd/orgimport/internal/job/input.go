@@ -103,7 +103,7 @@ func (s *input) read() rowSeq {
 // notes about the rows that were ranged over.
 func (s *input) Table() *csvfile.Table { return s.table }
 
-// Name returns what people call the input.
+// Name returns the name of the input for messages.
 func (s *input) Name() string { return s.in.Name() }
 
 // From returns which operation wrote the results in the input.

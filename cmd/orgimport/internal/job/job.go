@@ -25,10 +25,10 @@ type Reason int
 const (
 	WrongInput      Reason = iota // the input does not suit the operation
 	NothingPiped                  // standard input is empty
-	WrongResults                  // the file of the results is of something else
+	WrongResults                  // the results are of another operation, tenant or input
 	NoResults                     // the results can't be read
 	NoUsers                       // the file of users can't be read
-	WrongUsers                    // the file of users is none
+	WrongUsers                    // the file of users holds no users
 	CutUsers                      // the file of users is cut off
 	PackedResults                 // the results are compressed
 	NotSingly                     // users can't be looked up one by one by such keys

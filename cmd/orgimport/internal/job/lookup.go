@@ -69,7 +69,7 @@ type lookups struct {
 	reads     tenancy.Reads
 	now       atomic.Pointer[Phase] // nil: no look-up is under way
 	phases    []PhaseCost
-	resumed   bool // an earlier run may have added members of whom no line tells
+	resumed   bool // an earlier run may have added members that have no line
 }
 
 // Phase is the progress of the look-ups of one kind.
@@ -442,5 +442,5 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, rows rowS
 	return look.FindMembers(ctx, l.dir, &pairs, perOrg)
 }
 
-// lookedUp reports whether rows are what the tenant says of them.
+// lookedUp reports whether the rows have the ids that the tenant returned.
 func (s *Source) lookedUp() bool { return s.look.dir != nil && !s.Assume }

@@ -65,9 +65,9 @@ func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row
 			o.Skipped = o.Skipped && report.SkippedMembers(result.CorrelationID)
 		}
 		row.Line = result.Line
-		said := importer.Outcome{Row: row, Status: result.Status}
-		said.Code = result.Code
-		o.Current.Add(result.Line, &said)
+		outcome := importer.Outcome{Row: row, Status: result.Status}
+		outcome.Code = result.Code
+		o.Current.Add(result.Line, &outcome)
 	}
 	return o, nil
 }

@@ -27,7 +27,7 @@ type recorder struct {
 }
 
 // Wrote reports whether the run has written lines.
-func (s *recorder) Wrote() bool { return s.results.begun }
+func (s *recorder) Wrote() bool { return s.results.started }
 
 // record writes the outcomes of some rows, and only then counts them. A failed
 // guard stops the run, but later outcomes are still recorded: answers to requests
@@ -65,7 +65,7 @@ func (s *recorder) Note(o importer.Outcome) error {
 	case o.Status != importer.Sending: // a final outcome counts, and need not be synced
 		s.write([]importer.Outcome{o})
 	default:
-		s.breaks(s.results.note(o))
+		s.fail(s.results.note(o))
 	}
 	return s.broken
 }
@@ -86,12 +86,12 @@ func sentAny(outcomes []importer.Outcome) bool {
 func (s *recorder) begin() []importer.Outcome {
 	held := s.held
 	s.held = nil
-	s.breaks(s.results.begin())
+	s.fail(s.results.begin())
 	return held
 }
 
-// breaks stops the run if a row can't be written because of err.
-func (s *recorder) breaks(err error) {
+// fail stops the run if err, of writing a row, is not nil.
+func (s *recorder) fail(err error) {
 	if s.broken = err; err != nil {
 		s.stop(err)
 	}
@@ -101,7 +101,7 @@ func (s *recorder) write(answered []importer.Outcome) {
 	if s.broken != nil {
 		return
 	}
-	if s.breaks(s.results.writer.Write(answered)); s.broken != nil {
+	if s.fail(s.results.writer.Write(answered)); s.broken != nil {
 		return
 	}
 	s.Summary.Add(answered)

@@ -22,8 +22,8 @@ type results struct {
 	before       *report.Journal // what earlier runs finished
 	found        files.Stamp     // of the file when before was read
 	resumed      bool            // the file existed before
-	begun        bool            // lines are being written; until then the file is unchanged
-	noted        bool            // a row may have a line that a later one replaces
+	started      bool            // lines are being written; until then the file is unchanged
+	mayRepeat    bool            // a row may have two lines
 
 	log    *files.Log // nil while a resumed file is unchanged
 	writer *report.Writer
@@ -88,7 +88,7 @@ func (r *results) use(log *files.Log) error {
 // are not to be kept. The file is whole at any moment: the old one, or the new one.
 func (r *results) begin() error {
 	if !r.resumed {
-		r.begun = true
+		r.started = true
 		return nil
 	}
 	if !r.found.Fits(r.path) {
@@ -105,13 +105,13 @@ func (r *results) begin() error {
 	if err != nil {
 		return err
 	}
-	r.begun = true
+	r.started = true
 	return r.use(log)
 }
 
 // note appends a line, which is on the disk when it returns.
 func (r *results) note(o importer.Outcome) error {
-	r.noted = true
+	r.mayRepeat = true
 	if err := r.writer.Write([]importer.Outcome{o}); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (r *results) note(o importer.Outcome) error {
 func (r *results) finish(whole bool) error {
 	err := r.log.Close()
 	r.log = nil
-	if err != nil || !r.resumed && !r.noted { // no row can have two lines
+	if err != nil || !r.resumed && !r.mayRepeat { // no row can have two lines
 		return err
 	}
 	first := 0
@@ -150,7 +150,7 @@ func (r *results) finish(whole bool) error {
 func (r *results) close() {
 	switch {
 	case r.log == nil:
-	case r.begun:
+	case r.started:
 		_ = r.log.Close()
 	default:
 		r.log.Remove()
@@ -177,8 +177,8 @@ func ReadJournal(path, tenant string, op importer.Op) (*report.Journal, error) {
 	return report.Resume(text, io.Discard, op, tenant, nil)
 }
 
-// OpenResults opens results as a run writes them, whatever else a spreadsheet has
-// made of them. They must have the columns.
+// OpenResults opens the results of a run, even if a spreadsheet has saved them since.
+// It returns an error if they lack one of the columns.
 func OpenResults(r io.Reader, columns ...string) (*csvfile.ResultsText, error) {
 	text, err := csvfile.OpenResults(r)
 	if err != nil {

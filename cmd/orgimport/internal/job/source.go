@@ -71,8 +71,9 @@ type Source struct {
 	inspect func(importer.Row) // sees each row as the input has it; may be nil
 }
 
-// Open opens an input: it reads the header, which operation's results it holds,
-// and which keys its rows have. It sends nothing.
+// Open opens an input. It reads the header and, if they are needed before the first
+// row can be sent, the keys of all rows and the operation that wrote them. It sends
+// nothing.
 func Open(ctx context.Context, c Config) (*Source, error) {
 	in, err := files.Open(ctx, c.Path, c.Stdin)
 	if err != nil {
@@ -107,8 +108,8 @@ func (s *Source) named(err error) error {
 // Close closes the input.
 func (s *Source) Close() { _ = s.in.Close() }
 
-// open reads the header of the input, and what has to be known before any row can
-// be.
+// open reads the header of the input and what must be known before the first row is
+// sent.
 func (s *Source) open(ctx context.Context) (err error) {
 	s.in.Remember()
 	if s.ReadTwice {

@@ -30,9 +30,9 @@ type Survey struct {
 
 	WritesSaved int `json:"-"` // requests that look-ups make unnecessary
 
-	// Small is how many organizations don't fill a request. OwnConnections says
-	// that there are several, and that the rows of each name one connection, which
-	// those of no other name.
+	// Small is how many organizations have too few rows to fill a request.
+	// OwnConnections reports whether there are several organizations, each with a
+	// connection that all its rows name and no other row.
 	Small          int  `json:"-"`
 	OwnConnections bool `json:"-"`
 
@@ -154,8 +154,8 @@ func ByRows(a, b OrgRows) int {
 	return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.OrgID, b.OrgID))
 }
 
-// orgConnections holds the connection that the rows of each organization name, as
-// the rows name both; empty: none, or several.
+// orgConnections maps each organization to the connection that its rows name; empty:
+// none, or several.
 type orgConnections map[string]string
 
 func (o orgConnections) add(row importer.Row) {

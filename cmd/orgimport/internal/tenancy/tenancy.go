@@ -54,7 +54,7 @@ type Tenant struct {
 	observer Observer
 
 	tokenPace *ratelimit.Transport
-	heard     atomic.Bool // a server has answered at the tenant's address
+	answered  atomic.Bool // a server has answered at the tenant's address
 	known     atomic.Bool // the Management API has answered there
 	mu        sync.Mutex
 	classes   []*ratelimit.Transport
@@ -114,7 +114,7 @@ func (t *Tenant) paced(base http.RoundTripper) *ratelimit.Transport {
 }
 
 func (t *Tenant) retries() retry.Client {
-	return retry.Client{MaxAttempts: t.pace.MaxAttempts, MaxWait: t.pace.MaxWait, OnEvent: t.observer.Event, Heard: &t.heard}
+	return retry.Client{MaxAttempts: t.pace.MaxAttempts, MaxWait: t.pace.MaxWait, OnEvent: t.observer.Event, Answered: &t.answered}
 }
 
 // State sums up the states of the classes. The wait is that of the class that has
