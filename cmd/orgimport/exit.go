@@ -110,7 +110,7 @@ func exitOf(err error) *exitError {
 	exit := &exitError{code: exitStopped, err: err}
 	if file, ok := errors.AsType[*files.Error](err); ok {
 		ends := fileProblems[file.Problem]
-		if file.Problem == files.WriteFailed && errors.Is(err, fs.ErrPermission) {
+		if file.Problem == files.WriteFailed && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 			ends.hint = "make sure that this user may write the file and its folder"
 		}
 		exit.code, exit.hint = ends.code, strings.NewReplacer("NAME", file.File.Name, "PATH", file.File.Path).Replace(ends.hint)
@@ -162,6 +162,7 @@ var fileProblems = map[files.Problem]struct {
 	files.NotRegular:   {exitUsage, "name a file that is not there yet"},
 	files.NoFolder:     {exitUsage, "make the folder, or name another file with NAME"},
 	files.NotWritable:  {exitUsage, "make sure that the folder is writable, or name another file with NAME"},
+	files.NoReader:     {exitUsage, "start the program that reads it first"},
 	files.WriteFailed:  {exitStopped, "make room, and make sure that the folder is writable"},
 	files.Disturbed:    {exitStopped, "leave the file alone during a run; run again with --resume"},
 	files.NotReadable:  {exitUsage, ""},

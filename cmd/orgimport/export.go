@@ -100,7 +100,7 @@ func (cmd *exportCmd) Run(c *console) error {
 		x.log.Warn("the members that were printed are not all")
 	}
 	if err != nil {
-		return err
+		return stoppedOr(ctx, err)
 	}
 	e := exitOf(x.unknownError())
 	c.printError(e)

@@ -96,7 +96,7 @@ func (c *console) operate(flags *jobFlags, o operation) error {
 	defer cancel()
 	r, err := s.open(ctx)
 	if err != nil {
-		return s.ended(&report.Summary{}, false, err)
+		return s.ended(ctx, &report.Summary{}, false, err)
 	}
 	defer r.close()
 	sink.Store(r.out)
@@ -105,7 +105,7 @@ func (c *console) operate(flags *jobFlags, o operation) error {
 	if o.after != "" && r.out.Progress().Members > 0 {
 		s.log.Info(o.after)
 	}
-	return s.ended(r.summary(), r.out.Wrote(), err)
+	return s.ended(ctx, r.summary(), r.out.Wrote(), err)
 }
 
 // openRun is an operation under way: everything is open.
@@ -172,7 +172,7 @@ func (r *openRun) send(ctx context.Context) error {
 			return err
 		}
 	}
-	r.pinged.Go(func() { r.flags.ping(r.transport(1), "start", r.log) })
+	r.pinged.Go(func() { r.flags.ping(ctx, r.transport(1), "start", r.log) })
 	ahead := r.out.Ahead(ctx, r.src)
 	if ahead.Total > 0 {
 		logNotes(r.log, r.src.Table())
@@ -293,7 +293,7 @@ func lookUpProgress(src *job.Source) (progress, bool) {
 // ended reports how a run ended, because of err if it is not nil; wrote says that it
 // has written lines. The error that it returns carries only the exit code, because
 // the rest has been printed.
-func (s *session) ended(sum *report.Summary, wrote bool, err error) error {
+func (s *session) ended(ctx context.Context, sum *report.Summary, wrote bool, err error) error {
 	s.ui.Close()
 	e := exitOf(err)
 	if n := sum.Failures(); err == nil && n > 0 {
@@ -318,7 +318,10 @@ func (s *session) ended(sum *report.Summary, wrote bool, err error) error {
 	s.pinged.Wait()           // the start ping comes before the end ping, and no warning after the summary
 	if e.code != exitLocked { // the files belong to the run that holds the lock
 		s.outputs.publish(sum, s.log)
-		s.flags.ping(s.transport(1), fmt.Sprint(e.code), s.log)
+		if ctx.Err() != nil {
+			ctx = context.WithoutCancel(ctx) // the end of a run that was stopped is told too
+		}
+		s.flags.ping(ctx, s.transport(1), fmt.Sprint(e.code), s.log)
 	}
 	s.printError(e)
 	if e.code != exitLocked && e.code != exitUsage || wrote {

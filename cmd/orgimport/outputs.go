@@ -113,14 +113,14 @@ func lineAfter(path, prefix string) (rest string, found bool) {
 const pingTimeout = 10 * time.Second
 
 // ping reports the state of the run, "start" or an exit code, to a service such as
-// healthchecks.io. A failure is only a warning.
-func (p *publishFlags) ping(rt http.RoundTripper, state string, log *slog.Logger) {
+// healthchecks.io, until ctx ends. A failure is only a warning.
+func (p *publishFlags) ping(ctx context.Context, rt http.RoundTripper, state string, log *slog.Logger) {
 	if p.Ping == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	limited, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	if err := get(ctx, rt, p.Ping, state); err != nil {
+	if err := get(limited, rt, p.Ping, state); err != nil && ctx.Err() == nil {
 		log.Warn(fmt.Sprintf("can't ping URL/%s: %v", state, err))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func TestPingThatHangsIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		start := time.Now()
-		(&publishFlags{Ping: "https://ping.test/t0ken"}).ping(silent{}, "0", slog.New(slog.NewTextHandler(&log, nil)))
+		(&publishFlags{Ping: "https://ping.test/t0ken"}).ping(t.Context(), silent{}, "0", slog.New(slog.NewTextHandler(&log, nil)))
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("it took %s, want 10s", took)
 		}
@@ -64,4 +65,31 @@ func TestPingOfTheStartComesBeforeThatOfTheEnd(t *testing.T) {
 			t.Errorf("stderr is\n%s", e.stderr)
 		}
 	})
+}
+
+// TestSignalEndsAPing, and the end of a run that was stopped is told too.
+func TestSignalEndsAPing(t *testing.T) {
+	for _, hangs := range []string{"start", "0"} {
+		onFakeClock(t, hangs, func(t *testing.T) {
+			tenant := newProofTenant(auth0test.Config{})
+			p := newProgram(t, tenant, newProofInput(proofLines(20, 2)).csv)
+			run := p.prepare("import", "members.csv", "--ping", "https://hc.example/secret")
+			var hung time.Time
+			var last string
+			run.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Host != "hc.example" {
+					return tenant.RoundTrip(r)
+				}
+				if last = path.Base(r.URL.Path); last == hangs {
+					hung = time.Now()
+					run.signals <- syscall.SIGTERM
+					return silent{}.RoundTrip(r)
+				}
+				return nil, errors.New("no such host")
+			})
+			if e := p.begin(run).end(); time.Since(hung) > time.Second || last == "start" || strings.Contains(e.stderr, "can't ping URL/"+hangs) {
+				t.Errorf("it ends %s after the signal, and the last ping was %s:\n%s", time.Since(hung), last, e.stderr)
+			}
+		})
+	}
 }

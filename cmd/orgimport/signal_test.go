@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"orgimport/importer/auth0/auth0test"
 )
@@ -83,6 +84,79 @@ func TestVerifyGivesUpOnAListThatNeverEnds(t *testing.T) {
 			t.Errorf("stderr is %q", said)
 		}
 	})
+}
+
+// TestSignalEndsEveryWaitForTheTenant at once, unless the request changes something.
+func TestSignalEndsEveryWaitForTheTenant(t *testing.T) {
+	for _, test := range []struct{ typed, hangs string }{
+		{"import members.csv", "/oauth/token"},
+		{"import members.csv --check-users", "/users"},
+		{"import members.csv --skip-members", "GET /members"},
+		{"import people.csv --lookup each", "/users-by-email"},
+		{"import people.csv --lookup export", "GET /jobs/"},
+		{"import people.csv --lookup export", "/users.json.gz"},
+		{"plan members.csv --check", "GET /organizations"},
+		{"diff members.csv", "GET /members"},
+		{"export acme", "GET /organizations"},
+		{"verify results.csv", "GET /members"},
+	} {
+		onFakeClock(t, strings.ReplaceAll(test.typed+" "+test.hangs, "/", " "), func(t *testing.T) {
+			tenant := newProofTenant(auth0test.Config{})
+			p := newProgram(t, tenant, newProofInput([]string{"org_a,auth0|1"}).csv)
+			p.write("people.csv", []byte("org_id,email\norg_a,ann@example.com\n"))
+			p.write("results.csv", []byte(proofResultsHeader+"2,org_a,auth0|1,added,204,,,1,,2026-05-04T10:00:00Z\n"))
+			args := strings.Fields(test.typed)
+			if args[0] == "import" {
+				args = append(args, "--results", "new.csv")
+			}
+			run := p.prepare(args...)
+			method, part, some := strings.Cut(test.hangs, " ")
+			if !some {
+				method, part = "", test.hangs
+			}
+			var hung time.Time
+			run.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if hung.IsZero() && strings.Contains(r.URL.Path, part) && (method == "" || r.Method == method) {
+					hung = time.Now()
+					run.signals <- syscall.SIGTERM
+					return silent{}.RoundTrip(r)
+				}
+				return tenant.RoundTrip(r)
+			})
+			code := <-p.begin(run).ended
+			if hung.IsZero() || time.Since(hung) > 0 || code != exitSignal+int(syscall.SIGTERM) {
+				t.Errorf("exit code %d, %s after the signal:\n%s", code, time.Since(hung), run.stderr.String())
+			}
+		})
+	}
+}
+
+// TestSignalEndsEveryWaitForAPipe that nobody writes to.
+func TestSignalEndsEveryWaitForAPipe(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []string{
+		"import PIPE", "plan PIPE", "diff PIPE", "remove PIPE --max-removals 1", "verify PIPE", "report PIPE", "export --orgs PIPE", "import members.csv --users PIPE",
+	} {
+		dir := t.TempDir()
+		pipe, members := filepath.Join(dir, "pipe"), filepath.Join(dir, "members.csv")
+		if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(members, []byte("org_id,email\norg_a,ann@example.com\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Fields(strings.NewReplacer("PIPE", pipe, "members.csv", members).Replace(typed))
+		if args[0] == "import" || args[0] == "remove" {
+			args = append(args, "--results", filepath.Join(dir, "results.csv"))
+		}
+		signals := make(chan os.Signal, 1)
+		time.AfterFunc(50*time.Millisecond, func() { signals <- syscall.SIGTERM })
+		if code, _, stderr := inMemory(newProofTenant(auth0test.Config{}), signals, args...); code != exitSignal+int(syscall.SIGTERM) {
+			t.Errorf("%s: exit code %d:\n%s", typed, code, stderr)
+		}
+		w, err := os.OpenFile(pipe, os.O_RDWR, 0) // ends the wait of the goroutine that opens it
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = w.Close()
+	}
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -12,14 +12,15 @@ import (
 
 // Attempt is the innermost transport: it bounds one attempt, from the dial to the
 // end of the body, and lets it finish when the run is stopped. The answer to a
-// request on the wire is worth waiting for: it says what became of its rows.
+// request on the wire is worth waiting for: it says what became of its rows. A GET
+// changes nothing, and is cut off at once.
 //
 // A request whose context is already cancelled is not sent.
 type Attempt struct {
 	Base    http.RoundTripper // nil means http.DefaultTransport
 	Timeout time.Duration     // 0 means none
 	Stall   bool              // Timeout bounds the time in which nothing comes, not the whole attempt
-	Grace   time.Duration     // how long it may last once its context is cancelled; 0 cuts it at once
+	Grace   time.Duration     // how long it may last once its context is cancelled, unless it is a GET; 0 cuts it at once
 }
 
 // RoundTrip sends req with a context of its own.
@@ -40,13 +41,14 @@ func (a *Attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	forget := context.AfterFunc(caller, func() {
-		stopped := fmt.Errorf("cut off %s after the stop: %w", a.Grace, context.Cause(caller))
-		if a.Grace <= 0 {
-			cut(stopped)
+		if a.Grace <= 0 || req.Method == http.MethodGet {
+			cut(context.Cause(caller))
 			return
 		}
 		// Left to run out: cutting what has ended does nothing.
-		time.AfterFunc(a.Grace, func() { cut(stopped) })
+		time.AfterFunc(a.Grace, func() {
+			cut(fmt.Errorf("cut off %s after the stop: %w", a.Grace, context.Cause(caller)))
+		})
 	})
 	body.end = func() { forget(); end() }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,7 @@ func (b slowBody) Read([]byte) (int, error) {
 func TestAttempt(t *testing.T) {
 	stop := errors.New("enough")
 	for _, test := range []struct {
-		name    string
+		name    string        // that of a GET begins so
 		each    time.Duration // header and body
 		attempt retry.Attempt
 		stopAt  time.Duration // 0: never
@@ -54,7 +55,8 @@ func TestAttempt(t *testing.T) {
 		{"stopped, and cut", 40 * time.Second, retry.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
 		{"stopped, body cut", 14 * time.Second, retry.Attempt{Timeout: time.Minute, Grace: 25 * time.Second}, time.Second, 26 * time.Second, "cut off 25s after the stop: enough"},
 		{"stopped, out of time first", 40 * time.Second, retry.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, 10 * time.Second, 30 * time.Second, "it took longer than 30s"},
-		{"stopped without grace", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, time.Second, time.Second, "cut off 0s after the stop: enough"},
+		{"stopped without grace", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second}, time.Second, time.Second, "enough"},
+		{"GET, stopped", 10 * time.Second, retry.Attempt{Timeout: 30 * time.Second, Grace: 25 * time.Second}, time.Second, time.Second, "enough"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -65,7 +67,11 @@ func TestAttempt(t *testing.T) {
 					time.AfterFunc(test.stopAt, func() { cancel(stop) })
 				}
 				test.attempt.Base = slow{test.each}
-				req, _ := http.NewRequestWithContext(ctx, "POST", "https://server.example/", http.NoBody)
+				method, _, _ := strings.Cut(test.name, ",")
+				if method != http.MethodGet {
+					method = http.MethodPost
+				}
+				req, _ := http.NewRequestWithContext(ctx, method, "https://server.example/", http.NoBody)
 				resp, err := test.attempt.RoundTrip(req)
 				if err == nil {
 					_, err = io.ReadAll(resp.Body)

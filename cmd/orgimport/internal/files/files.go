@@ -28,6 +28,7 @@ const (
 	NotRegular                  // a file that must be regular is a device, a pipe or a folder
 	NoFolder                    // the folder of an output does not exist
 	NotWritable                 // an output can't be written; nothing has been sent
+	NoReader                    // nobody reads the pipe that is an output
 	WriteFailed                 // an output can't be written any more
 	Disturbed                   // something else has changed an output
 	NotReadable                 // an input can't be read

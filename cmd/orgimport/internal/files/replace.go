@@ -66,7 +66,7 @@ func Remove(f File) error {
 func OpenStream(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is a pipe without a reader")}
+		return nil, problem(NoReader, File{"", path}, "%s is a pipe without a reader", path)
 	}
 	return f, err
 }

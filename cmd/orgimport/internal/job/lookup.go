@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"slices"
@@ -390,14 +391,23 @@ func (l *lookups) singly() bool {
 // readUsers looks the users up in a file. It requests those that the file lacks,
 // unless the token is known to lack the scope for that.
 func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
-	f, err := os.Open(l.Users.Path)
+	f, err := files.Open(ctx, l.Users.Path, nil)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
+		if file, ok := errors.AsType[*fs.PathError](err); ok {
+			err = file // files calls it the input
+		}
 		return failed(NoUsers, "can't read %s: %w", l.Users.Name, err)
 	}
 	defer f.Close()
 	text, err := csvfile.Text(f)
 	if err == nil {
 		err = look.ReadUsers(text, l.dir)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return failed(CutUsers, "%s %s: the file is cut off", l.Users.Name, l.Users.Path)
