@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -40,7 +41,7 @@ func (t *tty) Write(p []byte) (int, error) {
 		t.ui.clear()
 		t.ui.apart = !bytes.HasSuffix(p, []byte("\n"))
 	}
-	text := append(t.cut, p...)
+	text := slices.Concat(t.cut, p)
 	whole := len(text)
 	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
 		if last := text[len(text)-i:]; utf8.RuneStart(last[0]) {
