@@ -48,9 +48,9 @@ type diffCmd struct {
 }
 
 func (diffCmd) Help() string {
-	return `Reads the members of the organizations that the file names, and changes nothing. Who joins is an input of orgimport import, who leaves one of orgimport remove, so that a person, a limit or a second night can stand in between. An organization that no row names is not looked at.
+	return `Reads the members of the organizations that the file names, and changes nothing. The file of joiners is an input of orgimport import, that of leavers an input of orgimport remove, so that a person, a limit or a second night can stand in between. An organization that no row names is not looked at.
 
-Nobody leaves on doubt. A member is kept, and told in the file of --kept, if a row may mean him that is rejected, or whose user or organization is unknown, ambiguous or unverified; if a record of the file can't be read; and if no row names anybody who is in his organization. Who has changed the address or the account leaves as one person and joins as another.
+A member who might be in the file after all does not leave. orgimport keeps a member, and lists him in the file of --kept, if a row that might mean him was rejected, or its user or organization is unknown, ambiguous or not verified; if a record of the file can't be read; and if no row names any member of his organization. The last rule holds for one night: once somebody of the file has joined that organization, its other members leave, within --max-leavers. A person whose address or account has changed leaves as one user and joins as another.
 
 Examples:
 

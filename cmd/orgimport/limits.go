@@ -26,8 +26,8 @@ type publishedPlan struct {
 }
 
 // publishedPlans returns Auth0's plans. The numbers are from the rows "Write
-// Organization Members" and "All other endpoints combined" of "Rate Limit
-// Configurations" (auth0.com/docs, troubleshoot, customer support, operational
+// Organization Members", "Write Organization invitation" and "All other endpoints
+// combined" of "Rate Limit Configurations" (auth0.com/docs, troubleshoot, customer support, operational
 // policies, rate limit policy), as of August 2026. They are for estimates only: a run
 // learns the limit from the tenant's answers. The limit of the whole API is higher
 // on each of these plans, so it does not matter here.
@@ -36,9 +36,9 @@ type publishedPlan struct {
 // minute, as in older editions of the documentation.
 func publishedPlans() []publishedPlan {
 	return []publishedPlan{
-		{name: "public cloud, paid", members: endpointLimit(20, 200), invitations: endpointLimit(10, 150)},
-		{name: "public cloud, Enterprise", organizations: endpointLimit(5, 150)},
-		{name: "public cloud, self-service", organizations: endpointLimit(5, 25)},
+		{name: "public cloud, paid", members: endpointLimit(20, 200)},
+		{name: "public cloud, Enterprise", invitations: endpointLimit(20, 200), organizations: endpointLimit(5, 150)},
+		{name: "public cloud, self-service", invitations: endpointLimit(10, 150), organizations: endpointLimit(5, 25)},
 		{name: "private cloud, 15x", members: endpointLimit(300, 3000)},
 		{name: "private cloud, 60x", members: endpointLimit(1200, 12000)},
 		{name: "private cloud, 100x", members: endpointLimit(2400, 24000)},
