@@ -15,6 +15,8 @@ import (
 // The zero value is the journal of no earlier run. A Journal is not safe for
 // concurrent use.
 type Journal struct {
+	Kept []string // columns behind those of every results file and of Row.Args
+
 	op      importer.Op
 	current *Current
 	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
@@ -37,8 +39,8 @@ type Journal struct {
 // empty tenant is any. After any error, what is in w is of no use.
 //
 // kept are the columns that the run is going to keep; nil means those of the file.
-// If the file lacks some of them, its lines get them, without values. A file that
-// has others is a wrong one.
+// If the file lacks some of them, its lines get them, without values. Others that the
+// file has stay, behind them: Journal.Kept has them all.
 //
 // It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
@@ -92,11 +94,10 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		return nil, err
 	}
 	if in.header == nil {
+		j.Kept = kept
 		return j, nil
 	}
-	if err := in.widen(len(op.Args), kept); err != nil {
-		return nil, err
-	}
+	j.Kept = in.widen(len(op.Args), kept)
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = out.Write(in.header) // Flush returns the error
 	for l, err := range in.lines() {

@@ -24,8 +24,7 @@ import (
 const maxLine = 16 << 20
 
 // WrongFileError says that a file is not the results file that is needed: it is
-// none at all, or that of another tenant, of another operation, or of a run with
-// other kept columns.
+// none at all, or that of another tenant or of another operation.
 type WrongFileError struct {
 	Line int    // the line of the file that says so; 0 if it is the header
 	Why  string // for people
@@ -256,34 +255,38 @@ func (l *line) outcome(args int) importer.Outcome {
 	return o
 }
 
-// widen has the lines written anew with these kept columns, which must be all
-// that the file has and may be more. The first args columns stay as they are.
-func (r *Reader) widen(args int, kept []string) error {
+// widen has the lines written anew with these kept columns, then those that the file
+// has besides. The first args columns stay as they are. It returns all of them.
+func (r *Reader) widen(args int, kept []string) []string {
 	had, want := r.Kept[args:], visibleAll(kept)
 	if kept == nil || slices.Equal(had, want) {
-		return nil
+		return had
 	}
 	places := make([]int, columnKept+args, columnKept+args+len(want))
 	for i := range places {
 		places[i] = i
 	}
-	found := 0
-	for _, name := range want {
-		if found < len(had) && had[found] == name {
-			places = append(places, columnKept+args+found)
-			found++
-		} else {
-			places = append(places, -1)
+	taken := make([]bool, len(had))
+	place := func(name string) int {
+		for i := range had {
+			if had[i] == name && !taken[i] {
+				taken[i] = true
+				return columnKept + args + i
+			}
 		}
+		return -1
 	}
-	if found < len(had) {
-		return &WrongFileError{Why: fmt.Sprintf(
-			"the results file carries %s, but this run would carry %s: use the same input columns and flags as before, or name another results file",
-			keptColumns(had), keptColumns(want))}
+	for _, name := range want {
+		places = append(places, place(name))
+	}
+	for i, name := range had {
+		if !taken[i] {
+			want, places = append(want, name), append(places, columnKept+args+i)
+		}
 	}
 	r.widenTo = places
 	r.header = encoded(slices.Concat(importer.ResultColumns(), r.Kept[:args], want))
-	return nil
+	return want
 }
 
 // widened returns the fields of a line in the columns that widen asked for.
@@ -298,13 +301,6 @@ func (r *Reader) widened(fields []string) []string {
 		}
 	}
 	return wide
-}
-
-func keptColumns(names []string) string {
-	if len(names) == 0 {
-		return "no other column of the input"
-	}
-	return fmt.Sprintf("the columns %q", names)
 }
 
 // physical returns the bytes up to the next line feed, and whether there is

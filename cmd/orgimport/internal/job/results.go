@@ -39,7 +39,9 @@ func openResults(path, tenant string, resume bool, op importer.Op, kept []string
 		if err != nil {
 			return nil, files.CantWrite(path, err)
 		}
-		r.before, err = r.read(io.Discard)
+		if r.before, err = r.read(io.Discard); err == nil {
+			r.kept = r.before.Kept
+		}
 		return r, err
 	}
 	log, err := files.Create(path)
