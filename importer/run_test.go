@@ -313,10 +313,10 @@ func TestOnlyOrganizationIsSentOn(t *testing.T) {
 func TestWhatIsPutAsideIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests sync.Map
-		read := 0
+		var read atomic.Int32
 		in := func(yield func(Batch, error) bool) {
 			for b := range mixed(slices.Repeat([]string{"bad"}, 3*mostAside)...) {
-				read++
+				read.Add(1)
 				if !yield(b, nil) {
 					return
 				}
@@ -327,8 +327,8 @@ func TestWhatIsPutAsideIsBounded(t *testing.T) {
 		time.AfterFunc(30*time.Second, func() { cancel(why) })
 		start := time.Now()
 		_, err := collect(Run(ctx, in, hanging(start.Add(time.Hour), &requests), 256))
-		if !errors.Is(err, why) || time.Since(start) != time.Minute || read > mostAside+10 {
-			t.Errorf("error %v after %s, %d batches read", err, time.Since(start), read)
+		if !errors.Is(err, why) || time.Since(start) != time.Minute || read.Load() > mostAside+10 {
+			t.Errorf("error %v after %s, %d batches read", err, time.Since(start), read.Load())
 		}
 	})
 }

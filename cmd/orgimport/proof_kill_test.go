@@ -82,21 +82,21 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 	}{
 		"at work": {
 			signal:  syscall.SIGTERM,
-			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
+			tenant:  auth0test.Config{Limits: proofLimit(auth0test.Limit{Size: 20, Per: 10, Interval: time.Second})},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
 		},
 		"at work, from the keyboard": {
 			signal:  syscall.SIGINT,
-			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
+			tenant:  auth0test.Config{Limits: proofLimit(auth0test.Limit{Size: 20, Per: 10, Interval: time.Second})},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
 		},
 		"at work, and the terminal is closed": {
 			signal:  syscall.SIGHUP,
-			tenant:  auth0test.Config{Latency: auth0test.Fixed(100 * time.Millisecond)},
+			tenant:  auth0test.Config{Limits: proofLimit(auth0test.Limit{Size: 20, Per: 10, Interval: time.Second})},
 			stuck:   func(p *proofTenant) bool { return p.writes() > 10 },
 			within:  prompt,
 			process: true,
@@ -132,7 +132,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 		"a server that never answers": {
 			signal: syscall.SIGTERM,
 			tenant: hanging(auth0test.WriteMembers),
-			stuck:  func(p *proofTenant) bool { return p.Stats().TokensIssued == 1 && p.Stats().InFlight == 1 },
+			stuck:  writeHangs,
 			args:   []string{"--request-timeout", "2s"},
 			within: 2*time.Second + prompt,
 		},
@@ -274,7 +274,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	tenant := newServedTenant(t, hanging(auth0test.WriteMembers))
 	p := newProgram(t, tenant, newProofInput(proofLines(100, 1)).csv)
 	run := p.start()
-	waitUntil(t, run, func() bool { return tenant.Stats().TokensIssued == 1 && tenant.Stats().InFlight == 1 })
+	waitUntil(t, run, func() bool { return writeHangs(tenant) })
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -292,6 +292,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if e.code != exitSignal+int(syscall.SIGINT) || e.took > 5*time.Second {
 		t.Errorf("exit code %d after %s", e.code, e.took)
 	}
+}
+
+// writeHangs reports whether the request after that for the token is on the wire.
+func writeHangs(p *proofTenant) bool {
+	s := p.Stats()
+	return s.Count(auth0test.Tokens, http.StatusOK) == 1 && s.InFlight == 1
 }
 
 // hanging is a tenant that never answers requests of a class.
