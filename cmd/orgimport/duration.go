@@ -49,6 +49,9 @@ const (
 	outlookMin   = 8 * time.Second
 	outlookBlind = 30 * time.Second
 	outlookMax   = 3 * time.Minute
+	// outlookTurn is how long another limit may be shown without being a new one: two
+	// limits of which as much is left are shown in turn.
+	outlookTurn = time.Second
 	// leastLeft is the shortest time left that is worth telling in whole seconds.
 	leastLeft = 5 * time.Second
 	// outlookLeast is how many requests the pace is measured by at least.
@@ -83,6 +86,10 @@ func (o *outlook) left(s sight) time.Duration {
 	if len(*o) == 0 {
 		return 0
 	}
+	now := s.at
+	if last := (*o)[len(*o)-1]; last.pace.Limit != s.pace.Limit {
+		s = last // two limits are shown in turn, and this is not the one that is measured
+	}
 	from := (*o)[0]
 	half, _ := slices.BinarySearchFunc(*o, from.at.Add(s.at.Sub(from.at)/2), func(old sight, at time.Time) int { return old.at.Compare(at) })
 	middle := (*o)[min(half, len(*o)-1)]
@@ -103,7 +110,7 @@ func (o *outlook) left(s sight) time.Duration {
 		return 0
 	}
 	left := duration(requests, limit{0, speed, time.Second}, limit{s.pace.Credit, inflow, time.Second})
-	if left = max(left, s.pace.Waiting.Until.Sub(s.at)); left < leastLeft {
+	if left = max(left, s.pace.Waiting.Until.Sub(s.at)) - now.Sub(s.at); left < leastLeft {
 		return 0
 	}
 	return left
@@ -115,14 +122,16 @@ func (o *outlook) see(s sight) {
 		*o = nil
 	}
 	*o = slices.DeleteFunc(*o, func(old sight) bool { return s.at.Sub(old.at) > outlookMax })
-	if n := len(*o); !s.halted && s.sent > 0 && (n == 0 || s.at.Sub((*o)[n-1].at) >= time.Second) {
+	n := len(*o)
+	if !s.halted && s.sent > 0 && (n == 0 || s.at.Sub((*o)[n-1].at) >= time.Second && s.pace.Limit == (*o)[n-1].pace.Limit) {
 		*o = append(*o, s)
 	}
 }
 
-// differs reports whether s is of something else than old, or under another limit.
+// differs reports whether s is of something else than old, or has been under another
+// limit since.
 func (s sight) differs(old sight) bool {
-	return s.total != old.total || s.pace.Limit != old.pace.Limit || (s.pace.Refused > 0) != (old.pace.Refused > 0)
+	return s.total != old.total || s.pace.Limit != old.pace.Limit && s.at.Sub(old.at) > outlookTurn || (s.pace.Refused > 0) != (old.pace.Refused > 0)
 }
 
 // pace returns how many requests a second were sent between two moments, and how many

@@ -146,6 +146,7 @@ type timedRun struct {
 	bad    int              // every so many rows one is bad; 0: none
 	outage [2]time.Duration // from when to when
 	known  float64          // share of its time in which the time left is told, at least
+	after  time.Duration    // it resumes a run that was stopped after so long
 	args   []string
 }
 
@@ -194,7 +195,8 @@ func TestTimeLeftIsTold(t *testing.T) {
 		{name: "bad rows", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, bad: 88, known: 0.6},
 		{name: "many bad rows", limits: preset("single-bucket-drip"), rows: 2_000, orgs: 20, bad: 12, known: 0.8},
 		{name: "rows that do not fill a request", limits: preset("single-bucket-drip"), rows: 4_800, orgs: 400, known: 0.9},
-		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.4},
+		{name: "the rest of a run", limits: preset("enterprise-prod"), rows: 9_000, orgs: 20, after: 90 * time.Second, args: []string{"--resume"}, known: 0.3},
+		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.35},
 	} {
 		onFakeClock(t, r.name, r.run)
 	}
@@ -224,15 +226,22 @@ func (r timedRun) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret", "ORGIMPORT_PROGRESS": "bar"}
+	start := func(stderr io.Writer, args ...string) {
+		run(surroundings{
+			args:   append([]string{"import", filepath.Join(dir, "members.csv"), "--results", filepath.Join(dir, "results.csv")}, args...),
+			getenv: func(name string) string { return env[name] },
+			stdin:  strings.NewReader(""), stdout: io.Discard, stderr: stderr,
+			transport: func(int) http.RoundTripper { return tenant },
+			signals:   func() <-chan os.Signal { return nil },
+			exit:      func(int) {},
+		})
+	}
+	if r.after > 0 {
+		start(io.Discard, "--max-duration", r.after.String())
+		began = time.Now()
+	}
 	var said toldTimes
-	run(surroundings{
-		args:   append([]string{"import", filepath.Join(dir, "members.csv"), "--results", filepath.Join(dir, "results.csv")}, r.args...),
-		getenv: func(name string) string { return env[name] },
-		stdin:  strings.NewReader(""), stdout: io.Discard, stderr: &said,
-		transport: func(int) http.RoundTripper { return tenant },
-		signals:   func() <-chan os.Signal { return nil },
-		exit:      func(int) {},
-	})
+	start(&said, r.args...)
 	took := time.Since(began)
 	known, wrong := 0, 0
 	for _, now := range said.all {
