@@ -51,7 +51,7 @@ const (
 	outlookMax   = 3 * time.Minute
 	// outlookTurn is how long another limit may be shown without being a new one: two
 	// limits of which as much is left are shown in turn.
-	outlookTurn = time.Second
+	outlookTurn = 600 * time.Millisecond
 	// leastLeft is the shortest time left that is worth telling in whole seconds.
 	leastLeft = 5 * time.Second
 	// outlookLeast is how many requests the pace is measured by at least.
@@ -123,7 +123,11 @@ func (o *outlook) see(s sight) {
 	}
 	*o = slices.DeleteFunc(*o, func(old sight) bool { return s.at.Sub(old.at) > outlookMax })
 	n := len(*o)
-	if !s.halted && s.sent > 0 && (n == 0 || s.at.Sub((*o)[n-1].at) >= time.Second && s.pace.Limit == (*o)[n-1].pace.Limit) {
+	switch {
+	case s.halted, s.sent == 0, n > 0 && s.pace.Limit != (*o)[n-1].pace.Limit:
+	case n > 1 && s.at.Sub((*o)[n-2].at) < time.Second:
+		(*o)[n-1] = s // one a second is enough, and the newest
+	default:
 		*o = append(*o, s)
 	}
 }

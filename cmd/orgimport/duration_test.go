@@ -196,7 +196,7 @@ func TestTimeLeftIsTold(t *testing.T) {
 		{name: "many bad rows", limits: preset("single-bucket-drip"), rows: 2_000, orgs: 20, bad: 12, known: 0.8},
 		{name: "rows that do not fill a request", limits: preset("single-bucket-drip"), rows: 4_800, orgs: 400, known: 0.9},
 		{name: "the rest of a run", limits: preset("enterprise-prod"), rows: 9_000, orgs: 20, after: 90 * time.Second, args: []string{"--resume"}, known: 0.3},
-		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.35},
+		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.4},
 	} {
 		onFakeClock(t, r.name, r.run)
 	}
