@@ -145,9 +145,11 @@ type timedRun struct {
 	orgs   int
 	bad    int              // every so many rows one is bad; 0: none
 	outage [2]time.Duration // from when to when
-	known  float64          // share of its time in which the time left is told, at least
-	after  time.Duration    // it resumes a run that was stopped after so long
-	args   []string
+	// known is the share of its time in which the time left is told, at least. It stands
+	// well below what is measured: the waits of an outage are random.
+	known float64
+	after time.Duration // it resumes a run that was stopped after so long
+	args  []string
 }
 
 func oneLimit(buckets ...auth0test.Limit) func() auth0test.Limits {
@@ -174,9 +176,9 @@ func TestTimeLeftIsTold(t *testing.T) {
 		return limits
 	}
 	for _, r := range []timedRun{
-		{name: "a burst and a rate a minute", limits: preset("enterprise-prod"), rows: 10_000, orgs: 20, known: 0.9},
-		{name: "not much more than the burst", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, known: 0.3},
-		{name: "one bucket", limits: preset("single-bucket-drip"), rows: 5_000, orgs: 20, known: 0.9},
+		{name: "a burst and a rate a minute", limits: preset("enterprise-prod"), rows: 10_000, orgs: 20, known: 0.8},
+		{name: "not much more than the burst", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, known: 0.2},
+		{name: "one bucket", limits: preset("single-bucket-drip"), rows: 5_000, orgs: 20, known: 0.8},
 		{name: "a minute at a time", limits: preset("single-bucket-fixed"), rows: 1_200, orgs: 2, known: 0.2},
 		{name: "200 at each full minute", limits: oneLimit(auth0test.Limit{Size: 200, Per: 200, Interval: time.Minute, Mode: auth0test.FixedWindow}), rows: 12_000, orgs: 20, known: 0.3},
 		{name: "few a second", limits: preset("free"), rows: 3_000, orgs: 20, known: 0.5},
@@ -191,12 +193,12 @@ func TestTimeLeftIsTold(t *testing.T) {
 		}, rows: 10_000, orgs: 20, known: 0.7},
 		{name: "no limit", limits: preset("none"), rows: 10_000, orgs: 20},
 		{name: "one at a time", limits: preset("private-15x"), rows: 20_000, orgs: 20, args: []string{"--workers", "1"}, known: 0.4},
-		{name: "a rate that is set", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, args: []string{"--rate", "2"}, known: 0.9},
+		{name: "a rate that is set", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, args: []string{"--rate", "2"}, known: 0.8},
 		{name: "bad rows", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, bad: 88, known: 0.6},
 		{name: "many bad rows", limits: preset("single-bucket-drip"), rows: 2_000, orgs: 20, bad: 12, known: 0.8},
-		{name: "rows that do not fill a request", limits: preset("single-bucket-drip"), rows: 4_800, orgs: 400, known: 0.9},
+		{name: "rows that do not fill a request", limits: preset("single-bucket-drip"), rows: 4_800, orgs: 400, known: 0.8},
 		{name: "the rest of a run", limits: preset("enterprise-prod"), rows: 9_000, orgs: 20, after: 90 * time.Second, args: []string{"--resume"}, known: 0.3},
-		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.4},
+		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.3},
 	} {
 		onFakeClock(t, r.name, r.run)
 	}
