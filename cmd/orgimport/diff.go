@@ -178,7 +178,7 @@ func (d *differ) compare(ctx context.Context) (err error) {
 	switch {
 	case err != nil:
 		return err
-	case d.src.Piped() && d.all.Table().Unended():
+	case d.src.Piped && d.all.Table().Unended():
 		return &exitError{exitTemporary, fmt.Errorf("the last line of %s has no line end: it may be cut off", d.src.Name()), "run again with all of it, and a line end"}
 	case d.result.Unanswered > 0:
 		return &exitError{exitTemporary, fmt.Errorf("the server gave no usable answer about %s", report.Plural(d.result.Unanswered, "row")), "try again later"}

@@ -172,11 +172,24 @@ func writeResolved(ctx context.Context, src *job.Source, path string) error {
 	}
 	return writeFailed(ctx, path, files.Replace(path, 0o600, func(w io.Writer) error {
 		out := csv.NewWriter(w)
-		err := src.Resolved(ctx,
-			func(kept []string) error { return out.Write(append([]string{"org_id", "user_id"}, kept...)) },
-			func(row importer.Row) error { return out.Write(append([]string{row.OrgID, row.UserID}, row.Kept...)) })
+		all, err := src.Whole()
+		if err != nil {
+			return err
+		}
+		_ = out.Write(append([]string{"org_id", "user_id"}, all.Table().Kept...)) // Error returns the error
+		for row, err := range all.Rows() {
+			if err != nil || ctx.Err() != nil {
+				return stoppedOr(ctx, err)
+			}
+			if job.IsUnreadable(row) { // it must not become one that can be sent
+				row.OrgID, row.UserID = "", ""
+			}
+			if err := out.Write(append([]string{row.OrgID, row.UserID}, row.Kept...)); err != nil {
+				return err
+			}
+		}
 		out.Flush()
-		return cmp.Or(err, out.Error())
+		return out.Error()
 	}))
 }
 
@@ -233,7 +246,7 @@ func newForecast(src *job.Source, found *job.Survey, f *sourceFlags, h headline)
 	table := src.Table()
 	doc := &forecast{
 		Input: src.Name(), Dialect: table.String(), Columns: headerNames{Kept: append([]string{}, table.Kept...)},
-		Survey: found, BatchSize: src.BatchSize(), Requests: found.Batches,
+		Survey: found, BatchSize: src.Op.Size, Requests: found.Batches,
 		Rejects: []reject{}, failures: f.Failures,
 	}
 	doc.Columns.OrgID, doc.Columns.UserID = table.Columns()

@@ -93,12 +93,15 @@ func (cmd *planCmd) Run(c *console) error {
 func (f *importFlags) operation(domain string) operation {
 	host, _ := hostOf(domain) // whoever connects returns the error
 	return operation{
-		file:        f.File,
-		op:          (*auth0.Client).Import,
+		file: f.File,
+		op: func(client *auth0.Client) importer.Op {
+			op := client.Import()
+			op.Size = f.BatchSize
+			return op
+		},
 		skipMembers: f.SkipMembers,
 		scope:       "create:organization_members",
 		task: job.Task{
-			Size:    f.BatchSize,
 			Columns: []string{"correlation_id"},
 			Select: func(d *csvfile.Dialect, _ job.Origin) error {
 				d.Earlier = settledIn(host)

@@ -173,7 +173,7 @@ func (r *inviteRun) check(ctx context.Context, o *openRun) error {
 	if err := r.findRoles(ctx, o, roleNames); err != nil {
 		return err
 	}
-	rows, organizations, err := o.src.Count(ctx)
+	rows, organizations, err := job.Count(ctx, o.src)
 	if err != nil {
 		return err
 	}

@@ -145,8 +145,7 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 		return nil, err
 	}
 	out, err := job.Create(job.SinkConfig{
-		Results: s.flags.Results, Resume: s.flags.Resume, Tenant: tenant.Host(), Extracts: s.outputs.extracts,
-		MaxFailed: s.flags.maxErrors(), NoGuard: s.flags.NoGuard, MaxRows: s.maxRows,
+		Extracts: s.outputs.extracts, MaxFailed: s.flags.maxErrors(), NoGuard: s.flags.NoGuard, MaxRows: s.maxRows,
 		InFlight: func() int { return pace.State().MaxInFlight },
 	}, src)
 	if err != nil {

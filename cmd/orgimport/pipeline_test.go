@@ -92,11 +92,11 @@ func passThrough(b *testing.B, in io.Reader) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
 	}
 	op := importer.Op{Prefix: "oi", Done: importer.Added, Size: auth0.MaxMembers, Send: taken}
-	src, err := job.Open(b.Context(), job.Config{Task: job.Task{Op: op}, Path: "-", Stdin: in})
+	src, err := job.Open(b.Context(), job.Config{Task: job.Task{Op: op}, Path: "-", Stdin: in, Results: filepath.Join(b.TempDir(), "results.csv")})
 	if err != nil {
 		b.Fatal(err)
 	}
-	out, err := job.Create(job.SinkConfig{Results: filepath.Join(b.TempDir(), "results.csv"), InFlight: func() int { return tenancy.DefaultWorkers }}, src)
+	out, err := job.Create(job.SinkConfig{InFlight: func() int { return tenancy.DefaultWorkers }}, src)
 	if err != nil {
 		b.Fatal(err)
 	}

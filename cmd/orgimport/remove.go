@@ -83,7 +83,7 @@ func checkRemovals(ctx context.Context, r *openRun) error {
 	if err := r.tenant.RequireScopes(ctx, []string{r.scope}); err != nil {
 		return err
 	}
-	rows, organizations, err := r.src.Count(ctx)
+	rows, organizations, err := job.Count(ctx, r.src)
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,76 @@ package job
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
+	"log/slog"
+	"time"
 
+	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
+	"orgimport/importer/csvfile"
 )
 
 type rowSeq = iter.Seq2[importer.Row, error]
+
+// Task is what an operation makes of its input.
+type Task struct {
+	Op importer.Op
+
+	// ReadTwice says that the input is also read before the first request, so
+	// that a pipe has to be spooled.
+	ReadTwice bool
+
+	// Columns are the columns that the input must have if it holds results.
+	Columns []string
+
+	// ByAddress says that the operation names users by their e-mail addresses,
+	// which are therefore not looked up.
+	ByAddress bool
+
+	// Select, if set, changes the dialect that the input is read with. If the input
+	// is read twice and holds results, from says which operation wrote them;
+	// otherwise it is zero. An error rejects the input.
+	Select func(d *csvfile.Dialect, from Origin) error
+
+	// Rows, if set, is a stage between the look-ups and the operation. It gets
+	// every row of the input once, including rows that are done already.
+	Rows func(rowSeq) rowSeq
+}
+
+// Config says what a [Source] reads, and how.
+type Config struct {
+	Task
+
+	Path    string // of the input; - for Stdin
+	Stdin   io.Reader
+	Dialect csvfile.Dialect
+	Lookups Lookups
+	Assume  bool   // look nothing up: the keys of rows count as ids
+	Tenant  string // host of the tenant; empty: any
+
+	// Results is the path of the results file. A pipe that is read twice is
+	// spooled beside it. With Resume, ids are taken from it, if it exists.
+	Results string
+	Resume  bool
+
+	Log *slog.Logger
+}
+
+// Lookups say what is looked up before anything is sent. Rows without ids always
+// are.
+type Lookups struct {
+	SkipMembers     bool          // existing members, who then need no request
+	CheckUsers      bool          // the ids of users
+	CheckOrgs       bool          // the ids of organizations, to tell which do not exist
+	AllowUnverified bool          // accept users whose e-mail address is not verified
+	NoGuard         bool          // continue even if the tenant has none of many keys
+	How             string        // auto, export or each
+	Users           files.File    // look users up in this export first
+	OtherWay        string        // for a message: how else to look users up
+	SkipName        string        // for a message: what asks for SkipMembers
+	Wait            time.Duration // for an export job, at most
+}
 
 // Reason says why a job can't begin or go on.
 type Reason int

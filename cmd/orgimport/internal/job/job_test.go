@@ -35,7 +35,7 @@ func newFolder(t *testing.T, lines ...string) *folder {
 		Log: slog.New(slog.DiscardHandler), Dialect: csvfile.Dialect{},
 	}
 	f.source.Op = importer.Op{Name: "import", Prefix: "oi", Size: 10, Done: importer.Added, Already: importer.AlreadyMember, Send: f.send}
-	f.sink = SinkConfig{Results: f.path("results.csv"), Tenant: "acme.example", InFlight: func() int { return 1 }}
+	f.sink = SinkConfig{InFlight: func() int { return 1 }}
 	f.put("members.csv", append([]string{"org_id,user_id"}, lines...)...)
 	return f
 }
@@ -75,7 +75,6 @@ func (f *folder) read(name string) string {
 // open opens the source and the sink of a job.
 func (f *folder) open() (*Source, *Sink) {
 	f.Helper()
-	f.sink.Resume = f.source.Resume
 	src, err := Open(f.Context(), f.source)
 	if err != nil {
 		f.Fatal(err)
@@ -282,7 +281,7 @@ func TestResultsWithoutAHeader(t *testing.T) {
 // TestResultsOfSomethingElse are no results to continue from.
 func TestResultsOfSomethingElse(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1")
-	f.source.Resume, f.sink.Resume = true, true
+	f.source.Resume = true
 	for want, lines := range map[string][]string{
 		"this is not a results file": {"name", "Ann"},
 		"against another tenant":     {resultsHeader, "2,org_a,auth0|1,added,204,,,1," + report.RunID("oi", "other.example", "") + "-1,2026-11-25T12:00:00Z"},
@@ -395,7 +394,7 @@ func TestOneDoor(t *testing.T) {
 	}
 	f = newFolder(t, "org_a,auth0|1", "org_b,auth0|2", "org_b,bad")
 	src, out = f.open()
-	rows, organizations, err := src.Count(t.Context())
+	rows, organizations, err := Count(t.Context(), src)
 	if err != nil || rows != 3 || organizations != 2 {
 		t.Errorf("%d rows of %d organizations: %v", rows, organizations, err)
 	}

@@ -21,24 +21,6 @@ import (
 	"orgimport/report"
 )
 
-// Lookups say what is looked up before anything is sent. Rows without ids always
-// are.
-type Lookups struct {
-	SkipMembers     bool          // existing members, who then need no request
-	CheckUsers      bool          // the ids of users
-	CheckOrgs       bool          // the ids of organizations, to tell which do not exist
-	AllowUnverified bool          // accept users whose e-mail address is not verified
-	NoGuard         bool          // continue even if the tenant has none of many keys
-	How             string        // auto, export or each
-	Users           files.File    // look users up in this export first
-	OtherWay        string        // for a message: how else to look users up
-	SkipName        string        // for a message: what asks for SkipMembers
-	Wait            time.Duration // for an export job, at most
-}
-
-// wanted reports whether rows that have ids need look-ups too.
-func (l Lookups) wanted() bool { return l.CheckUsers || l.CheckOrgs || l.SkipMembers }
-
 const (
 	// maxSingleUsers is the largest number of users that are looked up one by
 	// one. At 500 requests a minute that takes a minute, less than most exports.
@@ -60,9 +42,7 @@ func ScopesReadOrganization() []string {
 // lookups resolves the keys in a file's rows before anything is sent, and finds
 // the rows that need no request.
 type lookups struct {
-	Lookups
-	keepUsers bool // the operation takes users by their keys
-
+	*Config
 	dir       *importer.Directory // nil: nothing has to be looked up
 	checked   bool                // every user is looked up
 	mixed     bool                // some rows have ids where others have keys
@@ -97,35 +77,52 @@ type Findings struct {
 	Unlimited int // of them, those that bypassed the rate limit
 }
 
-// Findings returns what was looked up so far.
-func (s *Source) Findings() Findings {
-	l := s.look
-	return Findings{
-		Directory: l.dir, Unchecked: l.unchecked, Phases: l.phases,
-		Reads: int(l.reads.Sent.Load()), Unlimited: int(l.reads.Unlimited.Load()),
-	}
-}
-
-// Phase returns the look-ups under way, nil if there are none. It may be called
-// concurrently.
-func (s *Source) Phase() *Phase { return s.look.now.Load() }
-
 // newDirectory returns a directory of no keys.
-func (l *lookups) newDirectory() *importer.Directory {
+func newDirectory(c *Config) *importer.Directory {
 	return &importer.Directory{
-		CheckUsers: l.CheckUsers, CheckOrgs: l.CheckOrgs, KeepUsers: l.keepUsers,
-		AllowUnverified: l.AllowUnverified, NotFound: make(map[string]string),
+		CheckUsers: c.Lookups.CheckUsers, CheckOrgs: c.Lookups.CheckOrgs, KeepUsers: c.ByAddress,
+		AllowUnverified: c.Lookups.AllowUnverified, NotFound: make(map[string]string),
 	}
 }
 
-// collect reads rows to their end and collects the keys to look up.
-func (l *lookups) collect(ctx context.Context, rows rowSeq) error {
+// prepare reads an input to its end for the keys to look up, if there may be any, and
+// reopens it with their columns.
+func (l *lookups) prepare(ctx context.Context, in *input) error {
+	if !in.table.Keyed() && !l.Lookups.CheckUsers && !l.Lookups.CheckOrgs && !l.Lookups.SkipMembers {
+		in.file.Forget()
+		return nil
+	}
+	if err := in.file.Spool(l.Results); err != nil {
+		return err
+	}
+	if err := in.reopen(); err != nil {
+		return err
+	}
+	if err := l.collect(ctx, in); err != nil {
+		return err
+	}
+	in.rows = int(in.passed.Load())
+	used := in.table.UsedKeys()
+	if l.Resume && l.dir != nil {
+		if err := l.reuse(ctx, in); err != nil {
+			return err
+		}
+	}
+	in.keys = append(in.keys, used...)
+	return in.reopen()
+}
+
+// found reports whether the rows have the ids that the tenant returned.
+func (l *lookups) found() bool { return l.dir != nil && !l.Assume }
+
+// collect reads an input to its end and collects the keys to look up.
+func (l *lookups) collect(ctx context.Context, in *input) error {
 	d := l.dir
 	if d == nil {
-		d = l.newDirectory()
+		d = newDirectory(l.Config)
 	}
-	needed, userIDs, orgIDs := l.SkipMembers, false, false
-	for row, err := range rows {
+	needed, userIDs, orgIDs := l.Lookups.SkipMembers, false, false
+	for row, err := range in.read() {
 		if err != nil || ctx.Err() != nil {
 			return stoppedOr(ctx, err)
 		}
@@ -138,10 +135,10 @@ func (l *lookups) collect(ctx context.Context, rows rowSeq) error {
 	if !needed {
 		return nil
 	}
-	l.dir, l.checked = d, l.CheckUsers || !userIDs
+	l.dir, l.checked = d, l.Lookups.CheckUsers || !userIDs
 	l.mixed = userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
 	for _, kind := range d.Users.Kinds() {
-		if l.How == "each" && !auth0.AskedSingly(kind) {
+		if l.Lookups.How == "each" && !auth0.AskedSingly(kind) {
 			return failed(NotSingly, "users can't be looked up one by one by their %s, only by e-mail or id", kind)
 		}
 	}
@@ -161,13 +158,13 @@ func (l *lookups) connections() []string {
 // flags, because those give the keys another meaning, and ids that stand beside the
 // key in the input where other rows have the key alone: those were not looked up,
 // and the tenant may know somebody else by the key.
-func (s *Source) reuse(ctx context.Context) error {
-	f, err := os.Open(s.Results)
+func (l *lookups) reuse(ctx context.Context, in *input) error {
+	f, err := os.Open(l.Results)
 	if err != nil {
 		return nil //nolint:nilerr // there are none yet
 	}
 	defer f.Close()
-	d := s.dialect()
+	d := in.dialect()
 	// A line without a correlation id does not show which run wrote it. It counts
 	// only if some lines have one and all of those read keys as this run does.
 	sameKeys, anyID := true, false
@@ -192,8 +189,8 @@ func (s *Source) reuse(ctx context.Context) error {
 		return err
 	}
 	var given importer.Set
-	if s.look.mixed {
-		if given, err = givenIDs(ctx, s.with(func(d *csvfile.Dialect) { d.Keys = true }).read()); err != nil {
+	if l.mixed {
+		if given, err = givenIDs(ctx, in.with(func(d *csvfile.Dialect) { d.Keys = true }).read()); err != nil {
 			return err
 		}
 	}
@@ -206,7 +203,7 @@ func (s *Source) reuse(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // then no line has an id to reuse
 	}
-	s.look.dir = s.look.newDirectory()
+	l.dir = newDirectory(l.Config)
 	for row, err := range results.Rows() {
 		switch {
 		case err != nil || ctx.Err() != nil:
@@ -218,11 +215,11 @@ func (s *Source) reuse(ctx context.Context) error {
 			if given.Has(givenID(row.Keys.User, row.UserID)) {
 				row.Keys.User = importer.Key{}
 			}
-			s.look.dir.Reuse(row)
+			l.dir.Reuse(row)
 		}
 	}
 	// What has to be looked up is known only now.
-	return s.look.collect(ctx, s.read())
+	return l.collect(ctx, in)
 }
 
 // givenIDs returns the pairs of a key and an id that rows have.
@@ -250,7 +247,7 @@ func givenID(k importer.Key, id string) string { return k.Kind + "\n" + k.Value 
 // each group.
 func (l *lookups) scopes() (groups [][]string) {
 	users := l.dir.Users.Len() > l.dir.Users.Hits()
-	if users && l.Users.Path == "" {
+	if users && l.Lookups.Users.Path == "" {
 		groups = append(groups, []string{scopeReadUsers})
 	}
 	if l.dir.Orgs.Len() > l.dir.Orgs.Hits() {
@@ -259,7 +256,7 @@ func (l *lookups) scopes() (groups [][]string) {
 	if users && len(l.connections()) > 0 {
 		groups = append(groups, []string{"read:connections"})
 	}
-	if l.SkipMembers {
+	if l.Lookups.SkipMembers {
 		groups = append(groups, []string{"read:organization_members"})
 	}
 	return groups
@@ -274,17 +271,14 @@ func (l *lookups) missing() string {
 	if n := l.dir.Users.Len() - l.dir.Users.Hits(); n > 0 {
 		what = append(what, report.Plural(n, "user"))
 	}
-	if l.SkipMembers {
+	if l.Lookups.SkipMembers {
 		what = append(what, "members")
 	}
 	return strings.Join(what, ", ")
 }
 
-// LookUp looks up what the rows name. First it checks that the token has one scope
-// of each group: of the given groups and of those that the look-ups need. Rows that
-// earlier runs have done are not worth a request.
-func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.Journal, scopes ...[]string) error {
-	l := s.look
+// lookUp looks up what rows name: see [Source.LookUp].
+func (l *lookups) lookUp(ctx context.Context, t *tenancy.Tenant, rows rowSeq, before *report.Journal, scopes [][]string) error {
 	if l.dir == nil {
 		return nil
 	}
@@ -297,14 +291,14 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 	}
 	defer l.now.Store(nil)
 	if what := l.missing(); what != "" {
-		s.Log.Info("looking up " + what)
+		l.Log.Info("looking up " + what)
 	}
 	look := t.Lookup(&l.reads)
-	look.JobWait, look.NoGuard = l.Wait, l.NoGuard
-	look.Members.RunID = report.RunID(s.Op.Prefix, t.Host(), s.Dialect.By()) // they decide rows of the operation
+	look.JobWait, look.NoGuard = l.Lookups.Wait, l.Lookups.NoGuard
+	look.Members.RunID = report.RunID(l.Op.Prefix, t.Host(), l.Dialect.By()) // they decide rows of the operation
 	look.OnCostly = func(org string, pages, rows int) {
-		s.Log.Warn(fmt.Sprintf("reading the members of %s costs more than it saves: %s so far for %s; leave %s out for such organizations",
-			org, report.Plural(pages, "page"), report.Plural(rows, "row"), l.SkipName))
+		l.Log.Warn(fmt.Sprintf("reading the members of %s costs more than it saves: %s so far for %s; leave %s out for such organizations",
+			org, report.Plural(pages, "page"), report.Plural(rows, "row"), l.Lookups.SkipName))
 	}
 	for _, step := range []struct {
 		name string
@@ -312,7 +306,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 	}{
 		{auth0.PhaseOrganizations, func() error { return l.findOrganizations(ctx, look) }},
 		{auth0.PhaseUsers, func() error { return l.findUsers(ctx, look, t) }},
-		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, s.Rows(), before) }},
+		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, rows, before) }},
 	} {
 		began, sent := time.Now(), l.reads.Sent.Load()
 		l.now.Store(&Phase{Name: step.name, Began: began})
@@ -325,7 +319,7 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 			continue
 		}
 		l.phases = append(l.phases, PhaseCost{step.name, requests, took.Seconds()})
-		s.Log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
+		l.Log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
 	}
 	l.dir.CheckOrgs = false // these rows are sent whether or not the organization exists
 	return nil
@@ -350,7 +344,7 @@ func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) err
 // onlyCheckOrgs reports whether organizations are looked up only to check that
 // they exist, so that an import can do without.
 func (l *lookups) onlyCheckOrgs() bool {
-	return l.CheckOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
+	return l.Lookups.CheckOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
 }
 
 func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
@@ -370,10 +364,10 @@ func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		}
 	}
 	switch {
-	case l.Users.Path != "":
+	case l.Lookups.Users.Path != "":
 		return l.readUsers(ctx, look, t)
 	case l.singly():
-		d.NotFound[importer.KindEmail] = ", searched for as written and in lower case (" + l.OtherWay + ")"
+		d.NotFound[importer.KindEmail] = ", searched for as written and in lower case (" + l.Lookups.OtherWay + ")"
 		return look.FindUsersSingly(ctx, d)
 	}
 	return look.FindUsersByExport(ctx, d, ids)
@@ -381,8 +375,8 @@ func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 
 // singly reports whether users are looked up one by one.
 func (l *lookups) singly() bool {
-	if l.How != "auto" {
-		return l.How == "each"
+	if l.Lookups.How != "auto" {
+		return l.Lookups.How == "each"
 	}
 	users := &l.dir.Users
 	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.AskedSingly(kind) })
@@ -391,7 +385,7 @@ func (l *lookups) singly() bool {
 // readUsers looks the users up in a file. It requests those that the file lacks,
 // unless the token is known to lack the scope for that.
 func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
-	f, err := files.Open(ctx, l.Users.Path, nil)
+	f, err := files.Open(ctx, l.Lookups.Users.Path, nil)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -399,7 +393,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
 			err = file // files calls it the input
 		}
-		return failed(NoUsers, "can't read %s: %w", l.Users.Name, err)
+		return failed(NoUsers, "can't read %s: %w", l.Lookups.Users.Name, err)
 	}
 	defer f.Close()
 	text, err := csvfile.Text(f)
@@ -410,18 +404,18 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		return context.Cause(ctx)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return failed(CutUsers, "%s %s: the file is cut off", l.Users.Name, l.Users.Path)
+		return failed(CutUsers, "%s %s: the file is cut off", l.Lookups.Users.Name, l.Lookups.Users.Path)
 	}
 	if _, ok := errors.AsType[*csvfile.InputError](err); ok {
-		return fmt.Errorf("%s %s: %w", l.Users.Name, l.Users.Path, err)
+		return fmt.Errorf("%s %s: %w", l.Lookups.Users.Name, l.Lookups.Users.Path, err)
 	}
 	if err != nil {
-		return failed(WrongUsers, "%s %s: %w", l.Users.Name, l.Users.Path, err)
+		return failed(WrongUsers, "%s %s: %w", l.Lookups.Users.Name, l.Lookups.Users.Path, err)
 	}
 	final := t.Lacks(scopeReadUsers)
 	for _, kind := range l.dir.Users.Kinds() {
 		if final || !auth0.AskedSingly(kind) {
-			l.dir.NotFound[kind] = ", not in " + l.Users.Path
+			l.dir.NotFound[kind] = ", not in " + l.Lookups.Users.Path
 		}
 	}
 	if final {
@@ -432,7 +426,7 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 
 // findMembers looks up the members of the organizations that rows name.
 func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, rows rowSeq, before *report.Journal) error {
-	if !l.SkipMembers {
+	if !l.Lookups.SkipMembers {
 		return nil
 	}
 	var pairs importer.Set
@@ -451,6 +445,3 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, rows rowS
 	l.dir.Resumed = l.resumed
 	return look.FindMembers(ctx, l.dir, &pairs, perOrg)
 }
-
-// lookedUp reports whether the rows have the ids that the tenant returned.
-func (s *Source) lookedUp() bool { return s.look.dir != nil && !s.Assume }

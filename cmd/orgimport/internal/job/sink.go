@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,9 +16,6 @@ import (
 
 // SinkConfig says where outcomes go, and when there are too many of the bad ones.
 type SinkConfig struct {
-	Results  string // path of the results file
-	Resume   bool   // continue from it, if it exists
-	Tenant   string // host of the tenant
 	Extracts []*Extract
 
 	MaxFailed Share      // stop when so many rows have failed; 0: never
@@ -33,7 +31,6 @@ type Sink struct {
 	recorder
 	c     SinkConfig
 	op    importer.Op
-	size  int
 	saved *saved
 
 	skipped int64          // rows that were done before
@@ -49,18 +46,18 @@ type Sink struct {
 func Create(c SinkConfig, src *Source) (*Sink, error) {
 	out := &Sink{
 		recorder: recorder{inFlight: c.InFlight, guard: guard{most: c.MaxFailed, off: c.NoGuard}},
-		c:        c, op: src.Op, size: src.BatchSize(), saved: newSaved(src.BatchSize()),
+		c:        c, op: src.Op, saved: newSaved(),
 	}
 	out.Summary.Started = time.Now()
 	var err error
-	if out.results, err = openResults(c.Results, c.Tenant, c.Resume, src.Op, src.Table().Kept); err != nil {
+	if out.results, err = openResults(src.Results, src.Tenant, src.Resume, src.Op, src.Table().Kept); err != nil {
 		return nil, err
 	}
 	before := out.results.before.Settled()
 	out.guard.anyDone = before > 0
 	out.Summary.ContinueFrom(out.results.before)
 	out.done.Store(int64(before))
-	out.total.Store(int64(src.rows))
+	out.total.Store(int64(src.input.rows))
 	for _, x := range c.Extracts {
 		if err := x.open(out.results); err != nil {
 			out.Close()
@@ -91,7 +88,7 @@ func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
 		return Ahead{}
 	}
 	var a Ahead
-	left := newBatchCount(s.size)
+	left := make(orgCounts)
 	a.Foreign = s.Before().Settled() > 0
 	for row, err := range importer.Distinct(src.Rows(), s.op.KeyOf) {
 		if err != nil || ctx.Err() != nil {
@@ -102,11 +99,12 @@ func (s *Sink) Ahead(ctx context.Context, src *Source) Ahead {
 			a.Foreign = false
 		} else if row.Err == nil {
 			left.add(row.OrgID)
+			a.Rows++
 		}
 	}
 	s.total.Store(int64(a.Total))
-	a.Rows, a.Requests = left.rows, left.batches()
-	a.MayFail = s.size > 1 && !src.look.checked
+	a.Requests = left.batches(s.op.Size)
+	a.MayFail = s.op.Size > 1 && !src.look.checked
 	s.ahead.Store(int64(a.Requests))
 	return a
 }
@@ -138,10 +136,10 @@ func (s *Sink) Progress() Progress {
 // an earlier run come after the rows that were never attempted.
 func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
 	rows := src.Rows()
-	if src.lookedUp() {
+	if src.look.found() {
 		rows = s.saved.count(rows)
 	}
-	rows = s.limited(importer.Distinct(rows, s.op.KeyOf), src.Name())
+	rows = limited(importer.Distinct(rows, s.op.KeyOf), s.c.MaxRows, src)
 	return s.group(func(yield func(importer.Row, error) bool) {
 		for row, err := range rows {
 			if err == nil && row.Err == nil && row.Unended {
@@ -174,7 +172,7 @@ func (s *Sink) group(rows rowSeq) iter.Seq2[importer.Batch, error] {
 		return done
 	})
 	return func(yield func(importer.Batch, error) bool) {
-		for b, err := range importer.Group(rows, s.size, s.Before().Late) {
+		for b, err := range importer.Group(rows, s.op.Size, s.Before().Late) {
 			s.begunRows.Add(int64(len(b.Rows)))
 			if err == nil && b.Rows[0].Err == nil {
 				s.begun.Add(1)
@@ -186,17 +184,6 @@ func (s *Sink) group(rows rowSeq) iter.Seq2[importer.Batch, error] {
 	}
 }
 
-// send sends batches and records the outcomes.
-func (s *Sink) send(ctx context.Context, batches iter.Seq2[importer.Batch, error], workers int) error {
-	for answered, err := range importer.Run(ctx, batches, s.op, workers) {
-		if err != nil {
-			return err
-		}
-		s.record(answered)
-	}
-	return nil
-}
-
 // Run sends the rows of src with the operation of out, at most so many requests at
 // a time, and records the outcomes. A row that may be cut off, because somebody still
 // writes the input, is sent after all others, if the input is unchanged. It returns
@@ -206,17 +193,27 @@ func Run(ctx context.Context, src *Source, out *Sink, workers int) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	out.stop = stop
-	err := out.send(ctx, out.batches(src), workers)
+	send := func(batches iter.Seq2[importer.Batch, error]) error {
+		for answered, err := range importer.Run(ctx, batches, out.op, workers) {
+			if err != nil {
+				return err
+			}
+			out.record(answered)
+		}
+		return nil
+	}
+	err := send(out.batches(src))
 	if err == nil && !src.Changed() {
-		err = out.send(ctx, out.lastBatch(), workers)
+		err = send(out.lastBatch())
 	}
 	return out.finish(err, src)
 }
 
-// limited ends the range of distinct rows with an error when it exceeds the
-// limit, if there is one. The rows were counted before, but the file may change.
-func (s *Sink) limited(rows rowSeq, name string) rowSeq {
-	if s.c.MaxRows == nil {
+// limited ends the range of distinct rows of src with an error when more than most
+// are to be sent, if most is not nil. The rows were counted before, but the file may
+// change.
+func limited(rows rowSeq, most *int, src *Source) rowSeq {
+	if most == nil {
 		return rows
 	}
 	n := 0
@@ -224,8 +221,8 @@ func (s *Sink) limited(rows rowSeq, name string) rowSeq {
 		if row.Err == nil {
 			n++
 		}
-		if n > *s.c.MaxRows {
-			return failed(TooManyRows, "%s changed while it was read: it names more than the %d that are allowed", name, *s.c.MaxRows)
+		if n > *most {
+			return failed(TooManyRows, "%s changed while it was read: it names more than the %d that are allowed", src.Name(), *most)
 		}
 		return nil
 	})
@@ -240,8 +237,8 @@ func (s *Sink) finish(err error, src *Source) error {
 	if err = s.finishFiles(cmp.Or(s.broken, err), src); err != nil {
 		s.Summary.Stopped = err.Error()
 	}
-	if src.lookedUp() {
-		s.Summary.WritesSaved = s.saved.requests()
+	if src.look.found() {
+		s.Summary.WritesSaved = s.saved.requests(s.op.Size)
 	}
 	tooMany := s.guard.check(1)
 	switch {
@@ -263,8 +260,9 @@ func (s *Sink) finishFiles(err error, src *Source) error {
 	if !s.Wrote() {
 		return err
 	}
-	e := s.results.finish(err == nil && !src.Changed() && s.handled() == src.passed.Load())
-	s.Summary.Files = []string{s.c.Results}
+	seen := s.skipped + s.done.Load() - int64(s.Before().Settled())
+	e := s.results.finish(err == nil && !src.Changed() && seen == int64(src.Passed()))
+	s.Summary.Files = []string{src.Results}
 	for _, x := range s.c.Extracts {
 		if e = cmp.Or(e, x.write(s.results)); x.Path != "" {
 			s.Summary.Files = append(s.Summary.Files, x.Path)
@@ -280,7 +278,115 @@ func (s *Sink) finishFiles(err error, src *Source) error {
 	}
 }
 
-// handled returns how many rows have come to the sink.
-func (s *Sink) handled() int64 {
-	return s.skipped + s.done.Load() - int64(s.Before().Settled())
+// recorder writes outcomes, and counts them.
+type recorder struct {
+	Summary  report.Summary
+	results  *results
+	inFlight func() int              // requests whose answers there must be room for
+	stop     context.CancelCauseFunc // ends the run; set by Run
+
+	writing    sync.Mutex         // guards the writing of results
+	held       []importer.Outcome // rows without a request, held until the first answer
+	guard      guard
+	broken     error // why a row could not be written; no later row counts
+	unanswered int   // rows that failed because the server gave no usable answer
+
+	done, members, failed atomic.Int64
+}
+
+// Wrote reports whether the run has written lines.
+func (s *recorder) Wrote() bool { return s.results.started }
+
+// record writes the outcomes of some rows, and only then counts them. A failed
+// guard stops the run, but later outcomes are still recorded: answers to requests
+// in flight still arrive.
+//
+// Nothing is written before the first answer to a request, so that a run that can
+// send none leaves all files unchanged. Until then, rows that need no request are
+// held.
+func (s *recorder) record(answered []importer.Outcome) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.broken != nil {
+		return
+	}
+	if !s.Wrote() {
+		s.held = append(s.held, answered...)
+		if len(s.held) < maxHeld && !sentAny(answered) {
+			return
+		}
+		answered = s.begin()
+	}
+	s.write(answered)
+}
+
+// Note writes a line, which is on the disk when it returns. It is for an operation
+// that must not forget what it is about to do. It may be called concurrently.
+func (s *recorder) Note(o importer.Outcome) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if !s.Wrote() {
+		s.write(s.begin())
+	}
+	switch {
+	case s.broken != nil:
+	case o.Status != importer.Sending: // a final outcome counts, and need not be synced
+		s.write([]importer.Outcome{o})
+	default:
+		s.fail(s.results.note(o))
+	}
+	return s.broken
+}
+
+// maxHeld is the most rows that are held, at some 300 bytes each.
+const maxHeld = 20_000
+
+func sentAny(outcomes []importer.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].Attempts > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// begin opens the results for writing, and returns the held rows.
+func (s *recorder) begin() []importer.Outcome {
+	held := s.held
+	s.held = nil
+	s.fail(s.results.begin())
+	return held
+}
+
+// fail stops the run if err, of writing a row, is not nil.
+func (s *recorder) fail(err error) {
+	if s.broken = err; err != nil {
+		s.stop(err)
+	}
+}
+
+func (s *recorder) write(answered []importer.Outcome) {
+	if s.broken != nil {
+		return
+	}
+	if s.fail(s.results.writer.Write(answered)); s.broken != nil {
+		return
+	}
+	s.Summary.Add(answered)
+	for i := range answered {
+		o := &answered[i]
+		switch {
+		case o.Attempts > 0 && o.Status.Settled():
+			s.members.Add(1)
+		case o.Status.Failure():
+			s.failed.Add(1)
+		}
+		if o.Transient {
+			s.unanswered++
+		}
+	}
+	s.done.Add(int64(len(answered)))
+	if err := cmp.Or(s.guard.add(answered), s.results.log.EnsureRoom(s.inFlight())); err != nil {
+		s.stop(err)
+	}
 }

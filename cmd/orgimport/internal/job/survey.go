@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"orgimport/importer"
 	"orgimport/report"
@@ -36,7 +37,7 @@ type Survey struct {
 	Small          int  `json:"-"`
 	OwnConnections bool `json:"-"`
 
-	perOrg map[string]*int32 // sendable rows
+	perOrg orgCounts // sendable rows
 }
 
 // OrgRows is the number of sendable rows of an organization.
@@ -55,31 +56,32 @@ const (
 // with each row that can't be sent, in order.
 func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected func(importer.Row) error) (*Survey, error) {
 	connections := make(orgConnections)
-	s.inspect = connections.add
-	defer func() { s.inspect = nil }()
-	rows := importer.Each(s.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
+	rows := s.prepared(importer.Each(s.input.read(), func(row *importer.Row) error {
+		connections.add(*row)
+		return context.Cause(ctx)
+	}))
 	rows = importer.Distinct(rows, s.Op.KeyOf)
 	rows = EachSendable(rows, func(row *importer.Row) {
 		if before.Has(*row) {
 			row.Err = &importer.Decided{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
 		}
 	})
-	saved := newSaved(s.BatchSize())
-	if s.lookedUp() {
+	saved := newSaved()
+	if s.look.found() {
 		rows = saved.count(rows)
 	}
-	survey, err := surveyOf(rows, s.BatchSize(), rejected)
+	survey, err := surveyOf(rows, s.Op.Size, rejected)
 	if err != nil {
 		return nil, stoppedOr(ctx, err)
 	}
-	survey.WritesSaved = saved.requests()
+	survey.WritesSaved = saved.requests(s.Op.Size)
 	survey.OwnConnections = connections.own()
 	return survey, nil
 }
 
 // surveyOf surveys rows, of which a request carries up to size.
 func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey, error) {
-	s := &Survey{perOrg: make(map[string]*int32)}
+	s := &Survey{perOrg: make(orgCounts)}
 	for row, err := range rows {
 		if err != nil {
 			return nil, err
@@ -89,7 +91,7 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 		switch {
 		case row.Err == nil:
 			s.Sendable++
-			s.count(row.OrgID)
+			s.perOrg.add(row.OrgID)
 		case !errors.As(row.Err, &decided):
 			s.Rejected++
 			if len(s.Rejects) < surveyRejects {
@@ -104,10 +106,9 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 			s.Settled++
 		}
 	}
-	s.Organizations = len(s.perOrg)
-	for _, n := range s.perOrg {
-		s.Batches += (int(*n) + size - 1) / size
-		if int(*n) < size {
+	s.Organizations, s.Batches = len(s.perOrg), s.perOrg.batches(size)
+	for _, rows := range s.perOrg {
+		if rows < size {
 			s.Small++
 		}
 	}
@@ -119,30 +120,14 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 func (s *Survey) Orgs() []OrgRows { return s.largest(s.Organizations) }
 
 // RowsOf returns the number of sendable rows of an organization.
-func (s *Survey) RowsOf(orgID string) int {
-	if n := s.perOrg[orgID]; n != nil {
-		return int(*n)
-	}
-	return 0
-}
-
-// count adds one to the organization's rows. The id is copied when it is first
-// seen, so that the record it came in is not kept with it.
-func (s *Survey) count(orgID string) {
-	n, ok := s.perOrg[orgID]
-	if !ok {
-		n = new(int32)
-		s.perOrg[strings.Clone(orgID)] = n
-	}
-	*n++
-}
+func (s *Survey) RowsOf(orgID string) int { return s.perOrg[orgID] }
 
 // largest returns the n organizations with the most rows, in the order of
 // [ByRows].
 func (s *Survey) largest(n int) []OrgRows {
 	all := make([]OrgRows, 0, len(s.perOrg))
 	for id, rows := range s.perOrg {
-		all = append(all, OrgRows{id, int(*rows)})
+		all = append(all, OrgRows{id, rows})
 	}
 	slices.SortFunc(all, ByRows)
 	return slices.Clone(all[:min(len(all), n)]) // a copy, so that the others are not kept
@@ -184,4 +169,60 @@ func (o orgConnections) own() bool {
 		distinct[connection] = true
 	}
 	return len(o) > 1 && !distinct[""] && len(distinct) == len(o)
+}
+
+// orgCounts counts rows by organization.
+type orgCounts map[string]int
+
+// add counts a row. The id is copied when it is first seen, so that the record it
+// came in is not kept with it.
+func (c orgCounts) add(orgID string) {
+	if _, seen := c[orgID]; !seen {
+		orgID = strings.Clone(orgID)
+	}
+	c[orgID]++
+}
+
+// batches returns how many batches the rows fill, each of up to size.
+func (c orgCounts) batches(size int) (n int) {
+	for _, rows := range c {
+		n += (rows + size - 1) / size
+	}
+	return n
+}
+
+// saved counts the requests that look-ups make unnecessary: those for users who
+// are members already and for ids that do not exist. It is locked because rows
+// may still pass while a stopped run adds up its totals.
+type saved struct {
+	mu   sync.Mutex
+	all  orgCounts // rows that need a request, or would without the look-ups
+	sent orgCounts // rows that need a request
+}
+
+func newSaved() *saved { return &saved{all: make(orgCounts), sent: make(orgCounts)} }
+
+// count yields rows unchanged and counts them as they pass.
+func (s *saved) count(rows rowSeq) rowSeq {
+	return importer.Each(rows, func(row *importer.Row) error {
+		settled, ok := errors.AsType[*importer.Decided](row.Err)
+		member := ok && settled.Status == importer.AlreadyMember
+		unknown := isUnresolved(*row) && row.OrgID != "" && row.UserID != ""
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if row.Err == nil || member || unknown {
+			s.all.add(row.OrgID)
+		}
+		if row.Err == nil {
+			s.sent.add(row.OrgID)
+		}
+		return nil
+	})
+}
+
+// requests returns the number of requests saved so far, each of up to size rows.
+func (s *saved) requests(size int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.batches(size) - s.sent.batches(size)
 }

@@ -90,7 +90,7 @@ func rowsOf(rows ...importer.Row) rowSeq {
 // TestStoppedRunAddsUpWhileItsInputIsStillRead: the reader of a stopped run is not
 // waited for, and what it counts is asked for all the same.
 func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
-	s := newSaved(10)
+	s := newSaved()
 	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Decided{Status: importer.AlreadyMember}}
 	rows := func(yield func(importer.Row, error) bool) {
 		for i := range 1000 {
@@ -106,7 +106,7 @@ func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
 			continue
 		}
 	})
-	for s.requests() < 1000 {
+	for s.requests(10) < 1000 {
 		runtime.Gosched()
 	}
 	reader.Wait()
