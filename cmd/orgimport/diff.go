@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"text/tabwriter"
@@ -172,6 +173,9 @@ func (d *differ) compare(ctx context.Context) (err error) {
 	if err := d.failures.WriteHeader(); err != nil {
 		return err
 	}
+	// Nearly all of what is compared is in memory without pointers, so that collecting
+	// garbage often takes little time.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	if d.result, err = d.comparison(ctx).Run(); errors.Is(err, diff.ErrChanged) || err == nil && d.src.Changed() {
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read", d.src.Name()), "run again once nothing writes to it any more"}
 	}
@@ -319,10 +323,10 @@ func (d *differ) conclude() *exitError {
 func (d *differ) print(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	if d.cmd.Print {
-		for _, r := range d.result.Joiners.Records() {
+		for r := range d.result.Joiners.Records() {
 			fmt.Fprintf(w, "+ %s %s\n", r[0], r[1])
 		}
-		for _, r := range d.result.Leavers.Records() {
+		for r := range d.result.Leavers.Records() {
 			fmt.Fprintf(w, "- %s %s\n", r[0], r[2])
 		}
 	}

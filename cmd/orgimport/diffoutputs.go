@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
@@ -61,11 +60,11 @@ func (d *differ) outputs() diffOutputs {
 					header = append(header, name)
 				}
 			}
-			return writeLines(w, header, &d.result.Joiners)
+			return d.result.Joiners.WriteCSV(w, header...)
 		}},
-		{files.Named("--leavers", cmd.Leavers), func(w io.Writer) error { return writeLines(w, member, &d.result.Leavers) }},
+		{files.Named("--leavers", cmd.Leavers), func(w io.Writer) error { return d.result.Leavers.WriteCSV(w, member...) }},
 		{files.Named("--kept", cmd.Kept), func(w io.Writer) error {
-			return writeLines(w, append(member, "line", "reason"), &d.result.Kept)
+			return d.result.Kept.WriteCSV(w, append(member, "line", "reason")...)
 		}},
 		{files.Named("--failures", cmd.Failures), func(w io.Writer) error {
 			_, err := d.rejected.WriteTo(w)
@@ -85,17 +84,6 @@ func (d *differ) outputs() diffOutputs {
 		}
 	}
 	return given
-}
-
-func writeLines(w io.Writer, header []string, lines *diff.Lines) error {
-	head := csv.NewWriter(w)
-	_ = head.Write(header) // Error returns the error
-	head.Flush()
-	if err := head.Error(); err != nil {
-		return err
-	}
-	_, err := lines.WriteTo(w)
-	return err
 }
 
 // isIDColumn reports whether a column is called as one of the two that begin the file

@@ -97,7 +97,6 @@ type comparison struct {
 	Result
 	orgs   map[string]*org
 	pairs  importer.Set // of the rows; the line of a pair that is a member is 0
-	others Lines        // members whom no row names
 	doubts doubts
 }
 
@@ -112,7 +111,8 @@ func (c *Comparison) Run() (*Result, error) {
 			return nil, err
 		}
 	}
-	r.divideOthers()
+	r.pairs = importer.Set{} // no longer needed
+	r.keepDoubtful()
 	r.countOrgs()
 	return &r.Result, nil
 }
@@ -134,7 +134,8 @@ func (c *comparison) readNames() error {
 	return nil
 }
 
-// readMembers reads the members, and notes those whom no row names.
+// readMembers reads the members. Those whom no row names leave, unless they are kept
+// later.
 func (c *comparison) readMembers() error {
 	for part, err := range c.Lists(slices.Sorted(maps.Keys(c.orgs))) {
 		if err != nil {
@@ -146,7 +147,7 @@ func (c *comparison) readMembers() error {
 			pair := importer.PairKey(importer.Row{OrgID: org.ID, UserID: m.UserID})
 			switch line, named := c.pairs.Line(pair); {
 			case !named:
-				c.others.add(org.ID, c.OrgName(org.ID), m.UserID, m.Email, m.Name)
+				c.Leavers.add([]string{org.ID, c.OrgName(org.ID)}, m.UserID, m.Email, m.Name)
 			case line > 0: // not seen before
 				c.pairs.Put(pair, 0)
 				org.named = true
@@ -181,11 +182,11 @@ func (c *comparison) readRows() error {
 		org.rows++
 		if line == row.Line {
 			org.Joiners++
-			record := []string{row.OrgID, row.UserID}
+			record := []string{row.UserID}
 			for _, i := range c.Carry {
 				record = append(record, row.Kept[i])
 			}
-			c.Joiners.add(record...)
+			c.Joiners.add([]string{row.OrgID}, record...)
 		}
 		c.doubts.addResolved(&row, c.Unconfirmed)
 	}
@@ -208,17 +209,16 @@ func (c *comparison) reject(row *importer.Row) error {
 	return c.OnReject(o)
 }
 
-// divideOthers divides the members whom no row names into those who leave and those
-// who are kept.
-func (c *comparison) divideOthers() {
-	c.others.sort()
+// keepDoubtful keeps those of the leavers whom a row may mean.
+func (c *comparison) keepDoubtful() {
+	c.Leavers.sort()
 	doubtful := make(map[int]bool) // resolved rows for whose sake somebody is kept
 	var before [2]string
-	for i, record := range c.others.Records() {
+	c.Leavers.deleteFunc(func(record []string) bool {
 		orgID, userID, email := record[0], record[2], record[3]
 		org := c.orgs[orgID]
 		if org.missing || before == [2]string{orgID, userID} {
-			continue // it was deleted meanwhile, or the list shows a member twice
+			return true // it was deleted meanwhile, or the list shows a member twice
 		}
 		before = [2]string{orgID, userID}
 		org.Members++
@@ -228,14 +228,15 @@ func (c *comparison) divideOthers() {
 		}
 		if d.line == 0 {
 			org.Leavers++
-			c.Leavers.lines = append(c.Leavers.lines, c.others.lines[i])
-			continue
+			return false
 		}
 		if org.Kept++; org.named && !c.doubts.rejected(d.line) {
 			doubtful[d.line] = true
 		}
-		c.Kept.addTo(c.others.lines[i], strconv.Itoa(d.line), d.reason)
-	}
+		c.Kept.add(record[:2], append(record[2:], strconv.Itoa(d.line), d.reason)...)
+		return true
+	})
+	c.Kept.sort()
 	c.Doubtful = c.Rejected + len(doubtful)
 }
 

@@ -73,11 +73,11 @@ func compare(t interface {
 	return r
 }
 
-// text returns lines as they are written.
+// text returns lines as they are written below the header.
 func text(l *diff.Lines) string {
 	var b strings.Builder
-	_, _ = l.WriteTo(&b)
-	return b.String()
+	_ = l.WriteCSV(&b, "header")
+	return strings.TrimPrefix(b.String(), "header\n")
 }
 
 func member(name string) auth0.Member {
@@ -211,7 +211,7 @@ func TestKept(t *testing.T) {
 // keptBy returns who is kept, and the line for whose sake.
 func keptBy(kept *diff.Lines) string {
 	var who []string
-	for _, record := range kept.Records() {
+	for record := range kept.Records() {
 		who = append(who, strings.ToLower(record[4])+" "+record[5])
 	}
 	return strings.Join(who, ", ")

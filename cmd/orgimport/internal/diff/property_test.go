@@ -89,7 +89,7 @@ type pair struct{ org, user string }
 
 func pairs(l *diff.Lines, user int) map[pair]bool {
 	all := make(map[pair]bool)
-	for _, r := range l.Records() {
+	for r := range l.Records() {
 		all[pair{strings.Clone(r[0]), strings.Clone(r[user])}] = true
 	}
 	return all
