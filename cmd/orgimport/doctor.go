@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,15 +64,18 @@ func (cmd *doctorCmd) Run(c *console) error {
 	ui := c.openUI(uiFlags{Progress: "off"})
 	defer ui.Close()
 	o := &observer{log: ui.log}
-	d := &doctor.Doctor{Name: cmd.Delete}
-	ctx, end := c.untilSignal(o.signalled, func(syscall.Signal) { fmt.Fprintln(c.stderr, leftBehind(d.Name)) })
+	d := &doctor.Doctor{Name: cmp.Or(cmd.Delete, doctor.NewName())}
+	ctx, end := c.untilSignal(o.signalled, func(syscall.Signal) {
+		if d.MayExist() {
+			fmt.Fprintln(c.stderr, leftBehind(d.Name))
+		}
+	})
 	defer end()
+	var err error
 	if cmd.Delete == "" {
-		users, err := cmd.users(ctx, c)
-		if err != nil {
+		if d.Users, err = cmd.users(ctx, c); err != nil {
 			return err
 		}
-		d = doctor.New(users)
 	}
 	survey, err := cmd.survey(ctx, c)
 	if err != nil {

@@ -70,9 +70,7 @@ func aDoctor(tenant *auth0test.Tenant) *doctor.Doctor {
 	for _, u := range auth0test.MakeUsers(doctor.MinUsers) {
 		users = append(users, u.ID)
 	}
-	d := doctor.New(users)
-	d.Tenant, d.Base = &url.URL{Scheme: "https", Host: "acme.eu.auth0.com"}, tenant
-	return d
+	return &doctor.Doctor{Tenant: &url.URL{Scheme: "https", Host: "acme.eu.auth0.com"}, Base: tenant, Users: users, Name: doctor.NewName()}
 }
 
 // TestDoctorFindsTheFlags: doctor prints the flags that the simulated tenant was
@@ -341,6 +339,24 @@ func TestDoctorOfATenantThatTakesAnyID(t *testing.T) {
 				a.Question == "an organization that does not exist" && (a.Told || a.WhyNot != "it was answered 204, as if it were there") {
 				t.Errorf("%+v", a)
 			}
+		}
+	})
+}
+
+// TestDoctorMayLeaveWhatItHasMade, and nothing before and after that: what a second
+// signal says is left behind.
+func TestDoctorMayLeaveWhatItHasMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *doctor.Doctor
+		d = aDoctor(auth0test.New(auth0test.Config{NoAuth: true, Users: auth0test.MakeUsers(doctor.MinUsers), Fault: func(r *http.Request, _ int) auth0test.Fault {
+			if !d.MayExist() {
+				t.Errorf("at %s %s the organization can't exist", r.Method, r.URL)
+			}
+			return auth0test.Fault{}
+		}}))
+		before := d.MayExist()
+		if _, err := d.Run(t.Context()); before || err != nil || d.MayExist() {
+			t.Errorf("before, the organization may exist: %v; afterwards: %v, %v", before, d.MayExist(), err)
 		}
 	})
 }

@@ -11,127 +11,78 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// What an examination may take. Of the requests, some are kept for the end: one
-// that deletes the organization, and what that takes if it is refused at first.
-const (
-	MaxRequests   = 80
-	MaxTime       = 100 * time.Second
-	longestWindow = 61 * time.Second // limits come back within a minute
-	requestsToEnd = 4
-	timeToEnd     = 7 * time.Second
-	timeUnlimited = MaxTime - timeToEnd - longestWindow // to ask if no limit is shown: a refusal takes a window to pass
-	maxRefusals   = 1                                   // of questions, for a limit that headers do not show; the deletion may get another
+// MinUsers is how many test users it takes: each kind of question needs some who are
+// no members yet.
+const MinUsers = 40
 
-	// MinUsers is how many test users it takes: each kind of question needs some
-	// who are no members yet.
-	MinUsers = 40
-)
-
-// Doctor examines a tenant. Set the fields of what [New] returns before the first
-// call, and use it once.
+// Doctor examines a tenant. Use it once.
 type Doctor struct {
 	Tenant *url.URL
 	Base   http.RoundTripper // sends a request once, with a token
 	Users  []string          // ids of test users, at least MinUsers
-	Name   string            // of the organization; New makes one up
+	Name   string            // of the organization; see NewName
 
-	clients  [classes]*http.Client
-	last     [classes]exchange // the last answers that showed a limit
-	started  time.Time
-	requests int
-	taken    [classes]int // successes, each of which took a permission
-	refusals int          // with a 429
-
-	refusedAt time.Time // the last time
-	ending    bool
-
-	timeToAsk time.Duration // since the start
-
-	orgID    string
-	mayExist bool // the organization
-
-	people
-	found Report
-
-	headers         bool // a 204 has them
-	singles, tens   []time.Duration
-	additions       []change // of users who were no members
-	removals        []change
-	sights          []sight // while additions were waited for, and at the end
-	after           []sight // since the removal
-	unknownOthers   batch
-	malformedOthers batch
-	alternated      []reading
-	limit           limit
+	mayExist atomic.Bool // the organization
 }
 
-// New returns a Doctor with test users and a new name for its organization.
-func New(users []string) *Doctor { return &Doctor{Users: users, Name: newName()} }
-
-func (d *Doctor) begin() {
-	d.started, d.timeToAsk = time.Now(), MaxTime-timeToEnd
-	d.clients = newClients(d.Base)
-}
+// MayExist reports whether the organization may exist. It may be called concurrently.
+func (d *Doctor) MayExist() bool { return d.mayExist.Load() }
 
 // Run examines the tenant and returns what it has found, also if it was stopped.
 // The error is why it could not begin, or why it was stopped, or a
 // [*LeftBehindError].
 func (d *Doctor) Run(ctx context.Context) (*Report, error) {
-	d.begin()
-	d.people = people{fresh: slices.Clone(d.Users)}
-	err := d.makeOrganization(ctx)
+	o := d.organization()
+	e := &examination{client: o.client, organization: o, fresh: slices.Clone(d.Users), report: Report{answers: make(map[*Question]Answer)}}
+	err := o.create(ctx)
 	if err == nil {
-		err = d.examine(ctx)
+		err = e.examine(ctx)
 	}
-	err = d.end(ctx, err)
-	d.found.complete()
-	d.found.Requests, d.found.Refusals, d.found.Took = d.requests, d.refusals, time.Since(d.started)
-	return &d.found, err
+	err = o.end(ctx, err)
+	e.report.complete()
+	e.report.Requests, e.report.Refusals, e.report.Took = e.client.requests, e.client.refusals, time.Since(e.client.started)
+	return &e.report, err
 }
 
-// step is a part of the examination, with the questions that it answers.
-type step struct {
-	do        func(context.Context) error
-	questions []*Question
+// Delete deletes an organization that was left behind. It reports whether there was
+// one.
+func (d *Doctor) Delete(ctx context.Context) (found bool, err error) {
+	d.mayExist.Store(true)
+	o := d.organization()
+	ctx, cancel := context.WithTimeout(ctx, timeToDelete)
+	defer cancel()
+	if found, err = o.find(ctx); err != nil || !found {
+		return false, err
+	}
+	return true, o.delete(ctx)
 }
 
-// examine asks the questions. Those that are not answered get the reason.
-func (d *Doctor) examine(ctx context.Context) error {
-	for i, s := range []step{
-		{d.addSome, []*Question{qHeaders, qLatency}},
-		{d.addAgain, []*Question{qReadd}},
-		{d.addUnknown, []*Question{qUnknown, qUnknownNamed, qUnknownOthers}},
-		{d.addMalformed, []*Question{qMalformed, qMalformedNamed, qMalformedOthers}},
-		{d.addTwice, []*Question{qTwice}},
-		{d.addEleven, []*Question{qEleven}},
-		{d.addElsewhere, []*Question{qMissingOrg, qMalformedOrg}},
-		{d.waitForAdditions, []*Question{qLag}},
-		{d.removeSome, []*Question{qRemovalLag}},
-		{d.readPages, []*Question{qNext}},
-		{d.alternate, []*Question{qShared}},
-		{d.drain, []*Question{qLimit, qReset}},
-		{d.readOnce, nil},
-	} {
-		err := s.do(ctx)
-		if err == nil {
-			continue
-		}
-		for _, q := range s.questions {
-			d.found.untold(q, err)
-		}
-		var lacks *LacksScopeError
-		if ctx.Err() != nil || i == 0 || permanent(err) {
-			return err
-		}
-		if errors.As(err, &lacks) && slices.Contains(s.questions, qReadd) {
-			return err
-		}
-	}
-	d.conclude()
-	return nil
+func (d *Doctor) organization() *organization {
+	return &organization{client: newClient(d.Tenant, d.Base), name: d.Name, mayExist: &d.mayExist}
+}
+
+// examination is what is seen while the questions are asked.
+type examination struct {
+	client       *client
+	organization *organization
+	report       Report
+
+	// The test users: never asked to be added; added and not removed; removed; in a
+	// request that was refused.
+	fresh, members, removed, unclear []string
+
+	headers         bool // a 204 has them
+	singles, tens   []time.Duration
+	additions       []change  // of users who were no members
+	listings        []listing // while additions were waited for, and at the end
+	unknownOthers   batch
+	malformedOthers batch
+	alternated      []reading
+	limit           limit
 }
 
 // batch is a request that adds users, some of whom can't be added.
@@ -141,77 +92,122 @@ type batch struct {
 	good []string // the users who can be
 }
 
-func (d *Doctor) members() string { return "/organizations/" + url.PathEscape(d.orgID) + "/members" }
+// examine asks the questions. Those that are not answered get the reason.
+func (e *examination) examine(ctx context.Context) error {
+	for i, step := range []struct {
+		do        func(context.Context, *examination) error
+		questions []*Question // that it answers
+	}{
+		{addSome, []*Question{qHeaders, qLatency}},
+		{addAgain, []*Question{qReadd}},
+		{addUnknown, []*Question{qUnknown, qUnknownNamed, qUnknownOthers}},
+		{addMalformed, []*Question{qMalformed, qMalformedNamed, qMalformedOthers}},
+		{addTwice, []*Question{qTwice}},
+		{addEleven, []*Question{qEleven}},
+		{addElsewhere, []*Question{qMissingOrg, qMalformedOrg}},
+		{waitForAdditions, []*Question{qLag}},
+		{removeSome, []*Question{qRemovalLag}},
+		{readPages, []*Question{qNext}},
+		{alternate, []*Question{qShared}},
+		{drain, []*Question{qLimit, qReset}},
+		{readOnce, nil},
+	} {
+		err := step.do(ctx, e)
+		if err == nil {
+			continue
+		}
+		for _, q := range step.questions {
+			e.report.noAnswer(q, err)
+		}
+		_, lacks := errors.AsType[*LacksScopeError](err)
+		if ctx.Err() != nil || i == 0 || permanent(err) || lacks && slices.Contains(step.questions, qReadd) {
+			return err
+		}
+	}
+	e.conclude()
+	return nil
+}
 
-func (d *Doctor) write(ctx context.Context, method, path string, users ...string) (exchange, error) {
-	return d.ask(ctx, request{class: writes, method: method, path: path, body: map[string][]string{"members": users}})
+// write adds users to the organization, or removes them.
+func (e *examination) write(ctx context.Context, method string, users ...string) (exchange, error) {
+	return e.client.write(ctx, method, e.organization.id, users...)
 }
 
 // add adds users, and notes those who were no members.
-func (d *Doctor) add(ctx context.Context, users ...string) (exchange, error) {
-	x, err := d.write(ctx, http.MethodPost, d.members(), users...)
+func (e *examination) add(ctx context.Context, users ...string) (exchange, error) {
+	x, err := e.write(ctx, http.MethodPost, users...)
 	if err != nil || !x.ok() {
 		return x, err
 	}
 	for _, u := range users {
-		if d.joined(u) && !x.lost {
-			d.additions = append(d.additions, change{user: u, sent: x.sent, received: x.received})
+		known := slices.Contains(slices.Concat(e.members, e.removed, e.unclear), u)
+		e.move(u, &e.members)
+		if !known && !x.lost {
+			e.additions = append(e.additions, change{user: u, sent: x.sent, received: x.received})
 		}
 	}
 	if took := x.received.Sub(x.sent); len(users) == 1 {
-		d.singles = append(d.singles, took)
-	} else if len(users) == 10 {
-		d.tens = append(d.tens, took)
+		e.singles = append(e.singles, took)
+	} else if len(users) == batchSize {
+		e.tens = append(e.tens, took)
 	}
 	return x, nil
 }
 
 // remove removes users, at most ten.
-func (d *Doctor) remove(ctx context.Context, users ...string) (exchange, error) {
-	x, err := d.write(ctx, http.MethodDelete, d.members(), users...)
-	if err != nil || !x.ok() {
-		return x, cmpRefused(err, "the removal of members", x)
+func (e *examination) remove(ctx context.Context, users ...string) (exchange, error) {
+	x, err := e.write(ctx, http.MethodDelete, users...)
+	if err := x.refusal(err, "the removal of members"); err != nil {
+		return x, err
 	}
 	for _, u := range users {
-		d.left(u)
-		for i := range d.additions {
-			if d.additions[i].user == u {
-				d.additions[i].undone = x.sent
+		e.move(u, &e.removed)
+		for i := range e.additions {
+			if e.additions[i].user == u {
+				e.additions[i].undone = x.sent
 			}
 		}
 	}
 	return x, nil
 }
 
-func cmpRefused(err error, what string, x exchange) error {
-	if err != nil {
-		return err
-	}
-	return &RefusedError{what, x.status, x.message}
+// take returns n users who are no members and never were.
+func (e *examination) take(n int) []string {
+	n = min(n, len(e.fresh))
+	taken := e.fresh[:n:n]
+	e.fresh = e.fresh[n:]
+	return taken
 }
 
-// look reads the list of members.
-func (d *Doctor) look(ctx context.Context) (sight, error) {
-	s := sight{users: make(map[string]bool)}
-	x, ids, _, err := d.page(ctx, url.Values{"take": {"100"}})
+// move moves a user to another list.
+func (e *examination) move(user string, to *[]string) {
+	for _, list := range []*[]string{&e.members, &e.removed, &e.unclear} {
+		*list = slices.DeleteFunc(*list, func(u string) bool { return u == user })
+	}
+	*to = append(*to, user)
+}
+
+// list reads the list of members.
+func (e *examination) list(ctx context.Context) (listing, error) {
+	l := listing{users: make(map[string]bool)}
+	x, ids, _, err := e.page(ctx, url.Values{"take": {"100"}})
 	for _, id := range ids {
-		s.users[id] = true
+		l.users[id] = true
 	}
-	s.sent, s.received = x.sent, x.received
-	return s, err
+	l.sent, l.received = x.sent, x.received
+	return l, err
 }
 
-func (d *Doctor) page(ctx context.Context, query url.Values) (x exchange, ids []string, next string, err error) {
-	x, err = d.ask(ctx, request{class: reads, method: http.MethodGet, path: d.members(), query: query})
-	if err != nil || !x.ok() {
-		return x, nil, "", cmpRefused(err, "the list of members", x)
-	}
-	type member struct {
-		UserID string `json:"user_id"`
+func (e *examination) page(ctx context.Context, query url.Values) (x exchange, ids []string, next string, err error) {
+	x, err = e.client.ask(ctx, request{class: reads, method: http.MethodGet, path: membersOf(e.organization.id), query: query})
+	if err := x.refusal(err, "the list of members"); err != nil {
+		return x, nil, "", err
 	}
 	var page struct {
-		Members []member
-		Next    string
+		Members []struct {
+			UserID string `json:"user_id"`
+		}
+		Next string
 	}
 	if json.Unmarshal(x.body, &page) != nil && json.Unmarshal(x.body, &page.Members) != nil {
 		return x, nil, "", errors.New("the list of members can't be read")
@@ -222,195 +218,150 @@ func (d *Doctor) page(ctx context.Context, query url.Values) (x exchange, ids []
 	return x, ids, page.Next, nil
 }
 
-// people are the test users by what is known of them.
-type people struct {
-	fresh   []string // never asked to be added
-	members []string // those added and not removed
-	free    []string // those removed
-	unclear []string // those in a request that was refused
-}
+var errLost = errors.New("an answer was lost")
 
-// take returns n users who are no members and never were.
-func (p *people) take(n int) []string {
-	n = min(n, len(p.fresh))
-	taken := p.fresh[:n:n]
-	p.fresh = p.fresh[n:]
-	return taken
-}
-
-// joined notes a member, and reports whether the user is one for the first time.
-func (p *people) joined(user string) bool {
-	was := slices.Contains(slices.Concat(p.members, p.free, p.unclear), user)
-	p.leave(user)
-	p.members = append(p.members, user)
-	return !was
-}
-
-func (p *people) left(user string) {
-	p.leave(user)
-	p.free = append(p.free, user)
-}
-
-func (p *people) leave(user string) {
-	for _, list := range []*[]string{&p.members, &p.free, &p.unclear} {
-		*list = slices.DeleteFunc(*list, func(u string) bool { return u == user })
+// certain returns an error if the answer to an earlier try was lost, which may have
+// done the work.
+func certain(x exchange, err error) (exchange, error) {
+	if err == nil && x.lost {
+		err = errLost
 	}
+	return x, err
 }
 
-const ofABatch = 10 // users, the most in one request that Auth0 documents
+const batchSize = 10 // users, the most in one request that Auth0 documents
 
 // addSome adds one user, then ten.
-func (d *Doctor) addSome(ctx context.Context) error {
-	for _, n := range []int{1, ofABatch} {
-		x, err := d.add(ctx, d.take(n)...)
-		if err != nil || !x.ok() {
-			return cmpRefused(err, "test users", x)
+func addSome(ctx context.Context, e *examination) error {
+	for _, n := range []int{1, batchSize} {
+		x, err := e.add(ctx, e.take(n)...)
+		if err := x.refusal(err, "test users"); err != nil {
+			return err
 		}
-		d.headers = d.headers || x.shows
+		e.headers = e.headers || x.shows
 	}
-	if err := d.readOnce(ctx); err != nil && permanent(err) {
+	if err := readOnce(ctx, e); err != nil && permanent(err) {
 		return err
 	}
-	if d.headers {
-		d.found.tell(qHeaders, "false", "there")
+	if e.headers {
+		e.report.answer(qHeaders, "false", "there")
 	} else {
-		d.found.tell(qHeaders, "true", "none")
-		d.timeToAsk = timeUnlimited
+		e.report.answer(qHeaders, "true", "none")
+		e.client.timeToAsk = timeUnlimited
 	}
 	return nil
 }
 
-func (d *Doctor) addAgain(ctx context.Context) error {
-	x, err := d.add(ctx, d.people.members[1:1+ofABatch]...)
-	if err != nil {
-		return err
+func addAgain(ctx context.Context, e *examination) error {
+	x, err := e.add(ctx, e.members[1:1+batchSize]...)
+	if err == nil {
+		e.report.answerStatus(qReadd, x)
 	}
-	d.found.tellStatus(qReadd, x)
-	return nil
+	return err
 }
 
-// readdable reports whether members can be added once more without harm.
-func (d *Doctor) readdable() bool { return d.found.value(qReadd) == "204" }
+// canReadd reports whether members can be added once more without harm.
+func (e *examination) canReadd() bool { return e.report.answers[qReadd].value == "204" }
 
 // addUnknown adds a user who does not exist between two who do.
-func (d *Doctor) addUnknown(ctx context.Context) error {
-	unknown := likeness(d.Users[0])
-	b, err := d.addBad(ctx, unknown, d.take(2))
+func addUnknown(ctx context.Context, e *examination) error {
+	unknown := unknownID(e.members[0])
+	b, err := e.addBad(ctx, unknown, e.take(2))
 	if err != nil {
 		return err
 	}
-	d.unknownOthers = b
+	e.unknownOthers = b
 	if !b.ok() {
-		d.found.tellStatus(qUnknown, b.exchange)
+		e.report.answerStatus(qUnknown, b.exchange)
 	}
-	d.found.tellNamed(qUnknownNamed, b.exchange, unknown, "members[1]")
+	e.report.answerNamed(qUnknownNamed, b.exchange, unknown, "members[1]")
 	return nil
 }
 
 // addMalformed adds an id that has not the form of a user's, alone and beside a
 // user who exists.
-func (d *Doctor) addMalformed(ctx context.Context) error {
+func addMalformed(ctx context.Context, e *examination) error {
 	malformed := "malformed " + randomHex(8)
-	alone, err := d.addBad(ctx, malformed, nil)
+	alone, err := e.addBad(ctx, malformed, nil)
 	if err != nil {
 		return err
 	}
-	b, err := d.addBad(ctx, malformed, d.take(1))
+	b, err := e.addBad(ctx, malformed, e.take(1))
 	if err != nil {
 		return err
 	}
 	if alone.status != b.status {
 		return fmt.Errorf("alone it is answered %d, beside another user %d", alone.status, b.status)
 	}
-	d.malformedOthers = b
+	e.malformedOthers = b
 	if !b.ok() {
-		d.found.tellStatus(qMalformed, b.exchange)
+		e.report.answerStatus(qMalformed, b.exchange)
 	}
-	place := "members[0]"
-	if len(b.good) == 1 {
-		place = "members[1]"
-	}
-	d.found.tellNamed(qMalformedNamed, b.exchange, malformed, place)
+	e.report.answerNamed(qMalformedNamed, b.exchange, malformed, fmt.Sprintf("members[%d]", len(b.good)))
 	return nil
 }
 
 // addBad adds an id that can't be added, after the first of some users who can.
-func (d *Doctor) addBad(ctx context.Context, bad string, others []string) (batch, error) {
-	users := slices.Concat(others[:min(1, len(others))], []string{bad}, others[min(1, len(others)):])
-	d.unclear = append(d.unclear, others...)
-	x, err := d.write(ctx, http.MethodPost, d.members(), users...)
-	if err == nil && x.lost {
-		err = errors.New("an answer was lost")
-	}
+func (e *examination) addBad(ctx context.Context, bad string, others []string) (batch, error) {
+	e.unclear = append(e.unclear, others...)
+	x, err := certain(e.write(ctx, http.MethodPost, slices.Insert(slices.Clone(others), min(1, len(others)), bad)...))
 	return batch{x, bad, others}, err
 }
 
-// likeness returns an id of the same form as a user's that nobody has.
-func likeness(user string) string {
+// unknownID returns an id of the same form as a user's that nobody has.
+func unknownID(user string) string {
 	provider, rest, _ := strings.Cut(user, "|")
 	n := max(len(rest), 16)
 	return provider + "|" + randomHex(n/2 + 1)[:n]
 }
 
 // addTwice adds a user who is in the request twice.
-func (d *Doctor) addTwice(ctx context.Context) error {
-	user := d.people.members[0]
-	if !d.readdable() {
-		user = d.take(1)[0]
+func addTwice(ctx context.Context, e *examination) error {
+	user := e.members[0]
+	if !e.canReadd() {
+		user = e.take(1)[0]
 	}
-	x, err := d.add(ctx, user, user)
-	if err == nil && x.lost {
-		err = errors.New("an answer was lost")
+	x, err := certain(e.add(ctx, user, user))
+	if err == nil {
+		e.report.answerStatus(qTwice, x)
 	}
-	if err != nil {
-		return err
-	}
-	d.found.tellStatus(qTwice, x)
-	return nil
+	return err
 }
 
-func (d *Doctor) addEleven(ctx context.Context) error {
-	users := d.people.members[:min(len(d.people.members), ofABatch+1)]
-	if !d.readdable() {
-		users = d.take(ofABatch + 1)
+func addEleven(ctx context.Context, e *examination) error {
+	users := slices.Clone(e.members[:min(len(e.members), batchSize+1)])
+	if !e.canReadd() {
+		users = e.take(batchSize + 1)
 	}
-	if len(users) <= ofABatch {
+	if len(users) <= batchSize {
 		return errors.New("there were not enough test users")
 	}
-	x, err := d.add(ctx, slices.Clone(users)...)
-	if err == nil && x.lost {
-		err = errors.New("an answer was lost")
-	}
+	x, err := certain(e.add(ctx, users...))
 	if err != nil {
 		return err
 	}
 	if !x.ok() {
-		for _, u := range users {
-			if !slices.Contains(d.people.members, u) {
-				d.unclear = append(d.unclear, u)
-			}
-		}
+		e.unclear = append(e.unclear, slices.DeleteFunc(users, func(u string) bool { return slices.Contains(e.members, u) })...)
 	}
-	d.found.tellStatus(qEleven, x)
+	e.report.answerStatus(qEleven, x)
 	return nil
 }
 
 // addElsewhere adds a user to an organization that does not exist, and to one that
 // can't.
-func (d *Doctor) addElsewhere(ctx context.Context) error {
+func addElsewhere(ctx context.Context, e *examination) error {
 	for _, o := range []struct {
 		question *Question
 		id       string
 	}{{qMissingOrg, "org_unknown" + randomHex(5)[:9]}, {qMalformedOrg, "org_unknown-" + randomHex(4)}} {
-		x, err := d.write(ctx, http.MethodPost, "/organizations/"+o.id+"/members", d.people.members[0])
-		if err != nil {
-			d.found.untold(o.question, err)
-			if _, forbidden := errors.AsType[*LacksScopeError](err); forbidden {
-				continue
-			}
+		x, err := e.client.write(ctx, http.MethodPost, o.id, e.members[0])
+		if _, lacks := errors.AsType[*LacksScopeError](err); lacks {
+			e.report.noAnswer(o.question, err)
+		} else if err != nil {
 			return err
+		} else {
+			e.report.answerOrg(o.question, x)
 		}
-		d.found.tellOrg(o.question, x)
 	}
 	return nil
 }
@@ -424,61 +375,56 @@ const (
 )
 
 // poll reads the list until it is as wanted, or for long enough.
-func (d *Doctor) poll(ctx context.Context, wanted func(sight) bool) error {
+func (e *examination) poll(ctx context.Context, wanted func(listing) bool) error {
 	began := time.Now()
 	for {
-		s, err := d.look(ctx)
-		if err != nil || wanted(s) {
+		l, err := e.list(ctx)
+		if err != nil || wanted(l) {
 			return err
 		}
 		every := pollEvery
 		switch since := time.Since(began); {
-		case since > pollFor, d.requests > MaxRequests-requestsToEnd-requestsForLimits:
+		case since > pollFor, e.client.requests > MaxRequests-requestsToEnd-requestsForLimits:
 			return nil
 		case since > slowAfter:
 			every = 2 * pollEvery
 		}
-		if err := sleep(ctx, time.Until(s.sent.Add(every))); err != nil {
+		if err := sleep(ctx, time.Until(l.sent.Add(every))); err != nil {
 			return err
 		}
 	}
 }
 
 // waitForAdditions reads the members until all additions show.
-func (d *Doctor) waitForAdditions(ctx context.Context) error {
-	return d.poll(ctx, func(s sight) bool {
-		d.sights = append(d.sights, s)
-		return !slices.ContainsFunc(d.additions, func(c change) bool { return !s.users[c.user] })
+func waitForAdditions(ctx context.Context, e *examination) error {
+	return e.poll(ctx, func(l listing) bool {
+		e.listings = append(e.listings, l)
+		return l.hasAll(e.additions)
 	})
 }
 
-// shown reports whether all additions were listed.
-func (d *Doctor) shown() bool {
-	return len(d.sights) > 0 && !slices.ContainsFunc(d.additions, func(c change) bool { return !d.sights[len(d.sights)-1].users[c.user] })
-}
-
 // readPages reads the members in pages of two.
-func (d *Doctor) readPages(ctx context.Context) error {
+func readPages(ctx context.Context, e *examination) error {
 	const most = 12 // pages: as many members are there only if 11 at a time could be added
 	query, read := url.Values{"take": {"2"}}, 0
 	for range most {
-		_, ids, next, err := d.page(ctx, query)
+		_, ids, next, err := e.page(ctx, query)
 		switch {
 		case err != nil:
 			return err
 		case len(ids) == 0 && !query.Has("from"):
 			return errors.New("no member was listed")
 		case len(ids) == 0:
-			if err := d.readOnce(ctx); err != nil {
+			if err := readOnce(ctx, e); err != nil {
 				return err
 			}
-			if len(d.sights[len(d.sights)-1].users) != read {
+			if len(e.listings[len(e.listings)-1].users) != read {
 				return errors.New("the list changed while it was read")
 			}
-			d.found.tell(qNext, "always", "yes, to an empty page")
+			e.report.answer(qNext, "always", "yes, to an empty page")
 			return nil
 		case next == "":
-			d.found.tell(qNext, "never", "no")
+			e.report.answer(qNext, "never", "no")
 			return nil
 		}
 		read += len(ids)
@@ -488,62 +434,60 @@ func (d *Doctor) readPages(ctx context.Context) error {
 }
 
 // removeSome removes ten members and reads on until they are gone.
-func (d *Doctor) removeSome(ctx context.Context) error {
-	if !d.shown() {
+func removeSome(ctx context.Context, e *examination) error {
+	if len(e.listings) == 0 || !e.listings[len(e.listings)-1].hasAll(e.additions) {
 		return errors.New("additions did not show in time")
 	}
-	users := slices.Clone(d.people.members[1 : 1+ofABatch])
-	x, err := d.remove(ctx, users...)
-	if err == nil && x.lost {
-		err = errors.New("an answer was lost")
-	}
+	users := slices.Clone(e.members[1 : 1+batchSize])
+	x, err := certain(e.remove(ctx, users...))
 	if err != nil {
 		return err
 	}
+	var removals []change
 	for _, u := range users {
-		d.removals = append(d.removals, change{user: u, sent: x.sent, received: x.received})
+		removals = append(removals, change{user: u, sent: x.sent, received: x.received})
 	}
-	err = d.poll(ctx, func(s sight) bool {
-		d.after = append(d.after, s)
-		return !slices.ContainsFunc(users, func(u string) bool { return s.users[u] })
+	var after []listing
+	err = e.poll(ctx, func(l listing) bool {
+		after = append(after, l)
+		return !slices.ContainsFunc(users, func(u string) bool { return l.users[u] })
 	})
 	if err != nil {
 		return err
 	}
-	d.found.tellLag(qRemovalLag, lagOf(d.removals, d.after, false))
+	e.report.answerLag(qRemovalLag, lagOf(removals, after, false))
 	return nil
 }
 
 // another returns a user who can be added, after making one.
-func (d *Doctor) another(ctx context.Context) (user string, err error) {
+func (e *examination) another(ctx context.Context) (user string, err error) {
 	switch {
-	case len(d.fresh) > 0:
-		return d.take(1)[0], nil
-	case len(d.free) > 0:
-		return d.free[0], nil
-	case d.readdable():
-		return d.people.members[0], nil
+	case len(e.fresh) > 0:
+		return e.take(1)[0], nil
+	case len(e.removed) > 0:
+		return e.removed[0], nil
+	case e.canReadd():
+		return e.members[0], nil
 	}
-	if _, err := d.remove(ctx, slices.Clone(d.people.members[:min(ofABatch, len(d.people.members))])...); err != nil {
+	if _, err := e.remove(ctx, slices.Clone(e.members[:min(batchSize, len(e.members))])...); err != nil {
 		return "", err
 	}
-	return d.free[0], nil
+	return e.removed[0], nil
 }
 
 // single adds one user and returns what the answer shows of the limit.
-func (d *Doctor) single(ctx context.Context) (reading, error) {
-	user, err := d.another(ctx)
+func (e *examination) single(ctx context.Context) (reading, error) {
+	user, err := e.another(ctx)
 	if err != nil {
 		return reading{}, err
 	}
-	x, err := d.add(ctx, user)
+	x, err := e.add(ctx, user)
 	switch {
 	case err != nil:
 		return reading{}, err
 	case !x.ok():
-		d.leave(user)
-		d.unclear = append(d.unclear, user)
-		return reading{}, &RefusedError{"a test user", x.status, x.message}
+		e.move(user, &e.unclear)
+		return reading{}, x.refusal(nil, "a test user")
 	case !x.shows || x.tries > 1:
 		return reading{}, errors.New("an answer showed no limit")
 	}
@@ -553,156 +497,159 @@ func (d *Doctor) single(ctx context.Context) (reading, error) {
 // How the limit is drained: as fast as answers come, then one request every
 // probeEvery.
 const (
-	drainMost  = 22
-	drainFor   = 8 * time.Second
-	probes     = 6
-	probeEvery = 5 * time.Second
-
+	drainFor          = 8 * time.Second
 	alternations      = 6
 	requestsForLimits = drainMost + probes + 2*alternations + 2
 )
 
 // drain takes permissions until few are left, and sees how they come back.
-func (d *Doctor) drain(ctx context.Context) error {
-	if !d.headers {
-		return errors.New("a 204 shows no limit")
+func drain(ctx context.Context, e *examination) error {
+	if !e.headers {
+		return errNoHeaders
 	}
 	var series []reading
-	defer func() { d.tellLimit(series) }()
+	defer func() {
+		series = slices.DeleteFunc(series, func(r reading) bool { return r.limit != series[0].limit })
+		e.limit = limitOf(series)
+		e.report.answerLimit(e.limit)
+	}()
+	more := func(ctx context.Context) error {
+		r, err := e.single(ctx)
+		if err == nil {
+			series = append(series, r)
+		}
+		return err
+	}
+	c := e.client
 	burst, cancel := context.WithTimeout(ctx, drainFor)
 	defer cancel()
-	for range min(drainMost, MaxRequests-requestsToEnd-probes-3-d.requests) {
-		r, err := d.single(burst)
+	for range min(drainMost, MaxRequests-requestsToEnd-probes-3-c.requests) {
+		err := more(burst)
 		if err != nil && burst.Err() != nil && ctx.Err() == nil {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		series = append(series, r)
 	}
 	for range probes {
 		if err := sleep(ctx, probeEvery); err != nil {
 			return err
 		}
-		r, err := d.single(ctx)
-		if err != nil {
+		if err := more(ctx); err != nil {
 			return err
 		}
-		series = append(series, r)
 	}
 	// A window may only end later.
-	if last := series[len(series)-1]; limitOf(series).kind == unknown && last.date != 0 {
-		wait := time.Duration(last.reset-last.date+1) * time.Second
-		if end := last.received.Add(wait); wait > 0 && end.Before(d.started.Add(d.timeToAsk-5*time.Second)) {
-			if err := sleep(ctx, time.Until(end)); err != nil {
-				return err
-			}
-			for range 2 {
-				r, err := d.single(ctx)
-				if err != nil {
-					return err
-				}
-				series = append(series, r)
-			}
-		}
+	last := series[len(series)-1]
+	wait := time.Duration(last.reset-last.date+1) * time.Second
+	end := last.received.Add(wait)
+	if limitOf(series).kind != unknown || last.date == 0 || wait <= 0 || !end.Before(c.started.Add(c.timeToAsk-5*time.Second)) {
+		return nil
 	}
-	return nil
+	if err := sleep(ctx, time.Until(end)); err != nil {
+		return err
+	}
+	if err := more(ctx); err != nil {
+		return err
+	}
+	return more(ctx)
 }
 
+var errNoHeaders = errors.New("a 204 shows no limit")
+
 // alternate lists the tenant's roles and adds a user, in turn.
-func (d *Doctor) alternate(ctx context.Context) error {
-	if !d.headers {
-		return errors.New("a 204 shows no limit")
+func alternate(ctx context.Context, e *examination) error {
+	if !e.headers {
+		return errNoHeaders
 	}
 	var series []reading
 	for range alternations {
-		x, err := d.ask(ctx, request{class: roles, method: http.MethodGet, path: "/roles"})
-		if err != nil || !x.ok() {
-			return cmpRefused(err, "the list of roles", x)
+		x, err := e.client.ask(ctx, request{class: roles, method: http.MethodGet, path: "/roles"})
+		if err := x.refusal(err, "the list of roles"); err != nil {
+			return err
 		}
-		r, err := d.single(ctx)
+		r, err := e.single(ctx)
 		if err != nil {
 			return err
 		}
 		series = append(series, r)
 	}
-	d.alternated = series
+	e.alternated = series
 	return nil
 }
 
 // readOnce reads the members once.
-func (d *Doctor) readOnce(ctx context.Context) error {
-	s, err := d.look(ctx)
+func readOnce(ctx context.Context, e *examination) error {
+	l, err := e.list(ctx)
 	if err == nil {
-		d.sights = append(d.sights, s)
+		e.listings = append(e.listings, l)
 	}
 	return err
 }
 
-// tellShared answers whether the requests of alternate shared a limit.
-func (d *Doctor) tellShared() {
-	shared, told := d.limit.shares(d.alternated)
-	switch {
-	case d.limit.kind == unknown:
-		d.found.untold(qShared, errors.New("it is not known how the limit comes back"))
-	case !told:
-		d.found.untold(qShared, errors.New("too much came back in between"))
-	case shared:
-		d.found.tell(qShared, "true", "yes")
-	default:
-		d.found.tell(qShared, "false", "no")
-	}
-}
-
 // conclude answers what follows from all that was seen.
-func (d *Doctor) conclude() {
-	d.found.tellLatency(d.singles, d.tens)
-	d.tellShared()
-	d.found.tellLag(qLag, lagOf(d.additions, d.sights, true))
+func (e *examination) conclude() {
+	r := &e.report
+	r.answerLatency(e.singles, e.tens)
+	shared, known := e.limit.shares(e.alternated)
+	switch {
+	case e.limit.kind == unknown:
+		r.noAnswer(qShared, errors.New("it is not known how the limit comes back"))
+	case !known:
+		r.noAnswer(qShared, errors.New("too much came back in between"))
+	case shared:
+		r.answer(qShared, "true", "yes")
+	default:
+		r.answer(qShared, "false", "no")
+	}
+	r.answerLag(qLag, lagOf(e.additions, e.listings, true))
 	for _, b := range []struct {
 		of, others *Question
 		batch
-	}{{qUnknown, qUnknownOthers, d.unknownOthers}, {qMalformed, qMalformedOthers, d.malformedOthers}} {
-		are, told := d.others(b.batch)
-		d.found.tellOthers(b.others, are, told, b.ok())
-		if b.ok() && !slices.ContainsFunc(d.sights, func(s sight) bool { return s.users[b.bad] }) {
-			d.found.tellStatus(b.of, b.exchange)
+	}{{qUnknown, qUnknownOthers, e.unknownOthers}, {qMalformed, qMalformedOthers, e.malformedOthers}} {
+		in, known := e.othersIn(b.batch)
+		switch {
+		case !known:
+			r.noAnswer(b.others, errors.New("additions did not show in time, or not all alike"))
+		case b.ok() && in:
+			r.answer(b.others, "", "yes")
+		case in:
+			r.answer(b.others, "true", "yes")
+		default:
+			r.answer(b.others, "false", "no")
+		}
+		if b.ok() && !listed(e.listings, b.bad) {
+			r.answerStatus(b.of, b.exchange)
 		} else if b.ok() {
-			d.found.untold(b.of, errors.New("the tenant takes any id for a user's"))
+			r.noAnswer(b.of, errors.New("the tenant takes any id for a user's"))
 		}
 	}
 }
 
-// others tells whether the users beside one who can't be added are members. They
-// are not if they are not listed where later additions are, or all additions, and
-// after more time than those took.
-func (d *Doctor) others(b batch) (are, told bool) {
+// othersIn tells whether the users beside one who can't be added are members, if that
+// is known. They are not if they are not listed where later additions are, or all
+// additions, and after more time than those took.
+func (e *examination) othersIn(b batch) (in, known bool) {
 	if len(b.good) == 0 {
 		return false, false
 	}
-	l := lagOf(d.additions, d.sights, true)
-	listed, absent := 0, false
+	lag := lagOf(e.additions, e.listings, true)
+	n, absent := 0, false
 	for _, u := range b.good {
-		if slices.ContainsFunc(d.sights, func(s sight) bool { return s.users[u] }) {
-			listed++
+		if listed(e.listings, u) {
+			n++
 		}
 	}
-	for _, s := range d.sights {
+	for _, l := range e.listings {
 		some, all := false, true
-		for _, c := range d.additions {
-			listed := s.users[c.user]
-			some = some || listed
-			absent = absent || listed && c.sent.After(b.received)
-			all = all && (listed || !c.undone.IsZero())
+		for _, c := range e.additions {
+			there := l.users[c.user]
+			some = some || there
+			absent = absent || there && c.sent.After(b.received)
+			all = all && (there || !c.undone.IsZero())
 		}
-		absent = absent || some && all && s.sent.Sub(b.received) > max(l.low, l.high)+time.Second
+		absent = absent || some && all && l.sent.Sub(b.received) > max(lag.low, lag.high)+time.Second
 	}
-	return listed > 0, listed == len(b.good) || listed == 0 && absent
-}
-
-func (d *Doctor) tellLimit(series []reading) {
-	series = slices.DeleteFunc(series, func(r reading) bool { return r.limit != series[0].limit })
-	d.limit = limitOf(series)
-	d.found.tellLimit(d.limit)
+	return n > 0, n == len(b.good) || n == 0 && absent
 }

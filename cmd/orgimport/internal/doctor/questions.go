@@ -1,13 +1,10 @@
 package doctor
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -95,6 +92,14 @@ var (
 		{"no", "false", "paces each kind of request by itself"}}}
 )
 
+// The limit is drained as fast as answers come, and then by a request every
+// probeEvery.
+const (
+	drainMost  = 22
+	probes     = 6
+	probeEvery = 5 * time.Second
+)
+
 // Questions returns the questions that a Doctor asks, in the order of the report.
 func Questions() []*Question {
 	return []*Question{
@@ -158,93 +163,8 @@ func Unasked() []*Question {
 	}
 }
 
-// Answer is what was found about a question.
-type Answer struct {
-	Question string `json:"question"`
-	Answer   string `json:"answer"`
-	Told     bool   `json:"told"`
-	WhyNot   string `json:"why_not"`
-	Import   string `json:"import"`
-
-	Words string `json:"-"` // of the tenant's refusal, which may hold ids
-
-	question *Question
-	value    string // of the flag; empty: none
-}
-
-// Limit is what was found about the limit of writing members.
-type Limit struct {
-	Size      int     `json:"size"`
-	Refill    string  `json:"refill,omitempty"` // drip or window
-	AtLeast   float64 `json:"per_second_at_least"`
-	AtMost    float64 `json:"per_second_at_most,omitempty"` // 0: not told
-	WindowSec float64 `json:"window_seconds,omitempty"`
-}
-
-// Report is what an examination has found. It holds no domain, id, name, address or
-// token, apart from the Words of answers.
-type Report struct {
-	Version   string         `json:"version"`
-	Questions []Answer       `json:"questions"`
-	LatencyMS map[string]int `json:"latency_ms"` // by the number of users in the request
-	Limit     *Limit         `json:"limit"`      // nil: not told
-	Tenant    []string       `json:"tenant"`     // flags of orgimport tenant that behaves alike
-
-	Requests int           `json:"-"`
-	Refusals int           `json:"-"` // with a 429
-	Took     time.Duration `json:"-"`
-}
-
-// Complete reports whether all questions were answered.
-func (r *Report) Complete() bool {
-	return !slices.ContainsFunc(r.Questions, func(a Answer) bool { return !a.Told })
-}
-
-// find returns the answer to a question, or nil.
-func (r *Report) find(q *Question) *Answer {
-	i := slices.IndexFunc(r.Questions, func(a Answer) bool { return a.question == q })
-	if i < 0 {
-		return nil
-	}
-	return &r.Questions[i]
-}
-
-func (r *Report) value(q *Question) string {
-	if a := r.find(q); a != nil && a.Told {
-		return a.value
-	}
-	return ""
-}
-
-func (r *Report) put(a Answer) {
-	if old := r.find(a.question); old != nil {
-		if a.Told || !old.Told && old.WhyNot == "" {
-			*old = a
-		}
-		return
-	}
-	r.Questions = append(r.Questions, a)
-}
-
-// tell notes an answer, and the value of the question's flag.
-func (r *Report) tell(q *Question, value, says string) {
-	r.put(Answer{Question: q.Name, Answer: says, Told: true, Import: q.doing(value), question: q, value: value})
-}
-
-// untold notes why there is no answer, unless there is one. What the tenant said is
-// left out: it may name things.
-func (r *Report) untold(q *Question, why error) {
-	reason := why.Error()
-	if _, lacks := errors.AsType[*LacksScopeError](why); lacks {
-		reason = "not asked: " + reason
-	} else if refused, ok := errors.AsType[*RefusedError](why); ok {
-		reason = fmt.Sprintf("the tenant refused %s: %d", refused.What, refused.Status)
-	}
-	r.put(Answer{Question: q.Name, Answer: "not told", WhyNot: reason, Import: q.doing("?"), question: q})
-}
-
-// doing returns what import does after an answer, which may be unknown.
-func (q *Question) doing(value string) string {
+// importDoes returns what import does after an answer, which may be unknown.
+func (q *Question) importDoes(value string) string {
 	for _, k := range q.Known {
 		n, err := strconv.Atoi(value)
 		if k.value == value || k.value == "" || k.value == "4xx" && err == nil && n >= 400 && n <= 499 {
@@ -252,190 +172,4 @@ func (q *Question) doing(value string) string {
 		}
 	}
 	return "does right under each answer"
-}
-
-// tellStatus notes the status of an answer.
-func (r *Report) tellStatus(q *Question, x exchange) {
-	if x.status != http.StatusNoContent && (x.status < 400 || x.status > 499) {
-		r.untold(q, fmt.Errorf("it was answered %d", x.status))
-		return
-	}
-	status := strconv.Itoa(x.status)
-	r.tell(q, status, status)
-	r.find(q).Words = x.message
-}
-
-// tellNamed notes whether a refusal names an id, or its place in the request.
-func (r *Report) tellNamed(q *Question, x exchange, id, place string) {
-	value, says := "none", "no"
-	named, placed := strings.Contains(x.message, id), strings.Contains(x.message, place)
-	switch {
-	case x.ok():
-		r.tell(q, "", "there is no error to name it")
-		return
-	case named:
-		value, says = "id", "by the id"
-	case placed && q == qMalformedNamed:
-		value, says = "id", "by the place in the batch"
-	case placed:
-		value, says = "index", "by the place in the batch"
-	}
-	if named && placed {
-		says = "by the id and the place in the batch"
-	}
-	r.tell(q, value, says)
-}
-
-// tellOthers notes whether the others of a batch are in.
-func (r *Report) tellOthers(q *Question, are, told, accepted bool) {
-	switch {
-	case !told:
-		r.untold(q, fmt.Errorf("additions did not show in time, or not all alike"))
-	case accepted && are:
-		r.tell(q, "", "yes")
-	case are:
-		r.tell(q, "true", "yes")
-	default:
-		r.tell(q, "false", "no")
-	}
-}
-
-// tellOrg notes the answer for an organization that is not there.
-func (r *Report) tellOrg(q *Question, x exchange) {
-	words := strings.ToLower(x.message)
-	says := fmt.Sprintf("%d", x.status)
-	value := ""
-	about := strings.Contains(words, "organization")
-	switch {
-	case x.ok():
-		r.untold(q, fmt.Errorf("it was answered %d, as if it were there", x.status))
-		return
-	case x.status == http.StatusNotFound && !about:
-		value, says = "plain", "404 that does not say what is missing"
-	case x.status == http.StatusNotFound && strings.Contains(words, "does not exist"):
-		value, says = "gone", "404 that says so in other words"
-	case x.status == http.StatusNotFound:
-		value, says = "404", "404 that says so"
-	case x.status == http.StatusBadRequest && about:
-		value, says = "400", "400 that says so"
-	}
-	r.tell(q, value, says)
-	r.find(q).Words = x.message
-	if value == "" {
-		r.find(q).Import = q.doing(strconv.Itoa(x.status))
-	}
-}
-
-// tellLag notes how long a list lags.
-func (r *Report) tellLag(q *Question, l lag) {
-	d, says, err := l.told()
-	if err != nil {
-		r.untold(q, err)
-		return
-	}
-	r.tell(q, d.String(), says)
-}
-
-func (r *Report) tellLatency(singles, tens []time.Duration) {
-	r.LatencyMS = make(map[string]int)
-	if len(singles) == 0 || len(tens) == 0 {
-		return
-	}
-	one, ten := median(singles), median(tens)
-	r.LatencyMS["1"], r.LatencyMS["10"] = int(one.Milliseconds()), int(ten.Milliseconds())
-	r.tell(qLatency, one.String(), fmt.Sprintf("%s with 1 user, %s with 10", one, ten))
-}
-
-// median returns the median of times in whole milliseconds.
-func median(times []time.Duration) time.Duration {
-	times = slices.Sorted(slices.Values(times))
-	return times[len(times)/2].Round(time.Millisecond)
-}
-
-// tellLimit notes what was found about the limit of writing members.
-func (r *Report) tellLimit(l limit) {
-	if l.size == 0 {
-		return
-	}
-	r.Limit = &Limit{Size: l.size, Refill: string(l.kind), AtLeast: l.rate.low}
-	if l.rate.high < 1e6 {
-		r.Limit.AtMost = l.rate.high
-	}
-	switch l.kind {
-	case fixed:
-		r.Limit.WindowSec = l.window.interval.Seconds()
-		fills := "at least " + strconv.Itoa(l.window.per)
-		if !l.window.filled {
-			fills = strconv.Itoa(l.window.per)
-		}
-		r.tell(qLimit, "true", fmt.Sprintf("%d at once; %s come back at the end of each %s", l.size, fills, short(l.window.interval)))
-		r.tell(qReset, "", "the end of the window")
-	case drip:
-		n, interval := l.rate.round()
-		says := fmt.Sprintf("%d at once; they drip, about %d in %s (at least %s a minute", l.size, n, short(interval), perMinute(l.rate.low))
-		if r.Limit.AtMost > 0 {
-			says += ", at most " + perMinute(l.rate.high)
-		}
-		r.tell(qLimit, "false", says+")")
-	default:
-		r.untold(qLimit, fmt.Errorf("%d at once; how they come back did not show", l.size))
-	}
-	switch l.reset {
-	case "full":
-		r.tell(qReset, "full", "when the limit is full again")
-	case "next":
-		r.tell(qReset, "next", "when the next request can be sent")
-	case "":
-		r.untold(qReset, fmt.Errorf("the limit came back too fast to tell"))
-	}
-}
-
-// short leaves out the zeros of 1m0s.
-func short(d time.Duration) string {
-	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
-}
-
-func perMinute(perSecond float64) string { return strconv.FormatFloat(perSecond*60, 'f', 0, 64) }
-
-// complete puts the answers in order, and gives each question one.
-func (r *Report) complete() {
-	var answers []Answer
-	for _, q := range Questions() {
-		if r.find(q) == nil {
-			r.untold(q, fmt.Errorf("the examination ended before"))
-		}
-		answers = append(answers, *r.find(q))
-	}
-	r.Questions = answers
-	for _, a := range answers {
-		if a.question.flag != "" && a.value != "" && a.Told {
-			r.Tenant = append(r.Tenant, a.question.flag+"="+a.value)
-		}
-	}
-	if l := r.limitFlag(); l != "" {
-		r.Tenant = append(r.Tenant, l)
-	}
-}
-
-// limitFlag returns the flag for the limit, or "".
-func (r *Report) limitFlag() string {
-	l := r.Limit
-	if l == nil || l.Refill == "" {
-		return ""
-	}
-	class := ""
-	if r.value(qShared) == "true" {
-		class = "global="
-	}
-	n, interval := l.Size, time.Duration(l.WindowSec*float64(time.Second))
-	if l.Refill == string(drip) {
-		rate := span{l.AtLeast, math.Inf(1)}
-		if l.AtMost > 0 {
-			rate.high = l.AtMost
-		}
-		n, interval = rate.round()
-	} else if l.AtMost > 0 {
-		n = int(l.AtLeast*l.WindowSec + 0.5)
-	}
-	return fmt.Sprintf("--limits=%s%d:%d/%s", class, l.Size, n, short(interval))
 }

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -270,4 +272,85 @@ func (s span) round() (n int, interval time.Duration) {
 		}
 	}
 	return max(1, int(math.Round((s.low+s.high)/2*3600))), time.Hour
+}
+
+// change is an addition or a removal of a user, which the server made between sent
+// and received.
+type change struct {
+	user           string
+	sent, received time.Time
+	undone         time.Time // when it was undone; zero if it was not
+}
+
+// listing is a list of members as it was read.
+type listing struct {
+	sent, received time.Time
+	users          map[string]bool
+}
+
+// hasAll reports whether all added users are listed.
+func (l listing) hasAll(additions []change) bool {
+	return !slices.ContainsFunc(additions, func(c change) bool { return !l.users[c.user] })
+}
+
+// listed reports whether any of the lists shows a user.
+func listed(listings []listing, user string) bool {
+	return slices.ContainsFunc(listings, func(l listing) bool { return l.users[user] })
+}
+
+// lag is how long a list takes to show changes: longer than low, and at most high.
+// Low is 0 if it never showed anything late, high is negative if it never showed a
+// change.
+type lag struct{ low, high time.Duration }
+
+// lagOf tells the lag of additions, for which a user is listed in the end, or of
+// removals, for which he is not.
+func lagOf(changes []change, listings []listing, added bool) lag {
+	l := lag{high: math.MaxInt64}
+	for _, c := range changes {
+		for _, s := range listings {
+			if !c.undone.IsZero() && s.received.After(c.undone) {
+				continue
+			}
+			if s.users[c.user] == added {
+				if s.received.After(c.sent) {
+					l.high = min(l.high, s.received.Sub(c.sent))
+				}
+			} else {
+				l.low = max(l.low, s.sent.Sub(c.received))
+			}
+		}
+	}
+	if l.high == math.MaxInt64 {
+		l.high = -1
+	}
+	return l
+}
+
+// lagPrecision is how closely a lag must be known to be told.
+const lagPrecision = 1300 * time.Millisecond
+
+// value returns the lag in whole seconds if one is possible, and what is known.
+func (l lag) value() (d time.Duration, says string, err error) {
+	switch {
+	case l.high < 0:
+		return 0, "", fmt.Errorf("it did not show within %s", l.low.Round(time.Second))
+	case l.low > 0 && l.low >= l.high:
+		return 0, "", fmt.Errorf("it varies from %s to %s", tenths(l.high), tenths(l.low))
+	case l.high-l.low > lagPrecision:
+		return 0, "", fmt.Errorf("it is from %s to %s", tenths(l.low), tenths(l.high))
+	case l.low <= 0:
+		return 0, fmt.Sprintf("none (shown within %s)", tenths(l.high)), nil
+	}
+	d = (l.low + time.Second).Truncate(time.Second)
+	if d > l.high {
+		d = tenths(l.high)
+	}
+	return d, fmt.Sprintf("%s (from %s to %s)", d, tenths(l.low), tenths(l.high)), nil
+}
+
+// tenths rounds up to tenths of a second.
+func tenths(d time.Duration) time.Duration {
+	const tenth = 100 * time.Millisecond
+	return (d + tenth - 1).Truncate(tenth)
 }
