@@ -28,13 +28,23 @@ type SinkConfig struct {
 // Sink takes the outcomes of rows: it writes and counts them, and decides when too
 // many have failed. One goroutine records; the counts may be read concurrently.
 type Sink struct {
-	recorder
-	c     SinkConfig
-	op    importer.Op
-	saved *saved
+	Summary report.Summary
+	c       SinkConfig
+	op      importer.Op
+	results *results
+	saved   *saved
+	stop    context.CancelCauseFunc // ends the run; set by Run
+
+	writing    sync.Mutex         // guards the writing of results
+	held       []importer.Outcome // rows without a request, held until the first answer
+	guard      guard
+	broken     error // why a row could not be written; no later row counts
+	unanswered int   // rows that failed because the server gave no usable answer
 
 	skipped int64          // rows that were done before
 	unended []importer.Row // at most one: see Row.Unended
+
+	done, members, failed atomic.Int64
 
 	total, ahead atomic.Int64 // rows of the input, and batches to send; 0: not known
 	begun        atomic.Int64 // batches to send that have begun
@@ -45,8 +55,7 @@ type Sink struct {
 // is changed before the first row is recorded.
 func Create(c SinkConfig, src *Source) (*Sink, error) {
 	out := &Sink{
-		recorder: recorder{inFlight: c.InFlight, guard: guard{most: c.MaxFailed, off: c.NoGuard}},
-		c:        c, op: src.Op, saved: newSaved(),
+		c: c, op: src.Op, saved: newSaved(), guard: guard{most: c.MaxFailed, off: c.NoGuard},
 	}
 	out.Summary.Started = time.Now()
 	var err error
@@ -278,24 +287,8 @@ func (s *Sink) finishFiles(err error, src *Source) error {
 	}
 }
 
-// recorder writes outcomes, and counts them.
-type recorder struct {
-	Summary  report.Summary
-	results  *results
-	inFlight func() int              // requests whose answers there must be room for
-	stop     context.CancelCauseFunc // ends the run; set by Run
-
-	writing    sync.Mutex         // guards the writing of results
-	held       []importer.Outcome // rows without a request, held until the first answer
-	guard      guard
-	broken     error // why a row could not be written; no later row counts
-	unanswered int   // rows that failed because the server gave no usable answer
-
-	done, members, failed atomic.Int64
-}
-
 // Wrote reports whether the run has written lines.
-func (s *recorder) Wrote() bool { return s.results.started }
+func (s *Sink) Wrote() bool { return s.results.started }
 
 // record writes the outcomes of some rows, and only then counts them. A failed
 // guard stops the run, but later outcomes are still recorded: answers to requests
@@ -304,7 +297,7 @@ func (s *recorder) Wrote() bool { return s.results.started }
 // Nothing is written before the first answer to a request, so that a run that can
 // send none leaves all files unchanged. Until then, rows that need no request are
 // held.
-func (s *recorder) record(answered []importer.Outcome) {
+func (s *Sink) record(answered []importer.Outcome) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.broken != nil {
@@ -322,7 +315,7 @@ func (s *recorder) record(answered []importer.Outcome) {
 
 // Note writes a line, which is on the disk when it returns. It is for an operation
 // that must not forget what it is about to do. It may be called concurrently.
-func (s *recorder) Note(o importer.Outcome) error {
+func (s *Sink) Note(o importer.Outcome) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if !s.Wrote() {
@@ -351,7 +344,7 @@ func sentAny(outcomes []importer.Outcome) bool {
 }
 
 // begin opens the results for writing, and returns the held rows.
-func (s *recorder) begin() []importer.Outcome {
+func (s *Sink) begin() []importer.Outcome {
 	held := s.held
 	s.held = nil
 	s.fail(s.results.begin())
@@ -359,13 +352,13 @@ func (s *recorder) begin() []importer.Outcome {
 }
 
 // fail stops the run if err, of writing a row, is not nil.
-func (s *recorder) fail(err error) {
+func (s *Sink) fail(err error) {
 	if s.broken = err; err != nil {
 		s.stop(err)
 	}
 }
 
-func (s *recorder) write(answered []importer.Outcome) {
+func (s *Sink) write(answered []importer.Outcome) {
 	if s.broken != nil {
 		return
 	}
@@ -386,7 +379,7 @@ func (s *recorder) write(answered []importer.Outcome) {
 		}
 	}
 	s.done.Add(int64(len(answered)))
-	if err := cmp.Or(s.guard.add(answered), s.results.log.EnsureRoom(s.inFlight())); err != nil {
+	if err := cmp.Or(s.guard.add(answered), s.results.log.EnsureRoom(s.c.InFlight())); err != nil {
 		s.stop(err)
 	}
 }
