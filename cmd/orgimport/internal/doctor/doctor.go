@@ -77,8 +77,8 @@ type examination struct {
 
 	headers         bool // a 204 has them
 	singles, tens   []time.Duration
-	additions       []change  // of users who were no members
-	listings        []listing // while additions were waited for, and at the end
+	additions       []change // of users who were no members
+	listings        []listing
 	unknownOthers   batch
 	malformedOthers batch
 	alternated      []reading
@@ -189,13 +189,16 @@ func (e *examination) move(user string, to *[]string) {
 
 // list reads the list of members.
 func (e *examination) list(ctx context.Context) (listing, error) {
-	l := listing{users: make(map[string]bool)}
 	x, ids, _, err := e.page(ctx, url.Values{"take": {"100"}})
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{sent: x.sent, received: x.received, users: make(map[string]bool)}
 	for _, id := range ids {
 		l.users[id] = true
 	}
-	l.sent, l.received = x.sent, x.received
-	return l, err
+	e.listings = append(e.listings, l)
+	return l, nil
 }
 
 func (e *examination) page(ctx context.Context, query url.Values) (x exchange, ids []string, next string, err error) {
@@ -397,10 +400,7 @@ func (e *examination) poll(ctx context.Context, wanted func(listing) bool) error
 
 // waitForAdditions reads the members until all additions show.
 func waitForAdditions(ctx context.Context, e *examination) error {
-	return e.poll(ctx, func(l listing) bool {
-		e.listings = append(e.listings, l)
-		return l.hasAll(e.additions)
-	})
+	return e.poll(ctx, func(l listing) bool { return l.hasAll(e.additions) })
 }
 
 // readPages reads the members in pages of two.
@@ -415,10 +415,9 @@ func readPages(ctx context.Context, e *examination) error {
 		case len(ids) == 0 && !query.Has("from"):
 			return errors.New("no member was listed")
 		case len(ids) == 0:
-			if err := readOnce(ctx, e); err != nil {
+			if l, err := e.list(ctx); err != nil {
 				return err
-			}
-			if len(e.listings[len(e.listings)-1].users) != read {
+			} else if len(l.users) != read {
 				return errors.New("the list changed while it was read")
 			}
 			e.report.answer(qNext, "always", "yes, to an empty page")
@@ -447,15 +446,14 @@ func removeSome(ctx context.Context, e *examination) error {
 	for _, u := range users {
 		removals = append(removals, change{user: u, sent: x.sent, received: x.received})
 	}
-	var after []listing
+	before := len(e.listings)
 	err = e.poll(ctx, func(l listing) bool {
-		after = append(after, l)
 		return !slices.ContainsFunc(users, func(u string) bool { return l.users[u] })
 	})
 	if err != nil {
 		return err
 	}
-	e.report.answerLag(qRemovalLag, lagOf(removals, after, false))
+	e.report.answerLag(qRemovalLag, lagOf(removals, e.listings[before:], false))
 	return nil
 }
 
@@ -581,10 +579,7 @@ func alternate(ctx context.Context, e *examination) error {
 
 // readOnce reads the members once.
 func readOnce(ctx context.Context, e *examination) error {
-	l, err := e.list(ctx)
-	if err == nil {
-		e.listings = append(e.listings, l)
-	}
+	_, err := e.list(ctx)
 	return err
 }
 
