@@ -52,8 +52,9 @@ const (
 	// outlookTurn is how long another limit may be shown without being a new one: two
 	// limits of which as much is left are shown in turn.
 	outlookTurn = 600 * time.Millisecond
-	// leastLeft is the shortest time left that is worth telling in whole seconds.
-	leastLeft = 5 * time.Second
+	// leastLeft is the shortest time left that is told. What is in flight counts as not
+	// done, so a shorter one would be too long by more than half.
+	leastLeft = 8 * time.Second
 	// outlookLeast is how many requests the pace is measured by at least.
 	outlookLeast = 8
 	// steadyWithin is how much the two halves of what is measured may differ.

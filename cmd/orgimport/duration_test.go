@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,9 @@ type timedRun struct {
 	known float64
 	after time.Duration // it resumes a run that was stopped after so long
 	args  []string
+
+	part  string   // begins what it says in the part of it that is timed; empty: all of it
+	other []string // the command that is timed in its place, with $dir for the directory of the files
 }
 
 func oneLimit(buckets ...auth0test.Limit) func() auth0test.Limits {
@@ -199,6 +203,12 @@ func TestTimeLeftIsTold(t *testing.T) {
 		{name: "rows that do not fill a request", limits: preset("single-bucket-drip"), rows: 4_800, orgs: 400, known: 0.8},
 		{name: "the rest of a run", limits: preset("enterprise-prod"), rows: 9_000, orgs: 20, after: 90 * time.Second, args: []string{"--resume"}, known: 0.3},
 		{name: "an outage", limits: preset("enterprise-prod"), rows: 8_000, orgs: 20, outage: [2]time.Duration{30 * time.Second, 90 * time.Second}, known: 0.3},
+		{name: "looking up members", limits: preset("enterprise-prod"), rows: 6_000, orgs: 1_500, args: []string{"--skip-members"}, part: "looking up members", known: 0.4},
+		{name: "looking up users", limits: preset("enterprise-prod"), rows: 6_000, orgs: 20, args: []string{"--check-users"}, part: "looking up users", known: 0.4},
+		{name: "plan", limits: preset("enterprise-prod"), rows: 6_000, orgs: 20, other: []string{"plan", "$dir/members.csv", "--check", "--check-users"}, part: "looking up users", known: 0.4},
+		{name: "verify", limits: preset("enterprise-prod"), rows: 6_000, orgs: 1_500, after: time.Hour, other: []string{"verify", "$dir/results.csv"}, part: "organizations", known: 0.5},
+		{name: "diff", limits: preset("enterprise-prod"), rows: 6_000, orgs: 1_500, other: []string{"diff", "$dir/members.csv", "--joiners", "$dir/joiners.csv", "--leavers", "$dir/leavers.csv"}, part: "organizations", known: 0.5},
+		{name: "export", limits: preset("enterprise-prod"), rows: 6_000, orgs: 1_500, after: time.Hour, other: []string{"export", "--orgs", "$dir/members.csv", "--output", "$dir/export.csv"}, part: "organizations", known: 0.5},
 	} {
 		onFakeClock(t, r.name, r.run)
 	}
@@ -229,8 +239,11 @@ func (r timedRun) run(t *testing.T) {
 	}
 	env := map[string]string{"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret", "ORGIMPORT_PROGRESS": "bar"}
 	start := func(stderr io.Writer, args ...string) {
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "$dir", dir)
+		}
 		run(surroundings{
-			args:   append([]string{"import", filepath.Join(dir, "members.csv"), "--results", filepath.Join(dir, "results.csv")}, args...),
+			args:   args,
 			getenv: func(name string) string { return env[name] },
 			stdin:  strings.NewReader(""), stdout: io.Discard, stderr: stderr,
 			transport: func(int) http.RoundTripper { return tenant },
@@ -238,13 +251,21 @@ func (r timedRun) run(t *testing.T) {
 			exit:      func(int) {},
 		})
 	}
+	command := []string{"import", "$dir/members.csv", "--results", "$dir/results.csv"}
 	if r.after > 0 {
-		start(io.Discard, "--max-duration", r.after.String())
+		start(io.Discard, append(command, "--max-duration", r.after.String())...)
 		began = time.Now()
 	}
+	if r.other != nil {
+		command = r.other
+	}
 	var said toldTimes
-	start(&said, r.args...)
-	took := time.Since(began)
+	start(&said, append(command, r.args...)...)
+	if r.part != "" {
+		said.all = slices.DeleteFunc(said.all, func(now told) bool { return !strings.Contains(now.line, r.part) })
+		began = said.all[0].at
+	}
+	took := said.all[len(said.all)-1].at.Sub(began)
 	known, wrong := 0, 0
 	for _, now := range said.all {
 		since, rest := now.at.Sub(began), took-now.at.Sub(began)

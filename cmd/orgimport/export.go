@@ -160,7 +160,7 @@ func (x *exporting) write(ctx context.Context, w io.Writer) error {
 	started := time.Now()
 	x.ui.watch(func() progress {
 		return progress{
-			done: done.Load(), total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(),
+			done: done.Load(), total: int64(len(orgs)), elapsed: time.Since(started), waiting: x.waiting(), pace: x.tenant.Latest(),
 			words: fmt.Sprintf("%s of %s, %s", report.Number(int(done.Load())), report.Plural(len(orgs), "organization"), report.Plural(int(rosters.Read.Load()), "member")),
 		}
 	})

@@ -244,7 +244,7 @@ func (r *openRun) summary() *report.Summary {
 // progress returns how far the run is. The ui calls it from its own goroutine.
 func (r *openRun) progress() progress {
 	if p, looking := lookUpProgress(r.src); looking {
-		p.waiting = r.waiting()
+		p.waiting, p.pace = r.waiting(), r.tenant.Latest()
 		return p
 	}
 	now := r.out.Progress()

@@ -32,7 +32,6 @@ import (
 
 const (
 	redrawEvery = 200 * time.Millisecond
-	lookEvery   = time.Second
 	logEvery    = 30 * time.Second
 )
 
@@ -138,12 +137,12 @@ func (u *ui) watch(now func() progress) {
 	if !u.draw && !u.logs {
 		return
 	}
-	every, looks := redrawEvery, 1
+	looks := 1
 	if u.logs {
-		every, looks = lookEvery, int(logEvery/lookEvery)
+		looks = int(logEvery / redrawEvery)
 	}
 	u.done.Go(func() {
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(redrawEvery)
 		defer tick.Stop()
 		var o outlook
 		for look := 1; ; look++ {

@@ -12,6 +12,7 @@ import (
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/retry"
 	"orgimport/report"
 )
 
@@ -61,8 +62,8 @@ func (v *verifier) verify(ctx context.Context) error {
 		}
 		pause = min(pause, left)
 		v.log.Info(fmt.Sprintf("%s %s %s, in %s: checking again in %s", report.Plural(countOpen(pending), "line"), report.Verb(countOpen(pending), "is", "are"), v.yet, report.Plural(len(pending), "organization"), pause.Round(100*time.Millisecond)))
-		if err := waitFor(ctx, pause); err != nil {
-			return err
+		if !retry.Sleep(ctx, pause, nil) {
+			return context.Cause(ctx)
 		}
 		again, err := v.look(ctx, pending)
 		if err != nil {
@@ -155,18 +156,6 @@ func countPages(all []*expected) (n int) {
 		n += e.pages
 	}
 	return n
-}
-
-// waitFor waits for d. If ctx ends first, it returns the cause.
-func waitFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // progress returns how far the verifier is. The ui calls it from its own

@@ -67,7 +67,7 @@ func (cmd *verifyCmd) Run(c *console) error {
 	started := time.Now()
 	ui.watch(func() progress {
 		p := v.progress()
-		p.elapsed, p.waiting = time.Since(started), v.waiting()
+		p.elapsed, p.waiting, p.pace = time.Since(started), v.waiting(), tenant.Latest()
 		return p
 	})
 	err = v.verify(ctx)

@@ -54,8 +54,9 @@ type Tenant struct {
 	observer Observer
 
 	tokenPace *ratelimit.Transport
-	answered  atomic.Bool // a server has answered at the tenant's address
-	known     atomic.Bool // the Management API has answered there
+	answered  atomic.Bool                         // a server has answered at the tenant's address
+	known     atomic.Bool                         // the Management API has answered there
+	latest    atomic.Pointer[ratelimit.Transport] // the class of the newest request
 	mu        sync.Mutex
 	classes   []*ratelimit.Transport
 }
@@ -91,7 +92,8 @@ func (t *Tenant) Attempt() *retry.Attempt { return t.attempt }
 // Class returns a client for one class of endpoints, and the transport that sets
 // its pace.
 func (t *Tenant) Class() (*auth0.Client, *ratelimit.Transport) {
-	pace := t.paced(&auth0.Bearer{Source: t.Tokens, Base: t.attempt})
+	pace := t.paced(nil)
+	pace.Base = &noted{&auth0.Bearer{Source: t.Tokens, Base: t.attempt}, pace, &t.latest}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.classes = append(t.classes, pace)
@@ -137,6 +139,28 @@ func (t *Tenant) State() (sum ratelimit.State) {
 		}
 	}
 	return sum
+}
+
+// Latest returns the state of the class of the newest request; the zero State before
+// the first.
+func (t *Tenant) Latest() ratelimit.State {
+	if class := t.latest.Load(); class != nil {
+		return class.State()
+	}
+	return ratelimit.State{}
+}
+
+// noted notes the class of the requests that it sends.
+type noted struct {
+	http.RoundTripper
+	class  *ratelimit.Transport
+	latest *atomic.Pointer[ratelimit.Transport]
+}
+
+// RoundTrip sends req.
+func (n *noted) RoundTrip(req *http.Request) (*http.Response, error) {
+	n.latest.Store(n.class)
+	return n.RoundTripper.RoundTrip(req)
 }
 
 // ScopeError says that the token lacks scopes.
