@@ -28,7 +28,7 @@
 // slope over the last seconds is what others leave for us: when they get busy, we
 // yield.
 //
-// Pace. Credit is used within a second, but no faster than it comes back; what is
+// Pace. Credit is used within two seconds, but no faster than it comes back; what is
 // beyond that is spread over the time to the reset, 1 to 10 s. So jobs that share
 // a limit come to use equal parts, nothing leaves in bursts, and a window is used
 // gently.
@@ -62,9 +62,9 @@
 // In flight. A pace needs pace times latency requests in flight. At most twice that
 // are, by the pace in the long run, so that a server that becomes slow does not get
 // hundreds. Until the refill is known, a bucket is taken to fill up in six seconds, as
-// those of Auth0's endpoints do; one that stays full gets more. A request hangs if one
-// that left eight latencies later has been answered; it does not count. If nothing is
-// answered for so long, one more leaves.
+// those of Auth0's endpoints do; one that stays full gets more, and so does a window
+// that ends soon. A request hangs if one that left eight latencies later has been
+// answered; it does not count. If nothing is answered for so long, one more leaves.
 //
 // Refusals. If Remaining is zero, we counted on refill that did not come: trust in
 // the refill is halved, and grows back by 0.2 % an answer. If the headers did not

@@ -57,8 +57,11 @@ func (h *hidden) hit(t tuning, now time.Time, served int, first time.Time) {
 	}
 	oldest := h.hits[0]
 	n, span := served-oldest.served, now.Sub(oldest.at)
-	if n < t.hitLeast {
-		h.pace = t.hitGuess * float64(max(1, served)) / max(1, now.Sub(first).Seconds())
+	switch {
+	case served < t.hitLeast: // nothing can be said
+		return
+	case n < t.hitLeast:
+		h.pace = t.hitGuess * float64(served) / max(1, now.Sub(first).Seconds())
 		h.over = t.hitBackMin
 		return
 	}

@@ -120,8 +120,11 @@ func (l *limiter) next(now time.Time) decision {
 		l.pace = l.flow()
 		return decision{wait: wait, cause: byLimit, known: len(l.inFlight) == 0}
 	}
-	l.probing = credit < 1
-	return l.turn(now, l.shown.pace(l.tuning, now, credit), max(l.shown.refill, credit/l.fillTime.Seconds()))
+	d := l.turn(now, l.shown.pace(l.tuning, now, credit), l.shown.steady(l.tuning, now, credit))
+	if d.wait <= 0 {
+		l.probing = credit < 1
+	}
+	return d
 }
 
 // fastest is a pace above all others.
@@ -193,8 +196,9 @@ func (l *limiter) flow() float64 { return l.trust * l.shown.refill }
 func (l *limiter) keep() int {
 	b, keep := l.shown, l.reserve.of(l.shown.limit)
 	if !l.reserve.isZero() {
-		room := float64(b.limit) - 2*b.refill*l.settle.Seconds() // a bucket that soon overflows has none
-		keep = max(keep, int(min(l.dripShare*float64(b.limit), b.refill*l.dripTime.Seconds(), room)))
+		limit := float64(b.limit)
+		room := l.roomShare*limit - b.refill*l.roomTime.Seconds() // a bucket that soon overflows has none
+		keep = max(keep, int(min(l.dripShare*limit, b.refill*l.dripTime.Seconds(), room)))
 	}
 	if l.smallest < b.limit && keep <= l.rimMost*l.smallest {
 		keep = min(keep, int(l.rim*float64(l.smallest)))
@@ -328,8 +332,8 @@ func (l *limiter) observe(now time.Time, ticket int, sentAt time.Time, a answer)
 	b := l.shown
 	b.learn(l.tuning, sentAt, float64(a.remaining+ticket-l.untaken))
 	b.remaining, b.ticket = a.remaining, ticket
-	b.at, b.shownAt = sentAt.Add(now.Sub(sentAt)/2), now
-	b.reset = now.Add(clamp(l.clock.local(a.reset).Sub(now), 0, l.farthest))
+	b.at = sentAt.Add(now.Sub(sentAt) / 2)
+	b.resets(l.tuning, now, l.clock.local(a.reset))
 	switch {
 	case l.credit(now) >= 1:
 		l.between = l.probeMin

@@ -81,7 +81,7 @@ func (p *play) sendsAndAnswers(s float64, a answer) {
 // refills has the limiter learn what comes back in a second, at 1.1 s, with so
 // much left.
 func (p *play) refills(limit, remaining int, refill float64, reset float64) {
-	p.sendsAndAnswers(0, shows(limit, remaining+1-int(3*refill), reset))
+	p.sendsAndAnswers(-2, shows(limit, remaining+1-int(3*refill), reset))
 	p.sendsAndAnswers(1, shows(limit, remaining, reset))
 }
 
@@ -143,9 +143,9 @@ var decisions = []struct {
 
 	// Pace.
 	{name: "the last credit is used within a while",
-		reserve: "8", play: func(p *play) { p.refills(20, 9, 3, 30) }, wait: 0, pace: 1.15*1.25 + 0.115},
+		reserve: "8", play: func(p *play) { p.refills(20, 9, 3, 30) }, wait: 0, pace: 1.15*(1/1.4+3./8) + 0.115},
 	{name: "or within a few requests",
-		reserve: "19", play: func(p *play) { p.refills(100, 40, 12, 30); p.now = at(1.05) }, pace: 4*12./8 + 0.4},
+		reserve: "19", play: func(p *play) { p.refills(100, 40, 12, 30); p.now = at(1.05) }, pace: 4*(1/1.4+12./8) + 0.4},
 	{name: "a surplus is spread over the time to the reset",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 5.1)) }, pace: 2},
 	{name: "over a second at least",
@@ -163,9 +163,11 @@ var decisions = []struct {
 	{name: "a reserve above the limit leaves one",
 		reserve: "1000", play: func(p *play) { p.sendsAndAnswers(0, shows(20, 20, 5.1)) }, pace: 0.4},
 	{name: "what comes back in a while is kept",
-		reserve: "10%", play: func(p *play) { p.refills(50, 16, 5, 30) }, pace: 1.25*1.25 + 0.125},
+		reserve: "10%", play: func(p *play) { p.refills(50, 16, 5, 30) }, pace: 1.25*(1/1.4+5./8) + 0.125},
 	{name: "but no more than a share",
 		reserve: "10%", play: func(p *play) { p.refills(50, 38, 12, 30) }, pace: 12 + 1.86},
+	{name: "and not where that overflows",
+		reserve: "10%", play: func(p *play) { p.refills(20, 10, 55./3, 30) }, pace: 55./3 + 0.692},
 	{name: "what is kept of a larger limit is within sight of a smaller",
 		reserve: "20%", play: func(p *play) { p.sendsAndAnswers(0, shows(20, 19, 1)); p.sendsAndAnswers(1, shows(200, 60, 31)) }, pace: 4.6},
 	{name: "unless much is to be kept",
@@ -185,7 +187,7 @@ var decisions = []struct {
 			p.sendsAndAnswers(0, shows(20, 0, -5))
 			p.asks(0.4, 1, 1)
 			p.answers(0.5, 2, shows(20, 0, -5))
-		}, wait: 0.4, cause: byLimit, pace: 0.333},
+		}, wait: 0.4, cause: byLimit, pace: 0.667},
 	{name: "after one that is not: from the beginning",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 0, -5))
@@ -195,7 +197,7 @@ var decisions = []struct {
 			p.answers(1.1, 3, shows(20, 1, -5))
 			p.asks(2, 1, 1)
 			p.answers(2.1, 4, shows(20, 0, -5))
-		}, wait: 0.2, cause: byLimit, pace: 0.622},
+		}, wait: 0.2, cause: byLimit, pace: 0.867},
 	{name: "many in vain: no longer than this",
 		play: func(p *play) {
 			for i := range 9 {
@@ -213,6 +215,14 @@ var decisions = []struct {
 		}, wait: 29.5, cause: byLimit},
 	{name: "a reset that is just far",
 		reserve: "50%", play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 3.25)) }, wait: 0.315, cause: byLimit},
+	{name: "and of another limit, too, while a request waits for its turn",
+		reserve: "4", ceiling: 0.1, play: func(p *play) {
+			p.refills(20, 6, 0, 1.2)
+			p.asks(1.1, 3, 2)
+			p.now = at(4.2)
+			p.next(p.now)
+			p.answers(4.2, p.sent, shows(200, 3, 64.2))
+		}, wait: 0.609, cause: byLimit, open: true},
 	{name: "one that is not",
 		reserve: "50%", play: func(p *play) { p.sendsAndAnswers(0, shows(20, 10, 2.9)) }, wait: 2.8, cause: byLimit},
 	{name: "an answer under way is waited for",
@@ -250,6 +260,10 @@ var decisions = []struct {
 		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 31) }, pace: 949},
 	{name: "but no more than twice what it needs",
 		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 1)); p.sendMany(1, 32) }, wait: 1, cause: byInFlight, pace: 948, open: true},
+	{name: "unless it is a window that ends soon",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 3.1)); p.sendMany(0.1, 61) }, pace: 919. / 3},
+	{name: "as many as it needs to be used up",
+		play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 980, 3.1)); p.sendMany(0.1, 62) }, wait: 1, cause: byInFlight, pace: 918. / 3, open: true},
 	{name: "more, if the bucket stays full",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 19, 1))
@@ -257,7 +271,7 @@ var decisions = []struct {
 			p.asks(1, 1, 0)
 			p.answers(1.1, 2, shows(20, 19, 2))
 			p.sendMany(1.1, 4)
-		}, pace: 14.35},
+		}, pace: 14.7},
 	{name: "but not many more",
 		play: func(p *play) {
 			p.sendsAndAnswers(0, shows(20, 19, 1))
@@ -265,7 +279,7 @@ var decisions = []struct {
 			p.asks(1, 1, 0)
 			p.answers(1.1, 2, shows(20, 19, 2))
 			p.sendMany(1.1, 5)
-		}, wait: 1, cause: byInFlight, pace: 13.35, open: true},
+		}, wait: 1, cause: byInFlight, pace: 13.7, open: true},
 	{name: "a slow answer is waited for longer",
 		play: func(p *play) { p.sends(0); p.answers(1, 1, shows(20, 10, 5.1)); p.sendMany(1, 3) }, wait: 8, cause: byInFlight, pace: 1.707, open: true},
 	{name: "one slow answer among others counts little",
@@ -343,6 +357,8 @@ var decisions = []struct {
 	// A limit that is not shown.
 	{name: "after the first hit, half of the pace so far",
 		play: func(p *play) { served(p, 0, 19); p.sendsAndAnswers(9.9, refused(plain)); p.now = at(11) }, pace: 0.922},
+	{name: "unless too little was served to tell",
+		play: func(p *play) { served(p, 0, 3); p.sendsAndAnswers(9.9, refused(plain)); p.now = at(11) }, pace: 18.61},
 	{name: "which is back after a while",
 		play: func(p *play) { served(p, 0, 19); p.sendsAndAnswers(9.9, refused(plain)); p.now = at(20) }, pace: 0.979},
 	{name: "after the second, a little less than was used between",

@@ -127,6 +127,7 @@ func scenarios() []scenario {
 		{row: "B23", name: "50 of 16/s, 128 workers", n: 5000, workers: 128, world: one(global), ratio: 0.99, least: 0.38},
 		{row: "B24", name: "two jobs on 20 of 200/min", n: 500, jobs: 2, world: one(endpoint), ratio: 0.98, least: 0.15},
 		{row: "B24", name: "two jobs on 50 of 16/s", n: 2400, jobs: 2, world: one(global), ratio: 0.98, least: 0.15},
+		{row: "B24", name: "three jobs on 20 of 200/min", n: 400, jobs: 3, reserve: "10%", world: one(endpoint), ratio: 0.98},
 	}
 	small := between(100*time.Millisecond, 250*time.Millisecond)
 	all = append(all, []scenario{

@@ -8,8 +8,8 @@ import "time"
 type tuning struct {
 	smooth time.Duration // the slope of the level is smoothed over so long
 
-	// Credit is used within settle, up to the refill, and faster where more than
-	// settleCount requests come back in that time, or half of a smaller bucket.
+	// Credit is used within settle, up to the refill, and faster by what comes back while
+	// settleCount requests, or half of a smaller bucket, are used.
 	settle      time.Duration
 	settleCount float64
 
@@ -18,6 +18,8 @@ type tuning struct {
 
 	dripShare float64       // of the limit: the most that is kept where keeping is free
 	dripTime  time.Duration // of refill: the same
+	roomShare float64       // of the limit: the most that is kept, less
+	roomTime  time.Duration // of refill, or a bucket that soon fills up overflows
 	rim       float64       // of the smallest limit: what is kept of a larger one is less, or that is never shown
 	rimMost   int           // times the smallest limit: unless more than this is to be kept
 
@@ -60,7 +62,7 @@ func defaultTuning() tuning {
 	return tuning{
 		smooth: 3 * time.Second,
 
-		settle:      800 * time.Millisecond,
+		settle:      1400 * time.Millisecond,
 		settleCount: 8,
 
 		spreadMin: time.Second, spreadMax: 10 * time.Second,
@@ -68,6 +70,8 @@ func defaultTuning() tuning {
 
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
+		roomShare: 0.5,
+		roomTime:  300 * time.Millisecond,
 		rim:       0.7,
 		rimMost:   2,
 
