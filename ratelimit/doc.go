@@ -55,9 +55,8 @@
 // count as taken, and nothing is learnt from them: to look for the limit instead
 // was measured, and others were refused for it.
 //
-// Wrong headers. A Remaining of 0 is ignored once five requests in a row were served
-// although the answers before and after each showed it, if a reserve should have
-// been left.
+// Wrong headers. What is left does not count once six requests in a row were served, each
+// after the answer to the one before, and it never changed. They count again when it does.
 //
 // In flight. A pace needs pace times latency requests in flight. At most twice that
 // are, by the pace in the long run, so that a server that becomes slow does not get

@@ -38,10 +38,9 @@ type limiter struct {
 	hold   time.Time // until when everybody waits
 	heldBy cause
 
-	empty      int       // requests in a row that were served although nothing was left before and after
-	emptyAt    time.Time // when the last of them was answered
+	unmoved    int       // requests in a row that were served without what is left having changed
+	unmovedAt  time.Time // when the last of them was answered
 	doubtAfter int       // so many of them
-	distrusted time.Time // since when what they say does not count
 
 	newest   int     // ticket of the newest answer that showed a limit
 	shown    *bucket // that limit; nil before one was shown
@@ -107,13 +106,13 @@ func (l *limiter) next(now time.Time) decision {
 	if d := l.hold.Sub(now); d > 0 {
 		return decision{wait: d, cause: l.heldBy, known: true}
 	}
-	if l.shown == nil {
+	if l.blind() {
 		if due := l.last.Add(l.answerTime); l.sent > 0 && len(l.inFlight) == l.sent && now.Before(due) {
 			return decision{wait: due.Sub(now), cause: byFirst}
 		}
-		blind := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.distrusted)).Seconds())
-		blind = min(blind, fastest)
-		return l.turn(now, blind, blind)
+		pace := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.unmovedAt)).Seconds())
+		pace = min(pace, fastest)
+		return l.turn(now, pace, pace/l.inFlightTimes)
 	}
 	credit := l.credit(now)
 	if wait := l.dry(now, credit); wait > 0 {
@@ -136,7 +135,7 @@ const fastest = 1e9
 func (l *limiter) turn(now time.Time, pace, steady float64) decision {
 	pace, l.steady = l.hidden.slow(l.tuning, pace, now), l.hidden.slow(l.tuning, steady, now)
 	why := byPace
-	if l.shown == nil && l.hidden.pace == 0 {
+	if l.blind() && l.hidden.pace == 0 {
 		why = byBlind
 	}
 	if l.ceiling > 0 && l.ceiling < pace {
@@ -284,31 +283,33 @@ func (l *limiter) arrive(now time.Time, ticket int, a answer) {
 	}
 }
 
-// believes reports whether the headers of an answer count. A Remaining of 0 does
-// not count after several such answers in a row to requests that were all served, if
-// a reserve should have been left.
+// blind reports whether nothing is known of a limit, or what is shown is not true.
+func (l *limiter) blind() bool { return l.shown == nil || l.unmoved >= l.doubtAfter }
+
+// believes reports whether the headers of an answer count. They don't once several
+// requests in a row were served, each after the answer to the one before, and what is
+// left never changed. The upper half of a bucket may fill up before it is used, and a
+// Remaining of 0 is no surprise if there is no reserve.
 func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
-	doubted := l.empty >= l.doubtAfter
+	if l.shown == nil {
+		return true
+	}
+	same := a.limit == l.shown.limit && a.remaining == l.shown.remaining
+	refused := a.status == http.StatusTooManyRequests
 	switch {
-	case a.remaining > 0:
-		if doubted {
-			l.doubtAfter *= 2 // others had used it up
+	case l.blind():
+		if same || refused {
+			return false
 		}
-		l.empty = 0
-		return true
-	case doubted:
-		return false
-	case a.status == http.StatusTooManyRequests:
-		l.empty = 0
-	case a.status < 500 && !sentAt.Before(l.emptyAt) && (l.shown == nil || l.keep() > 0):
-		l.empty++
-		l.emptyAt = now
+		l.unmoved = 0
+		l.doubtAfter *= 2 // they were true
+	case !same || refused || 2*a.remaining > a.limit || a.remaining == 0 && l.keep() == 0:
+		l.unmoved = 0
+	case a.status < 500 && !sentAt.Before(l.unmovedAt):
+		l.unmoved++
+		l.unmovedAt = now
 	}
-	if l.empty < l.doubtAfter {
-		return true
-	}
-	l.shown, l.distrusted = nil, now
-	return false
+	return !l.blind()
 }
 
 func (l *limiter) holdFor(now time.Time, d time.Duration, by cause) {

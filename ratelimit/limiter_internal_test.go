@@ -65,10 +65,10 @@ func (p *play) sendMany(s float64, n int) {
 	}
 }
 
-// servesEmpty has n requests served, with headers that say that nothing is left.
-func (p *play) servesEmpty(n int) {
+// serves has n requests served, with headers that always say that so many are left.
+func (p *play) serves(n, remaining int) {
 	for range n {
-		p.sendsAndAnswers(p.now.Sub(noon).Seconds()+10, shows(50, 0, 0))
+		p.sendsAndAnswers(p.now.Sub(noon).Seconds()+10, shows(50, remaining, 0))
 	}
 }
 
@@ -285,27 +285,31 @@ var decisions = []struct {
 	{name: "one slow answer among others counts little",
 		play: func(p *play) {
 			for i := range 25 {
-				p.sendsAndAnswers(float64(i), shows(20, 10, 5.1))
+				p.sendsAndAnswers(float64(i), shows(20, 11, 5.1))
 			}
 			p.sends(30)
-			p.answers(31.9, 26, shows(20, 10, 5.1))
+			p.answers(31.9, 26, shows(20, 11, 5.1))
 			p.sendMany(32, 2)
-		}, wait: 1.52, cause: byInFlight, pace: 8.342, open: true},
+		}, wait: 1.52, cause: byInFlight, pace: 9.342, open: true},
 	{name: "at the ceiling, as many as that needs",
 		ceiling: 2, play: func(p *play) { p.sendsAndAnswers(0, shows(1000, 900, 1)); p.sendMany(1, 2) }, wait: 1, cause: byInFlight, pace: 2, open: true},
 
 	// Headers that are not true.
-	{name: "that nothing is left is believed for a while",
-		reserve: "10%", play: func(p *play) { p.servesEmpty(4) }, wait: 0.2, cause: byLimit, pace: 0.099},
-	{name: "but not when all are served",
-		reserve: "10%", play: func(p *play) { p.servesEmpty(5) }, pace: 4},
-	{name: "unless all may be used",
-		play: func(p *play) { p.servesEmpty(5) }, wait: 0.2, cause: byLimit, pace: 0.099},
-	{name: "when some is left they are believed again, for longer",
+	{name: "what is left is believed for a while",
+		reserve: "10%", play: func(p *play) { p.serves(5, 0) }, wait: 0.2, cause: byLimit, pace: 0.099},
+	{name: "but not if it never changes",
+		reserve: "10%", play: func(p *play) { p.serves(6, 0) }, pace: 4},
+	{name: "whatever it is",
+		reserve: "10%", play: func(p *play) { p.serves(6, 25) }, pace: 4},
+	{name: "unless it is the rest of a bucket that may be full",
+		reserve: "10%", play: func(p *play) { p.serves(6, 26) }, pace: 21.104},
+	{name: "or all may be used",
+		play: func(p *play) { p.serves(6, 0) }, wait: 0.2, cause: byLimit, pace: 0.099},
+	{name: "when it changes it is believed again, for longer",
 		reserve: "10%", play: func(p *play) {
-			p.servesEmpty(5)
+			p.serves(6, 0)
 			p.sendsAndAnswers(100, shows(50, 1, 30))
-			p.servesEmpty(9)
+			p.serves(10, 0)
 		}, wait: 0.2, cause: byLimit, pace: 0.099},
 
 	// Clocks.

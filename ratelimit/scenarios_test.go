@@ -73,6 +73,7 @@ func scenarios() []scenario {
 	const saturated = "what can be in flight is bounded by the bucket"
 	// One request goes first, and what it finds is spread over a second at least.
 	const late = "a job that begins in the last two seconds of a window can't use it up"
+	const tried = "until it is known that the headers are wrong, requests leave as if they were not"
 	all := []scenario{
 		{row: "B1", name: "20 of 200/min", n: 1000, world: one(endpoint), ratio: 0.99, least: 0.38},
 		{row: "B2", name: "50 of 16/s", n: 5000, world: one(global), ratio: 0.99, least: 0.38},
@@ -89,7 +90,9 @@ func scenarios() []scenario {
 		{row: "B11", name: "both limits, the larger shown", n: 1500, world: hidden, ratio: 0.985, refused: 0.01},
 		{row: "B11", name: "the same, ten times as long", n: 15000, world: hidden, ratio: 0.995, refused: 0.0035},
 		{row: "B12", name: "no headers", n: 1500, reserve: "0", world: blind, ratio: 0.985, refusals: 10},
-		{row: "B12", name: "headers that say that nothing is left, always", n: 1500, world: one(global).but(func(w *world) { w.empty = true }), ratio: 0.5, refused: 0.05},
+		{row: "B12", name: "headers that always say that nothing is left", n: 1500, world: one(global).but(func(w *world) { w.always = "0" }), ratio: 0.5, refused: 0.01, reason: tried},
+		{row: "B12", name: "that 3 are", n: 1500, world: one(endpoint).but(func(w *world) { w.always = "3" }), ratio: 0.8, refused: 0.01, reason: tried},
+		{row: "B12", name: "that 20 of 50 are", n: 1500, world: one(global).but(func(w *world) { w.always = "20" }), ratio: 0.65, refused: 0.01, reason: tried},
 		{row: "B13", name: "headers up to 5 requests old", n: 5000, world: one(global).but(func(w *world) { w.stale = 5 }), ratio: 0.985, least: 0.35},
 		{row: "B13", name: "reset: next, 20 of 200/min", n: 1000, world: one(with(endpoint, next)), ratio: 0.985, least: 0.35},
 		{row: "B13", name: "reset: next, 50 of 16/s", n: 5000, world: one(with(global, next)), ratio: 0.985, least: 0.35},

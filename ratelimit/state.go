@@ -134,9 +134,6 @@ func (l *limiter) why(until time.Time, d decision) (why, detail string) {
 		return "a limit that is not known yet", fmt.Sprintf("%.3g requests a second", l.pace)
 	}
 	b := l.shown
-	if b == nil { // it has just been found out to be none
-		return "the tenant's limit", ""
-	}
 	detail = fmt.Sprintf("%d of %d left", b.remaining, b.limit)
 	if keep := min(l.keep(), b.remaining); keep > 0 {
 		detail += fmt.Sprintf(", %d of them kept for others", keep)

@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -18,10 +19,10 @@ import (
 type world struct {
 	limits  [][]auth0test.Limit // a limiter each, tried in order
 	changes []change
-	shown   int  // which limiter the headers describe
-	silent  bool // no limit headers at all
-	empty   bool // the headers of a success say that nothing is left
-	stale   int  // headers are made for every stale-th request only
+	shown   int    // which limiter the headers describe
+	silent  bool   // no limit headers at all
+	always  string // what the headers of a success say is left; if it is empty, what is
+	stale   int    // headers are made for every stale-th request only
 	skew    time.Duration
 	noDate  bool
 	advised bool // a refusal carries Retry-After
@@ -264,10 +265,11 @@ func (s *server) decide(broken bool) *http.Response {
 	if !s.silent {
 		v := s.verdict
 		resp.Header.Set("X-Ratelimit-Limit", strconv.Itoa(v.Limit))
-		if s.empty && ok {
-			v.Remaining = 0
+		remaining := strconv.Itoa(v.Remaining)
+		if ok {
+			remaining = cmp.Or(s.always, remaining)
 		}
-		resp.Header.Set("X-Ratelimit-Remaining", strconv.Itoa(v.Remaining))
+		resp.Header.Set("X-Ratelimit-Remaining", remaining)
 		resp.Header.Set("X-Ratelimit-Reset", strconv.FormatInt(v.Reset.Add(time.Second-1).Unix(), 10))
 	}
 	return resp
