@@ -11,10 +11,9 @@ import (
 // optimum returns how long n requests take somebody who knows the future and is
 // polite: a permission is taken the moment there is one above the reserve,
 // unless that would have a later request of the rival refused. It does its own
-// arithmetic, in steps of a millisecond, so that it is a check of the limiter
-// as well.
+// arithmetic, in steps of 10 ms, so that it is a check of the limiter as well.
 func (w world) optimum(n float64, start time.Time, rivals []time.Duration, share float64) time.Duration {
-	const step = time.Millisecond
+	const step = 10 * time.Millisecond
 	var (
 		all     [][]auth0test.Limit
 		levels  [][]float64
