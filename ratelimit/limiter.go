@@ -224,11 +224,11 @@ func (l *limiter) dry(now time.Time, credit float64) time.Duration {
 func (l *limiter) probeAt() time.Time {
 	b := l.shown
 	in := b.reset.Sub(b.shownAt)
-	if b.probed || b.remaining == 0 || in <= l.probeFar {
-		return b.reset
+	if !b.probed && b.remaining > 0 && in > l.probeFar {
+		lacking := float64(1 + l.keep() + l.sent - b.ticket - b.remaining)
+		in = min(in, time.Duration(lacking/float64(b.limit-b.remaining)*float64(in)))
 	}
-	lacking := float64(1 + l.keep() + l.sent - b.ticket - b.remaining)
-	return earlier(b.reset, b.shownAt.Add(time.Duration(lacking/float64(b.limit-b.remaining)*float64(in))))
+	return b.shownAt.Add(in)
 }
 
 // depart notes a request that leaves now and returns its ticket.

@@ -2,108 +2,88 @@ package ratelimit
 
 import "time"
 
-// tuning holds the numbers of the limiter. Beside each stands what it is for.
-// TestEveryNumberIsHeld fails for a number that no test depends on, and TestAblation shows
-// what happens without the rules that they stand for.
+// tuning holds the numbers of the limiter. TestEveryNumberIsHeld fails for one that no
+// test depends on, and TestAblation shows what happens without the rules that they stand
+// for. A number without another source was found by the benchmark, and is not critical.
 type tuning struct {
-	smooth time.Duration // the slope of the level is smoothed over so long
+	smooth, settle, spreadMin, spreadMax, dripTime, roomTime time.Duration
+	answerTime, patienceMin, fillTime                        time.Duration
+	probeMin, probeMax, probeFar, farthest, clockDrift       time.Duration
+	hitPause, hitSame, hitMemory, hitBackMin, hitBackMax     time.Duration
 
-	// Credit is used within settle, up to the refill, and faster by what comes back while
-	// settleCount requests, or half of a smaller bucket, are used.
-	settle      time.Duration
-	settleCount float64
-
-	spreadMin, spreadMax time.Duration // surplus is spread over the time to the reset, within these
-	tail                 float64       // of the limit: the least surplus to spread, so that it comes to an end
-
-	dripShare float64       // of the limit: the most that is kept where keeping is free
-	dripTime  time.Duration // of refill: the same
-	roomShare float64       // of the limit: the most that is kept, less
-	roomTime  time.Duration // of refill, or a bucket that soon fills up overflows
-	rim       float64       // of the smallest limit: what is kept of a larger one is less, or that is never shown
-	rimMost   int           // times the smallest limit: unless more than this is to be kept
-
-	answerTime time.Duration // answers are waited for so long, then the next request goes
-
-	latencyOver   float64       // answers, that the latency is smoothed over
-	patienceTimes float64       // latencies, that an answer may take
-	patienceMin   time.Duration // or so long
-	fillTime      time.Duration // in which a bucket is taken to fill up, until it is known; those of Auth0's endpoints do
-	inFlightTimes float64       // of what the pace needs, that may be in flight
-	inFlightMin   int           // or so many
-	inFlightStep  int           // more, each time a full bucket is not used up
-	doubt         int           // answers in a row that refute their headers before these are ignored
-
-	probeMin, probeMax time.Duration // pauses between requests that are sent to see, doubling
-	probeFar           time.Duration // before a reset that is further off, one is tried
-	farthest           time.Duration // a reset further off is not believed
-
-	trustCut, trustGrowth float64 // trust in the refill: times, on a refusal; plus, on any other answer
-
-	blindStart, blindGrowth float64 // requests a second before a limit is shown; times, each second
-
-	clockDrift time.Duration // that is allowed for from one answer to the next
-
-	hitPause  time.Duration // everybody waits after a refusal that no header announced
-	hitSame   time.Duration // refusals so close together are one
-	hitMemory time.Duration // they are remembered so long
-	hitLeast  int           // requests between two of them, for a pace to be made of them
-	hitGuess  float64       // share of the pace so far that is used before there is one
-	hitSlack  float64       // share of the pace between them that is used at first
-	hitProbe  float64       // share that has been added when the pace is back
-
-	// The pace is back after twice the time that it was measured in, within
-	// these. The longest is that of hitRequests at a slow pace.
-	hitBackMin, hitBackMax time.Duration
-	hitRequests            float64
+	settleCount, tail, dripShare, roomShare, rim        float64
+	latencyOver, patienceTimes, inFlightTimes           float64
+	trustCut, trustGrowth, blindStart, blindGrowth      float64
+	hitGuess, hitSlack, hitProbe, hitRequests           float64
+	rimMost, inFlightMin, inFlightStep, doubt, hitLeast int
 }
 
 func defaultTuning() tuning {
 	return tuning{
+		// The slope of the level is smoothed over twice the longest ordinary round trip:
+		// soon enough to see others come.
 		smooth: 3 * time.Second,
 
+		// Credit is used within settle, up to the refill, and faster by what comes back
+		// while settleCount requests, or half of a smaller bucket, are used.
 		settle:      1400 * time.Millisecond,
 		settleCount: 8,
 
+		// Surplus is spread over the time to the reset: over ten seconds at most, or a rest
+		// is left at the end of a window.
 		spreadMin: time.Second, spreadMax: 10 * time.Second,
-		tail: 0.1,
+		tail: 0.1, // of the limit: the least surplus, so that the spreading comes to an end
 
+		// What is kept where keeping is free: the refill of dripTime, or a share of the
+		// limit, but room for half of the limit and the refill of a round trip.
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
 		roomShare: 0.5,
 		roomTime:  300 * time.Millisecond,
-		rim:       0.7,
-		rimMost:   2,
 
-		answerTime: 3 * time.Second,
+		// Of a limit that is larger than the smallest, less than the smallest is kept, or it
+		// is never shown; unless rimMost times as much is to be kept.
+		rim:     0.7,
+		rimMost: 2,
 
-		latencyOver:   20,
-		patienceTimes: 8,
-		patienceMin:   time.Second,
-		fillTime:      6 * time.Second,
-		inFlightTimes: 2,
-		inFlightMin:   2,
-		inFlightStep:  4,
-		doubt:         5,
+		answerTime: 3 * time.Second, // answers are waited for so long, then the next request goes
 
+		latencyOver:   20,              // answers, that the latency is smoothed over
+		patienceTimes: 8,               // latencies, that an answer may take
+		patienceMin:   time.Second,     // or so long
+		fillTime:      6 * time.Second, // of the buckets that Auth0 publishes: 20 of 200 a minute to 2,400 of 24,000
+		inFlightTimes: 2,               // of what the pace needs: round trips vary
+		inFlightMin:   2,               // or so many
+		inFlightStep:  4,               // more, each time a full bucket is not used up
+
+		doubt: 5, // answers in a row that refute their headers before these are ignored
+
+		// Pauses between requests that are sent to see, doubling; before a reset that is
+		// further off than probeFar, one is tried. One that is further off than the longest
+		// interval that Auth0 publishes, a minute, is not believed.
 		probeMin: 200 * time.Millisecond, probeMax: 10 * time.Second,
 		probeFar: 3 * time.Second,
 		farthest: time.Minute,
 
+		// Trust in the refill: times, on a refusal; plus, on any other answer.
 		trustCut: 0.5, trustGrowth: 0.002,
 
+		// Requests a second before a limit is shown, a little more than the smallest paid
+		// plan allows; times, each second.
 		blindStart: 4, blindGrowth: 1.15,
 
-		clockDrift: time.Millisecond,
+		clockDrift: time.Millisecond, // that is allowed for from one answer to the next
 
-		hitPause:  time.Second,
-		hitSame:   1500 * time.Millisecond,
-		hitMemory: 3 * time.Minute,
-		hitLeast:  4,
-		hitGuess:  0.5,
-		hitSlack:  0.97,
-		hitProbe:  0.06,
+		hitPause:  time.Second,             // everybody waits after a refusal that no header announced
+		hitSame:   1500 * time.Millisecond, // refusals so close together are one: all that were in flight
+		hitMemory: 3 * time.Minute,         // they are remembered so long
+		hitLeast:  4,                       // requests between two of them, for a pace to be made of them
+		hitGuess:  0.5,                     // share of the pace so far that is used before there is one
+		hitSlack:  0.97,                    // share of the pace between them that is used at first
+		hitProbe:  0.06,                    // share that has been added when the pace is back
 
+		// The pace is back after twice the time that it was measured in, within
+		// these. The longest is that of hitRequests at a slow pace.
 		hitBackMin: 10 * time.Second, hitBackMax: 30 * time.Second,
 		hitRequests: 300,
 	}
@@ -120,13 +100,6 @@ func clamp(d, low, high time.Duration) time.Duration { return max(low, min(d, hi
 
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
 		return b
 	}
 	return a
