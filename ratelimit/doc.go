@@ -35,8 +35,8 @@
 //
 // Reserve. A bucket that refills continuously does so equally fast at any level.
 // So the refill of 3 s is left in it, at most 40 %, which costs a job 3 s once. In
-// a window that starts full, what is kept is lost; in a bucket that fills within
-// two seconds, what overflows is lost. There only the reserve is kept.
+// a window that starts full, what is kept is lost, and only the reserve is kept. So it is
+// in a bucket that fills up in a second, where what overflows is lost.
 //
 // Two limits. A server with several limits shows the one with the least left. When
 // another one is shown, what was learnt of the last is forgotten. Less is kept of

@@ -35,11 +35,12 @@ func defaultTuning() tuning {
 		tail: 0.1, // of the limit: the least surplus, so that the spreading comes to an end
 
 		// What is kept where keeping is free: the refill of dripTime, or a share of the
-		// limit, but room for half of the limit and the refill of a round trip.
+		// limit. Half of the limit and the refill of roomTime are left free, or a bucket that
+		// fills up in a second overflows.
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
 		roomShare: 0.5,
-		roomTime:  300 * time.Millisecond,
+		roomTime:  500 * time.Millisecond,
 
 		// Of a limit that is larger than the smallest, less than the smallest is kept, or it
 		// is never shown; unless rimMost times as much is to be kept.
