@@ -110,9 +110,12 @@ func (l *limiter) next(now time.Time) decision {
 		if due := l.last.Add(l.answerTime); l.sent > 0 && len(l.inFlight) == l.sent && now.Before(due) {
 			return decision{wait: due.Sub(now), cause: byFirst}
 		}
-		pace := l.blindStart * math.Pow(l.blindGrowth, now.Sub(later(l.start(now), l.unmovedAt)).Seconds())
-		pace = min(pace, fastest)
-		return l.turn(now, pace, pace/l.inFlightTimes)
+		start, since := l.blindStart, l.start(now)
+		if l.shown != nil {
+			start, since = max(l.doubtStart, l.shown.refill), l.unmovedAt
+		}
+		pace := min(start*math.Pow(l.blindGrowth, now.Sub(since).Seconds()), fastest)
+		return l.turn(now, pace, pace)
 	}
 	credit := l.credit(now)
 	if wait := l.dry(now, credit); wait > 0 {
@@ -196,7 +199,7 @@ func (l *limiter) keep() int {
 	b, keep := l.shown, l.reserve.of(l.shown.limit)
 	if !l.reserve.isZero() {
 		limit := float64(b.limit)
-		room := l.roomShare*limit - b.refill*l.roomTime.Seconds() // a bucket that soon overflows has none
+		room := (1-l.dripShare)*limit - b.refill*l.roomTime.Seconds() // a bucket that soon overflows has none
 		keep = max(keep, int(min(l.dripShare*limit, b.refill*l.dripTime.Seconds(), room)))
 	}
 	if l.smallest < b.limit && keep <= l.rimMost*l.smallest {

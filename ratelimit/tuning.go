@@ -11,11 +11,11 @@ type tuning struct {
 	probeMin, probeMax, probeFar, farthest, clockDrift       time.Duration
 	hitPause, hitSame, hitMemory, hitBackMin, hitBackMax     time.Duration
 
-	settleCount, tail, dripShare, roomShare, rim        float64
-	latencyOver, patienceTimes, inFlightTimes           float64
-	trustCut, trustGrowth, blindStart, blindGrowth      float64
-	hitGuess, hitSlack, hitProbe, hitRequests           float64
-	rimMost, inFlightMin, inFlightStep, doubt, hitLeast int
+	settleCount, tail, dripShare, rim                          float64
+	latencyOver, patienceTimes, inFlightTimes                  float64
+	trustCut, trustGrowth, blindStart, blindGrowth, doubtStart float64
+	hitGuess, hitSlack, hitProbe, hitRequests                  float64
+	rimMost, inFlightMin, inFlightStep, doubt, hitLeast        int
 }
 
 func defaultTuning() tuning {
@@ -35,12 +35,11 @@ func defaultTuning() tuning {
 		tail: 0.1, // of the limit: the least surplus, so that the spreading comes to an end
 
 		// What is kept where keeping is free: the refill of dripTime, or a share of the
-		// limit. Half of the limit and the refill of roomTime are left free, or a bucket that
+		// limit. The rest of the limit and the refill of roomTime are left free, or a bucket that
 		// fills up in a second overflows.
 		dripShare: 0.4,
 		dripTime:  3 * time.Second,
-		roomShare: 0.5,
-		roomTime:  500 * time.Millisecond,
+		roomTime:  600 * time.Millisecond,
 
 		// Of a limit that is larger than the smallest, less than the smallest is kept, or it
 		// is never shown; unless rimMost times as much is to be kept.
@@ -72,6 +71,7 @@ func defaultTuning() tuning {
 		// Requests a second before a limit is shown, a little more than the smallest paid
 		// plan allows; times, each second.
 		blindStart: 4, blindGrowth: 1.15,
+		doubtStart: 1, // or the refill: the same, when headers that never change are doubted
 
 		clockDrift: time.Millisecond, // that is allowed for from one answer to the next
 
