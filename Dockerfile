@@ -1,4 +1,4 @@
-# An image of nothing but the binary and CA certificates.
+# An image with only the binary and CA certificates.
 #
 #   docker build -t orgimport .
 #   docker run --rm orgimport version
@@ -6,18 +6,18 @@
 #     -e AUTH0_DOMAIN -e AUTH0_CLIENT_ID -e AUTH0_CLIENT_SECRET \
 #     orgimport import members.csv --resume
 #
-# docker stop kills after 10 s unless told otherwise. An import that is stopped
-# lets the requests on the wire finish, which may take 25 s.
+# On SIGTERM, an import finishes the requests in flight, within 25 s. The default
+# of docker stop is 10 s.
 
 FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26 AS build
 WORKDIR /src
-# The modules are a layer of their own: they change less often than the code.
+# The modules have a layer of their own, because they change less often than the code.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# orgimport version prints the commit that is checked out, which stands in the
-# files of .git that .dockerignore lets in; --build-arg VERSION=v1.2.3 names a
-# release. Without cgo it needs no C library, which the second stage has none of.
+# orgimport version prints the commit that is checked out, from the files of .git
+# that .dockerignore includes, or the release given by --build-arg VERSION=v1.2.3.
+# The second stage has no C library, so build without cgo.
 ARG VERSION=
 ARG TARGETOS
 ARG TARGETARCH
@@ -26,16 +26,16 @@ RUN head=$(cat .git/HEAD 2>/dev/null); ref=${head#ref: }; \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
       -ldflags "-s -w -X main.release=${VERSION:-$(echo "$commit" | cut -c1-12)}" \
       -o /root-fs/usr/local/bin/orgimport ./cmd/orgimport
-# Open to every user, like /tmp, so that --user works with any id. It is made
-# here because the second stage has no shell; a new named volume takes its mode.
+# Writable for every user, like /tmp, so that --user works with any id. It is
+# created here because the second stage has no shell. A new named volume gets its mode.
 RUN mkdir -m 1777 /root-fs/data
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /root-fs/ /
-# By number: Kubernetes can't tell from a name whether it is root's
+# A number, because Kubernetes can't tell from a name whether it is root
 # (runAsNonRoot).
 USER 65532:65532
 WORKDIR /data
-# No shell in between: the binary is process 1, and SIGTERM reaches it.
+# Without a shell, the binary is process 1 and gets SIGTERM.
 ENTRYPOINT ["/usr/local/bin/orgimport"]
 CMD ["--help"]
