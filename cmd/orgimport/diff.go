@@ -27,17 +27,17 @@ import (
 
 // diffCmd compares a file with the members of the organizations that it names.
 type diffCmd struct {
-	File string `arg:"" help:"A CSV file with a header that has all who belong, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header and all members, or - for standard input." placeholder:"FILE"`
 
-	Joiners  string `help:"File for the rows whose users are no members; an input of orgimport import." placeholder:"FILE" group:"results"`
-	Leavers  string `help:"File for the members whom no row names; an input of orgimport remove." placeholder:"FILE" group:"results"`
-	Kept     string `help:"File for the members whom a row may mean, with its line and the reason." placeholder:"FILE" group:"results"`
+	Joiners  string `help:"File for the joiners; an input of orgimport import." placeholder:"FILE" group:"results"`
+	Leavers  string `help:"File for the leavers; an input of orgimport remove." placeholder:"FILE" group:"results"`
+	Kept     string `help:"File for the members who are kept in doubt, with the reason." placeholder:"FILE" group:"results"`
 	Failures string `help:"File for the rows that could not be resolved." placeholder:"FILE" group:"results"`
 	Summary  string `help:"File for the numbers, as JSON." placeholder:"FILE" group:"results"`
 	Print    bool   `help:"Print each joiner (+ ORG USER) and leaver (- ORG USER)." group:"output"`
 
-	MaxLeavers  *job.Share    `help:"Stop with exit code 4, and write nothing, if more members would leave." placeholder:"N|N%" group:"limits"`
-	Tolerate    job.Share     `help:"End with exit code 0 instead of 1 if at most so many rows are rejected or in doubt." placeholder:"N|N%" group:"limits"`
+	MaxLeavers  *job.Share    `help:"Stop with exit code 4 if more members would leave." placeholder:"N|N%" group:"limits"`
+	Tolerate    job.Share     `help:"End with exit code 0 if at most that many rows are bad." placeholder:"N|N%" group:"limits"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 	NoGuard     bool          `help:"Do not stop when the tenant has none of 100 or more keys." group:"limits" hidden:""`
 
@@ -49,9 +49,9 @@ type diffCmd struct {
 }
 
 func (diffCmd) Help() string {
-	return `Reads the members of the organizations that the file names, and changes nothing. The file of joiners is an input of orgimport import, that of leavers an input of orgimport remove, so that a person, a limit or a second night can stand in between. An organization that no row names is not looked at.
+	return `Reads the members of the organizations in the file, and changes nothing. Joiners are users who are in the file and not members; leavers are members who are not in the file. Organizations that are not in the file are ignored.
 
-A member who might be in the file after all does not leave. orgimport keeps a member, and lists him in the file of --kept, if a row that might mean him was rejected, or its user or organization is unknown, ambiguous or not verified; if a record of the file can't be read; and if no row names any member of his organization. The last rule holds for one night: once somebody of the file has joined that organization, its other members leave, within --max-leavers. A person whose address or account has changed leaves as one user and joins as another.
+A member who might be in the file is kept, not a leaver: if a row that might mean the member was rejected, or its user or organization is unknown, ambiguous or not verified; if a record of the file can't be read; and if the file has no member of the organization at all. Once users of the file have joined that organization, its other members leave, within --max-leavers. A person whose address or account has changed leaves as one user and joins as another.
 
 Examples:
 
@@ -60,9 +60,7 @@ Examples:
     orgimport import in.csv --results in.results.csv
     orgimport remove out.csv --results out.results.csv --max-removals 500
 
-Old files of --joiners, --leavers, --kept, --failures and --summary are removed first, so that a diff that fails leaves none. After a removal, wait 30 seconds: until then a list may show somebody who is gone, or lack somebody who is back.
-
-It needs the scope read:organization_members, and those of the look-ups.`
+Old output files are removed first, so that a diff that fails leaves none. After a removal, wait 30 seconds, because Auth0's lists may lag. It needs the scope read:organization_members, and those of the look-ups.`
 }
 
 func (cmd *diffCmd) Validate() error {

@@ -25,25 +25,25 @@ import (
 
 // doctorCmd finds out how the tenant answers what Auth0 does not document.
 type doctorCmd struct {
-	TestUsers string `help:"CSV file with a column of ids of existing test users, at least 40." placeholder:"FILE" group:"input"`
-	File      string `help:"CSV file to be imported: say what the answers mean for it." placeholder:"MEMBERS.csv" group:"input"`
-	JSON      bool   `name:"json" help:"Print a report that can be sent: it names nothing of the tenant." group:"output"`
-	Yes       bool   `help:"Make the organization and ask, after you have read without this flag what will be done." group:"limits"`
-	Delete    string `help:"Only delete an organization that an earlier run left behind." placeholder:"NAME" group:"limits"`
+	TestUsers string `help:"CSV file with the ids of at least 40 test users." placeholder:"FILE" group:"input"`
+	File      string `help:"CSV file: say what the answers mean for its import." placeholder:"MEMBERS.csv" group:"input"`
+	JSON      bool   `name:"json" help:"Print a report to send; it names nothing of the tenant." group:"output"`
+	Yes       bool   `help:"Do it. Without this flag, only print what would be done."`
+	Delete    string `help:"Only delete an organization that an earlier run left." placeholder:"NAME"`
 
 	tenantFlags `embed:""`
 }
 
 // Help returns what orgimport doctor --help prints besides the flags.
 func (doctorCmd) Help() string {
-	return `Finds out how your tenant answers what Auth0 does not document: makes an organization orgimport-doctor-…, adds the test users to it and removes them in different ways, and deletes it. It takes at most 80 requests and 100 seconds, touches no other organization, and leaves the reserve of the rate limits to everyone else. While it runs, the test users are members of that organization and would see it when they log in.
+	return `Creates an organization orgimport-doctor-…, adds the test users to it and removes them in different ways, and deletes it. This takes at most 80 requests and 100 seconds, touches no other organization, and leaves the reserve of the rate limits to other clients. While it runs, the test users are members of that organization and would see it when they log in.
 
 Examples:
 
     orgimport doctor --test-users test-users.csv
     orgimport doctor --test-users test-users.csv --yes --file members.csv
 
-It needs the scopes create:organizations, delete:organizations, read:organizations, create:organization_members, read:organization_members and delete:organization_members, and read:roles for one question. It ends with the flags of orgimport tenant for a simulated tenant that answers alike. The exit code is 0 if all was told, and 1 if some was not. What else is not documented is in orgimport help unknowns.`
+It needs the scopes create:organizations, delete:organizations, read:organizations, create:organization_members, read:organization_members and delete:organization_members, and read:roles for one question. At the end it prints the flags of orgimport tenant for a simulated tenant that answers alike. The exit code is 0 if all questions were answered, and 1 if some were not. orgimport help unknowns lists what else is not documented.`
 }
 
 // Validate is called by kong when all flags are read.

@@ -43,7 +43,7 @@ var exitCodes = []struct {
 	{exitRows, "finished; some rows failed or were rejected", "fix the rows first"},
 	{exitUsage, "usage, configuration, unreadable input, an output that can't be written", "fix that first"},
 	{exitStopped, "stopped: credentials or permission refused, disk full, results not writable", "fix that, then --resume"},
-	{exitErrors, "stopped by --max-errors, --max-removals, --max-invitations or --max-organizations, or because the first 100 answered rows all failed", "look at what failed, or at the file"},
+	{exitErrors, "stopped by --max-errors, --max-leavers, --max-removals, --max-invitations or --max-organizations, or by a guard: the first 100 answered rows all failed, or none of 100 keys was found", "look at the failed lines first; --no-guard"},
 	{exitTemporary, "gave up on something temporary: a rate limit, an outage, the network", "yes, with --resume"},
 	{exitLocked, "another run holds the lock", "yes, later"},
 	{exitDuration, "--max-duration reached", "yes, with --resume"},

@@ -22,12 +22,12 @@ import (
 
 // exportCmd writes the members of organizations to a CSV file.
 type exportCmd struct {
-	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all organizations of the tenant)." placeholder:"ORG"`
+	Org []string `arg:"" optional:"" help:"Organizations, by id or name (default: all of the tenant)." placeholder:"ORG"`
 
 	Orgs        string        `help:"CSV file with a column of organizations, by id or name." placeholder:"FILE" group:"input"`
-	Output      string        `short:"o" help:"File to write once everything has been read (default: standard output, written while reading)." placeholder:"FILE" group:"output"`
-	Roles       bool          `help:"Add a column with the ids of each member's roles in the organization." group:"output"`
-	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"stop"`
+	Output      string        `short:"o" help:"File to write to (default: standard output)." placeholder:"FILE" group:"output"`
+	Roles       bool          `help:"Add a column with the ids of each member's roles." group:"output"`
+	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`
@@ -35,7 +35,7 @@ type exportCmd struct {
 }
 
 func (exportCmd) Help() string {
-	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file can be an input of orgimport import, roles and remove.
+	return `Prints the members of organizations as CSV: org_id,org_name,user_id,email,name, sorted by the bytes of org_id and user_id. The file is an input of orgimport import, roles and remove.
 
 Examples:
 
@@ -43,7 +43,7 @@ Examples:
     orgimport export acme org_a1b2c3d4e5f6g7h8 --roles
     orgimport export --orgs customers.csv
 
-It needs the scopes read:organizations and read:organization_members, and with --roles also read:organization_member_roles. FILE is not changed unless everything could be read. The exit code is 1 if a named organization does not exist; the others are still written.`
+It needs the scopes read:organizations and read:organization_members, and with --roles also read:organization_member_roles. FILE changes only after everything has been read; standard output is written meanwhile. The exit code is 1 if a named organization does not exist; the others are still written.`
 }
 
 func (cmd *exportCmd) Validate() error { return cmd.paceFlags.Validate() }

@@ -24,8 +24,8 @@ type jobFlags struct {
 	publishFlags `embed:""`
 
 	Lock        string        `help:"Lock file that keeps other runs out (default: RESULTS.lock)." placeholder:"FILE" group:"results" hidden:""`
-	MaxErrors   *job.Share    `help:"Stop with exit code 4 once so many rows failed." placeholder:"N|N%" group:"limits"`
-	Tolerate    job.Share     `help:"End with 0 if at most so many rows are not done." placeholder:"N|N%" group:"limits"`
+	MaxErrors   *job.Share    `help:"Stop with exit code 4 when this many rows failed." placeholder:"N|N%" group:"limits"`
+	Tolerate    job.Share     `help:"Exit with 0 if at most this many rows are bad." placeholder:"N|N%" group:"limits"`
 	MaxDuration time.Duration `help:"Stop cleanly with exit code 10 after this time." placeholder:"DURATION" group:"limits"`
 }
 
@@ -58,8 +58,8 @@ type sourceFlags struct {
 	uiFlags      `embed:""`
 
 	Results  string `help:"File for the outcome of each row." default:"${results}" placeholder:"FILE" group:"results"`
-	Failures string `help:"File for the rows that are not done; a valid input." placeholder:"FILE" group:"results"`
-	Resume   bool   `help:"Continue: skip rows that are done, try failed ones again." group:"results"`
+	Failures string `help:"File for the rows that are not done; it is a valid input." placeholder:"FILE" group:"results"`
+	Resume   bool   `help:"Continue: skip rows that are done, and retry failed ones." group:"results"`
 	NoGuard  bool   `help:"Do not stop when the first 100 answered rows have all failed, or the tenant has none of 100 or more keys." group:"stop" hidden:""`
 }
 
@@ -73,15 +73,15 @@ func (f *sourceFlags) Validate() error {
 // tenantFlags name the tenant and the application. The value of a secret is never
 // a flag: it would show in the process list and in the shell's history.
 type tenantFlags struct {
-	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN" group:"tenant"`
-	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID" group:"tenant"`
-	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" group:"tenant" hidden:""`
+	Domain   string `help:"Domain of the tenant, such as acme.eu.auth0.com." auth0:"AUTH0_DOMAIN" placeholder:"DOMAIN"`
+	ClientID string `help:"Client ID of the machine-to-machine application." auth0:"AUTH0_CLIENT_ID" placeholder:"ID"`
+	Audience string `help:"Audience of the token (default: https://DOMAIN/api/v2/)." auth0:"AUTH0_AUDIENCE" placeholder:"URL" hidden:""`
 }
 
 // paceFlags limit the load on the tenant.
 type paceFlags struct {
-	Rate           float64           `help:"Maximum requests per second (default: what the tenant's rate limit allows)." default:"0" placeholder:"N" group:"limits"`
-	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for everyone else: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace" hidden:""`
+	Rate           float64           `help:"Maximum requests per second (default: automatic)." default:"0" placeholder:"N" group:"limits"`
+	Reserve        ratelimit.Reserve `help:"Part of the tenant's rate limit to leave for other clients: a number of requests, or a percentage." default:"10%" placeholder:"N|N%" group:"pace" hidden:""`
 	Workers        int               `help:"Maximum requests in flight; 0 means as many as the rate limit can use, up to 256." default:"0" placeholder:"N" group:"pace" hidden:""`
 	MaxAttempts    int               `help:"Maximum attempts for one request before its rows fail." default:"8" placeholder:"N" group:"pace" hidden:""`
 	RequestTimeout time.Duration     `help:"Time limit for one attempt." default:"30s" placeholder:"DURATION" group:"pace" hidden:""`
@@ -108,12 +108,12 @@ func (p *paceFlags) pace() tenancy.Pace { return tenancy.Pace(*p) }
 
 // dialectFlags say how to read the input. What they leave open is detected.
 type dialectFlags struct {
-	OrgColumn   string `help:"Header of the organization column (default: by name)." placeholder:"NAME" group:"input"`
-	UserColumn  string `help:"Header of the user column (default: by name)." placeholder:"NAME" group:"input"`
-	Org         string `help:"Organization of every row, for a file that has only users." placeholder:"ORG" group:"input"`
-	OrgBy       string `help:"What that column holds: org_id, name, display_name or metadata.KEY (default: what its header says)." placeholder:"KEY" group:"input"`
-	UserBy      string `help:"What that column holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH." placeholder:"KEY" group:"input"`
-	Connection  string `help:"Connection to look users up in; a column connection beats it." placeholder:"NAME" group:"input"`
+	OrgColumn   string `help:"Column of organizations (default: by its name)." placeholder:"NAME" group:"input"`
+	UserColumn  string `help:"Column of users (default: by its name)." placeholder:"NAME" group:"input"`
+	Org         string `help:"Organization of every row, if the file has only users." placeholder:"ORG" group:"input"`
+	OrgBy       string `help:"What it holds: org_id, name, display_name, metadata.KEY." placeholder:"KEY" group:"input"`
+	UserBy      string `help:"What it holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH." placeholder:"KEY" group:"input"`
+	Connection  string `help:"Connection of users in rows that name none." placeholder:"NAME" group:"input"`
 	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input" hidden:""`
 	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input" hidden:""`
 	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
@@ -166,11 +166,11 @@ func (d *dialectFlags) dialect() csvfile.Dialect {
 // lookupFlags say how rows without ids are looked up, and what else is read before
 // anything is written.
 type lookupFlags struct {
-	CheckUsers      bool          `help:"Look up user ids too; unknown users cost no write." group:"look-ups"`
-	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"look-ups" hidden:""`
-	Users           string        `help:"Look users up in this export of the tenant's users." placeholder:"FILE" group:"look-ups"`
-	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"look-ups" hidden:""`
-	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"look-ups"`
+	CheckUsers      bool          `help:"Look up user ids too; unknown ones then cost no write." group:"input"`
+	Lookup          string        `help:"How users are looked up: export (one job exports all users of the tenant), each (one request per user), or auto: each for up to 500 users, otherwise export." enum:"auto,export,each" default:"auto" placeholder:"HOW" group:"input" hidden:""`
+	Users           string        `help:"Look users up in this export of the tenant's users." placeholder:"FILE" group:"input"`
+	LookupWait      time.Duration `help:"Longest wait for the export job before giving up with exit code 5." default:"30m" placeholder:"DURATION" group:"input" hidden:""`
+	AllowUnverified bool          `help:"Accept users whose e-mail address is not verified." group:"input"`
 }
 
 func (f *lookupFlags) Validate() error {
@@ -214,7 +214,7 @@ func (p *publishFlags) Validate() error {
 
 // uiFlags say how a run shows what it does.
 type uiFlags struct {
-	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary." group:"output"`
+	Quiet     bool   `help:"Print only the tenant, errors and a one-line summary."`
 	Progress  string `help:"How progress is shown: bar, log (a line every 30 seconds), off, or auto: a bar on a terminal, a log elsewhere." enum:"auto,bar,log,off" default:"auto" placeholder:"HOW" group:"output" hidden:""`
 	LogFormat string `help:"Format of the log: text, or json with one object per line." enum:"text,json" default:"text" placeholder:"FORMAT" group:"output" hidden:""`
 }

@@ -17,7 +17,7 @@ import (
 
 // helpCmd prints the help of a command or a topic.
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"A command, or one of environment, exit-codes, results, should-i-import, tuning and unknowns." placeholder:"TOPIC"`
+	Topic string `arg:"" optional:"" help:"A command, or one of environment, exit-codes, plan-json, results, should-i-import, tuning and unknowns." placeholder:"TOPIC"`
 	Man   bool   `help:"Print the help of all commands as a manual page."`
 }
 
@@ -60,9 +60,27 @@ var topics = map[string]func(*kong.Application) string{
 After a signal, requests in flight are finished and their results written,
 within 25 seconds; a second signal stops at once.
 `),
+	"plan-json": text(`orgimport plan --json prints one object:
+
+  input, dialect
+  columns       {org_id, user_id, kept}
+  rows          = sendable + rejected + duplicates + settled
+  organizations, batches, batch_size
+  requests      at least
+  estimates     [{plan, limit, seconds}]
+  at_rate       {rate, seconds}, with --rate
+  notes         sentences about the file
+  largest       [{org_id, rows}]
+  rejects       [{line, org_id, user_id, reason}], the first ten
+  check         with --check: {tenant, scope, asked, skipped,
+                unknown [{org_id, rows}], keys [{of, kind, keys, found}],
+                unresolved [{error_code, rows, examples [{line, reason}]}],
+                members, look_ups [{phase, requests, seconds}], reads,
+                writes_saved}
+`),
 	"environment": text(`Every flag can be set in the environment: --max-errors is
 ORGIMPORT_MAX_ERRORS. A flag takes precedence. An empty variable counts as
-unset. A variable that begins with ORGIMPORT_ and is no flag's is a warning.
+unset. orgimport warns about variables ORGIMPORT_… that no flag has.
 
 The variables of the tenant and its credentials have Auth0's own names. Secrets
 are never flags.
@@ -70,21 +88,22 @@ are never flags.
   AUTH0_DOMAIN         such as acme.eu.auth0.com
   AUTH0_AUDIENCE       default: https://DOMAIN/api/v2/; with a custom domain,
                        set it to that URL of the tenant's own domain
-  AUTH0_CLIENT_ID      of a machine-to-machine application, with one of:
-  AUTH0_CLIENT_SECRET  its secret
+  AUTH0_CLIENT_ID      of a machine-to-machine application, with
+  AUTH0_CLIENT_SECRET  its secret, or
   AUTH0_CLIENT_ASSERTION_PRIVATE_KEY
                        its private key (PEM), with
   AUTH0_CLIENT_ASSERTION_SIGNING_ALG
                        RS256 (default), RS384 or PS256
   AUTH0_API_TOKEN      a token, instead of an application
 
-Each of these and of ORGIMPORT_… can be read from a file, without the newline
-at its end: AUTH0_CLIENT_SECRET_FILE names the file with the secret.
+Each of these, and each ORGIMPORT_…, can be read from a file, without the
+newline at its end: AUTH0_CLIENT_SECRET_FILE is the path of a file with the
+secret.
 
---env-file FILE gives those that are not set, for several tenants on one
-machine: lines NAME=VALUE by the rules of Compose's env_file, of which those
-that begin with AUTH0_ or ORGIMPORT_ count. A variable that is set and has
-another value in the file is an error.
+--env-file FILE sets variables from a file, for several tenants on one machine.
+The syntax is that of Compose's env_file: lines NAME=VALUE. Only names that
+begin with AUTH0_ or ORGIMPORT_ count. It is an error if a variable is already
+set to another value.
 
 NO_COLOR, SSL_CERT_FILE and HTTPS_PROXY have their usual meanings.
 `),
@@ -95,7 +114,7 @@ answers, with these columns:
   org_id, user_id
   status          see below
   http_status, error_code, message
-                  of the answer, or why the row was not sent
+                  from the answer, or why the row was not sent
   attempts        requests that carried the row
   correlation_id  sent as X-Correlation-ID; in the tenant's logs it is
                   references.correlation_id
@@ -104,15 +123,15 @@ answers, with these columns:
 Statuses:
 
 ` + statusHelp() + `
-A row without a line has not been attempted: --resume attempts it, and tries
-again what failed or was rejected. The results and the file of --failures can
-be used as inputs unchanged.
+A row without a line has not been attempted: --resume attempts it, and retries
+rows that failed or were rejected. The results and the --failures file are valid
+inputs.
 
-The results of roles have an eleventh column, roles, with the ids of the roles;
+The results of roles have another column, roles, with the ids of the roles;
 those of invite have email, those of organizations name. If it is not known
-whether an invitation was made, its line has the status failed and the code
-unknown_outcome, and no run sends it again. No command can continue from the
-results of another.
+whether an invitation was created, its line has the status failed and the code
+unknown_outcome, and no run sends it again. A command can't continue from the
+results of another command.
 
 Values are written unchanged, even those that begin with = + - or @, because
 they are read back: in a spreadsheet, import the columns as text.
@@ -138,7 +157,7 @@ func tuningHelp(app *kong.Application) string {
 		}
 	}
 	var text strings.Builder
-	text.WriteString("Flags that tune a command. They work like all others, but --help leaves them\nout.\n")
+	text.WriteString("Flags that tune a command. They work like all others, but --help does not list\nthem.\n")
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		fmt.Fprintf(&text, "\n  --%s%s\n", name, valueOf(flags[name]))
 		for _, line := range wrapped(helpOf(flags[name].Value)+" ("+strings.Join(commands[name], ", ")+")", 72) {

@@ -87,7 +87,7 @@ func TestHelp(t *testing.T) {
 
 // TestHelpIsOneScreen: what only tunes is in a topic of its own.
 func TestHelpIsOneScreen(t *testing.T) {
-	if lines := strings.Count(printed(t, "import", "--help"), "\n"); lines > 60 {
+	if lines := strings.Count(printed(t, "import", "--help"), "\n"); lines > 50 {
 		t.Errorf("orgimport import --help has %d lines", lines)
 	}
 }

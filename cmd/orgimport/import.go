@@ -15,7 +15,7 @@ import (
 // importFlags are what import and plan share beside the flags of every operation.
 type importFlags struct {
 	File        string `arg:"" help:"A CSV file with a header, or - for standard input." placeholder:"FILE"`
-	SkipMembers bool   `help:"Look up existing members first; they cost no write." group:"look-ups"`
+	SkipMembers bool   `help:"Look up existing members; they then cost no write." group:"input"`
 	BatchSize   int    `help:"Users in one request, 1 to 10." default:"10" placeholder:"N" group:"pace" hidden:""`
 }
 
@@ -60,21 +60,21 @@ type planCmd struct {
 	sourceFlags `embed:""`
 
 	JSON     bool   `help:"Print the plan as JSON." group:"output"`
-	Check    bool   `help:"Make the look-ups of the import, and check that the token is good and the organizations exist. Needs credentials, and heeds the flags of the tenant, the look-ups and the pace." group:"output"`
-	Resolved string `help:"With --check, file for the rows with the ids that were found; it can be used as an input." placeholder:"FILE" group:"results"`
+	Check    bool   `help:"Make the look-ups of the import, and check the token and that the organizations exist; needs credentials." group:"output"`
+	Resolved string `help:"With --check, file for the rows with the ids that were found; it is a valid input." placeholder:"FILE" group:"results"`
 }
 
 func (planCmd) Help() string {
-	return `Reads the whole file and sends nothing, so it needs no credentials; orgimport import --dry-run does the same. It ends with exit code 1 if rows would be rejected, and with --check also if organizations do not exist. Without --check, rows that an import looks up count as good.
+	return `Reads the whole file and sends nothing, so it needs no credentials; orgimport import --dry-run does the same. The exit code is 1 if rows would be rejected or, with --check, if organizations do not exist. Without --check, rows that need look-ups count as good.
 
 Examples:
 
     orgimport plan members.csv
     orgimport plan members.csv --check --resolved resolved.csv
 
-The times follow from the limits that Auth0 publishes. No import can be faster, and most are slower: others use the tenant too, and bad rows cost requests.
+The times follow from the limits that Auth0 publishes. They are the shortest possible: other clients use the tenant too, and bad rows cost requests.
 
---json prints one object: input, dialect, columns {org_id, user_id, kept}, rows = sendable + rejected + duplicates + settled, organizations, batches, batch_size, requests (at least), estimates [{plan, limit, seconds}], at_rate {rate, seconds} with --rate, notes (sentences about the file), largest [{org_id, rows}], rejects [{line, org_id, user_id, reason}] (the first ten), and with --check check {tenant, scope, asked, skipped, unknown [{org_id, rows}], keys [{of, kind, keys, found}], unresolved [{error_code, rows, examples [{line, reason}]}], members, look_ups [{phase, requests, seconds}], reads, writes_saved}.`
+See orgimport help plan-json for what --json prints.`
 }
 
 func (cmd *planCmd) Validate() error {

@@ -17,20 +17,20 @@ import (
 
 // inviteCmd invites people who have no user yet.
 type inviteCmd struct {
-	File string `arg:"" help:"A CSV file with a header, the failures of an import, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, or the failures of an import, or - for stdin." placeholder:"FILE"`
 
 	jobFlags       `embed:""`
-	Application    string        `help:"Client ID of the application that invited people will log in to." required:"" placeholder:"ID" group:"invitation"`
-	Inviter        string        `help:"Name of the inviter, as the mail shows it." required:"" placeholder:"NAME" group:"invitation"`
-	TTL            time.Duration `help:"How long an invitation is valid, up to 720h (default: Auth0's 7 days)." placeholder:"DURATION" group:"invitation"`
-	Role           []string      `help:"Role, by name or id, that invited people get in the organization; may be repeated." placeholder:"NAME" group:"invitation"`
-	NoEmail        bool          `help:"Create the invitations, but send no mail." group:"invitation"`
-	MaxInvitations *int          `help:"Maximum number of invitations; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
-	DryRun         bool          `help:"Send nothing; show how many people would be invited, by organization."`
+	Application    string        `help:"Client ID of the application that invited people log in to." required:"" placeholder:"ID" group:"invitation"`
+	Inviter        string        `help:"Name of the inviter in the e-mail." required:"" placeholder:"NAME" group:"invitation"`
+	TTL            time.Duration `help:"Lifetime of an invitation, up to 720h (default: 7 days)." placeholder:"DURATION" group:"invitation"`
+	Role           []string      `help:"Role of invited people, by name or id; repeatable." placeholder:"NAME" group:"invitation"`
+	NoEmail        bool          `help:"Create the invitations, but send no e-mail." group:"invitation"`
+	MaxInvitations *int          `help:"Maximum number of invitations (required)." placeholder:"N" group:"limits"`
+	DryRun         bool          `help:"Send nothing; show how many people would be invited."`
 }
 
 func (inviteCmd) Help() string {
-	return `The file has an e-mail address and an organization in each row. From the failures of an import, only people who have no user in the tenant (user_not_found) are invited. --connection names the connection that they will log in with.
+	return `Each row has an e-mail address and an organization. Given the failures of an import, it invites only people who have no user in the tenant (user_not_found). --connection is the connection that they will log in with. Without --max-invitations, the error says how many people the file has.
 
 Examples:
 
@@ -39,9 +39,9 @@ Examples:
     orgimport invite failures.csv --application CLIENT_ID --inviter "Acme" \
         --max-invitations 12
 
-An invitation sends a mail, so it is sent at most once. Before it is sent, the results get a line with status sending. If its answer is lost, the tenant's list of invitations usually shows whether it was made. If it does not, the row fails as unknown_outcome, and neither --resume nor a file of failures sends it again, unless you remove its line by hand. An address with a pending invitation gets the status already_invited.
+An invitation sends an e-mail, so it is sent at most once. Before it is sent, the results get a line with the status sending. If the answer is lost, the tenant's list of invitations usually shows whether it was created. If not, the row fails with unknown_outcome, and is never sent again unless you remove its line by hand. An address with a pending invitation gets the status already_invited.
 
-It needs the scopes create:organization_invitations and read:organization_invitations, also read:roles if a role is given by name, and read:connections if the connection is. The links of invitations are never read or written.`
+It needs the scopes create:organization_invitations and read:organization_invitations; also read:roles and read:connections if roles or the connection are given by name. The links of invitations are never read or written.`
 }
 
 // longestTTL is the longest that Auth0 accepts.

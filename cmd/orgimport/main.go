@@ -1,4 +1,4 @@
-// Command orgimport puts the users of a CSV file into Auth0 organizations.
+// Command orgimport adds the users of a CSV file to Auth0 organizations.
 //
 // The README and orgimport --help document its contract with people and scripts:
 // commands, flags, exit codes, and the columns of the results.
@@ -48,17 +48,17 @@ func commands() []entry {
 	return []entry{
 		{"import", "Add the users of a CSV file to organizations.", &importCmd{}, "results.csv"},
 		{"plan", "Show what an import would do, and how long it would take.", &planCmd{}, "results.csv"},
-		{"remove", "Remove the users of a CSV file from organizations, or undo an import.", &removeCmd{}, "removed.csv"},
-		{"diff", "Show who joins and who leaves: compare a CSV file with the members there are.", &diffCmd{}, ""},
+		{"remove", "Remove members from organizations, or undo an import.", &removeCmd{}, "removed.csv"},
+		{"diff", "Compare a CSV file with the members: who joins, who leaves.", &diffCmd{}, ""},
 		{"roles", "Assign roles to the members of organizations.", &rolesCmd{}, "assigned.csv"},
 		{"invite", "Invite people to organizations by their e-mail addresses.", &inviteCmd{}, "invited.csv"},
-		{"organizations", "Create the organizations that a CSV file names and the tenant lacks.", &organizationsCmd{}, "organizations.csv"},
+		{"organizations", "Create the organizations of a CSV file.", &organizationsCmd{}, "organizations.csv"},
 		{"export", "Write the members of organizations to a CSV file.", &exportCmd{}, ""},
-		{"verify", "Check that the tenant has what the results of a run say.", &verifyCmd{}, ""},
-		{"doctor", "Find out how your tenant answers what Auth0 does not document.", &doctorCmd{}, ""},
-		{"report", "Make an HTML page about a run, to read or to send.", &reportCmd{}, ""},
-		{"demo", "Run a whole import against a simulated tenant on this machine.", &demoCmd{}, ""},
-		{"tenant", "Serve a simulated tenant, to rehearse an import with your own CSV.", &tenantCmd{}, ""},
+		{"verify", "Check the results of a run against the tenant.", &verifyCmd{}, ""},
+		{"doctor", "Find out what Auth0 does not document about your tenant.", &doctorCmd{}, ""},
+		{"report", "Make an HTML page about a run.", &reportCmd{}, ""},
+		{"demo", "Run a whole import against a simulated tenant.", &demoCmd{}, ""},
+		{"tenant", "Serve a simulated tenant to rehearse against.", &tenantCmd{}, ""},
 		{"version", "Print the version.", &versionCmd{}, ""},
 		{"completion", "Print a completion script for bash, zsh, fish or PowerShell.", &completionCmd{}, ""},
 		{"help", "Show the help of a command or a topic.", &helpCmd{}, ""},
@@ -131,7 +131,7 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 	}
 	options := []kong.Option{
 		kong.Name("orgimport"),
-		kong.Description("Put users into Auth0 organizations, from a CSV file, without losing one\nand without disturbing the tenant."),
+		kong.Description("Add users to Auth0 organizations from a CSV file, account for every row, and\nstay below the tenant's rate limit."),
 		kong.Writers(c.stdout, c.stderr),
 		kong.Exit(exit),
 		kong.Resolvers(kong.ResolverFunc(c.env.resolve)),
@@ -144,7 +144,7 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 	}
 	var flags struct {
 		Version versionFlag `short:"v" help:"Print the version."`
-		EnvFile envFileFlag `help:"File of variables that are not set, as for Compose." placeholder:"FILE"`
+		EnvFile envFileFlag `help:"File with variables, as for Compose." placeholder:"FILE"`
 	}
 	parser, err := kong.New(&flags, options...)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 // flags that --help leaves out, and the topics.
 func manual(app *kong.Application) string {
 	var page strings.Builder
-	fmt.Fprintf(&page, ".TH ORGIMPORT 1 \"\" %s\n", roffQuote("orgimport "+version()))
-	fmt.Fprintf(&page, ".SH NAME\norgimport \\- put users into Auth0 organizations, from a CSV file\n")
+	// Neither hyphenated nor justified, so that what people type stays whole.
+	fmt.Fprintf(&page, ".TH ORGIMPORT 1 \"\" %s\n.nr HY 0\n.ad l\n", roffQuote("orgimport "+version()))
+	fmt.Fprintf(&page, ".SH NAME\norgimport \\- add users to Auth0 organizations from a CSV file\n")
 	fmt.Fprintf(&page, ".SH SYNOPSIS\n.B orgimport\n.I command\n.RI [ flags ]\n")
 	fmt.Fprintf(&page, ".SH DESCRIPTION\n%s", roffText(app.Help))
 	for _, command := range app.Children {

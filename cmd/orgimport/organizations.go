@@ -16,17 +16,17 @@ import (
 
 // organizationsCmd creates the organizations that the tenant lacks.
 type organizationsCmd struct {
-	File string `arg:"" help:"A CSV file with a header: a list of organizations, or of their members, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file of organizations or of their members, or - for stdin." placeholder:"FILE"`
 
 	jobFlags         `embed:""`
-	MaxOrganizations *int     `help:"Maximum number of organizations; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
-	EnableConnection []string `help:"Connection, by name or id, to enable for new organizations; up to 10, each with a flag of its own." sep:"none" placeholder:"NAME" group:"organizations"`
-	AutoMembership   bool     `help:"Whoever logs in with such a connection becomes a member." group:"organizations"`
-	DryRun           bool     `help:"Send nothing; show which organizations the file names."`
+	MaxOrganizations *int     `help:"Maximum number of organizations (required)." placeholder:"N" group:"limits"`
+	EnableConnection []string `help:"Connection to enable for new ones; repeatable, up to 10." sep:"none" placeholder:"NAME" group:"input"`
+	AutoMembership   bool     `help:"Whoever logs in with such a connection becomes a member." group:"input"`
+	DryRun           bool     `help:"Send nothing; show the organizations of the file."`
 }
 
 func (organizationsCmd) Help() string {
-	return `Each distinct name in the file is an organization. The column is named as for an import (org, organization, org_name or organization_name), or name if the file has no users. Columns display_name and metadata.KEY are taken over; the first row with a name counts, further ones are duplicates.
+	return `Each distinct name in the file is an organization. The column is the same as for an import (org, organization, org_name or organization_name), or name if the file has no users. display_name and metadata.KEY are read from columns of these names. Further rows with the same name are duplicates. Without --max-organizations, the error says how many organizations the file has.
 
 Examples:
 
@@ -34,9 +34,9 @@ Examples:
     orgimport organizations customers.csv --max-organizations 40 \
         --enable-connection acme-saml --auto-membership
 
-The tenant's list of organizations is read first. What is there gets the status already_exists and is left as it is. Names are permanent, so none is guessed: a missing organization whose name has capitals or spaces is rejected, and the message has the name that it could be.
+An organization that exists gets the status already_exists and is not changed. Names are permanent, so none is guessed: a new name with capitals or spaces is rejected, and the message suggests a valid one.
 
-It needs the scopes create:organizations and read:organizations, also read:connections if a connection is given by name. Whether enabling connections needs create:organization_connections too is not known. The results have the new ids in org_id, and the names in an eleventh column, name.`
+It needs the scopes create:organizations and read:organizations, and read:connections if a connection is given by name. Whether enabling connections also needs create:organization_connections is not known. The results have the new ids in org_id and the names in a column name.`
 }
 
 // maxConnections is the largest number of connections in a request, by the OpenAPI

@@ -14,22 +14,22 @@ import (
 
 // removeCmd takes members out of organizations.
 type removeCmd struct {
-	File string `arg:"" help:"A CSV file with a header, the results of an import to undo it, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header, or the results of an import, or - for stdin." placeholder:"FILE"`
 
 	jobFlags    `embed:""`
-	MaxRemovals *int `help:"Maximum number of removals; required. Without it, the error says how many the file names." placeholder:"N" group:"stop"`
-	DryRun      bool `help:"Send nothing; show how many memberships would be removed, by organization."`
+	MaxRemovals *int `help:"Maximum number of removals (required)." placeholder:"N" group:"limits"`
+	DryRun      bool `help:"Send nothing; show how many members would be removed."`
 }
 
 func (removeCmd) Help() string {
-	return `Given the results of an import, it removes only the users that the import added: the lines with status added. This includes users who were members before, unless the import ran with --skip-members, because Auth0 accepts a member again without reporting it. Given its own results or failures, it removes the users who are not removed yet.
+	return `Given the results of an import, it removes only the users that the import added: the lines with status added. These include users who were members before, unless the import ran with --skip-members, because Auth0 accepts a member again without saying so. Given its own results or failures, it removes the users who are not removed yet. Without --max-removals, the error says how many users the file has.
 
 Examples:
 
     orgimport remove leavers.csv --max-removals 120
     orgimport remove results.csv --max-removals 8123
 
-It needs the scope delete:organization_members. It does not delete the users themselves. Auth0's lists take 5 to 10 seconds to show that a member is gone: wait 30 seconds before orgimport diff or orgimport import --skip-members.`
+It needs the scope delete:organization_members. The users themselves are not deleted. Auth0's lists show a removal after 5 to 10 seconds, so wait 30 seconds before orgimport diff or orgimport import --skip-members.`
 }
 
 // Run removes the members.

@@ -18,12 +18,12 @@ import (
 // reportCmd makes a page of a results file.
 type reportCmd struct {
 	File    string `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Output  string `short:"o" help:"The page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
-	Summary string `help:"Summary of the last run (--summary): the page then says whether it finished, and what it waited for." placeholder:"FILE" group:"input"`
+	Output  string `short:"o" help:"Page to write, or - for standard output." default:"report.html" placeholder:"FILE" group:"output"`
+	Summary string `help:"Summary of the last run, as --summary of the run wrote it." placeholder:"FILE" group:"input"`
 }
 
 func (reportCmd) Help() string {
-	return `The page is a single HTML file: it can be mailed, and opens without a network. It shows how the run went, what failed, and what to do about each cause.
+	return `The page is one self-contained HTML file. It shows how the run went, what failed, and what to do about each cause; with --summary also whether the last run finished, and what it waited for.
 
 Examples:
 

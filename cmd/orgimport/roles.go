@@ -16,26 +16,26 @@ import (
 
 // rolesCmd gives members roles in organizations.
 type rolesCmd struct {
-	File string `arg:"" help:"A CSV file with a header and a column roles, or - for standard input." placeholder:"FILE"`
+	File string `arg:"" help:"A CSV file with a header and a column roles, or - for stdin." placeholder:"FILE"`
 
 	jobFlags      `embed:""`
-	Role          []string `help:"Role to assign in every row, by name or id, if the file has no column of roles." sep:"none" placeholder:"NAME" group:"input"`
-	RoleSeparator string   `help:"Characters that separate the roles of a row." default:",;|" placeholder:"CHARS" group:"input"`
-	SkipAssigned  bool     `help:"Look up the members' roles; members who have theirs already cost no request." group:"look-ups"`
-	DryRun        bool     `help:"Send nothing; show how many requests it would take, and how long."`
+	Role          []string `help:"Role for every row, by name or id, if the file has none." sep:"none" placeholder:"NAME" group:"input"`
+	RoleSeparator string   `help:"Characters that separate roles." default:",;|" placeholder:"CHARS" group:"input"`
+	SkipAssigned  bool     `help:"Look up who has the roles already; they cost no request." group:"input"`
+	DryRun        bool     `help:"Send nothing; show how long it would take."`
 }
 
 func (rolesCmd) Help() string {
-	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon, | or a line break; a value that is the name of a role as a whole is one role. A row with a role that is unknown, ambiguous or empty is rejected as a whole. Members keep the roles that they have.
+	return `The column with the roles is named roles, role, role_ids or role_names. It holds names or ids (rol_…), separated by a comma, a semicolon, | or a line break. If the whole value is the name of a role, it is one role. If a role is unknown, ambiguous or empty, the whole row is rejected. Members keep the roles that they have.
 
 Examples:
 
     orgimport roles members.csv
     orgimport roles members.csv --role Editor
 
-A request takes one member only, so a million rows take 83 hours at the 200 requests a minute of most plans. It can run before the users are members, and at the same time as an import: each has a rate limit of its own.
+Each member takes a request, so a million rows take 83 hours at the 200 requests a minute of most plans. You can assign roles before the users are members, and at the same time as an import: each has a rate limit of its own.
 
-It needs the scope create:organization_member_roles; for names also read:roles, and for --skip-assigned read:organization_members and read:organization_member_roles. The results have the ids of the roles in an eleventh column, roles.`
+It needs the scope create:organization_member_roles; for names of roles also read:roles; for --skip-assigned also read:organization_members and read:organization_member_roles. The results have the ids of the roles in a column roles.`
 }
 
 func (cmd *rolesCmd) Validate() error {

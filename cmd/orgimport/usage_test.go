@@ -92,7 +92,7 @@ var whatIsSaid = []said{
 	{typed: "import a.csv --reserve 95%", says: `--reserve: "95%" is not a percentage between 0 and 90`, suggests: "part of the tenant's rate limit"},
 	{typed: "import a.csv --max-errors none", says: `--max-errors: "none" is neither a number, 0 or more, nor a percentage`, suggests: "stop with exit code 4"},
 	{typed: "import a.csv --max-errors 0", says: "--max-errors must be more than 0", suggests: "see orgimport import --help"},
-	{typed: "import a.csv --tolerate 101%", says: `--tolerate: "101%" is not a percentage between 0 and 100`, suggests: "end with 0 if at most so many rows"},
+	{typed: "import a.csv --tolerate 101%", says: `--tolerate: "101%" is not a percentage between 0 and 100`, suggests: "exit with 0 if at most this many rows"},
 	{typed: "import a.csv --max-wait 5", says: `--max-wait must be a time such as 30s, 10m or 2h, not "5"`, suggests: "longest wait for a rate limit"},
 	{typed: "import a.csv --max-duration 5min", says: `--max-duration must be a time such as 30s, 10m or 2h, not "5min"`, suggests: "stop cleanly with exit code 10"},
 	{typed: "import a.csv --lookup-wait 1d", says: `--lookup-wait must be a time such as 30s, 10m or 2h, not "1d"`, suggests: "longest wait for the export job"},

@@ -23,7 +23,7 @@ import (
 // verifyCmd compares the results of a run with the tenant.
 type verifyCmd struct {
 	File   string        `arg:"" name:"results" help:"The results file of a run, or - for standard input." placeholder:"FILE"`
-	Settle time.Duration `help:"How long to keep checking lines that are not true yet." default:"60s" placeholder:"DURATION" group:"pace"`
+	Settle time.Duration `help:"How long to keep checking." default:"60s" placeholder:"DURATION" group:"limits"`
 
 	tenantFlags `embed:""`
 	paceFlags   `embed:""`
@@ -31,14 +31,14 @@ type verifyCmd struct {
 }
 
 func (verifyCmd) Help() string {
-	return `Checks every line of a row that is done against the tenant, and prints the lines that are not true as CSV: line,org_id,user_id,reason. The exit code is 0 if all are true, and 1 if some are not, or could not be read. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
+	return `Checks every row that is done against the tenant, and prints the lines that do not hold as CSV: line,org_id,user_id,reason. The exit code is 0 if all hold, and 1 if some do not or could not be read. After an import, the users must be members; after a removal, they must not be; after roles, they must be members with these roles; after invitations, they must be invited, or be members by now.
 
 Examples:
 
     orgimport verify results.csv
     orgimport verify removed.csv --settle 5m
 
-Auth0's lists may lag, so lines that are not true yet are checked again, after longer and longer pauses, with no more requests than the first time. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
+Auth0's lists may lag, so lines that do not hold are checked again, at growing intervals and with no more requests than the first time, until --settle is over. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
 func (cmd *verifyCmd) Validate() error {
