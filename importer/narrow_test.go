@@ -331,8 +331,8 @@ func TestRowsDecidedBeforeTheRunBreaksAreTold(t *testing.T) {
 	}
 }
 
-// TestGoodRowsGetIn asks for the one thing that must hold whatever a refusal
-// means and whomever it names: good rows are members, bad rows are told.
+// TestGoodRowsGetIn checks what must hold whatever a refusal means and whichever
+// users it names: the users of good rows are members, and bad rows fail.
 func TestGoodRowsGetIn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		orgs := rapid.IntRange(1, 4).Draw(t, "orgs")

@@ -170,8 +170,8 @@ func TestBreakEndsEveryStage(t *testing.T) {
 	}
 }
 
-// TestBreakWaitsForWhatIsOnTheWire, for whoever breaks may close what requests
-// are sent through.
+// TestBreakWaitsForWhatIsOnTheWire: the caller may close the transport after a
+// break.
 func TestBreakWaitsForWhatIsOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, ended atomic.Int32

@@ -68,7 +68,7 @@ func scenarios() []scenario {
 	perMinute := one(window(200, 200, minute))
 	skewed := func(d time.Duration) func(*world) { return func(w *world) { w.skew = d } }
 	const none = ""
-	// Everybody waits a second after each, and it takes a while to tell them.
+	// Everybody waits a second after each refusal, so telling them apart takes a while.
 	const apart = "refusals of a limit that is not shown look the same"
 	const saturated = "what can be in flight is bounded by the bucket"
 	// One request goes first, and what it finds is spread over a second at least.

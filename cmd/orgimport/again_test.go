@@ -157,8 +157,8 @@ type reading struct {
 	sends map[string]bool // by pairOf
 }
 
-// readInput reads a file as an import does: once for the columns that keys stand
-// in, and then for good.
+// readInput reads a file as an import does: once for the columns of the keys, and
+// then for its rows.
 func readInput(data []byte, d csvfile.Dialect) (*reading, error) {
 	for again := false; ; again = true {
 		table, err := csvfile.Open(bytes.NewReader(data), d)
@@ -244,9 +244,9 @@ func isLatin(row importer.Row) bool {
 	return err == nil
 }
 
-// savedByExcel saves a file as Excel does: with semicolons, line ends of Windows
-// and dates of its own, with the results of formulas, and as UTF-8 with a byte
-// order mark if it is told no other encoding.
+// savedByExcel saves a file as Excel does: with semicolons, CRLF, its own dates,
+// the results of formulas, and as UTF-8 with a byte order mark unless another
+// encoding is given.
 func savedByExcel(e *encoding.Encoder) func([]byte) []byte {
 	return func(data []byte) []byte {
 		records, err := csv.NewReader(bytes.NewReader(data)).ReadAll()

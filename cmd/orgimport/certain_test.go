@@ -196,7 +196,8 @@ func TestOneLookUpThatFails(t *testing.T) {
 	}
 }
 
-// TestAnInvitationOfAnUnknownOrganization leaves results that can be gone on with.
+// TestAnInvitationOfAnUnknownOrganization leaves results that a run can continue
+// from.
 func TestAnInvitationOfAnUnknownOrganization(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{Undocumented: auth0test.Undocumented{UnknownOrg: auth0test.GoneOrganization}})

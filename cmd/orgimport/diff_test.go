@@ -354,7 +354,7 @@ func (r *diffRound) ambiguous(row diffRow, user string) bool {
 	})
 }
 
-// TestDiffStoppedAnywhere: wherever a signal comes, no file is left.
+// TestDiffStoppedAnywhere: no file is left, whenever a signal comes.
 func TestDiffStoppedAnywhere(t *testing.T) {
 	t.Parallel()
 	dir := memoryDir(t)

@@ -74,8 +74,8 @@ func aDoctor(tenant *auth0test.Tenant) *doctor.Doctor {
 }
 
 // TestDoctorFindsTheFlags: doctor prints the flags that the simulated tenant was
-// started with, or says that it can't tell, and a second tenant with the flags
-// that it prints is told the same of.
+// started with, or says that it can't find out, and says the same about a second
+// tenant with the flags that it prints.
 func TestDoctorFindsTheFlags(t *testing.T) {
 	t.Parallel()
 	settings := 12
@@ -203,8 +203,8 @@ func (x examined) told(question string) bool {
 	return slices.ContainsFunc(x.report.Questions, func(a doctor.Answer) bool { return a.Question == question && a.Told })
 }
 
-// sameLimits reports whether two limits are the same to a client, as far as the
-// refill was told.
+// sameLimits reports whether two limits are the same to a client, if doctor found
+// out how they refill.
 func sameLimits(printed, set string, window bool, l *doctor.Limit) bool {
 	class, size, rate := splitLimit(printed)
 	wantClass, wantSize, wantRate := splitLimit(set)
@@ -268,9 +268,9 @@ func testUsers(t *testing.T) string {
 	return name
 }
 
-// TestDoctorLeavesNothingBehind: whatever happens at any of its requests, the
-// organization is gone in the end, and there never are two. Unless PROOF=full, some
-// requests are left out.
+// TestDoctorLeavesNothingBehind: whatever happens to any of its requests, the
+// organization is deleted in the end, and there are never two. Without PROOF=full,
+// it tests some of the requests only.
 func TestDoctorLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	disturbances := map[string]func(chan<- os.Signal) auth0test.Fault{

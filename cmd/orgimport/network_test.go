@@ -68,8 +68,8 @@ func networkInScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// bodyBehind204 serves a tenant whose answers of 204 have a body all the same, as
-// golang/go#19895 tells of, and returns its address.
+// bodyBehind204 serves a tenant that sends a body after a 204, as in
+// golang/go#19895, and returns its address.
 func bodyBehind204(ts *testscript.TestScript, tenant http.Handler) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)

@@ -273,8 +273,8 @@ func (p *program) rename(from, to string) {
 	}
 }
 
-// TestResultsThatChangeBeforeTheFirstAnswerAreKept: a run that goes on with them
-// has read them already.
+// TestResultsThatChangeBeforeTheFirstAnswerAreKept: a run that continues from them
+// has already read them.
 func TestResultsThatChangeBeforeTheFirstAnswerAreKept(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		in := newProofInput(proofLines(100, 5))

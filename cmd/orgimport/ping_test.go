@@ -67,7 +67,7 @@ func TestPingOfTheStartComesBeforeThatOfTheEnd(t *testing.T) {
 	})
 }
 
-// TestSignalEndsAPing, and the end of a run that was stopped is told too.
+// TestSignalEndsAPing, and a run that was stopped still pings at its end.
 func TestSignalEndsAPing(t *testing.T) {
 	for _, hangs := range []string{"start", "0"} {
 		onFakeClock(t, hangs, func(t *testing.T) {

@@ -29,12 +29,11 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// The tests in proof_*_test.go hold the program to what it promises of every
-// row: one line, and a member if the row is good, whatever happened on the way.
-// They run the program as people do, as a process of its own against a
-// simulated tenant over a socket; where time matters they run its parts on a
-// fake clock. They look at the tenant's own books, never at what the client
-// believes.
+// The tests in proof_*_test.go check what the program promises for every row: one
+// line, and a member if the row is good, whatever happened meanwhile. They run the
+// program as a process against a simulated tenant over a socket, or its parts on a
+// fake clock if time matters. They check the state of the tenant, not what the
+// client believes.
 //
 // PROOF=full go test ./cmd/orgimport makes those that take long as long as they
 // are meant to be, some minutes together.
@@ -52,8 +51,9 @@ type proofTenant struct {
 	tokens []string
 }
 
-// newProofTenant returns a tenant in memory. It knows whom [exists] says there
-// is, and its limit is far away, but told, so that nobody has to be careful.
+// newProofTenant returns a tenant in memory. It has the users and organizations for
+// which [exists] is true, and a limit that its headers show and that is never
+// reached.
 func newProofTenant(cfg auth0test.Config) *proofTenant {
 	cfg.KnownOrg, cfg.KnownUser = exists, exists
 	if cfg.Limits.Global == nil {

@@ -15,9 +15,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestKilledRunsLoseNothing kills the program without warning at random
-// moments, its start included, and goes on until it ends by itself. PROOF=full
-// kills it 200 times.
+// TestKilledRunsLoseNothing kills the program at random moments, even while it
+// starts, and resumes it until it ends by itself. PROOF=full kills it 200 times.
 func TestKilledRunsLoseNothing(t *testing.T) {
 	t.Parallel()
 	kills := 5
@@ -188,8 +187,8 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 	}
 }
 
-// TestHangUpIsIgnoredUnderNohup: a run that was started to outlive its terminal
-// goes on, and still stops for SIGTERM.
+// TestHangUpIsIgnoredUnderNohup: a run under nohup continues after SIGHUP, and
+// still stops on SIGTERM.
 func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
 	t.Parallel()
 	tenant := newServedTenant(t, auth0test.Config{Latency: auth0test.Fixed(20 * time.Millisecond)})
@@ -215,8 +214,8 @@ func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
 	p.partly(in, e)
 }
 
-// TestStoppedRunFinishesWhatIsOnTheWire: whoever the tenant has added by the
-// end of a stopped run has a line.
+// TestStoppedRunFinishesWhatIsOnTheWire: every user whom the tenant has added by
+// the end of a stopped run has a line.
 func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{Latency: auth0test.Fixed(400 * time.Millisecond)})
@@ -237,8 +236,8 @@ func TestStoppedRunFinishesWhatIsOnTheWire(t *testing.T) {
 	})
 }
 
-// TestFirstSignalDoesNotCutARunThatStopsByItself: what is on the wire when
-// --max-errors stops it is finished all the same.
+// TestFirstSignalDoesNotCutARunThatStopsByItself: requests in flight when
+// --max-errors stops it are finished.
 func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{
@@ -268,7 +267,7 @@ func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
 	})
 }
 
-// TestSecondSignalEndsAtOnce even if a request is on the wire.
+// TestSecondSignalEndsAtOnce, even if a request is in flight.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	tenant := newServedTenant(t, hanging(auth0test.WriteMembers))
@@ -294,7 +293,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// writeHangs reports whether the request after that for the token is on the wire.
+// writeHangs reports whether the request after the one for the token is in flight.
 func writeHangs(p *proofTenant) bool {
 	s := p.Stats()
 	return s.Count(auth0test.Tokens, http.StatusOK) == 1 && s.InFlight == 1

@@ -342,9 +342,9 @@ func (c *countdown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Handler.ServeHTTP(w, r)
 }
 
-// TestKilledLookUpsLoseNothing kills the program at random requests, of any phase,
-// and goes on until it ends by itself. PROOF=full kills it 50 times in each way of
-// looking up.
+// TestKilledLookUpsLoseNothing kills the program at random requests of any phase,
+// and resumes it until it ends by itself. PROOF=full kills it 50 times in each way
+// of looking up.
 func TestKilledLookUpsLoseNothing(t *testing.T) {
 	t.Parallel()
 	for i, way := range [][]string{{"--lookup", "each"}, {"--lookup", "export", "--skip-members", "--check-users"}} {
@@ -580,8 +580,8 @@ func TestATenantThatHasNobodyIsTheWrongOne(t *testing.T) {
 	}
 }
 
-// TestStoppedLookUpsWriteNothing: whatever ends a run that looks up, there are no
-// results yet, and the run that goes on begins anew.
+// TestStoppedLookUpsWriteNothing: if a run ends during its look-ups, there are no
+// results, and the next run starts from the beginning.
 func TestStoppedLookUpsWriteNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		exports auth0test.Exports

@@ -13,9 +13,9 @@ import (
 	"orgimport/report"
 )
 
-// TestMemoryOfAMillionRows measures what the manifests of Kubernetes and the
-// README say of memory: the most that a process takes which imports a million
-// rows over 100,000 organizations, or goes on with them.
+// TestMemoryOfAMillionRows measures the figures in the Kubernetes manifests and the
+// README: the peak memory of a process that imports a million rows in 100,000
+// organizations, or resumes such an import.
 //
 //	PROOF=full go test -v -timeout 1h -run MemoryOfAMillion ./cmd/orgimport
 func TestMemoryOfAMillionRows(t *testing.T) {

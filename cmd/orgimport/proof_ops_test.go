@@ -93,7 +93,7 @@ func (p *program) outcomes(name string, args int) []importer.Outcome {
 	return all
 }
 
-// rosterOf returns who is in which organization.
+// rosterOf returns the members of each organization.
 func rosterOf(tenant *proofTenant, orgs []string) map[string][]string {
 	members := make(map[string][]string)
 	for _, org := range orgs {

@@ -29,11 +29,11 @@ import (
 
 // TestRandomRounds carries out a random operation on a random file of ids, e-mail
 // addresses and names. The tenant has random switches and fails at random. The runs
-// are stopped and killed at random moments, the results are damaged between them, and
-// rows are appended to the input. In the end every row is told once and rightly, and
-// the tenant has what the lines say. The failures of an import are an input that adds
-// nobody, and its undo leaves who was there before. Nobody gets two mails. 2,000
-// rounds:
+// are stopped and killed at random moments, the results are damaged between them,
+// and rows are appended to the input. In the end, every row has one line, which is
+// right, and the tenant matches the lines. The failures of an import are an input
+// that adds nobody, and an undo leaves earlier members alone. Nobody gets two
+// e-mails. 2,000 rounds:
 //
 //	PROOF=full go test -run TestRandomRounds ./cmd/orgimport
 func TestRandomRounds(t *testing.T) {
@@ -615,7 +615,7 @@ func (r *round) check(in *proofInput, code int, said string) error {
 	return errors.Join(checkSummary(said, string(content)), r.checkRows(in, got, code), r.checkFailures(string(content)), r.op.check(r, in, got))
 }
 
-// checkRows compares what is told of each row with what must become of it.
+// checkRows compares the line of each row with the expected one.
 func (r *round) checkRows(in *proofInput, got *proofResults, code int) error {
 	var wrong []error
 	wantCode := exitDone
@@ -703,8 +703,8 @@ func (r *round) checkMembers(in *proofInput, got *proofResults) error {
 	return errors.Join(wrong...)
 }
 
-// mayBeAlready reports whether a good row may be told as done before: because of a
-// request that seemed to fail, or because somebody looked.
+// mayBeAlready reports whether a good row may have been done before: by a request
+// that seemed to fail, or because the run looked it up.
 func (r *round) mayBeAlready() bool {
 	u := r.config.Undocumented
 	return r.op.command == "invite" || r.op.command == "organizations" || slices.Contains(r.flags, "--skip-members") || slices.Contains(r.flags, "--skip-assigned") ||
@@ -775,8 +775,8 @@ func (r *round) checkOrganizations(in *proofInput, got *proofResults) error {
 	return errors.Join(wrong...)
 }
 
-// checkMails makes sure that nobody has got two mails, and that everybody has who is
-// told as invited.
+// checkMails checks that nobody got two e-mails, and that everybody with the status
+// invited got one.
 func (r *round) checkMails(in *proofInput, got *proofResults) error {
 	mails := make(map[string]int)
 	for i := range 5 {
@@ -819,7 +819,8 @@ func (r *round) failuresAddNobody() error {
 	return nil
 }
 
-// untilDone goes on with a command while what stops it may pass.
+// untilDone resumes a command until it is done, or stops for a reason that is not
+// temporary.
 func (r *round) untilDone(args ...string) (code int, stdout, stderr string) {
 	for range 80 {
 		code, stdout, stderr = r.command(nil, append(slices.Clone(args), "--resume", "--max-wait", "1h")...)
@@ -883,8 +884,8 @@ func (r *round) undo() error {
 // rowTold is what the lines of a results file say of a row.
 type rowTold struct{ settled, failed bool }
 
-// readLoosely reads what a results file says of each line of the input, whatever is
-// wrong with the file.
+// readLoosely reads what a results file says about each line of the input, even if
+// the file is damaged.
 func readLoosely(path string) (map[string]rowTold, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -908,8 +909,8 @@ func readLoosely(path string) (map[string]rowTold, error) {
 	return all, nil
 }
 
-// keeps makes sure that a run lost nothing that the results said before: what is
-// in stays in, and what failed is told until it is.
+// keeps checks that a run lost nothing that the results said before: rows that were
+// done stay done, and rows that failed stay until they are done.
 func keeps(before, after map[string]rowTold) error {
 	for key, was := range before {
 		is := after[key]

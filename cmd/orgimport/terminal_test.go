@@ -24,8 +24,8 @@ import (
 	"orgimport/report"
 )
 
-// screen is what a terminal shows: it wraps, and wraps anew when its window is
-// resized, as most do.
+// screen is what a terminal shows: it wraps lines, and wraps them again when the
+// window is resized, as most terminals do.
 type screen struct {
 	columns int
 	lines   []string // as written, not as wrapped
@@ -346,8 +346,8 @@ func TestTextAndProgressShareATerminal(t *testing.T) {
 	}
 }
 
-// TestTerminalObeysNoValue: control characters and those that change the direction of
-// the text come from files and servers, to whatever is printed.
+// TestTerminalObeysNoValue: control characters, and those that change the direction
+// of text, may come from files and servers into anything that is printed.
 func TestTerminalObeysNoValue(t *testing.T) {
 	const evil, shown = "a\x1b[2J\u202eb\x9bc\r\x07", "a␛[2J<U+202E>b\ufffdc␍␇"
 	term := newTerminal(t, 200)

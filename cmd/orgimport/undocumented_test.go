@@ -128,9 +128,9 @@ func rehearseUndocumented(t *testing.T, u auth0test.Undocumented) (err error) {
 	return err
 }
 
-// checkUndocumented is checkResults with what the settings leave open: a user
-// who is silently left out is told as added, for that is what the tenant said,
-// and one who was added by a refused request is a member when asked again.
+// checkUndocumented is checkResults with what the settings leave open: a user who
+// is silently left out has the status added, because the tenant said so, and a user
+// who was added by a refused request is a member when sent again.
 func (in *proofInput) checkUndocumented(u auth0test.Undocumented, path string, members map[string]bool) error {
 	content, err := os.ReadFile(path)
 	if err != nil {

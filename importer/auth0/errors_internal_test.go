@@ -79,8 +79,8 @@ func FuzzRefusal(f *testing.F) {
 	})
 }
 
-// TestVerdictWithoutEnvelope has refusals that are not worded as Auth0's, and tells
-// them from those of a gateway.
+// TestVerdictWithoutEnvelope distinguishes refusals without Auth0's error body from
+// those of a gateway.
 func TestVerdictWithoutEnvelope(t *testing.T) {
 	for _, test := range []struct {
 		status  int

@@ -88,7 +88,8 @@ func TestARefusedRoleIsSentOnce(t *testing.T) {
 						Undocumented: auth0test.Undocumented{Naming: naming, UnknownRole: status},
 					})
 					op := newClient(t, tenant).AssignRoles(&auth0.Roles{})
-					// Which of two roles is refused can only be told if the other was given before.
+					// Which of two roles is refused is known only if the member
+					// already has the other.
 					assign(t, op, 1, roleRow("org_1", "auth0|0", "rol_good"))
 					var rows []importer.Row
 					for _, user := range []string{"a", "b", "c", "d", "e"} {

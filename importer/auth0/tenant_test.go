@@ -127,8 +127,8 @@ func TestEveryRowIsInWhateverTheTransientFaults(t *testing.T) {
 	}
 }
 
-// TestOnlyTheUnknownFail goes through what the documents leave open: whatever the
-// tenant answers to unknown users, the others become members.
+// TestOnlyTheUnknownFail tries everything that the documentation leaves open:
+// whatever the tenant answers to unknown users, the others become members.
 func TestOnlyTheUnknownFail(t *testing.T) {
 	for _, status := range []int{400, 404} {
 		for _, naming := range []auth0test.Naming{auth0test.NameNone, auth0test.NameAll, auth0test.NameFirst, auth0test.NameIndex} {
@@ -250,8 +250,8 @@ func TestPermissionsThatAreMissing(t *testing.T) {
 	}
 }
 
-// TestStopLeavesNoDoubt stops a run in the middle: what was on the wire is
-// answered, so that the outcomes and the tenant agree.
+// TestStopLeavesNoDoubt stops a run in the middle: requests in flight are answered,
+// so that the outcomes match the tenant.
 func TestStopLeavesNoDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slowWrites := auth0test.Incident{Class: auth0test.WriteMembers, Fault: auth0test.Fault{Delay: time.Second}}

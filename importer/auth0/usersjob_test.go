@@ -269,7 +269,7 @@ func TestAnExportThatTakesTooLongIsGivenUp(t *testing.T) {
 	})
 }
 
-// The wait is as long as was allowed, whatever the tenant expects.
+// The wait is as long as allowed, whatever time the tenant gives.
 func TestAnExportIsWaitedForToTheEnd(t *testing.T) {
 	for took, allowed := range map[time.Duration]time.Duration{5 * time.Second: 30 * time.Second, 28 * time.Second: 30 * time.Second, 40 * time.Second: 30 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

@@ -44,9 +44,8 @@ func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	}
 }
 
-// TestLateFailureHandsTheProbeOn has a request fail that was on the wire when the
-// outage began: the part of the call whose turn it was has failed now, so that it is
-// another's.
+// TestLateFailureHandsTheProbeOn: a request that was in flight when the outage
+// began fails, so its call no longer sends the probe, and another call does.
 func TestLateFailureHandsTheProbeOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h health
@@ -77,8 +76,8 @@ func TestLateFailureHandsTheProbeOn(t *testing.T) {
 	})
 }
 
-// TestLateFailuresDoNotPostponeTheProbe has requests fail that were on the wire
-// when the outage began.
+// TestLateFailuresDoNotPostponeTheProbe: requests that were in flight when the
+// outage began fail.
 func TestLateFailuresDoNotPostponeTheProbe(t *testing.T) {
 	var h health
 	failure := Result{Meaning: Transient, Status: 503, Err: errors.New("503")}

@@ -237,8 +237,7 @@ func TestOutages(t *testing.T) {
 	})
 }
 
-// An incident can befall certain requests, counted as they come, however long
-// they take.
+// An incident can affect certain requests, counted in the order of their arrival.
 func TestIncidentsBefallCertainRequests(t *testing.T) {
 	down := auth0test.Fault{Status: 503}
 	for name, c := range map[string]struct {

@@ -159,7 +159,7 @@ type roster struct {
 	members map[string]stay
 	size    int // members now; the map also holds those whose removal is not visible yet
 	order   []place
-	stale   bool          // order has to be made anew
+	stale   bool          // order must be sorted again
 	busy    chan struct{} // holds one value while a write is under way
 }
 
@@ -167,8 +167,8 @@ type roster struct {
 // tenant's clock; removed is 0 for a member.
 type stay struct{ added, removed int64 }
 
-// Members returns the ids of an organization's members in ascending order, as
-// they are now, whatever a listing shows.
+// Members returns the ids of an organization's members now, in ascending order. A
+// listing may lag behind.
 func (t *Tenant) Members(orgID string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

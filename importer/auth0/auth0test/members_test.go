@@ -319,7 +319,7 @@ func TestListingLagsBehind(t *testing.T) {
 	})
 }
 
-// The members are a set, whatever is added and removed in whatever order.
+// The members are a set, in whatever order users are added and removed.
 func TestMembersAreASet(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tenant := known(auth0test.Undocumented{})

@@ -125,8 +125,7 @@ func TestOrganizationsAreSorted(t *testing.T) {
 	}
 }
 
-// A page may be shorter than it was asked to be, and a bare array whatever was
-// asked for.
+// A page may be shorter than requested, and a bare array whatever was requested.
 func TestPagesAreAsTheSwitchesSay(t *testing.T) {
 	cfg := auth0test.Config{NoAuth: true, Organizations: []auth0test.Organization{{ID: "org_1"}, {ID: "org_2"}, {ID: "org_3"}}}
 	cfg.Undocumented.PageSize = 2

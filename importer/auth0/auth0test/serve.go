@@ -464,7 +464,7 @@ func (c Cut) err() error {
 	return io.ErrUnexpectedEOF
 }
 
-// Incident is a fault that befalls some requests.
+// Incident is a fault of some requests.
 type Incident struct {
 	Class  Class  // of the requests; empty: any
 	Method string // of the requests; empty: any

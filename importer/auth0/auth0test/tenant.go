@@ -5,7 +5,7 @@
 //	client := &http.Client{Transport: tenant}     // no socket: testing/synctest's clock runs
 //	server := httptest.NewServer(tenant)          // the same tenant over a socket
 //	…
-//	tenant.Members("org_1234567890abcdef")        // who is in, whatever was answered
+//	tenant.Members("org_1234567890abcdef")        // the members, whatever was answered
 //	tenant.Stats().Count(auth0test.WriteMembers, 429)
 //
 // The zero [Config] knows every organization and user, has no limits, no
@@ -232,13 +232,13 @@ type Config struct {
 	Undocumented Undocumented
 	Exports      Exports
 
-	// Incidents are faults that befall requests. The first that befalls one
+	// Incidents are faults of certain requests. The first that applies to a request
 	// counts.
 	Incidents []Incident
 
-	// Fault says what goes wrong with a request that no incident befalls. n is
-	// the request's number within its class, from 1, and its body can be read.
-	// Fault is called concurrently. Nil means that nothing goes wrong.
+	// Fault returns the fault of a request to which no incident applies. n is the
+	// request's number within its class, from 1, and its body can be read. Fault is
+	// called concurrently. Nil means that nothing goes wrong.
 	Fault func(r *http.Request, n int) Fault
 
 	// Seed makes latencies and the shares of Incidents repeatable, as far as
@@ -404,7 +404,7 @@ type Undocumented struct {
 	// Totals is what include_totals gives a page.
 	Totals Totals
 
-	// PageSize is how many items a page has at most, whatever was asked for. 0
+	// PageSize is the maximum number of items of a page, whatever was requested. 0
 	// means 100, as documented.
 	PageSize int
 

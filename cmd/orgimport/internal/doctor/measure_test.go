@@ -10,8 +10,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestLimitIsNeverToldWrong: whatever the limit, the latencies and the pauses are,
-// what is told of it is true.
+// TestLimitIsNeverToldWrong: what doctor says about a limit is true, whatever the
+// limit, the latencies and the pauses are.
 func TestLimitIsNeverToldWrong(t *testing.T) {
 	told := make(map[kind]int)
 	rapid.Check(t, func(rt *rapid.T) {
