@@ -20,9 +20,9 @@ import (
 	"orgimport/report"
 )
 
-// What is sent of any file stands in it, and what is sent of its failures and its
-// results would have been sent of the file: as they are, with the flags of the
-// first import or without, and after a spreadsheet has saved them.
+// Everything that is sent is in the file, and everything that is sent from its
+// failures and results would have been sent from the file itself: with the flags of
+// the first import or without them, and after a spreadsheet has saved the files.
 func FuzzFailuresAreAnInput(f *testing.F) {
 	for _, data := range []string{
 		"org_id,user_id\norg_a,auth0|1\norg_a,samlp|acme|CN=Ada,OU=Eng\norg_b,auth0|2\n",
@@ -60,7 +60,7 @@ func FuzzFailuresAreAnInput(f *testing.F) {
 	})
 }
 
-// The same, of files that are made of what went wrong somewhere.
+// The same for files like those that caused errors somewhere.
 func TestFailuresAreAnInput(t *testing.T) {
 	cells := []string{
 		"org_a", "org_b", "acme", "auth0|1", "auth0|2", "samlp|acme|CN=Ada,OU=Eng", "google-oauth2|3", "ann@example.com", "Bob@Example.com",
@@ -150,7 +150,7 @@ func checkAgain(t rapid.TB, data []byte, d csvfile.Dialect) {
 
 var resultsColumns = []string{"line", "org_id", "user_id", "status", "http_status", "error_code", "message", "attempts", "correlation_id", "timestamp"}
 
-// reading is what an import makes of a file.
+// reading is what an import reads from a file.
 type reading struct {
 	rows  []importer.Row
 	kept  []string
@@ -181,13 +181,13 @@ func readInput(data []byte, d csvfile.Dialect) (*reading, error) {
 	}
 }
 
-// pairOf is whom the row is of, once what it names has been looked up.
+// pairOf returns the pair of a row after its look-ups.
 func pairOf(row importer.Row) string {
 	org, user := resolved(row)
 	return org + " " + user
 }
 
-// resolved returns the ids of a row, made up of its keys where it has none.
+// resolved returns the ids of a row, or made-up ones from its keys.
 func resolved(row importer.Row) (org, user string) {
 	org, user = row.OrgID, row.UserID
 	if row.Keys != nil && org == "" {
@@ -205,8 +205,8 @@ func hashed(values ...string) string {
 	return fmt.Sprintf("%x", h.Sum64())
 }
 
-// write returns the results of an import, or its failures alone. It adds some of
-// the rows, the server refuses others, and some are not found.
+// write returns the results of an import, or its failures alone. Some rows were
+// added, some refused by the server, and some not found.
 func (r *reading) write(t rapid.TB, failures bool) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -238,7 +238,7 @@ func (r *reading) write(t rapid.TB, failures bool) []byte {
 }
 
 // isLatin reports whether the row can be saved in Windows-1252. A spreadsheet
-// writes question marks for what it can't, and nobody can know of which.
+// writes question marks in place of other characters, which can't be undone.
 func isLatin(row importer.Row) bool {
 	_, err := charmap.Windows1252.NewEncoder().String(fmt.Sprint(row.OrgID, row.UserID, row.Kept))
 	return err == nil
@@ -275,8 +275,8 @@ func savedByExcel(e *encoding.Encoder) func([]byte) []byte {
 	}
 }
 
-// textsOf returns what the bytes of a file may mean, with quotes as
-// they stand and as they mean one.
+// textsOf returns the texts that the bytes of a file may stand for, with quotes
+// doubled and undoubled.
 func textsOf(data []byte, d csvfile.Dialect) (texts []string) {
 	decoders := []*encoding.Decoder{
 		encoding.Nop.NewDecoder(),
@@ -293,8 +293,8 @@ func textsOf(data []byte, d csvfile.Dialect) (texts []string) {
 	return texts
 }
 
-// checkStands fails the test if what a row sends, or is looked up by, does not
-// stand in the file.
+// checkStands fails the test if what a row sends, or is looked up by, is not in the
+// file.
 func checkStands(t rapid.TB, texts []string, d csvfile.Dialect, row importer.Row) {
 	t.Helper()
 	values := []string{row.OrgID, row.UserID}

@@ -10,11 +10,11 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// What can't be taken back follows only from what is certain: from what was read, and
-// from answers that say so.
+// What can't be undone is done only if it is certain: from lists that were read,
+// and from explicit answers.
 
-// refusing answers with that status and message where refuses is true, and otherwise
-// as the tenant does.
+// refusing answers with that status and message if refuses is true, and otherwise
+// like the tenant.
 func refusing(tenant http.RoundTripper, status int, message string, refuses func(*http.Request) bool) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		if !refuses(r) {
@@ -45,7 +45,7 @@ func lines(results string) map[string]int {
 	return counts
 }
 
-// doing runs a command against transport and returns what it said. It must end with
+// doing runs a command against transport and returns its output. It must end with
 // that exit code.
 func (p *program) doing(transport http.RoundTripper, want int, args ...string) string {
 	p.t.Helper()
@@ -68,7 +68,8 @@ func (p *program) export(transport http.RoundTripper, args ...string) (code int,
 	return code, r.stderr.String()
 }
 
-// TestAnUndoLeavesWhoWasThere has members late in the list of a large organization.
+// TestAnUndoLeavesWhoWasThere: members at the end of the list of a large
+// organization.
 func TestAnUndoLeavesWhoWasThere(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{})
@@ -213,7 +214,7 @@ func TestAnInvitationOfAnUnknownOrganization(t *testing.T) {
 	})
 }
 
-// TestAnExportTellsWhatIsGone has an organization that is deleted during the export.
+// TestAnExportTellsWhatIsGone: an organization is deleted during the export.
 func TestAnExportTellsWhatIsGone(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{Organizations: []auth0test.Organization{{ID: "org_a", Name: "acme"}, {ID: "org_b", Name: "beta"}}})
@@ -231,7 +232,7 @@ func TestAnExportTellsWhatIsGone(t *testing.T) {
 	})
 }
 
-// TestOnlyAddressesAreInvited: what is none is rejected, and does not count.
+// TestOnlyAddressesAreInvited: other values are rejected, and don't count.
 func TestOnlyAddressesAreInvited(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{})

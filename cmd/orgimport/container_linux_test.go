@@ -11,8 +11,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestResultsThatGoWithTheContainer makes what a container is of: an own layer, and a
-// program that is its first process.
+// TestResultsThatGoWithTheContainer runs in a namespace like a container's: with
+// its own layer, and the program as process 1.
 func TestResultsThatGoWithTheContainer(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(auth0test.New(auth0test.Config{}))

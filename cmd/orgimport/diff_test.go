@@ -23,9 +23,9 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestDiffRounds compares random files with random tenants, which lag behind, refuse
-// requests and give out short pages. It takes the joiners in and the leavers out, and
-// compares again. 5,000 rounds, in two minutes:
+// TestDiffRounds compares random files with random tenants, which lag, refuse
+// requests and return short pages. It imports the joiners, removes the leavers, and
+// compares again. 5,000 rounds take two minutes:
 //
 //	PROOF=full go test -run TestDiffRounds ./cmd/orgimport
 func TestDiffRounds(t *testing.T) {
@@ -218,8 +218,8 @@ func (r *diffRound) diff() (joiners, leavers, kept map[[2]string]diffRow, err er
 	return all[0], all[1], all[2], nil
 }
 
-// named returns the pairs that the file names, and the rows that name none for
-// certain. It knows the tenant as its administrator does.
+// named returns the pairs of the file, and the rows without a certain pair. It
+// reads the state of the tenant directly.
 func (r *diffRound) named() (pairs map[[2]string]bool, doubtful []diffRow, orgOf map[diffRow]string) {
 	pairs, orgOf = make(map[[2]string]bool), make(map[diffRow]string)
 	for _, row := range r.rows {
@@ -306,8 +306,8 @@ func (r *diffRound) play() error {
 	return nil
 }
 
-// check compares the files with what the contract says. It reports whether there is an
-// organization of whose members the file names none.
+// check compares the files with the contract. It reports whether the file has no
+// member at all of some organization.
 func (r *diffRound) check(joiners, leavers, kept map[[2]string]diffRow) (emptied bool, err error) {
 	pairs, doubtful, orgOf := r.named()
 	compared := make(map[string]bool)
@@ -383,8 +383,8 @@ func TestDiffStoppedAnywhere(t *testing.T) {
 	}
 }
 
-// run compares a file with a tenant that has three members of each organization. There
-// are files of yesterday for all that it writes; left is what is there in the end.
+// run compares a file with a tenant that has three members in each organization.
+// All outputs exist from the day before; left is the files that exist in the end.
 func (c diffCase) run(t *testing.T, dir string) (code int, stdout, stderr string, left []string) {
 	t.Helper()
 	config := auth0test.Config{
@@ -436,11 +436,11 @@ type diffCase struct {
 	signals chan os.Signal
 }
 
-// TestDiffIsWholeOrNotThere: a list that can't be read to its end, and an input that
-// changes, end it without a file.
+// TestDiffIsWholeOrNotThere: if a list can't be read to its end, or the input
+// changes, no file is written.
 func TestDiffIsWholeOrNotThere(t *testing.T) {
 	t.Parallel()
-	// fails has the second page of the members of beta fail.
+	// fails makes the second page of the members of beta fail.
 	fails := func(fault auth0test.Fault) func(*http.Request, int) auth0test.Fault {
 		return func(r *http.Request, _ int) auth0test.Fault {
 			if strings.HasSuffix(r.URL.Path, diffOrgs[1].ID+"/members") && r.URL.Query().Has("from") {
@@ -509,8 +509,8 @@ func TestDiffIsWholeOrNotThere(t *testing.T) {
 	})
 }
 
-// TestDiffOnATerminal: it shows how far it is, the largest organizations, and numbers
-// that add up.
+// TestDiffOnATerminal: it shows its progress, the largest organizations, and
+// numbers that add up.
 func TestDiffOnATerminal(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(t, 100)
@@ -547,9 +547,9 @@ func TestDiffOnATerminal(t *testing.T) {
 	}
 }
 
-// TestDiffNights is the nightly job, in seven nights: who is new in the file joins, who
-// is missing leaves, one row is bad, and one list is refused. The flags that say what
-// columns hold may stand in the environment.
+// TestDiffNights runs the nightly job for seven nights: new users of the file join,
+// missing ones leave, one row is bad, and one list is refused. The flags about
+// columns may be in the environment.
 func TestDiffNights(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{
@@ -637,7 +637,7 @@ func (n *diffNights) members() map[int]bool {
 	return numbers
 }
 
-// night writes the file and takes the three steps, each if the one before it ended
+// night writes the file and runs the three steps, each if the one before it ended
 // with 0.
 func (n *diffNights) night(night int, belong map[int]bool, bad bool) (code int) {
 	text := "firm;mail;team\n"

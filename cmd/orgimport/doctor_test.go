@@ -25,8 +25,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// examined is a simulated tenant with the flags of orgimport tenant, and what
-// doctor has found out about it.
+// examined is a simulated tenant with flags of orgimport tenant, and what doctor
+// found out about it.
 type examined struct {
 	tenant *auth0test.Tenant
 	report *doctor.Report
@@ -106,7 +106,7 @@ func TestDoctorFindsTheFlags(t *testing.T) {
 	}
 }
 
-// answerOf returns an answer without numbers that are measured.
+// answerOf returns an answer without measured numbers.
 func answerOf(a doctor.Answer) string {
 	if strings.HasPrefix(a.Question, "the latency") || strings.HasPrefix(a.Question, "how long") {
 		return ""
@@ -226,8 +226,8 @@ func splitLimit(s string) (class, size string, perSecond float64) {
 	return class, size, per / d.Seconds()
 }
 
-// examineInMemory runs orgimport doctor against a tenant that is disturbed at the
-// nth request for the Management API.
+// examineInMemory runs orgimport doctor against a tenant that fails at the nth
+// request of the Management API.
 func examineInMemory(t *testing.T, n int, disturb func(signals chan<- os.Signal) auth0test.Fault, flags ...string) (tenant *auth0test.Tenant, code int, stdout, stderr string) {
 	t.Helper()
 	var asked atomic.Int64
@@ -326,7 +326,8 @@ func TestDoctorsReportNamesNothing(t *testing.T) {
 	})
 }
 
-// TestDoctorOfATenantThatTakesAnyID does not call an id left out that is a member's.
+// TestDoctorOfATenantThatTakesAnyID: an id that became a member's is not reported
+// as left out.
 func TestDoctorOfATenantThatTakesAnyID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := aDoctor(auth0test.New(auth0test.Config{NoAuth: true}))

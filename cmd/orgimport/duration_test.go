@@ -41,8 +41,8 @@ func TestDurationIsTheBurstAndThenTheSustainedRate(t *testing.T) {
 	}
 }
 
-// TestDurationIsThatOfBucketsThatDrip compares the formula with the buckets
-// themselves, drained a request at a time.
+// TestDurationIsThatOfBucketsThatDrip compares the formula with simulated buckets,
+// drained a request at a time.
 func TestDurationIsThatOfBucketsThatDrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		buckets := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) limit {
@@ -105,7 +105,7 @@ func TestSustainedIsTheSlowestOfTheBuckets(t *testing.T) {
 	}
 }
 
-// told is what a run says of the time that is left.
+// told is what a run says about the time left.
 type told struct {
 	at   time.Time
 	line string
@@ -137,8 +137,8 @@ func (w *toldTimes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// timedRun is an import, of which it is known when it may not say how much time is
-// left, and when it has to.
+// timedRun is an import, with when it must not show the time left, and when it has
+// to.
 type timedRun struct {
 	name   string
 	limits func() auth0test.Limits
@@ -146,10 +146,10 @@ type timedRun struct {
 	orgs   int
 	bad    int              // every so many rows one is bad; 0: none
 	outage [2]time.Duration // from when to when
-	// known is the share of its time in which the time left is told, at least. It stands
-	// well below what is measured: the waits of an outage are random.
+	// known is the least share of its time in which the run shows the time left. It
+	// is well below what is measured, because the waits of an outage are random.
 	known float64
-	after time.Duration // it resumes a run that was stopped after so long
+	after time.Duration // it resumes a run that was stopped after this time
 	args  []string
 
 	part  string   // begins what it says in the part of it that is timed; empty: all of it

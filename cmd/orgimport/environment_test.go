@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSecretFromAFile is without the newline that editors add, but a key in DER keeps
-// its last byte.
+// TestSecretFromAFile: the newline that editors add is dropped, but a key in DER
+// keeps its last byte.
 func TestSecretFromAFile(t *testing.T) {
 	for content, want := range map[string]string{
 		"s3cret":             "s3cret",
@@ -35,8 +35,8 @@ func environmentOf(process map[string]string) *environment {
 	return &environment{process: func(name string) string { return process[name] }, given: make(map[string]string)}
 }
 
-// TestSecretWithoutAnEnd: a signal ends the wait for a pipe that nobody writes to, and
-// no file is read without an end.
+// TestSecretWithoutAnEnd: a signal ends the wait for a pipe that nobody writes to,
+// and an endless file is not read to its end.
 func TestSecretWithoutAnEnd(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

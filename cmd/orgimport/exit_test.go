@@ -61,8 +61,8 @@ func TestExitOf(t *testing.T) {
 	}
 }
 
-// TestDocumentsHaveTheExitCodes of the table, and the advice: what the table says is
-// worth running again, the samples run again, and nothing else.
+// TestDocumentsHaveTheExitCodes compares the documents with the table, and the
+// samples with its advice: they retry what the table says, and nothing else.
 func TestDocumentsHaveTheExitCodes(t *testing.T) {
 	again := make(map[int]bool)
 	for _, e := range exitCodes {
@@ -125,7 +125,7 @@ func TestDocumentsHaveTheExitCodes(t *testing.T) {
 	}
 }
 
-// TestEveryProblemHasAnExitCode, so that a new one is not silently a success.
+// TestEveryProblemHasAnExitCode: a new problem can't silently be a success.
 func TestEveryProblemHasAnExitCode(t *testing.T) {
 	for p := files.IsFolder; p <= files.LockFailed; p++ {
 		if fileProblems[p].code == exitDone {

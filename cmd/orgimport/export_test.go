@@ -9,8 +9,8 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// TestExportTellsOfADeletedOrganization: by a warning if all were to be exported, and
-// by the exit code if it was named.
+// TestExportTellsOfADeletedOrganization: with a warning if all are exported, and
+// with an exit code if it was named.
 func TestExportTellsOfADeletedOrganization(t *testing.T) {
 	gone := auth0.Roster{Organization: auth0.Organization{ID: "org_a"}, Absent: &auth0.ListError{Extent: auth0.Absent, Err: errors.New("no organization found")}}
 	var log strings.Builder

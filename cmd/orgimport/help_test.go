@@ -30,7 +30,7 @@ func printed(t *testing.T, args ...string) string {
 	return stdout.String()
 }
 
-// parserOf knows all that can be typed.
+// parserOf returns a parser of all commands and flags.
 func parserOf(t *testing.T) *kong.Kong {
 	t.Helper()
 	parser, err := newParser(&console{surroundings: surroundings{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}}, "", nil)
@@ -85,14 +85,15 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestHelpIsOneScreen: what only tunes is in a topic of its own.
+// TestHelpIsOneScreen: flags that only tune are in a topic of their own.
 func TestHelpIsOneScreen(t *testing.T) {
 	if lines := strings.Count(printed(t, "import", "--help"), "\n"); lines > 50 {
 		t.Errorf("orgimport import --help has %d lines", lines)
 	}
 }
 
-// TestEveryFlagIsInTheManual, and can be completed, whether --help shows it or not.
+// TestEveryFlagIsInTheManual, and in the completions, whether --help shows it or
+// not.
 func TestEveryFlagIsInTheManual(t *testing.T) {
 	manual, tuning := printed(t, "help", "--man"), printed(t, "help", "tuning")
 	shells := map[string]string{}

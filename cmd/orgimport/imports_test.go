@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// imports says what a package may import. Of this module and of other modules
-// that is only what stands here; "/..." stands for all packages under a path. Of
-// the standard library it is all but what it must not know.
+// imports says what a package may import: from this module and other modules only
+// what is listed, where "/..." means all packages below a path; from the standard
+// library everything except what is listed.
 type imports struct {
 	may, not []string
 }
 
-// Whoever needs a new arrow changes this table, and so shows it to the reviewer.
+// A new dependency needs a change of this table, so a reviewer sees it.
 var importTable = map[string]imports{
 	"ratelimit": {
 		may: []string{"golang.org/x/time/rate"},
@@ -85,7 +85,7 @@ var importTable = map[string]imports{
 	},
 }
 
-// TestImports keeps the direction of the imports.
+// TestImports checks the direction of the imports.
 func TestImports(t *testing.T) {
 	const root = "../.."
 	err := filepath.WalkDir(root, func(dir string, d fs.DirEntry, err error) error {
@@ -129,8 +129,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestOnlyCmdReadsItsSurroundings: the packages beneath the command get everything as
-// values.
+// TestOnlyCmdReadsItsSurroundings: all other packages get values as arguments.
 func TestOnlyCmdReadsItsSurroundings(t *testing.T) {
 	all, err := filepath.Glob("internal/*/*.go")
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 //
 //	go test ./cmd/orgimport -run '^$' -bench LookUps -benchtime 1x
 //
-// It reports the most memory that the process ever had, the seconds until the
-// first write, but for those that the job itself takes, and those of processors:
-// on a busy machine only these say something. They include making the export.
+// It reports the peak memory of the process, the seconds until the first write
+// without those of the job itself, and CPU seconds, which are more reliable on a
+// busy machine. They include making the export.
 func BenchmarkLookUps(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent)) // as main does
 	const rows, users, orgs = 1_000_000, 2_000_000, 1000
@@ -71,7 +71,7 @@ func BenchmarkLookUps(b *testing.B) {
 	b.ReportMetric(float64(peakResident(b)), "MB-resident")
 }
 
-// cpuSeconds is how long this process has had a processor.
+// cpuSeconds returns the CPU time of this process.
 func cpuSeconds(b *testing.B) float64 {
 	b.Helper()
 	stat, err := os.ReadFile("/proc/self/stat")
@@ -93,8 +93,8 @@ func cpuSeconds(b *testing.B) float64 {
 	return sum
 }
 
-// largeTenant is a tenant that takes no memory: its users are made while they are
-// downloaded.
+// largeTenant is a tenant that needs no memory: its users are generated during the
+// download.
 type largeTenant struct {
 	users, orgs int
 

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Most tests here wait for a process that waits for a server.
+	// Most tests here wait for processes and servers.
 	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"orgimport": main})
 }
 
-// TestScripts types what people type, and looks at what they see.
+// TestScripts runs the scripts in testdata: what people type and see.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

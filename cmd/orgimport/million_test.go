@@ -27,7 +27,7 @@ func scale() int {
 	return 2_000
 }
 
-// longImport is a file that takes long, and how it is imported.
+// longImport is a large file, and how it is imported.
 type longImport struct {
 	name    string
 	header  string
@@ -36,12 +36,11 @@ type longImport struct {
 	unknown float64 // share of the rows whose user does not exist
 	args    []string
 	reads   func(rows int) int // at most
-	writes  func(rows int) int // at most; nil: nothing is promised
-	asked   bool               // the client that asks row by row asks for users and organizations, too
+	writes  func(rows int) int // at most; nil: not limited
+	asked   bool               // the row-by-row client also looks up users and organizations
 }
 
-// crowd are the users and organizations of a tenant, and which rows of the file
-// are bad.
+// crowd has the users and organizations of a tenant, and the bad rows of the file.
 type crowd struct {
 	users []auth0test.User
 	orgs  []auth0test.Organization
@@ -61,9 +60,8 @@ func byNames(c *crowd, i int) string { return c.org(i).Name + "," + c.users[i].E
 // org returns the organization of a row: there are a thousand rows of each.
 func (c *crowd) org(i int) auth0test.Organization { return c.orgs[i%len(c.orgs)] }
 
-// longImports are the kinds of files that the README has times of. What they may
-// take is what look-ups promise: batches are full, but for the last of each
-// organization.
+// longImports are the files with times in importer/README.md. Their limits are what
+// look-ups promise: all batches are full, except the last of each organization.
 func longImports() []longImport {
 	exactly := func(n int) func(int) int { return func(int) int { return n } }
 	orgs := func(rows int) int { return (rows + 999) / 1000 }
@@ -92,12 +90,12 @@ func longImports() []longImport {
 
 // TestHowLongRowsTake imports files against a tenant with the limits that Auth0
 // publishes for production, on a fake clock, and counts the requests. The times in
-// the README, those of a million rows, are what it logs when it is run by
+// importer/README.md, for a million rows, are those that it logs when run by
 //
 //	PROOF=full go test -run TestHowLongRowsTake -v -timeout 1h ./cmd/orgimport
 //
-// beside those of a client that asks row by row, with as many requests in flight
-// as the limits allow. Its times are measured over a fiftieth of the rows.
+// with those of a client that sends a request for each row, with as many requests
+// in flight as the limits allow. Its times are measured for a fiftieth of the rows.
 func TestHowLongRowsTake(t *testing.T) {
 	t.Parallel()
 	var table strings.Builder
@@ -129,7 +127,7 @@ func (l *longImport) crowd(n int) *crowd {
 	return c
 }
 
-// tenant makes one that has these users and members.
+// tenant returns a tenant with these users and members.
 func (l *longImport) tenant(t *testing.T, c *crowd) *auth0test.Tenant {
 	t.Helper()
 	limits, err := auth0test.Preset("enterprise-prod")
@@ -150,8 +148,8 @@ func (l *longImport) tenant(t *testing.T, c *crowd) *auth0test.Tenant {
 	return tenant
 }
 
-// run imports the file, and returns how long it takes and the requests that the
-// tenant has counted.
+// run imports the file, and returns how long that takes and the requests that the
+// tenant counted.
 func (l *longImport) run(t *testing.T) (took time.Duration, reads, writes int) {
 	t.Helper()
 	n := scale()
@@ -191,7 +189,7 @@ func (l *longImport) run(t *testing.T) (took time.Duration, reads, writes int) {
 	return took, reads, writes
 }
 
-// readsAndWrites returns how many requests of the API were let through.
+// readsAndWrites returns how many requests of the API were accepted.
 func readsAndWrites(s auth0test.Stats) (reads, writes int) {
 	for class, byStatus := range s.Requests {
 		for status, n := range byStatus {
@@ -207,9 +205,9 @@ func readsAndWrites(s auth0test.Stats) (reads, writes int) {
 	return reads, writes
 }
 
-// rowByRow returns how long a client takes that sends a request for each row,
-// and before it, if the file has no ids, one for the user and one for the
-// organization. It heeds the limits as orgimport does.
+// rowByRow returns the time of a client that sends a request for each row and, if
+// the file has no ids, one for its user and one for its organization before. It
+// keeps to the limits like orgimport.
 func (l *longImport) rowByRow(t *testing.T) (took time.Duration) {
 	t.Helper()
 	n := scale() / 50

@@ -19,10 +19,9 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// networkInScript sets AUTH0_DOMAIN to something that is in the way to a tenant,
-// for the rest of a script: a server with a certificate that nobody trusts, one
-// that speaks no TLS, a gateway that answers with a page, one that answers 204
-// with a body, or a proxy that refuses with a status.
+// networkInScript sets AUTH0_DOMAIN to a broken server for the rest of a script:
+// one with an untrusted certificate, one without TLS, a gateway that answers with a
+// page, one that answers 204 with a body, or a proxy that refuses with a status.
 func networkInScript(ts *testscript.TestScript, neg bool, args []string) {
 	serve := func(handler http.HandlerFunc) *httptest.Server {
 		server := httptest.NewUnstartedServer(handler)
@@ -143,7 +142,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestProxiesThatAreNone has the variable hold what net/http drops without a word.
+// TestProxiesThatAreNone tests values that net/http ignores silently.
 func TestProxiesThatAreNone(t *testing.T) {
 	for value, ok := range map[string]bool{
 		"": true, "proxy:3128": true, "proxy.example.com": true, "http://proxy:3128": true, "https://user:pr0xy@proxy:3128/": true,

@@ -13,9 +13,10 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// The tests in this file are of runs that go on with others, night after night.
+// The tests in this file are about runs that continue from others, night after
+// night.
 
-// appended is a file of many bad rows to which good ones are added.
+// appended is a file with many bad rows to which good ones are appended.
 func appended() (before, after *proofInput) {
 	lines := proofLines(400, 10)
 	for i := range 2 * 100 {
@@ -25,9 +26,9 @@ func appended() (before, after *proofInput) {
 	return newProofInput(lines), newProofInput(append(lines, more...))
 }
 
-// TestNewRowsGetInBesideOldFailures. Reported of 1,000 rows that were appended
-// to a file with 400 bad ones: these were asked for first and tripped the guard,
-// every night, and none of the new rows ever got in.
+// TestNewRowsGetInBesideOldFailures. It was reported for 1,000 rows that were
+// appended to a file with 400 bad ones: the bad rows were sent first and triggered
+// the guard every night, so that no new row was ever added.
 func TestNewRowsGetInBesideOldFailures(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		before, after := appended()
@@ -111,9 +112,9 @@ func sortedLines(results string) []string {
 	return lines
 }
 
-// TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis. Reported of a night
-// with failed rows before one in which the secret was wrong: both files that
-// said why were emptied.
+// TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis. It was reported for a
+// night with a wrong secret after one with failed rows: both files with the reasons
+// were emptied.
 func TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -164,8 +165,8 @@ func TestRunThatEndsBeforeItsFirstAnswerKeepsTheLastDiagnosis(t *testing.T) {
 	}
 }
 
-// TestStaleCopiesAreCleared. Reported of runs that were killed while they went
-// on with results: copies of 11 to 17 MB piled up.
+// TestStaleCopiesAreCleared. It was reported for runs that were killed while they
+// resumed: copies of 11 to 17 MB accumulated.
 func TestStaleCopiesAreCleared(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		in := newProofInput(proofLines(50, 5))
@@ -191,7 +192,7 @@ func TestStaleCopiesAreCleared(t *testing.T) {
 	})
 }
 
-// TestFilesThatChangeUnderARunAreTold, and such a run does not end with 0.
+// TestFilesThatChangeUnderARunAreTold: such a run does not end with 0.
 func TestFilesThatChangeUnderARunAreTold(t *testing.T) {
 	t.Parallel()
 	more := "org_0000000000000001,auth0|more\n"
@@ -293,8 +294,8 @@ func TestResultsThatChangeBeforeTheFirstAnswerAreKept(t *testing.T) {
 	})
 }
 
-// TestRowsThatWereTakenOutAreToldNoMore, once a run has come to the end of the
-// input without them; until then they are.
+// TestRowsThatWereTakenOutAreToldNoMore, after a run has read the input to its end
+// without them, and not before.
 func TestRowsThatWereTakenOutAreToldNoMore(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		good := proofLines(60, 3)

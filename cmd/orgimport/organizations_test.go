@@ -13,9 +13,10 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestOrganizationsAndThenTheirMembers makes the organizations of a members' file, and
-// then imports the file. Both programs are killed at random moments, and answers are
-// lost before and after the work is done. PROOF=full kills each 50 times.
+// TestOrganizationsAndThenTheirMembers creates the organizations of a file of
+// members, and then imports the file. Both programs are killed at random moments,
+// and answers are lost before and after the work is done. PROOF=full kills each 50
+// times.
 func TestOrganizationsAndThenTheirMembers(t *testing.T) {
 	t.Parallel()
 	orgs, kills := 60, 3

@@ -10,8 +10,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// snapshot returns what is in the folder of a program: of a link where it
-// leads, of a file what it holds.
+// snapshot returns the files in the folder of a program: the target of a link, the
+// content of a file.
 func (p *program) snapshot() map[string]string {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.dir)
@@ -30,8 +30,8 @@ func (p *program) snapshot() map[string]string {
 	return all
 }
 
-// outputFlags returns the flags of a command that name a file to be written.
-// Those to come are among them.
+// outputFlags returns the flags of a command that name a file to be written,
+// including any new ones.
 func outputFlags(t *testing.T, command string) (flags []string) {
 	t.Helper()
 	parser, err := newParser(&console{surroundings: surroundings{getenv: func(string) string { return "" }}}, "", nil)
@@ -49,7 +49,7 @@ func outputFlags(t *testing.T, command string) (flags []string) {
 }
 
 // TestEveryOutputIsChecked against the input before anything is opened. Package
-// files has the ways in which two paths can be one file.
+// files tests the ways in which two paths can be the same file.
 func TestEveryOutputIsChecked(t *testing.T) {
 	t.Parallel()
 	tenant := newProofTenant(auth0test.Config{})
@@ -99,9 +99,9 @@ func TestEveryOutputIsChecked(t *testing.T) {
 	}
 }
 
-// TestRunThatCantBeginLeavesNothing, so that the corrected command runs.
-// Reported of --failures in a folder that did not exist: an empty results.csv
-// was left, and refused.
+// TestRunThatCantBeginLeavesNothing, so that the corrected command runs. It was
+// reported for --failures in a folder that did not exist: an empty results.csv was
+// left, and the next run refused it.
 func TestRunThatCantBeginLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -135,8 +135,8 @@ func TestRunThatCantBeginLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestLinksAndDevicesStayWhatTheyAre. Reported of a results file that was a link
-// into a volume: the link was replaced by a file, and the real one stayed stale.
+// TestLinksAndDevicesStayWhatTheyAre. It was reported for a results file that was a
+// link into a volume: the link was replaced by a file, and its target stayed stale.
 func TestLinksAndDevicesStayWhatTheyAre(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		in := newProofInput(mixed(3, proofLines(200, 5), 2, 1, 2, 2))
@@ -187,7 +187,7 @@ func TestLinksAndDevicesStayWhatTheyAre(t *testing.T) {
 	})
 }
 
-// TestStandardOutputIsWrittenTo where it is a file: what was in it stays.
+// TestStandardOutputIsWrittenTo if it is a file: its content is kept.
 func TestStandardOutputIsWrittenTo(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/fd/1"); err != nil {

@@ -57,7 +57,7 @@ func TestPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Chdir(t.TempDir()) // so that no name of a folder is in the pictures
+	t.Chdir(t.TempDir()) // so that the pictures contain no name of a folder
 	zone := time.Local
 	t.Cleanup(func() { time.Local = zone })
 	time.Local = time.UTC
@@ -117,15 +117,14 @@ func picturedRun(t *testing.T) (terminal, page []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The ids of requests are random, and it is chance behind which batch a row that
-	// is not sent comes out.
+	// The ids of requests are random, and so is the batch after which a row that is
+	// not sent is written.
 	return terminal, regexp.MustCompile(`\boi-[0-9a-z-]+|\d\d:\d\d:\d\dZ`).ReplaceAll(page, []byte("…"))
 }
 
-// picturedInput is 10,000 rows over 60 organizations, in random order. A few of
-// the users do not exist, and a few rows stand there twice. The good rows of each
-// organization fill its requests, so that it does not matter which of them leaves
-// first.
+// picturedInput is 10,000 rows in 60 organizations, in random order. A few users do
+// not exist, and a few rows are repeated. The good rows of each organization fill
+// its requests, so the order in which they are sent does not matter.
 func picturedInput() (file []byte, users []auth0test.User) {
 	var lines []string
 	for i := range 9960 {
@@ -179,7 +178,7 @@ func drawTerminal(command string, middle, end []string) []byte {
 `, width, height, svg.Bytes())
 }
 
-// photograph returns a picture, in PNG, of what a browser shows of a page first.
+// photograph returns a PNG of the top of a page in a browser.
 func photograph(t *testing.T, page []byte) []byte {
 	t.Helper()
 	browser, err := exec.LookPath("chromium")
@@ -201,7 +200,7 @@ func photograph(t *testing.T, page []byte) []byte {
 	return content
 }
 
-// withText adds a chunk of text to a picture in PNG, behind its header.
+// withText adds a chunk of text to a PNG, after its header.
 func withText(png, text []byte) []byte {
 	const header = 8 + 4 + 4 + 13 + 4 // the signature, then length, type, data and checksum of IHDR
 	chunk := append([]byte("tEXt"), text...)

@@ -37,8 +37,8 @@ func TestPingThatHangsIsNotWaitedForLong(t *testing.T) {
 	})
 }
 
-// TestPingOfTheStartComesBeforeThatOfTheEnd, however long it takes, and what went
-// wrong with it is said before the summary.
+// TestPingOfTheStartComesBeforeThatOfTheEnd, however long it takes, and its error
+// is printed before the summary.
 func TestPingOfTheStartComesBeforeThatOfTheEnd(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{})

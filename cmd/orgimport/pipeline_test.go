@@ -21,8 +21,8 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// madeRows is a CSV of n rows over orgs organizations, in random order, with ids
-// as long as Auth0's. It is made while it is read and takes no memory.
+// madeRows is a CSV of n rows over orgs organizations, in random order, with ids as
+// long as Auth0's. It is generated while it is read and needs no memory.
 type madeRows struct {
 	n, orgs int
 	rnd     *rand.Rand
@@ -47,9 +47,9 @@ func (m *madeRows) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkPipeline passes a million rows over 100,000 organizations from CSV
-// to a results file, with nothing but the sending left out. The time is compared
-// with that in which gocsv alone reads the file into rows:
+// BenchmarkPipeline passes a million rows in 100,000 organizations from CSV to a
+// results file, without sending them. The time is compared with that of gocsv
+// alone, which only reads the rows:
 //
 //	go test ./cmd/orgimport -run '^$' -bench Pipeline/time -benchtime 5x
 //	go test ./cmd/orgimport -run '^$' -bench Pipeline/memory -benchtime 1x
@@ -86,7 +86,7 @@ func BenchmarkPipeline(b *testing.B) {
 	})
 }
 
-// passThrough is an import of a million rows, the sending left out.
+// passThrough is an import of a million rows without the sending.
 func passThrough(b *testing.B, in io.Reader) {
 	taken := func(context.Context, importer.Batch) (importer.Receipt, error) {
 		return importer.Receipt{HTTPStatus: 204, Attempts: 1, CorrelationID: "oi-01234567-89ab-1", Time: time.Now()}, nil
@@ -106,7 +106,7 @@ func passThrough(b *testing.B, in io.Reader) {
 	}
 }
 
-// peakResident returns the most memory that the process ever had, in MB.
+// peakResident returns the peak memory of the process, in MB.
 func peakResident(b *testing.B) int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -105,7 +105,7 @@ func TestResultsThatCantBeWrittenStopBeforeTheFirstRequest(t *testing.T) {
 	}
 }
 
-// mountSmallDisk mounts a filesystem of 256 KiB, which takes root on Linux.
+// mountSmallDisk mounts a filesystem of 256 KiB, which needs root on Linux.
 func mountSmallDisk(t *testing.T) string {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {

@@ -9,8 +9,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestEveryRowIsToldOnceAndEveryGoodOneIsIn is the job as it should go: a
-// large, shuffled file with bad rows of every kind in it.
+// TestEveryRowIsToldOnceAndEveryGoodOneIsIn imports a large, shuffled file with bad
+// rows of every kind.
 func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{
@@ -32,10 +32,10 @@ func TestEveryRowIsToldOnceAndEveryGoodOneIsIn(t *testing.T) {
 			t.Errorf("the summary has %v rows and %v failed: %v", told["rows"], told["failed"], err)
 		}
 
-		// Nothing can do with fewer requests than there are batches. What is more
-		// than that is the search for the unknown users. TestCostOfBadRows holds
-		// that for one of them in a batch it is 6 requests at most after the first,
-		// for two 10, and for any number 14: never more than 6 for each.
+		// There must be at least one request for each batch; the rest is the search
+		// for the unknown users. TestCostOfBadRows checks that one of them in a
+		// batch costs at most 6 more requests, two cost 10, and any number 14: at
+		// most 6 for each.
 		requests := tenant.writes()
 		if most := in.batches + 6*in.bad; requests < in.batches || requests > most {
 			t.Errorf("%d requests, want %d to %d", requests, in.batches, most)

@@ -35,13 +35,13 @@ import (
 // fake clock if time matters. They check the state of the tenant, not what the
 // client believes.
 //
-// PROOF=full go test ./cmd/orgimport makes those that take long as long as they
-// are meant to be, some minutes together.
+// PROOF=full go test ./cmd/orgimport runs the slow ones at full length, which takes
+// some minutes.
 func proofInFull() bool { return os.Getenv("PROOF") == "full" }
 
-// proofTenant is a simulated tenant that remembers the tokens it gave out, so
-// that they can be looked for where they must not be. It is in memory unless it
-// is served, and so are the programs that import into it.
+// proofTenant is a simulated tenant that remembers the tokens it issued, so that
+// tests can search for them in outputs. It is in memory unless it is served, and so
+// are the programs that import into it.
 type proofTenant struct {
 	*auth0test.Tenant
 	address string
@@ -75,8 +75,8 @@ func newServedTenant(t *testing.T, cfg auth0test.Config) *proofTenant {
 	return p
 }
 
-// onFakeClock runs a test in a bubble, as a subtest of that name, or itself if
-// the name is empty. It is for programs and tenants in memory.
+// onFakeClock runs a test in a synctest bubble, as a subtest of that name if the
+// name is not empty. Its programs and tenants must be in memory.
 func onFakeClock(t *testing.T, name string, test func(t *testing.T)) {
 	bubble := func(t *testing.T) {
 		t.Parallel()
@@ -144,8 +144,8 @@ func (p *proofTenant) issued() []string {
 	return slices.Clone(p.tokens)
 }
 
-// newEcho serves a tenant that gives out tokens, to all but the client called
-// echo, and answers everything else with a refusal that holds what was sent.
+// newEcho serves a tenant that issues tokens, except to the client echo, and
+// answers everything else with a refusal that contains the request.
 func newEcho(t *testing.T, tenant *proofTenant) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -269,8 +269,8 @@ func inMemory(tenant http.RoundTripper, signals <-chan os.Signal, args ...string
 	return code, out.String(), errs.String()
 }
 
-// memoryDir is a folder in memory where there is such a thing. A run syncs its
-// results every second, and on a fake clock a second is nothing.
+// memoryDir is a folder in memory, if the system has one. A run syncs its results
+// every second, which is often on a fake clock.
 func memoryDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "orgimport")
@@ -285,14 +285,14 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-// ended is a run that has come to its end.
+// ended is a finished run.
 type ended struct {
 	code           int // -1: killed
 	stdout, stderr string
 	took           time.Duration
 }
 
-// running is a run under way: a process, or, of a tenant in memory, a goroutine.
+// running is a run: a process or, for a tenant in memory, a goroutine.
 type running struct {
 	*exec.Cmd
 	program        *program
@@ -450,7 +450,7 @@ func (e ended) says(t *testing.T, text string) {
 	}
 }
 
-// proofInput is an input and what must become of it.
+// proofInput is an input and its expected outcome.
 type proofInput struct {
 	csv     []byte
 	want    map[int]importer.Status // by line
@@ -464,8 +464,8 @@ const (
 	proofResultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp\n"
 )
 
-// newProofInput says what must become of the given lines. One that a server
-// would be given has two fields and no quotes.
+// newProofInput returns the expected outcome of the lines. A line that is sent has
+// two fields and no quotes.
 func newProofInput(lines []string) *proofInput {
 	in := &proofInput{want: map[int]importer.Status{}, members: map[string][]string{}}
 	seen, rows := map[string]bool{}, map[string]int{}
@@ -502,8 +502,8 @@ func newProofInput(lines []string) *proofInput {
 	return in
 }
 
-// proofLines returns n good lines over so many organizations, in the order of
-// the organizations.
+// proofLines returns n good lines in that many organizations, in the order of the
+// organizations.
 func proofLines(n, orgs int) []string {
 	lines := make([]string, n)
 	for i := range lines {
@@ -512,8 +512,8 @@ func proofLines(n, orgs int) []string {
 	return lines
 }
 
-// mixed puts bad lines among good ones: users and an organization that do not
-// exist, lines that are broken, and repeated ones.
+// mixed adds bad lines to good ones: users and an organization that do not exist,
+// broken lines, and repeated ones.
 func mixed(seed uint64, good []string, unknownUsers, unknownOrg, broken, repeated int) []string {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	lines := slices.Clone(good)
@@ -535,7 +535,7 @@ func mixed(seed uint64, good []string, unknownUsers, unknownOrg, broken, repeate
 	return lines
 }
 
-// proofResults is a results file as anybody's CSV reader sees it.
+// proofResults is a results file as an independent CSV reader reads it.
 type proofResults struct {
 	status map[int]importer.Status // by line of the input
 	record map[int][]string
@@ -579,8 +579,8 @@ func readProofResults(content string) (*proofResults, error) {
 	return r, nil
 }
 
-// checkResults compares a results file with what must become of the input. A
-// run that ended early may have left lines out.
+// checkResults compares a results file with the expected outcome of the input.
+// After a run that ended early, lines may be missing.
 func (in *proofInput) checkResults(content string, complete bool) error {
 	got, err := readProofResults(content)
 	if err != nil {
@@ -598,7 +598,7 @@ func (in *proofInput) checkResults(content string, complete bool) error {
 	return errors.Join(wrong...)
 }
 
-// checkMembers compares what the tenant holds with the good pairs.
+// checkMembers compares the tenant's members with the good pairs.
 func (in *proofInput) checkMembers(tenant *auth0test.Tenant) error {
 	var wrong []error
 	for orgID, users := range in.members {
@@ -641,8 +641,8 @@ func readSummary(text string) (map[string]int, error) {
 	return terms, nil
 }
 
-// checkSummary compares the last words of a run with its results. Rows that
-// were not attempted have no line.
+// checkSummary compares the summary of a run with its results. Rows that were not
+// attempted have no line.
 func checkSummary(text, results string) error {
 	terms, err := readSummary(text)
 	if err != nil {
@@ -653,7 +653,7 @@ func checkSummary(text, results string) error {
 		return err
 	}
 	delete(terms, "not attempted")
-	delete(got.counts, importer.Sending) // what became of these is not known: earlier runs count as such
+	delete(got.counts, importer.Sending) // their outcome is not known: earlier runs count
 	delete(terms, string(importer.Sending))
 	for status, n := range got.counts {
 		if terms[string(status)] != n {
@@ -667,8 +667,8 @@ func checkSummary(text, results string) error {
 	return nil
 }
 
-// complete checks all there is to check of a run that has come to the end of
-// its input, with 0 or 1.
+// complete makes all checks of a run that read its input to the end and exited with
+// 0 or 1.
 func (p *program) complete(in *proofInput, e ended) {
 	p.t.Helper()
 	results := p.read("results.csv")
@@ -681,9 +681,9 @@ func (p *program) complete(in *proofInput, e ended) {
 	}
 }
 
-// partly checks what a run left that ended early and said so: the summary
-// adds up, no line is wrong, and there is a command to go on with. A run that
-// got no answer leaves no results.
+// partly checks a run that ended early and said so: the summary adds up, no line is
+// wrong, and there is a command to continue. A run that got no answer leaves no
+// results.
 func (p *program) partly(in *proofInput, e ended) {
 	p.t.Helper()
 	results := cmp.Or(p.results(), proofResultsHeader)

@@ -28,8 +28,8 @@ func TestKilledRunsLoseNothing(t *testing.T) {
 	}
 }
 
-// killUntilDone imports one file, killing the program at most so often, and
-// returns how often it did.
+// killUntilDone imports a file, killing the program at most that often, and returns
+// how often it did.
 func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -43,7 +43,7 @@ func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
 	for {
 		run := p.start("--resume")
 		if kills < most {
-			// Some 60 ms go into the start, and a second or so into the rest.
+			// The start takes some 60 ms, and the rest about a second.
 			killed := time.AfterFunc(time.Duration(rng.Int64N(int64(600*time.Millisecond))), func() { _ = run.Process.Kill() })
 			e := run.end()
 			killed.Stop()
@@ -63,9 +63,8 @@ func killUntilDone(t *testing.T, seed uint64, most int) (kills int) {
 	}
 }
 
-// TestSignalStopsARunWhereverItStands sends the signal of a container's
-// runtime, and that of a keyboard, to runs that wait for something that does
-// not come.
+// TestSignalStopsARunWhereverItStands sends SIGTERM and SIGINT to runs that wait
+// for something that does not happen.
 func TestSignalStopsARunWhereverItStands(t *testing.T) {
 	t.Parallel()
 	const prompt = 3 * time.Second // on a busy machine; it is some milliseconds
@@ -110,7 +109,7 @@ func TestSignalStopsARunWhereverItStands(t *testing.T) {
 		"a pipe that stays empty": {
 			signal:  syscall.SIGTERM,
 			stuck:   func(*proofTenant) bool { return true },
-			stdin:   proofHeader + strings.Repeat("\n", 1<<20), // more than a pipe holds: when it is written, it is read
+			stdin:   proofHeader + strings.Repeat("\n", 1<<20), // more than fits in a pipe: once it is written, it has been read
 			within:  prompt,
 			noLines: true,
 			process: true,
@@ -279,7 +278,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	second := make(chan struct{})
 	time.AfterFunc(500*time.Millisecond, func() {
-		close(second) // before it is sent: the program may be gone right after
+		close(second) // before the signal: the program may end right after it
 		_ = run.Process.Signal(syscall.SIGINT)
 	})
 	e := run.end()
@@ -316,7 +315,7 @@ func (r *running) signal(s os.Signal) ended {
 	return r.end()
 }
 
-// waitUntil waits for something to come about while a program runs.
+// waitUntil waits for a condition while a program runs.
 func waitUntil(t *testing.T, run *running, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {

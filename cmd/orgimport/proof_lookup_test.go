@@ -45,14 +45,14 @@ func (p *proofTenant) serve(t *testing.T, h http.Handler) {
 
 const acme = "org_000000000000acme"
 
-// lookUpCell is a row that names a user by an address, and what must become of it.
+// lookUpCell is a row that names a user by an address, and its expected outcome.
 type lookUpCell struct {
 	name       string
 	users      []auth0test.User
 	address    string
 	connection string
 	want       string // an id, or an error code
-	each       string // if the outcome is another where users are asked for one by one
+	each       string // if the outcome differs with --lookup each
 }
 
 func lookUpCells() []lookUpCell {
@@ -104,9 +104,9 @@ func (c lookUpCell) of(number int) lookUpCell {
 	return c
 }
 
-// TestNobodyIsTakenForAnother holds every way to find users to what is promised of
-// each cell, and nobody else becomes a member. PROOF=full imports each cell by
-// itself, too.
+// TestNobodyIsTakenForAnother compares every way to look up users with the expected
+// outcome of each cell; nobody else becomes a member. PROOF=full also imports each
+// cell by itself.
 func TestNobodyIsTakenForAnother(t *testing.T) {
 	for name, way := range map[string]struct {
 		exports auth0test.Exports
@@ -130,7 +130,7 @@ func TestNobodyIsTakenForAnother(t *testing.T) {
 			var cells []lookUpCell
 			for i, cell := range lookUpCells() {
 				if way.exports.Fold && cell.name == "a Kelvin sign in the tenant" {
-					continue // this export itself has made it a k
+					continue // the export itself wrote it as a k
 				}
 				if name == "each" && cell.each != "" {
 					cell.want = cell.each
@@ -159,8 +159,8 @@ func TestNobodyIsTakenForAnother(t *testing.T) {
 	}
 }
 
-// findsOnly imports the rows of the cells, and wants those to be members, and
-// nobody else, whose ids they say.
+// findsOnly imports the rows of the cells, and checks that exactly the users with
+// their expected ids are members.
 func (p *program) findsOnly(cells []lookUpCell, args ...string) {
 	p.t.Helper()
 	e := p.operate(append([]string{"import", "members.csv", "--summary", "summary.json", "--metrics", "metrics.prom"}, args...)...).end()
@@ -190,9 +190,9 @@ func (p *program) findsOnly(cells []lookUpCell, args ...string) {
 	p.tellsNobody(e)
 }
 
-// tellsNobody makes sure that neither an address nor a link has got into what is
-// logged, and that no download got a token. The results hold the addresses, for
-// these are the user's own.
+// tellsNobody checks that neither an address nor a link is logged, and that no
+// download got a token. The results contain the addresses, because they are in the
+// input.
 func (p *program) tellsNobody(e ended) {
 	p.t.Helper()
 	said := map[string]string{"stderr": e.stderr}
@@ -259,9 +259,9 @@ type lookUpCrowd struct {
 	orgs  []auth0test.Organization
 }
 
-// keyedInput is a file of n rows that name users and organizations by keys, and
-// who has to be in which organization. Every tenth user does not exist, is
-// ambiguous or unverified, in turns, and every seventh row names ids.
+// keyedInput is a file of n rows that name users and organizations by keys, and the
+// expected members. Every tenth user does not exist, is ambiguous or is unverified,
+// in turn, and every seventh row has ids.
 func keyedInput(n, orgs int) (c lookUpCrowd, in *proofInput) {
 	c.users = auth0test.MakeUsers(n)
 	for i := range orgs {
@@ -297,7 +297,7 @@ func keyedInput(n, orgs int) (c lookUpCrowd, in *proofInput) {
 	return c, in
 }
 
-// holds compares results and members with what has to become of the rows.
+// holds compares results and members with the expected outcome of the rows.
 func (p *program) holds(in *proofInput, complete bool) {
 	p.t.Helper()
 	if err := in.checkMembers(p.tenant.Tenant); complete && err != nil {
@@ -328,7 +328,7 @@ func (p *program) holds(in *proofInput, complete bool) {
 	}
 }
 
-// countdown serves a tenant, and does something in the middle of a request.
+// countdown serves a tenant, and calls a function in the middle of the nth request.
 type countdown struct {
 	http.Handler
 	left atomic.Int64
@@ -399,7 +399,7 @@ func TestKilledLookUpsLoseNothing(t *testing.T) {
 	}
 }
 
-// TestResumeAsksOnlyForWhoIsMissing: keys of rows that are in take their ids from
+// TestResumeAsksOnlyForWhoIsMissing: keys of rows that are done have their ids in
 // the results.
 func TestResumeAsksOnlyForWhoIsMissing(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
@@ -438,8 +438,8 @@ func (p *program) asked(class auth0test.Class) (n int) {
 	return n
 }
 
-// TestFailuresOfLookUpsAreAnInput: who was not found is found when there is
-// somebody, and nobody else is.
+// TestFailuresOfLookUpsAreAnInput: users who were not found are found once they
+// exist, and no others.
 func TestFailuresOfLookUpsAreAnInput(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		c, in := keyedInput(60, 5)
@@ -468,7 +468,7 @@ func TestFailuresOfLookUpsAreAnInput(t *testing.T) {
 	})
 }
 
-// TestFilesOfIDsAskForNothing but what they always did.
+// TestFilesOfIDsAskForNothing more than they did without look-ups.
 func TestFilesOfIDsAskForNothing(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newLookUpTenant(auth0test.Config{
@@ -535,8 +535,8 @@ func TestLookUpsStayWithinTheirFloors(t *testing.T) {
 	}
 }
 
-// TestMembersOfBeforeKeepTheirLines where no request of any run adds anybody, so
-// that no line has a correlation id.
+// TestMembersOfBeforeKeepTheirLines, even if no run adds anybody, so that no line
+// has a correlation id.
 func TestMembersOfBeforeKeepTheirLines(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		c, in := keyedInput(60, 5)
@@ -557,7 +557,7 @@ func TestMembersOfBeforeKeepTheirLines(t *testing.T) {
 }
 
 // TestATenantThatHasNobodyIsTheWrongOne: nothing is written if none of a hundred
-// keys is found, and it was not said that this may be.
+// keys is found, unless --no-guard is given.
 func TestATenantThatHasNobodyIsTheWrongOne(t *testing.T) {
 	for _, way := range []string{"each", "export"} {
 		onFakeClock(t, way, func(t *testing.T) {
@@ -618,8 +618,8 @@ func TestStoppedLookUpsWriteNothing(t *testing.T) {
 	}
 }
 
-// TestOtherExportsAreWaitedFor longer than for a limit: the refusal says nothing
-// of that.
+// TestOtherExportsAreWaitedFor longer than a limit: the refusal does not say how
+// long.
 func TestOtherExportsAreWaitedFor(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		c, in := keyedInput(60, 5)
@@ -649,10 +649,9 @@ func TestPhasesAreShown(t *testing.T) {
 	})
 }
 
-// TestStoppedRunsOfMixedFilesEndAlike imports files whose rows have ids, names and
-// addresses in any mixture, also an id beside the address of somebody else. A run
-// that is stopped and resumed gives each row what a run that was not stopped gives
-// it.
+// TestStoppedRunsOfMixedFilesEndAlike imports files with any mixture of ids, names
+// and addresses, even an id beside the address of another user. A run that is
+// stopped and resumed ends with the same statuses as a run that is not stopped.
 func TestStoppedRunsOfMixedFilesEndAlike(t *testing.T) {
 	runs := 6
 	if proofInFull() {

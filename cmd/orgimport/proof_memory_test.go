@@ -91,9 +91,9 @@ func TestMemoryOfAMillionRows(t *testing.T) {
 	}
 }
 
-// TestMemoryOfAMillionMembers measures the most that a process takes which compares a
-// million rows with a million members of 1,000 organizations, and how often it asks.
-// Of 1,000 members, 10 join and 10 leave, or nearly all.
+// TestMemoryOfAMillionMembers measures the peak memory of a process that compares a
+// million rows with a million members of 1,000 organizations, and its requests. Of
+// 1,000 members, 10 join and 10 leave, or nearly all.
 //
 //	PROOF=full go test -v -timeout 1h -run MemoryOfAMillion ./cmd/orgimport
 func TestMemoryOfAMillionMembers(t *testing.T) {
@@ -148,9 +148,9 @@ func TestMemoryOfAMillionMembers(t *testing.T) {
 	}
 }
 
-// peakOf watches a process until it ends, and returns the most memory it took,
-// in MiB. What the kernel says at its end counts the test itself, of which the
-// process was a copy for a moment.
+// peakOf watches a process until it ends, and returns its peak memory, in MiB. The
+// kernel's figure at the end includes the test itself, of which the process was a
+// copy for a moment.
 func peakOf(run *running) (most int) {
 	for tick := time.Tick(100 * time.Millisecond); ; <-tick {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", run.Process.Pid))

@@ -42,8 +42,8 @@ func (p *program) operated(want int, args ...string) ended {
 	return e
 }
 
-// newQuickProgram is newProgram with a folder in memory: on a fake clock results
-// are synced all the time.
+// newQuickProgram is newProgram with a folder in memory, because on a fake clock
+// results are synced all the time.
 func newQuickProgram(t *testing.T, tenant *proofTenant, input []byte) *program {
 	t.Helper()
 	dir := memoryDir(t)
@@ -53,8 +53,8 @@ func newQuickProgram(t *testing.T, tenant *proofTenant, input []byte) *program {
 	return p
 }
 
-// untilDone runs a command again and again, killing it at most so often at
-// random moments, and returns the exit code of the run that came to its end.
+// untilDone runs a command again and again, killing it at most that often at random
+// moments, and returns the exit code of the run that was not killed.
 func (p *program) untilDone(rng *rand.Rand, kills int, within time.Duration, args ...string) int {
 	p.t.Helper()
 	for {
@@ -129,8 +129,8 @@ func TestUndoLeavesTheMembersOfBefore(t *testing.T) {
 	}
 }
 
-// TestUndoOfAKilledImport removes nobody who was a member before. Those whose
-// requests were under way at a kill may stay.
+// TestUndoOfAKilledImport removes nobody who was a member before. Users of requests
+// in flight at a kill may stay.
 func TestUndoOfAKilledImport(t *testing.T) {
 	t.Parallel()
 	kills := 2
@@ -159,7 +159,7 @@ func TestUndoOfAKilledImport(t *testing.T) {
 	}
 }
 
-// undoing is an import that is going to be undone.
+// undoing is an import to be undone.
 type undoing struct {
 	tenant  *proofTenant
 	program *program
@@ -184,13 +184,13 @@ func newUndo(t *testing.T) *undoing {
 	return u
 }
 
-// undo removes whom the results say that the import has added.
+// undo removes the users whom the import added, by its results.
 func (u *undoing) undo(most, kills int) (code int) {
 	return u.program.untilDone(u.rng, kills, 500*time.Millisecond, "remove", "results.csv", "--max-removals", strconv.Itoa(most), "--results", "removed.csv", "--resume")
 }
 
-// inviting is a tenant whose answers to invitations are lost, before and after
-// the work is done.
+// inviting is a tenant that loses its answers to invitations, before or after the
+// work is done.
 func inviting(lost bool) auth0test.Config {
 	fault := func(p float64, f auth0test.Fault) auth0test.Incident {
 		return auth0test.Incident{Share: p, Class: auth0test.WriteInvitations, Fault: f}
@@ -217,7 +217,7 @@ func inviting(lost bool) auth0test.Config {
 	return cfg
 }
 
-// newInvitations returns a program with a file of so many people.
+// newInvitations returns a program with a file of that many people.
 func newInvitations(t *testing.T, tenant *proofTenant, people int) (p *program, args []string) {
 	var in strings.Builder
 	in.WriteString("org_id,email\n")
@@ -229,8 +229,8 @@ func newInvitations(t *testing.T, tenant *proofTenant, people int) (p *program, 
 	}
 }
 
-// invitedOnce holds the results against what the tenant has sent, and returns
-// how many rows have which status.
+// invitedOnce compares the results with the invitations that the tenant sent, and
+// returns how many rows have each status.
 func (p *program) invitedOnce(name string, people int) map[importer.Status]int {
 	p.t.Helper()
 	lines := p.outcomes(name, 1)
@@ -264,8 +264,9 @@ func (p *program) invitedOnce(name string, people int) map[importer.Status]int {
 	return found
 }
 
-// TestNobodyIsInvitedTwice has answers lost before and after the work is done.
-// Neither another run nor a file of failures sends what may have been sent.
+// TestNobodyIsInvitedTwice: answers are lost before and after the work is done.
+// Neither another run nor an import of the failures sends again what may have been
+// sent.
 func TestNobodyIsInvitedTwice(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		const people = 400
@@ -302,8 +303,8 @@ func TestNobodyIsInvitedTwiceByKilledRuns(t *testing.T) {
 	p.invitedOnce("invited.csv", people)
 }
 
-// TestRolesOfManyRows gives 5,000 members roles by names and ids, unknown roles,
-// users and organizations among them, while an import runs.
+// TestRolesOfManyRows assigns roles to 5,000 members by name and id, with unknown
+// roles, users and organizations among them, during an import.
 func TestRolesOfManyRows(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		const rows, perMinute = 5000, 200
@@ -451,7 +452,7 @@ func TestExportGivesBackWhatWasImported(t *testing.T) {
 	})
 }
 
-// operatedIn runs a command of which all arguments are as they have to be.
+// operatedIn runs a command with exactly these arguments.
 func (p *program) operatedIn(want int, args ...string) {
 	p.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -462,8 +463,8 @@ func (p *program) operatedIn(want int, args ...string) {
 	}
 }
 
-// TestExportWhileMembersCome has members added while they are read: those who
-// were there before stand in it, each once, and nobody twice.
+// TestExportWhileMembersCome: members are added during the export. It has everybody
+// who was a member before, and nobody twice.
 func TestExportWhileMembersCome(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		var pages atomic.Int64
@@ -505,8 +506,8 @@ func TestExportWhileMembersCome(t *testing.T) {
 	})
 }
 
-// TestNothingIsRemovedUnlessItsNumberIsTyped holds the guard against inputs of
-// all kinds.
+// TestNothingIsRemovedUnlessItsNumberIsTyped tests the guard with inputs of all
+// kinds.
 func TestNothingIsRemovedUnlessItsNumberIsTyped(t *testing.T) {
 	tenant := newProofTenant(auth0test.Config{})
 	lines := proofLines(25, 3)

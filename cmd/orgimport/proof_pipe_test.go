@@ -27,7 +27,7 @@ func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
 	if _, err := readSummary(e.stderr); err != nil {
 		t.Error(err)
 	}
-	// Who still waits for the other end is let go.
+	// Release the goroutine that still waits for the other end.
 	if other, err := os.OpenFile(p.path("pipe.csv"), os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 		_ = other.Close()
 	}

@@ -13,12 +13,12 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// slowly is a tenant that leaves time to look at a run.
+// slowly is a tenant slow enough for a test to watch the run.
 func slowly() auth0test.Config {
 	return auth0test.Config{Latency: auth0test.Fixed(50 * time.Millisecond)}
 }
 
-// TestSecondRunIsLockedOut and leaves everything as it is.
+// TestSecondRunIsLockedOut, and changes nothing.
 func TestSecondRunIsLockedOut(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{
@@ -55,7 +55,7 @@ func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
 		in := newProofInput(lines)
 		tenant := newProofTenant(auth0test.Config{})
 		p := newProgram(t, tenant, in.csv)
-		e := p.run(exitErrors, "--batch-size", "1") // no time is lost to find out who is to blame
+		e := p.run(exitErrors, "--batch-size", "1") // don't wait to find out which part is failing
 		p.partly(in, e)
 		e.says(t, "first 100 rows")
 		terms, err := readSummary(e.stderr)
@@ -65,7 +65,7 @@ func TestGuardStopsARunThatIsAimedWrong(t *testing.T) {
 	})
 }
 
-// TestSwappedColumnsAreRecognised by their looks, before anything is sent.
+// TestSwappedColumnsAreRecognised by their form, before anything is sent.
 func TestSwappedColumnsAreRecognised(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		var lines []string
@@ -83,7 +83,7 @@ func TestSwappedColumnsAreRecognised(t *testing.T) {
 	})
 }
 
-// TestMaxErrorsStopsARun at a number of failed rows, and at a share.
+// TestMaxErrorsStopsARun at a number of failed rows, and at a percentage.
 func TestMaxErrorsStopsARun(t *testing.T) {
 	t.Parallel()
 	in := newProofInput(mixed(5, proofLines(480, 10), 20, 0, 0, 0))
@@ -110,7 +110,7 @@ func TestMaxErrorsStopsARun(t *testing.T) {
 	}
 }
 
-// TestMaxDurationStopsCleanly, and the rest is done by the next run.
+// TestMaxDurationStopsCleanly, and the next run does the rest.
 func TestMaxDurationStopsCleanly(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(slowly())
@@ -123,7 +123,7 @@ func TestMaxDurationStopsCleanly(t *testing.T) {
 	})
 }
 
-// TestRefusedCredentialsStopARun before anything else is asked.
+// TestRefusedCredentialsStopARun before any other request.
 func TestRefusedCredentialsStopARun(t *testing.T) {
 	t.Parallel()
 	in := newProofInput(proofLines(400, 10))
@@ -154,8 +154,8 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 			for _, n := range stats.Requests[auth0test.Tokens] {
 				requests += n
 			}
-			// Whoever asks shares the answer; another may have its turn before the
-			// run has stopped.
+			// All callers share the answer; one more may ask before the run has
+			// stopped.
 			if requests > 3 {
 				t.Errorf("%d requests for a token", requests)
 			}
@@ -166,7 +166,8 @@ func TestRefusedCredentialsStopARun(t *testing.T) {
 	}
 }
 
-// TestRevokedTokenIsHealedByOneFreshOne, even if a whole run meets it at once.
+// TestRevokedTokenIsHealedByOneFreshOne, even if all requests of a run get a 401 at
+// once.
 func TestRevokedTokenIsHealedByOneFreshOne(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(slowly())
@@ -186,8 +187,7 @@ func TestRevokedTokenIsHealedByOneFreshOne(t *testing.T) {
 	})
 }
 
-// TestPermissionTakenInMidRunStopsIt, and when it is given back the rest is
-// done.
+// TestPermissionTakenInMidRunStopsIt, and a run with the permission does the rest.
 func TestPermissionTakenInMidRunStopsIt(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		config := slowly()
@@ -214,7 +214,7 @@ func TestPermissionTakenInMidRunStopsIt(t *testing.T) {
 	})
 }
 
-// TestOutageThatLastsEndsTheRunForNow with the code that says: try again.
+// TestOutageThatLastsEndsTheRunForNow with the exit code that means: try again.
 func TestOutageThatLastsEndsTheRunForNow(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		config := slowly()
@@ -276,8 +276,8 @@ func TestResumeRefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// TestInputMayChangeBetweenRuns: what is new is done, what is gone is said,
-// what has moved is known again.
+// TestInputMayChangeBetweenRuns: new rows are done, removed rows are reported, and
+// moved rows are recognized.
 func TestInputMayChangeBetweenRuns(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{})
@@ -286,7 +286,7 @@ func TestInputMayChangeBetweenRuns(t *testing.T) {
 		p := newProgram(t, tenant, in.csv)
 		p.complete(in, p.run(exitDone))
 
-		lines := mixed(8, proofLines(260, 7)[20:], 2, 0, 1, 3) // 20 are gone, 60 new, all have moved
+		lines := mixed(8, proofLines(260, 7)[20:], 2, 0, 1, 3) // 20 are removed, 60 new, all have moved
 		changed := newProofInput(lines)
 		p.write("members.csv", changed.csv)
 		writes := tenant.writes()
@@ -306,14 +306,14 @@ func TestInputMayChangeBetweenRuns(t *testing.T) {
 	})
 }
 
-// TestServerThatTellsSecretsIsNotQuoted: an answer may hold what was sent.
+// TestServerThatTellsSecretsIsNotQuoted: an answer may contain the request.
 func TestServerThatTellsSecretsIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	tenant := newServedTenant(t, auth0test.Config{})
 	p := newProgram(t, tenant, newProofInput(proofLines(4, 2)).csv)
 	echo := newEcho(t, tenant)
 	p.env = []string{"AUTH0_DOMAIN=" + echo}
-	p.run(exitRows, "--failures", "failures.csv") // the check is that of every program
+	p.run(exitRows, "--failures", "failures.csv") // every program checks this at its end
 	if got := p.read("results.csv"); !strings.Contains(got, "you sent") {
 		t.Errorf("the answers did not get through:\n%s", got)
 	}

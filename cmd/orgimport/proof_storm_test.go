@@ -8,10 +8,9 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestStormLosesNothing has everything go wrong at once: answers of 503,
-// connections that break before and after the work is done, requests that are
-// never answered, an outage, and tokens that live some seconds. PROOF=full has
-// 4000 rows and 4 seconds for both of the last.
+// TestStormLosesNothing combines all faults: answers of 503, connections that break
+// before and after the work is done, requests that are never answered, an outage,
+// and short-lived tokens. PROOF=full has 4000 rows, and 4 seconds for the last two.
 func TestStormLosesNothing(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		rows, outage, lifetime := 600, time.Second, 2*time.Second

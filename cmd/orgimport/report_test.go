@@ -14,9 +14,9 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// TestPageOfARunThatEndedEarly: the page is made of what a run left behind that
-// was stopped, and of what it would have left had it been killed. Reported of a
-// stopped run: its page said that every row was in and nothing left to do.
+// TestPageOfARunThatEndedEarly makes the page of a run that was stopped, and of one
+// that was killed. It was reported that the page of a stopped run said that every
+// row was done.
 func TestPageOfARunThatEndedEarly(t *testing.T) {
 	t.Parallel()
 	dir := memoryDir(t)

@@ -58,18 +58,18 @@ func TestRandomRounds(t *testing.T) {
 	})
 }
 
-// round is an operation and what happens to it.
+// round is an operation and the faults that it meets.
 type round struct {
 	op      roundOp
 	dir     string
 	tenant  *auth0test.Tenant
 	config  auth0test.Config
-	revoked []int // requests at which all tokens end
+	revoked []int // requests at which all tokens expire
 	flags   []string
 
 	lines  []string // of the whole input, with ids
 	named  bool     // some rows have names and e-mail addresses instead
-	before []string // lines of those who are members at the start
+	before []string // lines of users who are members at the start
 	said   string   // by the last command
 	dead   atomic.Bool
 	runs   []hardship
@@ -81,7 +81,7 @@ type roundOp struct {
 	flags         []string // that it always has
 	mayHave       []string // that it has in some rounds
 	done, already importer.Status
-	check         func(r *round, in *proofInput, got *proofResults) error // holds the tenant against the results
+	check         func(r *round, in *proofInput, got *proofResults) error // compares the tenant with the results
 	after         func(r *round) error                                    // what else follows
 }
 
@@ -117,9 +117,9 @@ func roundOps() []roundOp {
 
 func nothing(*round) error { return nil }
 
-// TestNobodyIsCondemnedByAnAnswerAboutNobody imports into one organization of a small
-// tenant whose lists lag. Single answers fail, one of them with a 403 that does not say
-// whom it is about, in another order in each round.
+// TestNobodyIsCondemnedByAnAnswerAboutNobody imports into one organization of a
+// small tenant with lists that lag. Single requests fail, one of them with a 403
+// that does not say what it is about, in a different order in each round.
 func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
 	rounds := uint64(30)
 	if proofInFull() {
@@ -163,7 +163,7 @@ func TestNobodyIsCondemnedByAnAnswerAboutNobody(t *testing.T) {
 	}
 }
 
-// csv returns lines of the input as the operation reads them.
+// csv returns lines of the input in the form that the operation reads.
 func (r *round) csv(lines []string) []byte {
 	var in strings.Builder
 	in.WriteString(cmp.Or(map[string]string{
@@ -211,16 +211,16 @@ func rolesOf(userID string) []string {
 	return roles[:1+len(strings.TrimLeft(userID, "auth0|"))%3]
 }
 
-// hardship is what happens to one run, and after it.
+// hardship is the faults during one run, and after it.
 type hardship struct {
-	rows   int           // of the input that are there
+	rows   int           // of the input that exist so far
 	flags  []string      // of this run alone
 	after  time.Duration // when it is stopped or killed; 0: it is not
 	killed bool
 	damage []damage // to the results that it leaves
 }
 
-// damage is done to the results between two runs.
+// damage changes the results between two runs.
 type damage struct {
 	kind  string
 	place float64 // between 0 and 1
@@ -238,7 +238,7 @@ func (d damage) do(results []byte) []byte {
 	switch at := int(d.place * float64(len(results))); d.kind {
 	case "end torn off":
 		return results[:at]
-	case "end never written": // by a disk that knew the length already
+	case "end never written": // as by a disk that had the length already
 		return append(slices.Clone(results[:at]), make([]byte, len(results)-at)...)
 	}
 	lines := bytes.SplitAfter(results, []byte("\n"))
@@ -327,7 +327,7 @@ func drawRound(rt *rapid.T) *round {
 		}
 		for range small(2, "damages") {
 			kinds := damages
-			if r.op.command == "invite" { // what says that a mail was sent is on the disk before it is
+			if r.op.command == "invite" { // the line of an invitation is on disk before it is sent
 				kinds = damages[:harmless]
 			}
 			h.damage = append(h.damage, damage{rapid.SampledFrom(kinds).Draw(rt, "damage"), rapid.Float64Range(0, 1).Draw(rt, "place")})
@@ -338,7 +338,8 @@ func drawRound(rt *rapid.T) *round {
 	return r
 }
 
-// drawTenant draws every switch of the simulated tenant that an operation meets.
+// drawTenant draws every setting of the simulated tenant that matters to an
+// operation.
 func drawTenant(rt *rapid.T) auth0test.Config {
 	small := func(most int, label string) int { return rapid.IntRange(0, most).Draw(rt, label) }
 	is := func(label string) bool { return rapid.Bool().Draw(rt, label) }
@@ -449,13 +450,13 @@ func (r *round) play() error {
 	return fmt.Errorf("it never ends, and says last:\n%s", r.said)
 }
 
-// run carries out the operation once. done says that it came to the end of its input.
+// run runs the operation once. done says that it read its input to the end.
 func (r *round) run(h hardship) (done bool, err error) {
 	in := newProofInput(r.lines[:h.rows])
 	for line, status := range in.want {
 		orgID, _, _ := strings.Cut(r.lines[line-2], ",")
 		if status == importer.Failed && (r.op.command == "invite" && exists(orgID) || r.op.command == "organizations") {
-			in.want[line] = importer.Added // whoever does not exist yet
+			in.want[line] = importer.Added // users who do not exist yet
 		}
 	}
 	if err := os.WriteFile(r.path("members.csv"), r.csv(r.lines[:h.rows]), 0o600); err != nil {
@@ -479,7 +480,7 @@ func (r *round) run(h hardship) (done bool, err error) {
 			var files map[string][]byte
 			files, killing = r.files()
 			kills <- files
-			signals <- syscall.SIGTERM // so that what is left of it ends soon
+			signals <- syscall.SIGTERM // so that the rest of it ends soon
 		}).Stop
 	}
 	args := []string{
@@ -490,7 +491,7 @@ func (r *round) run(h hardship) (done bool, err error) {
 	killed := !ends() && h.killed
 	if killed {
 		files := <-kills
-		// What it did from then on has not happened, but for what had reached the tenant.
+		// What it did after that is undone, except what reached the tenant.
 		if err := errors.Join(killing, r.restore(files)); err != nil {
 			return false, err
 		}
@@ -581,7 +582,7 @@ func (r *round) damage(h hardship) error {
 	return os.WriteFile(r.path("results.csv"), content, 0o600)
 }
 
-// check checks what a run left that was not killed.
+// check checks a run that was not killed.
 func (r *round) check(in *proofInput, code int, said string) error {
 	switch code {
 	case exitDone, exitRows, exitStopped, exitErrors, exitTemporary, exitDuration, exitSignal + int(syscall.SIGTERM):
@@ -649,7 +650,7 @@ func (r *round) checkRows(in *proofInput, got *proofResults, code int) error {
 	return errors.Join(wrong...)
 }
 
-// checkFailures holds the failures against the results.
+// checkFailures compares the failures with the results.
 func (r *round) checkFailures(results string) error {
 	failures, err := os.ReadFile(r.path("failures.csv"))
 	if err != nil {
@@ -671,7 +672,7 @@ func (r *round) checkFailures(results string) error {
 	return nil
 }
 
-// checkMembers compares what the tenant holds with the good rows.
+// checkMembers compares the tenant's members with the good rows.
 func (r *round) checkMembers(in *proofInput, got *proofResults) error {
 	quota := r.config.Undocumented.MemberQuota
 	var wrong []error
@@ -693,8 +694,8 @@ func (r *round) checkMembers(in *proofInput, got *proofResults) error {
 	for line, status := range got.status {
 		orgID, userID, _ := strings.Cut(r.lines[line-2], ",")
 		_, member := slices.BinarySearch(r.tenant.Members(orgID), userID)
-		// A full organization is not asked about its other rows, of which some
-		// may be members from a run whose results were lost.
+		// Other rows of a full organization are not sent; some of their users may
+		// be members by a run with lost results.
 		unasked := quota > 0 && len(in.members[orgID]) > quota && status == importer.Failed
 		if in.want[line] == importer.Added && status.Settled() != member && !unasked {
 			wrong = append(wrong, fmt.Errorf("line %d is %s, and member: %t", line, status, member))
@@ -711,8 +712,8 @@ func (r *round) mayBeAlready() bool {
 		r.op.command == "import" && u.Readd == 409 || r.op.command == "roles" && u.Reassign == 409
 }
 
-// withBefore returns the users and those who were members of the organization
-// before, ascending.
+// withBefore returns the users and the earlier members of the organization,
+// ascending.
 func withBefore(orgID string, users, before []string) []string {
 	users = slices.Clone(users)
 	for _, line := range before {
@@ -724,7 +725,7 @@ func withBefore(orgID string, users, before []string) []string {
 	return slices.Compact(users)
 }
 
-// checkRemoved makes sure that all users of the file are removed, and nobody else.
+// checkRemoved checks that all users of the file are removed, and nobody else.
 func (r *round) checkRemoved(in *proofInput, _ *proofResults) error {
 	var stay []string
 	for _, line := range r.before {
@@ -740,7 +741,7 @@ func (r *round) checkRemoved(in *proofInput, _ *proofResults) error {
 	return nil
 }
 
-// checkRoles compares the roles that users have with what the lines say.
+// checkRoles compares the roles of users with the lines.
 func (r *round) checkRoles(in *proofInput, got *proofResults) error {
 	var wrong []error
 	for line, status := range got.status {
@@ -756,8 +757,8 @@ func (r *round) checkRoles(in *proofInput, got *proofResults) error {
 	return errors.Join(wrong...)
 }
 
-// checkOrganizations makes sure that the tenant has each organization of the file, once
-// and with the id that its line has.
+// checkOrganizations checks that the tenant has each organization of the file once,
+// with the id in its line.
 func (r *round) checkOrganizations(in *proofInput, got *proofResults) error {
 	ids, wrong := make(map[string]string), []error(nil)
 	for _, o := range r.tenant.Organizations() {
@@ -841,8 +842,8 @@ func (r *round) page() error {
 // afterImport imports the failures, and undoes the import.
 func (r *round) afterImport() error { return errors.Join(r.failuresAddNobody(), r.undo()) }
 
-// undo removes whom the import added, and leaves who was there before. It says how
-// many others may have been.
+// undo removes the users whom the import added, and keeps earlier members. It
+// returns how many others may have been members.
 func (r *round) undo() error {
 	results, err := os.ReadFile(r.path("results.csv"))
 	if err != nil || !bytes.Contains(results, []byte(",added,")) {
@@ -881,7 +882,7 @@ func (r *round) undo() error {
 	return nil
 }
 
-// rowTold is what the lines of a results file say of a row.
+// rowTold is what the lines of a results file say about a row.
 type rowTold struct{ settled, failed bool }
 
 // readLoosely reads what a results file says about each line of the input, even if

@@ -20,16 +20,15 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// samplesDir has the files to start from, for cron, systemd, Compose and
-// Kubernetes. They are tested here, beside the flags that they use.
+// samplesDir has the samples for cron, systemd, Compose and Kubernetes. They are
+// tested here because they use the flags.
 const samplesDir = "../../samples"
 
 const sampleRows = "org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\norg_a,auth0|2\n"
 
-// TestCommandsOfSamplesRun runs the command lines of the samples that stand by
-// themselves: against a simulated tenant, and twice, for a retry must go on with what
-// the first try left. The steps of nights, and the pods of many tenants, are run where
-// the formats of their files are known, in .ci/manifests.
+// TestCommandsOfSamplesRun runs the independent commands of the samples against a
+// simulated tenant, twice, because a retry must continue from the first try.
+// .ci/manifests runs the steps of nights, and the pods of many tenants.
 func TestCommandsOfSamplesRun(t *testing.T) {
 	server := httptest.NewServer(auth0test.New(auth0test.Config{}))
 	t.Cleanup(server.Close)
@@ -40,14 +39,14 @@ func TestCommandsOfSamplesRun(t *testing.T) {
 			dir := t.TempDir()
 			writeFile(t, filepath.Join(dir, "members.csv"), sampleRows)
 			if args[0] == "tenant" {
-				args = append(args, "--listen=127.0.0.1:0", "--for=1ms") // of a repeated flag the last counts
+				args = append(args, "--listen=127.0.0.1:0", "--for=1ms") // the last one of a repeated flag counts
 			}
 			for range 2 {
 				cmd := exec.Command("orgimport", args...) // TestMain puts it into PATH
 				cmd.Dir = dir
 				cmd.Env = []string{
 					"AUTH0_DOMAIN=" + server.URL, "AUTH0_CLIENT_ID=client", "AUTH0_CLIENT_SECRET=s3cret",
-					"GORACE=atexit_sleep_ms=0", // else the race detector sleeps a second at each program's end
+					"GORACE=atexit_sleep_ms=0", // otherwise the race detector sleeps for a second at the end of each program
 				}
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("orgimport %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -87,7 +86,7 @@ func commandsOfSamples(t *testing.T) iter.Seq2[string, []string] {
 	}
 }
 
-// checkResults wants one results file with a line for each member.
+// checkResults checks that there is one results file, with a line for each member.
 func checkResults(t *testing.T, dir string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
@@ -105,8 +104,8 @@ func checkResults(t *testing.T, dir string) {
 	}
 }
 
-// TestCronMailsOnlyTrouble runs the line as cron does and looks at what it
-// would send.
+// TestCronMailsOnlyTrouble runs the line as cron does and checks what cron would
+// send.
 func TestCronMailsOnlyTrouble(t *testing.T) {
 	for _, code := range []int{0, 1, 2, 3, 4, 5, 6, 10, 130, 143} {
 		mail := runCrontab(t, code)
@@ -139,8 +138,8 @@ func runCrontab(t *testing.T, code int) (output string) {
 	return string(out)
 }
 
-// crontabCommand is what cron hands to the shell: what stands behind the five
-// fields of the time and the user, up to a % that has no backslash.
+// crontabCommand returns what cron passes to the shell: the text after the five
+// time fields and the user, up to a % without a backslash.
 func crontabCommand(t *testing.T) string {
 	t.Helper()
 	var commands []string

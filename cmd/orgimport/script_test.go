@@ -17,10 +17,10 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// tenantInScript serves a simulated tenant for the rest of a script, with the
-// flags of orgimport tenant, and sets AUTH0_DOMAIN to it. After them may come
-// what its tokens are good for: scope read:organizations; or how many requests get
-// a 503 first: down 3.
+// tenantInScript serves a simulated tenant for the rest of a script, with the flags
+// of orgimport tenant, and sets AUTH0_DOMAIN to it. They can be followed by the
+// scopes of its tokens, as in scope read:organizations, or by how many requests get
+// a 503 first, as in down 3.
 func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	var scopes []string
 	var down int
@@ -36,7 +36,7 @@ func tenantInScript(ts *testscript.TestScript, neg bool, args []string) {
 	parser, err := kong.New(&cmd)
 	ts.Check(err)
 	quick := []string{"--latency=0s"}
-	if !strings.Contains(strings.Join(args, " "), "--limits") { // a limit that is not shown would be felt for
+	if !strings.Contains(strings.Join(args, " "), "--limits") { // the limiter would probe for a limit that is not shown
 		quick = append(quick, "--limits=500/1s,other=500/1s")
 	}
 	_, err = parser.Parse(append(quick, args...))
@@ -79,8 +79,8 @@ func exitsInScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// statusInScript checks how many lines of a results file have which status:
-// status results.csv added=3 failed=1. No others may be there.
+// statusInScript checks how many lines of a results file have each status: status
+// results.csv added=3 failed=1. There must be no others.
 func statusInScript(ts *testscript.TestScript, neg bool, args []string) {
 	f, err := os.Open(ts.MkAbs(args[0]))
 	ts.Check(err)

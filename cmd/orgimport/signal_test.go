@@ -59,7 +59,8 @@ func TestSignalStopsVerifyWhileItWaitsForTheList(t *testing.T) {
 	})
 }
 
-// TestVerifyGivesUpOnAListThatNeverEnds. Reported of a verify that ran for ever.
+// TestVerifyGivesUpOnAListThatNeverEnds. It was reported for a verify that did not
+// end.
 func TestVerifyGivesUpOnAListThatNeverEnds(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{})
@@ -176,7 +177,7 @@ func TestSignalStopsAPlanOfAPipeThatStaysOpen(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// More than a pipe holds: once it is written, it is read.
+	// More than fits in a pipe: once it is written, it has been read.
 	if _, err := io.WriteString(stdin, "org_id,user_id\n"+strings.Repeat("org_a,\n", 100_000)); err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,8 @@ func TestSignalStopsAPlanOfAPipeThatStaysOpen(t *testing.T) {
 	}
 }
 
-// TestSignalAtTheEndIsNotTheSecond: it comes when the run has ended by itself.
+// TestSignalAtTheEndIsNotTheSecond: a signal comes after the run has ended by
+// itself.
 func TestSignalAtTheEndIsNotTheSecond(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {

@@ -32,8 +32,8 @@ type screen struct {
 	column  int      // of the cursor, in the last line
 }
 
-// write shows what a program writes. The program may go up, but only within the
-// rows of the last line: what was said before is said.
+// write shows what a program writes. The program may move the cursor up, but only
+// within the rows of the last line.
 func (s *screen) write(t *testing.T, text string) {
 	t.Helper()
 	if len(s.lines) == 0 {
@@ -44,7 +44,7 @@ func (s *screen) write(t *testing.T, text string) {
 		switch r := rest[0]; r {
 		case '\r':
 			s.column -= s.column % s.columns
-			if n := len([]rune(*last)); s.column > 0 && s.column == n { // it waits behind the last column
+			if n := len([]rune(*last)); s.column > 0 && s.column == n { // the cursor stays after the last column
 				s.column -= s.columns
 			}
 		case '\n':
@@ -74,7 +74,7 @@ func (s *screen) write(t *testing.T, text string) {
 	}
 }
 
-// rows is what is seen.
+// rows returns the visible rows.
 func (s *screen) rows() (rows []string) {
 	for _, line := range s.lines {
 		for r := []rune(line); len(r) > s.columns; r = r[s.columns:] {
@@ -113,7 +113,7 @@ func (term *terminal) resize(columns int) {
 
 func (term *terminal) getenv(name string) string { return term.environment[name] }
 
-// look reads what was written until now.
+// look reads what has been written so far.
 func (term *terminal) look() []string {
 	term.t.Helper()
 	const mark = "\x00"
@@ -246,7 +246,7 @@ func onTerminal(t *testing.T, columns int, env []string, args ...string) (term *
 	return &terminal{screen: &screen{columns: columns}, t: t, pty: p}, cmd
 }
 
-// until reads until a row is seen that matches, or the program ends.
+// until reads until a row matches, or the program ends.
 func (term *terminal) until(pattern string) []string {
 	term.t.Helper()
 	buf := make([]byte, 4096)
@@ -328,8 +328,8 @@ func TestTotalsAreForPeopleOnATerminal(t *testing.T) {
 	}
 }
 
-// TestTextAndProgressShareATerminal, as where cmd >file is typed without the >file:
-// neither damages the other, also where a line of text is written in parts.
+// TestTextAndProgressShareATerminal, if a command is typed without >file: neither
+// damages the other, even if a line of text is written in parts.
 func TestTextAndProgressShareATerminal(t *testing.T) {
 	term := newTerminal(t, 80)
 	text := ttyOf(term.tty)

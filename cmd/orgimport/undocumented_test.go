@@ -16,8 +16,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// undocumented are the settings of what Auth0 does not document that may get
-// into each other's way, each by itself.
+// undocumented are the settings of what Auth0 does not document that may interact,
+// each by itself.
 func undocumented() map[string]func(*auth0test.Undocumented) {
 	return map[string]func(*auth0test.Undocumented){
 		"mild":                   func(*auth0test.Undocumented) {},
@@ -37,9 +37,8 @@ func undocumented() map[string]func(*auth0test.Undocumented) {
 	}
 }
 
-// TestGoodRowsAreInWhateverIsNotDocumented: all other settings by themselves,
-// and these each with each other one; of these pairs every third, unless
-// PROOF=full.
+// TestGoodRowsAreInWhateverIsNotDocumented tests all settings by themselves, and
+// these in pairs; every third pair, unless PROOF=full.
 func TestGoodRowsAreInWhateverIsNotDocumented(t *testing.T) {
 	t.Parallel()
 	for _, u := range []auth0test.Undocumented{
@@ -71,9 +70,8 @@ func TestGoodRowsAreInWhateverIsNotDocumented(t *testing.T) {
 	}
 }
 
-// TestGoodRowsAreInWhateverRefusalsMean is the product of the settings that
-// decide what the search for a bad row meets; every third of it, unless
-// PROOF=full.
+// TestGoodRowsAreInWhateverRefusalsMean tests all combinations of the settings that
+// matter to the search for a bad row; every third one, unless PROOF=full.
 func TestGoodRowsAreInWhateverRefusalsMean(t *testing.T) {
 	t.Parallel()
 	n := 0
@@ -171,8 +169,7 @@ func checkSummaryOf(said, path string) error {
 	return checkSummary(said, string(content))
 }
 
-// TestQuotaIsFilledAndToldOf: an organization that takes only so many gets so
-// many.
+// TestQuotaIsFilledAndToldOf: an organization with a quota is filled to its quota.
 func TestQuotaIsFilledAndToldOf(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		const quota = 27

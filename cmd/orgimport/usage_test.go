@@ -13,7 +13,7 @@ import (
 	"orgimport/cmd/orgimport/internal/files"
 )
 
-// said is what is typed or set, what is said, and what is suggested.
+// said is what is typed or set, the error, and the hint.
 type said struct {
 	typed    string // separated by spaces
 	says     string
@@ -21,8 +21,8 @@ type said struct {
 	env      string // NAME=VALUE, separated by spaces
 }
 
-// whatIsSaid is what people meet before anything is sent. All of it ends with exit code
-// 2, and leaves nothing behind. The files are those of [TestWhatIsSaid].
+// whatIsSaid has usage errors. All end with exit code 2 before anything is sent,
+// and leave no files. The inputs are those of [TestWhatIsSaid].
 var whatIsSaid = []said{
 	// Commands.
 	{typed: "impot a.csv", says: `there is no command "impot"`, suggests: "did you mean orgimport import a.csv?"},
@@ -56,7 +56,7 @@ var whatIsSaid = []said{
 	{typed: "import a.csv –resume", says: "–resume begins with a dash that no keyboard types", suggests: "did you mean --resume?"},
 	{typed: "invite a.csv", says: "orgimport invite needs --application ID and --inviter NAME", suggests: "see orgimport invite --help"},
 
-	// Flags that there are not.
+	// Flags that do not exist.
 	{typed: "import a.csv --resum", says: "orgimport import has no flag --resum", suggests: "did you mean --resume?"},
 	{typed: "import a.csv --result=x", says: "orgimport import has no flag --result", suggests: "did you mean --results?"},
 	{typed: "import a.csv --batchsize 5", says: "orgimport import has no flag --batchsize", suggests: "did you mean --batch-size?"},
@@ -165,11 +165,10 @@ var whatIsSaid = []said{
 	{typed: "import a.csv --resume --results a2.csv", says: "can't resume from a2.csv", suggests: "name a file that a run wrote"},
 }
 
-// parserWords are those of a parser, which people should not have to know.
+// parserWords are words of a parser, which must not appear in messages.
 var parserWords = regexp.MustCompile(`(?i)\b(float|int|bool|string|EOL|parse|unexpected|decode|strconv|dial tcp|listen tcp)\b|<EOL>|bit int`)
 
-// TestWhatIsSaid where what is typed or set can't be right: in the words of the person
-// who types.
+// TestWhatIsSaid: an error is in the words of the person who typed.
 func TestWhatIsSaid(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, content := range map[string]string{
@@ -236,7 +235,7 @@ func TestNearestName(t *testing.T) {
 	}
 }
 
-// TestPermissionDeniedIsNotAFullDisk, so that nobody looks for room.
+// TestPermissionDeniedIsNotAFullDisk: its hint is not to free space.
 func TestPermissionDeniedIsNotAFullDisk(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC: "make room",

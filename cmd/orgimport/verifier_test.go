@@ -83,8 +83,7 @@ func TestVerifierAsksAgainUntilTheListHasCaughtUp(t *testing.T) {
 	}
 }
 
-// A look that takes longer than the time to settle is not repeated for the sake
-// of more pauses.
+// A check that takes longer than the time to settle is not repeated.
 func TestVerifierCountsTheLooksIntoTheTimeToSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
@@ -208,8 +207,8 @@ func TestVerifierAsksNobodyElseOnceItIsRefused(t *testing.T) {
 	})
 }
 
-// What is expected of an organization loses exactly those whom the listing has, in however
-// many looks, and keeps the order of the file.
+// The expected users of an organization lose exactly those in the listing, in any
+// number of checks, and keep the order of the file.
 func TestExpectationsKeepThoseWhoAreMissing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringMatching(`[ab]{0,3}`)
@@ -256,8 +255,8 @@ func TestExpectationsReadNoFurtherThanItMust(t *testing.T) {
 	}
 }
 
-// TestVerifierBoundsItsRequests has long lists, of which every look reads all:
-// asking again takes no more than the first look did.
+// TestVerifierBoundsItsRequests: with long lists, which every check reads whole,
+// repeated checks take no more requests than the first.
 func TestVerifierBoundsItsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := make([]string, 100_000)
@@ -280,7 +279,7 @@ func TestVerifierBoundsItsRequests(t *testing.T) {
 	})
 }
 
-// TestVerifierKnowsWhatEachOperationSays of the members.
+// TestVerifierKnowsWhatEachOperationSays about the members.
 func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 	line := func(status importer.Status, user, argument string) importer.Outcome {
 		return importer.Outcome{Status: status, Row: importer.Row{OrgID: "org_a", UserID: user, Kept: []string{argument}, Line: 2}}

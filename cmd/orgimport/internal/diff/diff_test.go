@@ -13,12 +13,12 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// coded returns why a row is rejected.
+// coded returns an error that rejects a row.
 func coded(code string, candidates ...string) *importer.Rejection {
 	return &importer.Rejection{Code: code, Message: "rejected: " + code, Candidates: candidates}
 }
 
-// file is a file of rows, which stand on the lines from 2 on.
+// file is a file of rows, which begin on line 2.
 type file []importer.Row
 
 func (f file) rows() iter.Seq2[importer.Row, error] {
@@ -135,9 +135,9 @@ func TestJoinersCarryColumns(t *testing.T) {
 	}
 }
 
-// TestKept has each rule by which a member is kept whom no row names: eve is one of
-// the organization org_a, fay of org_b, and both may leave but for the row on line
-// 5. lines are those that keep them.
+// TestKept tests each rule by which a member is kept who is not in the file: eve is
+// a member of org_a, fay of org_b, and both would leave if it were not for the row
+// on line 5. lines are the lines that keep them.
 func TestKept(t *testing.T) {
 	const everybody = "eve 5, fay 5"
 	unverified := func(row importer.Row) importer.Row {
@@ -208,7 +208,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// keptBy returns who is kept, and the line for whose sake.
+// keptBy returns the members who are kept, and the line that keeps each.
 func keptBy(kept *diff.Lines) string {
 	var who []string
 	for record := range kept.Records() {
@@ -229,8 +229,8 @@ func TestNobodyIsNamed(t *testing.T) {
 	}
 }
 
-// TestNamesakes: an address that the tenant has resolved to somebody else keeps
-// nobody, one that a file has resolved does.
+// TestNamesakes: an address that the tenant resolved to another user keeps nobody;
+// one that a file resolved does.
 func TestNamesakes(t *testing.T) {
 	row := named("org_a", "ann")
 	row.Kept = []string{"Eve@acme.com"}
@@ -243,7 +243,7 @@ func TestNamesakes(t *testing.T) {
 	}
 }
 
-// TestFirstRowIsTold: of several rows that may mean a member.
+// TestFirstRowIsTold: if several rows may mean a member, the first is reported.
 func TestFirstRowIsTold(t *testing.T) {
 	r := compare(t, file{
 		named("org_a", "ann"),
@@ -289,7 +289,7 @@ func TestDeletedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestErrorsEndIt: of the rows, of the lists, and of what is done with a row.
+// TestErrorsEndIt: errors of the rows, the lists, and the callback.
 func TestErrorsEndIt(t *testing.T) {
 	broken := errors.New("broken")
 	f, in := file{named("org_a", "ann"), {Err: broken}}, tenant{"org_a": nil}

@@ -12,8 +12,8 @@ import (
 	"orgimport/importer/auth0"
 )
 
-// BenchmarkMillion compares a million members of 1,000 organizations with
-// rows that name them by id. The metric heap-MB is the most that the heap has taken.
+// BenchmarkMillion compares a million members of 1,000 organizations with rows that
+// name them by id. The metric heap-MB is the peak of the heap.
 func BenchmarkMillion(b *testing.B) {
 	const orgs, each = 1000, 1000
 	for _, test := range []struct {

@@ -66,7 +66,7 @@ func drawRow(t *rapid.T) importer.Row {
 	return row
 }
 
-// mayMean says by the words of the contract whether a row that is not resolved may
+// mayMean says, as the contract words it, whether a row that is not resolved may
 // mean a member.
 func mayMean(row importer.Row, org string, m auth0.Member, in tenant) bool {
 	code := row.Err.(*importer.Rejection).Code
@@ -95,9 +95,9 @@ func pairs(l *diff.Lines, user int) map[pair]bool {
 	return all
 }
 
-// TestProperty: what is left when joiners have come and leavers have gone is what
-// the file names, and who is kept; who may be meant is never a leaver; and then
-// there is nothing more to do.
+// TestProperty: after joiners have joined and leavers have left, the members are
+// those of the file and those who are kept; a member who may be meant never leaves;
+// and a second diff finds nothing.
 func TestProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, f := drawTenant(t), drawFile(t)
@@ -168,7 +168,7 @@ func TestProperty(t *testing.T) {
 	})
 }
 
-// TestOrder: lines are in the order of their bytes, as LC_ALL=C sort puts them.
+// TestOrder: lines are in byte order, as LC_ALL=C sort has them.
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.StringOfN(rapid.SampledFrom([]rune("ab,\"| \nÄ")), 1, 4, -1)

@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// TestCheck refuses an output that is an input or another output, however they are
-// spelt or linked. Reported of --events and --summary, which left 117 of 20,000
-// rows, of a pipe from a file that --failures named, and of --failures that was
-// --results: 130 of 200 lines were lost.
+// TestCheck: an output must not be an input or another output, however they are
+// spelt or linked. It was reported for --failures that was --results, where 130 of
+// 200 lines were lost, and for a pipe from the file of --failures.
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return dir + "/" + name }

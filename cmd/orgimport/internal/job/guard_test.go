@@ -8,8 +8,8 @@ import (
 	"orgimport/importer"
 )
 
-// TestGuardRecognisesSwappedColumns that have the names of organizations, not
-// their ids, by nothing but refusals and the look of the users.
+// TestGuardRecognisesSwappedColumns with names of organizations, by refusals and
+// the form of the users only.
 func TestGuardRecognisesSwappedColumns(t *testing.T) {
 	var g guard
 	for i := range guardRows {
@@ -27,8 +27,8 @@ func TestGuardRecognisesSwappedColumns(t *testing.T) {
 	}
 }
 
-// TestShareCountsFromTheHundredthRowOn, because a percentage of a handful of rows
-// means little, and is held to in the end however few rows there were.
+// TestShareCountsFromTheHundredthRowOn, because a percentage of a few rows means
+// little. At the end it counts however few rows there are.
 func TestShareCountsFromTheHundredthRowOn(t *testing.T) {
 	var most Share
 	if err := most.UnmarshalText([]byte("5%")); err != nil {

@@ -18,8 +18,8 @@ import (
 	"orgimport/report"
 )
 
-// folder is where a test runs jobs. The operation adds rows, except those whose user
-// contains bad.
+// folder is the folder of a test's jobs. The operation adds rows, except if the
+// user contains bad.
 type folder struct {
 	*testing.T
 	dir    string
@@ -94,8 +94,8 @@ func (f *folder) run() (*Sink, error) {
 	return out, Run(f.Context(), src, out, 1)
 }
 
-// The last line of an input without a line end may be half of one that is still
-// being written. It is sent when all others are in, if the input is unchanged.
+// A last line without a line break may be half written. It is sent after all
+// others, if the input is unchanged.
 func TestRunHoldsTheEndOfAnInputThatIsBeingWritten(t *testing.T) {
 	f := newFolder(t)
 	write := func(flags int, text string) {
@@ -156,8 +156,8 @@ func TestRunLeavesALineForEachRow(t *testing.T) {
 	}
 }
 
-// TestWhatIsLeftOutKeepsItsLines: a stage that leaves rows out is no reason to drop
-// what an earlier run found out about them.
+// TestWhatIsLeftOutKeepsItsLines: rows that a stage leaves out keep their lines of
+// an earlier run.
 func TestWhatIsLeftOutKeepsItsLines(t *testing.T) {
 	f := newFolder(t, "org_a,bad1", "org_a,auth0|2", "org_a,bad3")
 	if _, err := f.run(); err != nil {
@@ -182,8 +182,8 @@ func TestWhatIsLeftOutKeepsItsLines(t *testing.T) {
 	}
 }
 
-// TestLineOfARowThatIsGoneGoes when a run has seen the whole input, and stays when it
-// was stopped before.
+// TestLineOfARowThatIsGoneGoes if the run read the whole input, and stays if it was
+// stopped before.
 func TestLineOfARowThatIsGoneGoes(t *testing.T) {
 	for _, stopped := range []bool{false, true} {
 		f := newFolder(t, "org_a,bad1", "org_a,auth0|2")
@@ -207,8 +207,8 @@ func TestLineOfARowThatIsGoneGoes(t *testing.T) {
 	}
 }
 
-// TestChangeOfTheInputIsToldFirst: rows may be missing, so that it is not known how
-// many failed.
+// TestChangeOfTheInputIsToldFirst: rows may be missing, so the number of failed
+// rows is not known.
 func TestChangeOfTheInputIsToldFirst(t *testing.T) {
 	f := newFolder(t, "org_a,bad1", "org_a,auth0|2")
 	if err := f.sink.MaxFailed.UnmarshalText([]byte("10%")); err != nil {
@@ -222,7 +222,7 @@ func TestChangeOfTheInputIsToldFirst(t *testing.T) {
 	isReason(t, Run(t.Context(), src, out, 1), InputChanged)
 }
 
-// TestFileThatCantBeWrittenIsToldFirst, also if something else has stopped the run.
+// TestFileThatCantBeWrittenIsToldFirst, even if something else stopped the run.
 func TestFileThatCantBeWrittenIsToldFirst(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1", "org_b,auth0|2")
 	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("absent/failures.csv")), ResultsHead, report.Failures)}
@@ -238,7 +238,7 @@ func TestFileThatCantBeWrittenIsToldFirst(t *testing.T) {
 	}
 }
 
-// TestNoMoreThanIsAllowedIsSent of a file that changes after it was counted.
+// TestNoMoreThanIsAllowedIsSent, even if the file changes after it was counted.
 func TestNoMoreThanIsAllowedIsSent(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1", "org_a,auth0|1", "org_a,auth0|2", "org_b,auth0|3", "org_c,auth0|4")
 	most := 3
@@ -263,7 +263,7 @@ func TestRunWithoutAnAnswerLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestResultsWithoutAHeader are what a run leaves that was killed as it began.
+// TestResultsWithoutAHeader: a run that is killed at its start leaves such a file.
 func TestResultsWithoutAHeader(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1")
 	if err := os.WriteFile(f.path("results.csv"), nil, 0o600); err != nil {
@@ -278,7 +278,7 @@ func TestResultsWithoutAHeader(t *testing.T) {
 	}
 }
 
-// TestResultsOfSomethingElse are no results to continue from.
+// TestResultsOfSomethingElse: a run can't continue from them.
 func TestResultsOfSomethingElse(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1")
 	f.source.Resume = true
@@ -301,8 +301,8 @@ func TestResultsOfSomethingElse(t *testing.T) {
 
 const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
 
-// TestIDsAreReused from earlier results, but never from lines of which it is not
-// known how their keys were read.
+// TestIDsAreReused from earlier results, but not from lines without the flags with
+// which their keys were read.
 func TestIDsAreReused(t *testing.T) {
 	other := report.RunID("oi", "acme.example", csvfile.Dialect{UserBy: "username"}.By())
 	header := resultsHeader + ",email"
@@ -334,8 +334,8 @@ func TestIDsAreReused(t *testing.T) {
 	}
 }
 
-// TestWhatIsCountedIsInTheFile: from the first line on that can't be written
-// nothing is counted, and nothing new is sent.
+// TestWhatIsCountedIsInTheFile: after the first line that can't be written, nothing
+// is counted and nothing is sent.
 func TestWhatIsCountedIsInTheFile(t *testing.T) {
 	for _, room := range []int{0, 1, 500, 5000} {
 		synctest.Test(t, func(t *testing.T) {
@@ -362,7 +362,7 @@ func TestWhatIsCountedIsInTheFile(t *testing.T) {
 
 var errNoRoom = errors.New("no room")
 
-// smallFile takes so many bytes and then a part of a write, as a disk does.
+// smallFile accepts that many bytes, and then a part of a write, like a full disk.
 type smallFile struct {
 	strings.Builder
 	room int
@@ -378,7 +378,7 @@ func (f *smallFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestOneDoor: a pipe is sent as it is read, and a file may be ranged over again.
+// TestOneDoor: a pipe is sent while it is read, and a file can be read again.
 func TestOneDoor(t *testing.T) {
 	f := newFolder(t)
 	f.source.Path, f.source.Stdin = "-", io.Reader(strings.NewReader("org_id,user_id\norg_a,auth0|1\n"))

@@ -87,8 +87,8 @@ func rowsOf(rows ...importer.Row) rowSeq {
 	}
 }
 
-// TestStoppedRunAddsUpWhileItsInputIsStillRead: the reader of a stopped run is not
-// waited for, and what it counts is asked for all the same.
+// TestStoppedRunAddsUpWhileItsInputIsStillRead: a stopped run does not wait for its
+// reader, but uses what it has counted.
 func TestStoppedRunAddsUpWhileItsInputIsStillRead(t *testing.T) {
 	s := newSaved()
 	row := importer.Row{OrgID: "org_a", UserID: "auth0|1", Err: &importer.Decided{Status: importer.AlreadyMember}}
