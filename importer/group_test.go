@@ -57,9 +57,9 @@ func batches(all iter.Seq2[importer.Batch, error]) (got []string) {
 	return got
 }
 
-// Whatever the rows: each leaves once and unchanged, in a batch of its
-// organization that has at most size rows and no user twice, rows of one
-// organization in their order, in as few batches as there can be.
+// Whatever the rows are, each is in one batch, unchanged. A batch has rows of one
+// organization, at most size of them, and no user twice. Rows of an organization
+// keep their order, in as few batches as possible.
 func TestGroupLosesNothingAndSendsAsLittleAsCanBe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 10).Draw(t, "size")

@@ -14,14 +14,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// refusing is a server that refuses: the op of these tests. What an error of it
-// says is up to each test.
+// refusing is a server that refuses batches: the op of these tests. Each test
+// chooses its errors.
 type refusing struct {
 	mu       sync.Mutex
 	requests int
 	members  map[string]bool // "org user"
 	answer   func(orgID string, ids []string) error
-	partly   bool // a refused batch is taken but for the bad rows
+	partly   bool // a refused batch is added except for the bad rows
 	bad      func(orgID, id string) bool
 }
 
@@ -46,7 +46,7 @@ func (s *refusing) send(_ context.Context, b Batch) (Receipt, error) {
 	return receipt, err
 }
 
-// refusalErr is an error with all that the importer may ask of one.
+// refusalErr is an error with all methods that the importer looks for.
 type refusalErr struct {
 	text  string
 	reach Reach
@@ -101,8 +101,8 @@ func TestCostOfBadRows(t *testing.T) {
 	nobody := func([]string) []string { return nil }
 	all := func(bad []string) []string { return bad }
 	first := func(bad []string) []string { return bad[:1] }
-	// The cost of one batch of ten, its first refusal included: on average over
-	// all places where the bad rows can stand, and at worst.
+	// The cost of one batch of ten, including its first refusal: the average over
+	// all places of the bad rows, and the worst.
 	for _, test := range []struct {
 		names string
 		naming
@@ -122,7 +122,7 @@ func TestCostOfBadRows(t *testing.T) {
 		{"the first bad id", first, 1, 2, 2},
 		{"the first bad id", first, 2, 4, 4},
 		{"the first bad id", first, 3, 6, 6},
-		{"the first bad id", first, 10, 19, 19}, // each named one is asked about again
+		{"the first bad id", first, 10, 19, 19}, // each named row is sent again
 	} {
 		t.Run(fmt.Sprintf("%d bad, the refusal names %s", test.bad, test.names), func(t *testing.T) {
 			var total, worst, runs int
@@ -218,9 +218,9 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 	}
 }
 
-// TestHalfOfARefusedBatchMayBeIn has an organization become full in the middle of a
-// batch, of which all but one row are in. Those that were sent before it was known
-// to be full are sent again to find out.
+// TestHalfOfARefusedBatchMayBeIn: an organization becomes full in the middle of a
+// batch, of which all rows but one are added. Rows that were sent before are sent
+// again to find out.
 func TestHalfOfARefusedBatchMayBeIn(t *testing.T) {
 	srv := &refusing{members: map[string]bool{}, partly: true}
 	srv.bad = func(_, id string) bool { return id == "auth0|2" }
@@ -385,7 +385,7 @@ func TestGoodRowsGetIn(t *testing.T) {
 				e.names = guilty
 			case "first":
 				e.names = guilty[:1]
-			case "innocent": // names users that may well be good
+			case "innocent": // may name good users
 				e.names = ids[:rapid.IntRange(0, len(ids)).Draw(t, "named")]
 			case "echo":
 				e.names = ids

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestExclusionIsNotStarved has requests for an organization follow each other
-// without a gap: a batch that is to have it to itself gets it all the same.
+// TestExclusionIsNotStarved: requests for an organization follow each other without
+// a gap, and a batch still gets the organization to itself.
 func TestExclusionIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newOrgLocks()

@@ -22,8 +22,8 @@ func byOrg(line int, kind, value string) importer.Row {
 	return importer.Row{Line: line, UserID: "auth0|ann", Keys: &importer.Keys{Org: importer.Key{Kind: kind, Value: value}}}
 }
 
-// directoryFor is a directory in which the rows are asked for, before anything
-// is found.
+// directoryFor returns a directory with the keys of the rows, before anything is
+// found.
 func directoryFor(rows ...importer.Row) *importer.Directory {
 	d := &importer.Directory{}
 	for _, r := range rows {
@@ -213,7 +213,7 @@ func TestMembersAreSettled(t *testing.T) {
 	}
 }
 
-// Whoever was not found on a list that was not read to its end may be a member.
+// A user who is not in a list that was not read to its end may be a member.
 func TestAMemberMayBeUnlisted(t *testing.T) {
 	rows := []importer.Row{{Line: 2, OrgID: "org_a", UserID: "auth0|1"}, {Line: 3, OrgID: "org_a", UserID: "auth0|2"}, {Line: 4, OrgID: "org_b", UserID: "auth0|2"}}
 	for reach, transient := range map[importer.Reach]bool{importer.ReachOrg: false, importer.ReachBatch: true} {
@@ -238,8 +238,8 @@ func TestAMemberMayBeUnlisted(t *testing.T) {
 	}
 }
 
-// What is not for Resolve passes: rows with Err, errors, keys of users that the
-// operation takes itself, and everything without a directory.
+// Resolve passes on rows with Err, errors, keys of users that the operation uses
+// itself, and everything if there is no directory.
 func TestResolveLeavesTheRest(t *testing.T) {
 	bad := byEmail(2, "ann@acme.com", "")
 	bad.Err = errBad
@@ -263,7 +263,7 @@ func TestResolveLeavesTheRest(t *testing.T) {
 	}
 }
 
-// A file that has changed since its keys were collected names nobody by chance.
+// If the file has changed since its keys were collected, new keys are not found.
 func TestAKeyThatWasNotLookedUpIsRejected(t *testing.T) {
 	d := directoryFor(byEmail(2, "ann@acme.com", ""))
 	person(d, "auth0|1", "ann@acme.com", "", true)
@@ -275,7 +275,7 @@ func TestAKeyThatWasNotLookedUpIsRejected(t *testing.T) {
 	}
 }
 
-// A connection does not make an address that nobody has verified anybody's.
+// A connection does not make an unverified address acceptable.
 func TestAnUnverifiedAddressIsRefusedInEveryConnection(t *testing.T) {
 	row := byEmail(2, "ann@acme.com", "db")
 	d := directoryFor(row)
@@ -312,8 +312,8 @@ func TestWhatIsMissingCanBeAskedFor(t *testing.T) {
 	}
 }
 
-// The id that an earlier run found is that of its row. By now the address may be
-// somebody else's.
+// An id that an earlier run found belongs to its row. The address may be another
+// user's by now.
 func TestAnIDOfAnEarlierRunIsForItsRow(t *testing.T) {
 	done, other, otherOrg := byEmail(2, "Ann@acme.com", ""), byEmail(3, "ann@acme.com", "db"), byEmail(4, "ann@acme.com", "")
 	otherOrg.OrgID = "org_b"
@@ -337,7 +337,7 @@ func TestAnIDOfAnEarlierRunIsForItsRow(t *testing.T) {
 	}
 }
 
-// One key whose look-up fails takes no other with it.
+// A look-up that fails for one key does not affect the others.
 func TestAFailedLookUpFailsItsRows(t *testing.T) {
 	rows := []importer.Row{byEmail(2, "ann@acme.com", ""), byEmail(3, "bob@acme.com", "")}
 	d := directoryFor(rows...)
@@ -377,7 +377,7 @@ func TestOfManyOnlyAFewAreNamed(t *testing.T) {
 	}
 }
 
-// BenchmarkDirectory is a million addresses against two million users.
+// BenchmarkDirectory looks up a million addresses among two million users.
 func BenchmarkDirectory(b *testing.B) {
 	for b.Loop() {
 		d := &importer.Directory{}

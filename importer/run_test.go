@@ -201,8 +201,9 @@ func mixed(orgs ...string) iter.Seq2[Batch, error] {
 	}
 }
 
-// hanging answers in 100 ms, but not for organizations whose names begin with bad:
-// after a minute, their requests have got no answer, until they are back.
+// hanging answers in 100 ms, except for organizations with names that begin with
+// bad: their requests fail after a minute without an answer, until the
+// organizations are back.
 func hanging(back time.Time, requests *sync.Map) Op {
 	return Op{Prefix: "oi", Done: Added, Send: func(_ context.Context, b Batch) (Receipt, error) {
 		n, _ := requests.LoadOrStore(b.OrgID, new(atomic.Int32))
@@ -216,7 +217,7 @@ func hanging(back time.Time, requests *sync.Map) Op {
 	}}
 }
 
-// TestOrganizationThatHangsHoldsNoOther has organizations that do not answer stand
+// TestOrganizationThatHangsHoldsNoOther: organizations that do not answer are
 // anywhere among others.
 func TestOrganizationThatHangsHoldsNoOther(t *testing.T) {
 	good := func(n int) (orgs []string) {
@@ -269,15 +270,15 @@ func TestOrganizationThatHangsHoldsNoOther(t *testing.T) {
 	}
 }
 
-// TestOrganizationThatComesBackIsSent has one answer again before five of its batches
-// have failed, and before others are answered.
+// TestOrganizationThatComesBackIsSent: an organization answers again before five of
+// its batches have failed, and before others are answered.
 func TestOrganizationThatComesBackIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests sync.Map
 		op := hanging(time.Now().Add(20*time.Second), &requests)
 		send := op.Send
 		op.Send = func(ctx context.Context, b Batch) (Receipt, error) {
-			if b.Rows[0].Line == 2 { // sent again by who sends it, when the organization is back
+			if b.Rows[0].Line == 2 { // sent again by its worker when the organization is back
 				time.Sleep(30 * time.Second)
 			}
 			return send(ctx, b)
@@ -295,8 +296,8 @@ func TestOrganizationThatComesBackIsSent(t *testing.T) {
 	})
 }
 
-// TestOnlyOrganizationIsSentOn has nobody else be answered: that it is the
-// organization's own trouble is not known, so its rows are sent.
+// TestOnlyOrganizationIsSentOn: no other organization is answered, so it is not
+// known whether the fault is the organization's own, and its rows are sent.
 func TestOnlyOrganizationIsSentOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests sync.Map
@@ -308,8 +309,8 @@ func TestOnlyOrganizationIsSentOn(t *testing.T) {
 	})
 }
 
-// TestWhatIsPutAsideIsBounded has an organization hang that has more batches than
-// are put aside: reading waits for it then, and a stop ends that wait.
+// TestWhatIsPutAsideIsBounded: an organization that hangs has more batches than are
+// put aside. Then reading waits for it, and a stop ends that wait.
 func TestWhatIsPutAsideIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests sync.Map
@@ -333,8 +334,8 @@ func TestWhatIsPutAsideIsBounded(t *testing.T) {
 	})
 }
 
-// TestReadsOnlyWhenARequestCouldLeave has a server take one request a second: no
-// more than a few batches are read ahead.
+// TestReadsOnlyWhenARequestCouldLeave: a server accepts one request a second, and
+// only a few batches are read ahead.
 func TestReadsOnlyWhenARequestCouldLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turn := make(chan struct{}, 1)

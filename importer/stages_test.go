@@ -91,8 +91,8 @@ func TestSkipDropsOnlySendableRowsThatAreDone(t *testing.T) {
 	}
 }
 
-// What a look-up has found to be done is in the results already if an earlier run
-// has done it. A repetition has a line of its own.
+// A row that a look-up settles may have a line from an earlier run. A repeated row
+// has a line of its own.
 func TestSkipDropsRowsThatAreSettledTwice(t *testing.T) {
 	rows := rowsOf(
 		importer.Row{OrgID: "org_a", UserID: "u1", Line: 2, Err: &importer.Decided{Status: importer.AlreadyMember, Message: "m"}},
@@ -126,8 +126,8 @@ func TestGroupPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	}
 }
 
-// Every field of a row, those to come too, passes each stage, and comes out
-// beside what became of it.
+// Every field of a row, including any new ones, passes each stage, and is in its
+// outcome.
 func TestStagesPassRowsWhole(t *testing.T) {
 	fields := reflect.TypeFor[importer.Row]()
 	for i := range fields.NumField() {

@@ -145,8 +145,8 @@ func TestARefusalComesWithAllThatIsKnown(t *testing.T) {
 	}
 }
 
-// TestARefusalOfNobodyIsBelievedTheSecondTime also if the token was refused between or
-// before, which is believed the second time as well.
+// TestARefusalOfNobodyIsBelievedTheSecondTime, even if the token was refused
+// between or before; that is also believed the second time.
 func TestARefusalOfNobodyIsBelievedTheSecondTime(t *testing.T) {
 	for _, test := range []struct {
 		answers []int

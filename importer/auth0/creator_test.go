@@ -61,7 +61,7 @@ func TestOrganizationsAreMade(t *testing.T) {
 	})
 }
 
-// TestANameThatIsTaken was free when the list was read.
+// TestANameThatIsTaken: the name was free when the list was read.
 func TestANameThatIsTaken(t *testing.T) {
 	tenant := newTenant(auth0test.Config{Organizations: []auth0test.Organization{{ID: "org_0000000000000001", Name: "acme"}}})
 	c := newClient(t, tenant)
@@ -71,7 +71,8 @@ func TestANameThatIsTaken(t *testing.T) {
 	}
 }
 
-// TestANameThatIsTakenBySomebody who can't be looked up is no refusal of the row.
+// TestANameThatIsTakenBySomebody: if the organization can't be looked up, the row
+// is not refused.
 func TestANameThatIsTakenBySomebody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, newTenant(auth0test.Config{

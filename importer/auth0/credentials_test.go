@@ -143,7 +143,7 @@ func TestCredentialsShowNoSecret(t *testing.T) {
 	}
 }
 
-// TestErrorsShowNoSecret has a tenant fail in all ways and echo all that it was sent:
+// TestErrorsShowNoSecret: a tenant fails in all ways and echoes the whole request:
 // header, token and form.
 func TestErrorsShowNoSecret(t *testing.T) {
 	assertions := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}

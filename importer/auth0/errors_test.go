@@ -77,7 +77,7 @@ func TestOnlyARefusalOfRowsBlames(t *testing.T) {
 	}
 }
 
-// TestBlameFindsWhoIsNamed lists some of the users in the ways that messages do:
+// TestBlameFindsWhoIsNamed names some of the users in the ways that messages do:
 // exactly those are blamed, however similar the ids are.
 func TestBlameFindsWhoIsNamed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // A batch with a user who does not exist is refused. The error says that it is
-// only about a row, and about which.
+// about one row, and which.
 func ExampleClient_Import() {
 	tenant := auth0test.New(auth0test.Config{
 		KnownUser:    func(id string) bool { return id != "auth0|nobody" },

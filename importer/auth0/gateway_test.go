@@ -13,7 +13,7 @@ import (
 	"orgimport/importer/retry"
 )
 
-// gatewayPages are answers of what is in front of an API.
+// gatewayPages are answers of gateways in front of an API.
 var gatewayPages = map[string]func() *http.Response{
 	// hivecommons/hive#2776: a CDN blocks the address with a page of its own.
 	"CDN": func() *http.Response {
@@ -31,8 +31,8 @@ var gatewayPages = map[string]func() *http.Response{
 	"nothing said":   func() *http.Response { return reply(404, "", "Server", "envoy") },
 }
 
-// TestGatewayAtTheStart has a gateway answer before the API ever did: the API is not
-// at this address.
+// TestGatewayAtTheStart: a gateway answers before the API ever did, so the API is
+// not at this address.
 func TestGatewayAtTheStart(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestGatewayAtTheStart(t *testing.T) {
 	}
 }
 
-// TestGatewayInMidRun has a gateway answer some requests of a run: that passes, and is
-// no verdict on a row.
+// TestGatewayInMidRun: a gateway answers some requests of a run, which is temporary
+// and does not fail a row.
 func TestGatewayInMidRun(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestGatewayInMidRun(t *testing.T) {
 					}
 				}
 				s.Answer = func(int, *http.Request, string) (*http.Response, error) { return page(), nil }
-				_, _ = c.Import().Send(t.Context(), batch("org_1", "auth0|a")) // may have trouble of its own
+				_, _ = c.Import().Send(t.Context(), batch("org_1", "auth0|a")) // may fail by itself
 				_, err := c.Import().Send(t.Context(), batch("org_1", "auth0|a"))
 				if _, ok := errors.AsType[*retry.GaveUpError](err); !ok || !strings.Contains(err.Error(), "a gateway answered") {
 					t.Errorf("error %v, want a GaveUpError", err)
@@ -77,8 +77,8 @@ func TestGatewayInMidRun(t *testing.T) {
 	}
 }
 
-// TestGatewayAtTheTokenEndpoint has a gateway answer there, which says nothing about
-// the credentials.
+// TestGatewayAtTheTokenEndpoint: the answer of a gateway says nothing about the
+// credentials.
 func TestGatewayAtTheTokenEndpoint(t *testing.T) {
 	for name, page := range gatewayPages {
 		t.Run(name, func(t *testing.T) {

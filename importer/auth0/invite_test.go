@@ -53,7 +53,7 @@ func invited(email string, ago, left time.Duration) auth0test.Invitation {
 	return auth0test.Invitation{OrgID: "org_a", Email: email, Created: time.Now().Add(-ago), Expires: time.Now().Add(left)}
 }
 
-// newInviter returns an Inviter to a tenant, and what it has noted.
+// newInviter returns an Inviter to a tenant, and what it noted.
 func newInviter(t *testing.T, tenant http.RoundTripper) (*auth0.Inviter, *[]importer.Outcome) {
 	var mu sync.Mutex
 	var noted []importer.Outcome
@@ -73,8 +73,7 @@ func newInviter(t *testing.T, tenant http.RoundTripper) (*auth0.Inviter, *[]impo
 
 func invitee(org, email string) importer.Row { return importer.Row{OrgID: org, Args: []string{email}} }
 
-// TestWhatIsNotedIsSent has runs that are stopped while an invitation is noted,
-// and before.
+// TestWhatIsNotedIsSent: runs are stopped while an invitation is noted, and before.
 func TestWhatIsNotedIsSent(t *testing.T) {
 	tenant := newTenant(auth0test.Config{})
 	v, noted := newInviter(t, tenant)
@@ -95,8 +94,8 @@ func TestWhatIsNotedIsSent(t *testing.T) {
 	}
 }
 
-// TestStoppedAfterARefusal has a run that is stopped when its invitation is known
-// not to have been made: the row can be tried again.
+// TestStoppedAfterARefusal: a run is stopped when it is known that its invitation
+// was not created, so the row can be tried again.
 func TestStoppedAfterARefusal(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
@@ -137,8 +136,9 @@ func TestInvite(t *testing.T) {
 	})
 }
 
-// TestNobodyBelowSendsAnInvitationAgain has an HTTP/2 server make the invitation and
-// then reset its stream, with the code after which net/http repeats what it can.
+// TestNobodyBelowSendsAnInvitationAgain: an HTTP/2 server creates the invitation
+// and then resets its stream, with the code after which net/http repeats requests
+// that it can.
 func TestNobodyBelowSendsAnInvitationAgain(t *testing.T) {
 	invitations, server := resettingServer(t)
 	base := retry.NewTransport(1)
@@ -147,7 +147,7 @@ func TestNobodyBelowSendsAnInvitationAgain(t *testing.T) {
 	t.Cleanup(base.CloseIdleConnections)
 	ctx, cancel := context.WithCancel(t.Context())
 	v, _ := newInviter(t, &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
-		if n > 1 { // whether it was made is asked for, and this list does not say
+		if n > 1 { // the list is read for it, and does not say
 			cancel()
 		}
 		return reply(200, `{"invitations":[]}`), nil
@@ -160,7 +160,7 @@ func TestNobodyBelowSendsAnInvitationAgain(t *testing.T) {
 	}
 }
 
-// resettingServer returns a server that reads requests by HTTP/2 to their ends,
+// resettingServer returns an HTTP/2 server that reads requests to their ends,
 // counts them, and resets their streams with PROTOCOL_ERROR.
 func resettingServer(t *testing.T) (requests *atomic.Int32, s *httptest.Server) {
 	const (
@@ -200,8 +200,8 @@ func resettingServer(t *testing.T) (requests *atomic.Int32, s *httptest.Server) 
 	return requests, s
 }
 
-// TestAnInvitationIsSentAtMostOnce has everything go wrong that may, and counts the
-// mails of the tenant.
+// TestAnInvitationIsSentAtMostOnce tests all faults, and counts the e-mails of the
+// tenant.
 func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 	}
 }
 
-// TestWhatAnEarlierRunHasBegunIsNotSent looks into the list instead.
+// TestWhatAnEarlierRunHasBegunIsNotSent: the list is read instead.
 func TestWhatAnEarlierRunHasBegunIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := newTenant(auth0test.Config{})
@@ -338,7 +338,7 @@ func TestNothingLeavesThatIsNotNoted(t *testing.T) {
 	})
 }
 
-// TestNothingIsSettledThatWasNotSent has a request fail above the transport that
+// TestNothingIsSettledThatWasNotSent: a request fails above the transport that
 // notes it.
 func TestNothingIsSettledThatWasNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -81,7 +81,7 @@ func (l listServer) answer(_ int, r *http.Request, _ string) (*http.Response, er
 	return reply(200, body), nil
 }
 
-// TestListsAreReadToTheirEnd has each form of a list, with pages of each size.
+// TestListsAreReadToTheirEnd tests each form of a list, with pages of each size.
 func TestListsAreReadToTheirEnd(t *testing.T) {
 	for _, form := range []string{"array", "numbers", "next"} {
 		for _, items := range []int{0, 1, 49, 100, 101, 250, 900} {
@@ -143,7 +143,7 @@ func TestListsFromBothEnds(t *testing.T) {
 	}
 }
 
-// extent names the extent of a list that err ended.
+// extent returns the extent of a list that err ended.
 func extent(err error) string {
 	e, ok := errors.AsType[*auth0.ListError](err)
 	if !ok {
@@ -152,7 +152,8 @@ func extent(err error) string {
 	return map[auth0.Extent]string{auth0.Absent: "absent", auth0.Refused: "refused", auth0.Cut: "cut", auth0.Capped: "capped", auth0.Lagging: "lagging"}[e.Extent]
 }
 
-// TestListsSayHowFarTheyWereRead: only a 404 in Auth0's words says that nobody is there.
+// TestListsSayHowFarTheyWereRead: only a 404 in Auth0's words means that the list
+// is empty.
 func TestListsSayHowFarTheyWereRead(t *testing.T) {
 	const envelope = `{"statusCode":%d,"error":"X","message":"%s"}`
 	for want, all := range map[string][]func(int, *http.Request, string) (*http.Response, error){
@@ -195,7 +196,7 @@ func TestListsSayHowFarTheyWereRead(t *testing.T) {
 	}
 }
 
-// midway answers with a first page and then with what is no page.
+// midway answers with a first page and then with something else.
 func midway(body string) func(int, *http.Request, string) (*http.Response, error) {
 	return func(_ int, r *http.Request, _ string) (*http.Response, error) {
 		if r.URL.Query().Has("from") {
@@ -205,7 +206,7 @@ func midway(body string) func(int, *http.Request, string) (*http.Response, error
 	}
 }
 
-// TestWhatIsNoPageIsAskedForAgain, as any other answer that somebody else gave.
+// TestWhatIsNoPageIsAskedForAgain, like any other answer that is not the API's.
 func TestWhatIsNoPageIsAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bodies := []string{`{"members":[{"user_id":"a"}],"next":"1"}`, `{"members":[{"user_id":"b"},{}],"next":"2"}`, `{"members":[{"user_id":"c"}]}`}
@@ -216,7 +217,7 @@ func TestWhatIsNoPageIsAskedForAgain(t *testing.T) {
 	})
 }
 
-// TestTheListOfInvitations is asked for without the links in it.
+// TestTheListOfInvitations is requested without its links.
 func TestTheListOfInvitations(t *testing.T) {
 	s := &sender{Answer: listServer{items: 1001, form: "numbers", total: -1}.answer}
 	if _, err := invitees(t, newClient(t, s)); err != nil {

@@ -17,7 +17,7 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// lookup returns the way to look things up in a tenant.
+// lookup returns a Lookup of a tenant.
 func lookup(t *testing.T, tenant http.RoundTripper) *auth0.Lookup {
 	c := newClient(t, tenant)
 	return &auth0.Lookup{
@@ -26,7 +26,7 @@ func lookup(t *testing.T, tenant http.RoundTripper) *auth0.Lookup {
 	}
 }
 
-// newTenant returns a tenant that asks for no token.
+// newTenant returns a tenant that needs no token.
 func newTenant(cfg auth0test.Config) *auth0test.Tenant {
 	cfg.NoAuth, cfg.KeepLog = true, true
 	return auth0test.New(cfg)
@@ -42,7 +42,7 @@ func asked(tenant *auth0test.Tenant, prefix string) (n int) {
 	return n
 }
 
-// export returns what the tenant exports of its users.
+// export returns the tenant's export of users.
 func export(t *testing.T, tenant http.RoundTripper, fields string) string {
 	t.Helper()
 	var state struct{ ID, Location string }
@@ -60,7 +60,7 @@ func export(t *testing.T, tenant http.RoundTripper, fields string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = json.Unmarshal(answer, &state) // the last answer is no JSON
+		_ = json.Unmarshal(answer, &state) // the last answer is not JSON
 		return answer
 	}
 	const jobs = "https://acme.eu.auth0.com/api/v2/jobs/"
@@ -69,7 +69,7 @@ func export(t *testing.T, tenant http.RoundTripper, fields string) string {
 	return string(ask("GET", state.Location, ""))
 }
 
-// outcome shows where an address leads after a look-up.
+// outcome shows the result of a look-up of an address.
 func outcome(t *testing.T, d *importer.Directory, address, connection string) string {
 	t.Helper()
 	rows := func(yield func(importer.Row, error) bool) {
@@ -88,8 +88,8 @@ func outcome(t *testing.T, d *importer.Directory, address, connection string) st
 	return "?"
 }
 
-// Every way to look users up gives the same answers, except that asking one by one
-// misses users whose address has capitals that the file has not.
+// Every way to look users up gives the same answers, except that requests for
+// single users miss those with capitals in the address that the file does not have.
 func TestUsersAreFoundInEveryWay(t *testing.T) {
 	users := []auth0test.User{
 		{ID: "auth0|one", Email: "one@acme.com", Connection: "db"},
@@ -167,7 +167,7 @@ func TestUsersAreFoundInEveryWay(t *testing.T) {
 	})
 }
 
-// Users that the export lacks are asked for one by one, and no others.
+// Users who are missing from the export are requested one by one, and no others.
 func TestFreshUsersCostOneRequestEach(t *testing.T) {
 	d := &importer.Directory{CheckUsers: true}
 	users := auth0test.MakeUsers(1000)
@@ -376,7 +376,7 @@ func TestALookUpBelievesOnlyTheAPI(t *testing.T) {
 	}
 }
 
-// A list of organizations that breaks off is no reason not to ask for each.
+// If a list of organizations breaks off, each is requested.
 func TestOrganizationsBesideABrokenList(t *testing.T) {
 	var orgs []auth0test.Organization
 	for i := range 40 {

@@ -187,7 +187,7 @@ func forbidding(message string, forbids func(path, body string) bool) *sender {
 	}}
 }
 
-// imported counts what becomes of batches of ten rows of those organizations, in
+// imported counts the outcomes of batches of ten rows of these organizations, in
 // this order, by organization and status.
 func imported(t *testing.T, s *sender, orgs ...string) (map[string]int, error) {
 	t.Helper()
@@ -214,8 +214,8 @@ func imported(t *testing.T, s *sender, orgs ...string) (map[string]int, error) {
 	return got, nil
 }
 
-// TestForbiddenUser has a tenant that may not add one user, which it says in its own
-// words or does not say: the others get in.
+// TestForbiddenUser: a tenant refuses to add one user, and says which or does not.
+// The others are added.
 func TestForbiddenUser(t *testing.T) {
 	for _, message := range []string{"", "Forbidden", "The user cannot be added to this organization", "The user has reached the limit of organizations"} {
 		s := forbidding(message, func(_, body string) bool { return strings.Contains(body, `"auth0|1-3"`) })
@@ -226,7 +226,7 @@ func TestForbiddenUser(t *testing.T) {
 	}
 }
 
-// TestForbiddenOnce: what is forbidden to nobody in particular is asked for again.
+// TestForbiddenOnce: a 403 that does not say what it forbids is retried.
 func TestForbiddenOnce(t *testing.T) {
 	for n := range 3 {
 		s := &sender{Answer: func(i int, _ *http.Request, _ string) (*http.Response, error) {
@@ -242,8 +242,8 @@ func TestForbiddenOnce(t *testing.T) {
 	}
 }
 
-// TestForbiddenOrganization has a tenant that lets nobody into one organization, but
-// does not say so: its rows fail, and the others get in.
+// TestForbiddenOrganization: a tenant refuses all users of one organization without
+// saying so. Its rows fail, and the others are added.
 func TestForbiddenOrganization(t *testing.T) {
 	for _, message := range []string{"", "Forbidden", "Operation not permitted on org_b"} {
 		s := forbidding(message, func(path, _ string) bool { return strings.Contains(path, "/org_b/") })

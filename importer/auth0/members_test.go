@@ -100,8 +100,8 @@ func TestMembersThatComeRoundInACircle(t *testing.T) {
 	}
 }
 
-// TestMembersOfAServerThatNeverEnds: such a server was reported to keep verify running
-// for ever.
+// TestMembersOfAServerThatNeverEnds: it was reported that such a server kept verify
+// running forever.
 func TestMembersOfAServerThatNeverEnds(t *testing.T) {
 	auth0.SetMaxPages(t, 50)
 	for name, test := range map[string]struct {

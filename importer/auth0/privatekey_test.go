@@ -143,8 +143,8 @@ func TestPrivateKeysAsPeopleHaveThem(t *testing.T) {
 	}
 }
 
-// TestWhatNoSecretCanHoldIsNamed has secrets as in aws-load-balancer-controller#3936
-// and kubernetes#23404.
+// TestWhatNoSecretCanHoldIsNamed tests secrets as in
+// aws-load-balancer-controller#3936 and kubernetes#23404.
 func TestWhatNoSecretCanHoldIsNamed(t *testing.T) {
 	const secret = "Xk7-Gz_q0"
 	for given, want := range map[string]string{

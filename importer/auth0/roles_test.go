@@ -70,8 +70,8 @@ func TestAssignRolesSendsWhatTheDocumentsSay(t *testing.T) {
 	}
 }
 
-// TestARefusedRoleIsSentOnce has an unknown role among others, refused in the
-// ways in which the API may word it.
+// TestARefusedRoleIsSentOnce: an unknown role among others is refused in all the
+// ways that the API may word it.
 func TestARefusedRoleIsSentOnce(t *testing.T) {
 	for naming, message := range map[auth0test.Naming]string{
 		auth0test.NameAll:   "One or more of the specified roles do not exist: rol_bad",
@@ -168,7 +168,7 @@ func TestWaitingForARoleEndsWithTheRun(t *testing.T) {
 		var first sync.WaitGroup
 		defer first.Wait()
 		first.Go(func() {
-			_, _ = op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", "auth0|a", "rol_1")}}) // the other one is looked at
+			_, _ = op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", "auth0|a", "rol_1")}}) // the other one is read
 		})
 		synctest.Wait()
 		go stop()
@@ -262,8 +262,7 @@ func manyRoles(n int) (roles []auth0test.Role) {
 	return roles
 }
 
-// TestRolesThatAreThereAreNoFailure has a tenant that refuses to give a role
-// twice.
+// TestRolesThatAreThereAreNoFailure: a tenant refuses to assign a role twice.
 func TestRolesThatAreThereAreNoFailure(t *testing.T) {
 	s := &sender{Answer: func(_ int, r *http.Request, body string) (*http.Response, error) {
 		if strings.Contains(body, "rol_has") {

@@ -67,8 +67,8 @@ func TestRostersComeInOrder(t *testing.T) {
 	}
 }
 
-// TestRostersWaitForTheirTurn lets the second of two large organizations be read
-// while the first is: it is held until there is room.
+// TestRostersWaitForTheirTurn: the second of two large organizations is read while
+// the first is, and waits until there is room.
 func TestRostersWaitForTheirTurn(t *testing.T) {
 	const most = 1000
 	large := make([]string, most+500)

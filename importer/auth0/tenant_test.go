@@ -31,8 +31,8 @@ func stack(t testing.TB, tenant http.RoundTripper) *auth0.Client {
 	})
 }
 
-// run imports users in batches of ten and returns what became of each, and the
-// error that ended the run.
+// run imports users in batches of ten and returns their outcomes, and the error
+// that ended the run.
 func run(ctx context.Context, c *auth0.Client, users ...string) (map[string]importer.Outcome, error) {
 	outcomes := map[string]importer.Outcome{}
 	batches := func(yield func(importer.Batch, error) bool) {
@@ -199,8 +199,8 @@ func TestFullOrganizationCostsFewRequests(t *testing.T) {
 	})
 }
 
-// TestOrganizationThatIsRefusedFailsAlone has one organization answer 403 for a
-// limit of its own, as in dust-tt/dust#30188 and datadog-sync-cli#395.
+// TestOrganizationThatIsRefusedFailsAlone: one organization answers 403 for a limit
+// of its own, as in dust-tt/dust#30188 and datadog-sync-cli#395.
 func TestOrganizationThatIsRefusedFailsAlone(t *testing.T) {
 	s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 		if strings.Contains(r.URL.Path, "/org_b/") {

@@ -305,7 +305,7 @@ func TestFetchEndsAtOnceWhenItIsCalledOff(t *testing.T) {
 	})
 }
 
-// tenant is a transport that hands out tokens and accepts only the newest.
+// tenant is a transport that issues tokens and accepts only the newest.
 type tenant struct {
 	fetches atomic.Int64
 	valid   atomic.Pointer[string]
@@ -368,9 +368,9 @@ func TestOnlyTheTokenThatWasRefusedIsDropped(t *testing.T) {
 	}
 }
 
-// TestAllTokensAreRefused has an API that accepts no token, as with another audience:
-// in node-auth0#787 a client fetches one after the other. Two are enough to know, for
-// all callers.
+// TestAllTokensAreRefused: the API accepts no token, as with another audience. In
+// node-auth0#787, a client fetches one after the other; two are enough, for all
+// callers.
 func TestAllTokensAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetches := &sender{Answer: tokens(time.Hour)}
@@ -402,8 +402,8 @@ func TestAllTokensAreRefused(t *testing.T) {
 	})
 }
 
-// TestOwnAnswersAreNoneToOthers has a call whose token is refused and that gets no
-// answer after that: nothing proves that the request is to blame.
+// TestOwnAnswersAreNoneToOthers: a call's token is refused, and then it gets no
+// answer. Nothing proves that the request is to blame.
 func TestOwnAnswersAreNoneToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: func(n int, _ *http.Request, _ string) (*http.Response, error) {
@@ -524,7 +524,7 @@ func TestTokenEndpointThatIsDownIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestScopesAreReadFromTheAnswer has a token that does not name them.
+// TestScopesAreReadFromTheAnswer if the token does not list them.
 func TestScopesAreReadFromTheAnswer(t *testing.T) {
 	s := &sender{Answer: func(int, *http.Request, string) (*http.Response, error) {
 		return reply(200, `{"access_token":"opaque","token_type":"Bearer","expires_in":3600,"scope":"read:users read:roles"}`, "Content-Type", "application/json"), nil
@@ -595,10 +595,9 @@ func TestBearerLeavesTheRequestAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedCredentialsAreToldWithWhatToDo goes through reported answers of the token
-// endpoint. A custom domain has no audience of its own
-// (node-auth0#292), and the audience ends with a slash
-// (terraform-provider-auth0#951).
+// TestRefusedCredentialsAreToldWithWhatToDo tests reported answers of the token
+// endpoint. A custom domain has no audience of its own (node-auth0#292), and the
+// audience ends with a slash (terraform-provider-auth0#951).
 func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 	key := auth0.Credentials{ClientID: "client", PrivateKeyPEM: pemOf(testKey())}
 	audience := secretCredentials
@@ -637,7 +636,7 @@ func TestRefusedCredentialsAreToldWithWhatToDo(t *testing.T) {
 	}
 }
 
-// TestClockThatIsWrongIsTold has an assertion refused by a tenant whose clock differs.
+// TestClockThatIsWrongIsTold: a tenant with another clock refuses an assertion.
 func TestClockThatIsWrongIsTold(t *testing.T) {
 	for off, want := range map[time.Duration]string{7 * time.Minute: "it is 7m0s off", -2 * time.Hour: "it is 2h0m0s off", 5 * time.Second: "check the private key"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -147,7 +147,7 @@ func BenchmarkUsersExport(b *testing.B) {
 	}
 }
 
-// A record without an end is no record.
+// An unfinished record is not a record.
 func TestARecordOfAnExportHasAnEnd(t *testing.T) {
 	for _, start := range []string{`{"user_id":"`, "user_id,email\n\"auth0|1", "user_id,\""} {
 		endless := strings.NewReader(strings.Repeat("x", maxUserLine+1))

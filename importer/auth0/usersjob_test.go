@@ -31,7 +31,7 @@ type aJob struct {
 	fetched         []*http.Request
 }
 
-// find looks addresses up by an export.
+// find looks up addresses in an export.
 func (j *aJob) find(t *testing.T, d *importer.Directory, connections map[string]string) error {
 	t.Helper()
 	tenant := newTenant(auth0test.Config{
@@ -81,7 +81,7 @@ func (j *aJob) answer(tenant http.RoundTripper, r *http.Request, body string) (*
 
 func (j *aJob) requests() int { return len(j.created) + len(j.polled) }
 
-// asking returns a directory that asks for addresses of a connection, or of any.
+// asking returns a directory with addresses of a connection, or of any.
 func asking(connection string, addresses ...string) *importer.Directory {
 	d := &importer.Directory{}
 	for _, a := range addresses {
@@ -160,7 +160,7 @@ func TestAConnectionHasAJobOfItsOwn(t *testing.T) {
 }
 
 // A link that has expired, or a download that ends in the middle, costs another
-// look at the job.
+// request for the job.
 func TestALinkThatDoesNotWorkIsAskedForAgain(t *testing.T) {
 	status := func(code int) func(*http.Request) (*http.Response, error) {
 		return func(*http.Request) (*http.Response, error) { return reply(code, "<Error>s3cret</Error>"), nil }

@@ -105,8 +105,8 @@ func TestAttemptDoesNotBeginAfterTheStop(t *testing.T) {
 	}
 }
 
-// TestStopFinishesWhatIsOnTheWire cancels a call whose request is with the
-// server: the answer comes through, over a real connection.
+// TestStopFinishesWhatIsOnTheWire cancels a call while its request is in flight: it
+// gets its answer, over a real connection.
 func TestStopFinishesWhatIsOnTheWire(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

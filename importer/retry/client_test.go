@@ -173,8 +173,8 @@ func TestLimitsAmongSuccessesAreNoReasonToGiveUp(t *testing.T) {
 	})
 }
 
-// TestOutageIsProbedByOneAtATime has many callers meet a tenant that is down for a
-// minute: all succeed in the end, and few requests are sent until then.
+// TestOutageIsProbedByOneAtATime: many callers use a tenant that is down for a
+// minute. All succeed in the end, and few requests are sent until then.
 func TestOutageIsProbedByOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers = 16
@@ -255,8 +255,8 @@ func TestOutageThatLastsTooLongEndsAllCallsAtOnce(t *testing.T) {
 	})
 }
 
-// TestOutageThatIsKnownToLastTooLongIsNotWaitedFor has the server say how long it
-// is away, and that is longer than allowed.
+// TestOutageThatIsKnownToLastTooLongIsNotWaitedFor: the server says how long it
+// will be down, which is longer than allowed.
 func TestOutageThatIsKnownToLastTooLongIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -274,8 +274,8 @@ func TestOutageThatIsKnownToLastTooLongIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// TestServerThatChokesOnABatch has one batch that never gets an answer while all
-// others do: its rows fail and the run continues.
+// TestServerThatChokesOnABatch: one batch never gets an answer while all others do.
+// Its rows fail, and the run continues.
 func TestServerThatChokesOnABatch(t *testing.T) {
 	for _, others := range []int{1, 3, 200} {
 		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) {
@@ -393,8 +393,8 @@ func TestCancellingEndsEveryWaitAtOnce(t *testing.T) {
 	}
 }
 
-// TestOutageAfterAGoodStartFailsNobody has a request fail while another is answered,
-// and then all of them fail: that is no reason to blame the first.
+// TestOutageAfterAGoodStartFailsNobody: a request fails while another is answered,
+// and then all fail. The first is not to blame.
 func TestOutageAfterAGoodStartFailsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -478,8 +478,8 @@ type permanentError struct{}
 func (permanentError) Error() string   { return "the wait is too long" }
 func (permanentError) Permanent() bool { return true }
 
-// TestServerThatCannotBeReached meets obstacles that do not pass by themselves: they
-// end the call at once, unless the server has answered before.
+// TestServerThatCannotBeReached: errors that are not temporary end the call at
+// once, unless the server has answered before.
 func TestServerThatCannotBeReached(t *testing.T) {
 	dial := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
 	for name, test := range map[string]struct {
@@ -537,7 +537,7 @@ func proxyAnswered(t *testing.T, status int) error {
 	return retry.NewTransport(1).OnProxyConnectResponse(t.Context(), &url.URL{Host: "proxy:3128"}, nil, &http.Response{StatusCode: status})
 }
 
-// TestWhatMayPassOnTheWayIsWaitedFor has the way to the server blocked for a moment
+// TestWhatMayPassOnTheWayIsWaitedFor: the server can't be reached for a moment
 // before its first answer.
 func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 	for name, lost := range map[string]error{
@@ -560,8 +560,8 @@ func TestWhatMayPassOnTheWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestOnceIsNotSentAgain has a request fail that may have done its work: it is not
-// sent again, unless the server refused it without looking at it.
+// TestOnceIsNotSentAgain: a failed request that may have done its work is not sent
+// again, unless the server refused it unread.
 func TestOnceIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{Answer: first(3, func() (*http.Response, error) { return reply(503, ""), nil })}
@@ -601,9 +601,9 @@ func partly(parts ...string) func(int, *http.Request, string) (*http.Response, e
 	}
 }
 
-// TestPartThatFailsHoldsNoOther has one or two parts of the server fail from the
-// start, with several calls each, while another part is well: its calls go on, and
-// those of the others end as what they are.
+// TestPartThatFailsHoldsNoOther: one or two parts of the server fail from the
+// start, with several calls each, while another part works. Its calls continue, and
+// those of the failing parts end with their own error.
 func TestPartThatFailsHoldsNoOther(t *testing.T) {
 	for _, failing := range [][]string{{"bad"}, {"bad", "worse"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -636,8 +636,8 @@ func TestPartThatFailsHoldsNoOther(t *testing.T) {
 	}
 }
 
-// TestProbesGoElsewhere has two parts fail, so that it looks like an outage: the
-// next probe is for a third, although the others have waited longer.
+// TestProbesGoElsewhere: two parts fail, so that it looks like an outage. The next
+// probe is for a third part, although the others have waited longer.
 func TestProbesGoElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -660,8 +660,8 @@ func TestProbesGoElsewhere(t *testing.T) {
 	})
 }
 
-// TestOnlyPartIsWaitedFor has all calls be for one part, and it comes back within the
-// time that an outage may last: nobody fails, however few attempts there are.
+// TestOnlyPartIsWaitedFor: all calls are for one part, which recovers within the
+// time that an outage may last. None fails, however few attempts it has.
 func TestOnlyPartIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -683,8 +683,8 @@ func TestOnlyPartIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestLastPartsFailInTheTimeOfAnOutage has one or two parts fail when all others are
-// done: their calls end as what they are, and later ones are sent.
+// TestLastPartsFailInTheTimeOfAnOutage: one or two parts fail after all others are
+// done. Their calls end with their own error, and later ones are sent.
 func TestLastPartsFailInTheTimeOfAnOutage(t *testing.T) {
 	for _, failing := range [][]string{{"bad"}, {"bad", "worse"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -711,8 +711,8 @@ func TestLastPartsFailInTheTimeOfAnOutage(t *testing.T) {
 	}
 }
 
-// TestCallThatFailsAfterAllOthersEnded has nobody be answered beside a call: it fails
-// alone. If the next one is not answered either, it was the server.
+// TestCallThatFailsAfterAllOthersEnded: no other call is answered, and a call fails
+// alone. If the next one gets no answer either, the server is to blame.
 func TestCallThatFailsAfterAllOthersEnded(t *testing.T) {
 	for _, next := range []string{"good", "bad"} {
 		synctest.Test(t, func(t *testing.T) {

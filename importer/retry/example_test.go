@@ -9,8 +9,8 @@ import (
 	"orgimport/importer/retry"
 )
 
-// A server is down when it is asked first. The request is sent again until there
-// is an answer, which is good or bad.
+// A server is down at first. The request is sent again until it gets an answer,
+// good or bad.
 func ExampleClient_Do() {
 	down := true
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,8 +22,8 @@ var (
 	always = fakehttp.Always
 )
 
-// client is a client for a server whose 429s say to come again and whose 408, 425
-// and 5xx pass.
+// client returns a client for a server that asks to retry on 429 and for which 408,
+// 425 and 5xx are temporary.
 type client struct {
 	retry.Client
 	http *http.Client

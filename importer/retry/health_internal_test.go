@@ -31,8 +31,8 @@ func TestBlameOfAFailure(t *testing.T) {
 	}
 }
 
-// TestFailureOfOneRequestLeavesTheStreakOfOthers blames a request while another fails
-// too: the streak of the other stays.
+// TestFailureOfOneRequestLeavesTheStreakOfOthers blames one request while another
+// fails too: the streak of the other is kept.
 func TestFailureOfOneRequestLeavesTheStreakOfOthers(t *testing.T) {
 	var h health
 	choking, other := &Call{}, &Call{}

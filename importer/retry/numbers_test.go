@@ -36,7 +36,7 @@ func TestFirstPauses(t *testing.T) {
 	})
 }
 
-// TestOutageBeginsWithTheThirdFailure in a row, with one caller and with several.
+// TestOutageBeginsWithTheThirdFailure in a row, with one caller or several.
 func TestOutageBeginsWithTheThirdFailure(t *testing.T) {
 	for _, callers := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,8 @@ func TestLargeAnswersAreReadWhole(t *testing.T) {
 	}
 }
 
-// TestConnectionIsKeptAfterALargeRefusal has a page that is longer than is read.
+// TestConnectionIsKeptAfterALargeRefusal: the body of the refusal is longer than
+// the part that is read.
 func TestConnectionIsKeptAfterALargeRefusal(t *testing.T) {
 	remotes := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -149,7 +150,7 @@ func (d *dribble) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// TestStall lets a download last as long as something comes.
+// TestStall: a download may last as long as data arrives.
 func TestStall(t *testing.T) {
 	for _, test := range []struct {
 		pause time.Duration

@@ -24,7 +24,7 @@ func tlsServer(t *testing.T, config *tls.Config) (server *httptest.Server, proto
 	}))
 	server.TLS = config
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the handshakes that fail
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs handshakes that fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server, proto
@@ -85,7 +85,7 @@ func TestTransportKeepsAConnectionForEachWorker(t *testing.T) {
 	}
 }
 
-// TestProxyThatRefusesIsNamed has a proxy answer CONNECT with a refusal.
+// TestProxyThatRefusesIsNamed: a proxy refuses CONNECT.
 func TestProxyThatRefusesIsNamed(t *testing.T) {
 	for status, want := range map[int]retry.Obstacle{403: retry.ProxyRefusal, 407: retry.ProxyLogin} {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))

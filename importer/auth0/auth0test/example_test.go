@@ -9,8 +9,8 @@ import (
 	"orgimport/importer/auth0/auth0test"
 )
 
-// A tenant that lets one write a minute through, and loses the answer to the
-// first although it did what it was asked.
+// A tenant that accepts one write a minute, and loses the answer to the first after
+// doing its work.
 func Example() {
 	tenant := auth0test.New(auth0test.Config{
 		NoAuth: true,

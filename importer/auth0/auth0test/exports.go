@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// Exports says how the tenant exports its users. Most of it is not documented;
-// the zero value is a choice.
+// Exports says how the tenant exports its users. Most of this is not documented;
+// the zero value is an arbitrary choice.
 type Exports struct {
 	// Duration is how long a job takes. 0 means that it is done at once.
 	Duration time.Duration
@@ -31,11 +31,11 @@ type Exports struct {
 	// time_left_seconds.
 	TimeLeft bool
 
-	// Fail is how many jobs fail in the end, from the first on.
+	// Fail is how many of the first jobs fail in the end.
 	Fail int
 
-	// Busy is how many jobs are refused, from the first on, because others are
-	// under way. Max is how many may be under way; 0 means any number.
+	// Busy is how many of the first jobs are refused because others are running.
+	// Max is how many may run at once; 0 means any number.
 	Busy, Max int
 
 	// Shape is what a nested field looks like, such as
@@ -53,13 +53,13 @@ type Exports struct {
 	// documented. Every GET of the job gives a new link.
 	LinkLife time.Duration
 
-	// Cut is how many downloads end in the middle, from the first on.
+	// Cut is how many of the first downloads end in the middle.
 	Cut int
 
-	// Redirects is how often a link leads to another.
+	// Redirects is how often a link redirects to another.
 	Redirects int
 
-	// Youngest is how many of the newest users are not exported yet.
+	// Youngest is how many of the newest users are missing from the export.
 	Youngest int
 
 	// Fold writes e-mail addresses in lower case, instead of as they are.
@@ -249,8 +249,8 @@ func (t *Tenant) job(c *call) *reply {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// link returns a signed link to a download, in the shape reported of real ones,
-// which is redirected so often first.
+// link returns a signed link to a download, in the form reported for real ones,
+// which redirects that often first.
 func (x *exports) link(jobID string, expires time.Time, redirects int) string {
 	u := *x.url
 	u.Path = "/" + jobID + "/users.json.gz"
@@ -270,7 +270,7 @@ func (x *exports) sign(path string, query url.Values) string {
 }
 
 // download is the download that a link leads to. It needs no credentials, and
-// refuses requests that carry some, as a file store with signed links does.
+// refuses requests with credentials, like a file store with signed links.
 func (t *Tenant) download(c *call) *reply {
 	query := c.URL.Query()
 	t.mu.Lock()
@@ -392,7 +392,7 @@ func (j *job) user(u *User, set Exports) map[string]any {
 	return line
 }
 
-// at returns what a user has at a path such as user_metadata.employee or
+// at returns the value of a user at a path such as user_metadata.employee or
 // identities[0].connection.
 func (u *User) at(path string) any {
 	if path == "identities[0].connection" {

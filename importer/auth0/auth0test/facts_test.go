@@ -19,7 +19,7 @@ const (
 	recorded   = "recorded"   // an answer of the real API, there or on a sibling endpoint
 	documented = "documented" // its documentation
 	reported   = "reported"   // users, in public
-	inferred   = "inferred"   // from how sibling endpoints answer; unproved
+	inferred   = "inferred"   // inferred from sibling endpoints; not confirmed
 )
 
 const (
@@ -244,7 +244,7 @@ var facts = []fact{
 		answer: `{"statusCode":429,"error":"Too Many Requests","message":"Endpoint limit has been reached","errorCode":"too_many_requests"}`},
 }
 
-// empty is a limit without a permission for a minute.
+// empty is a limit with no permission for a minute.
 func empty(name string) auth0test.Limits {
 	limit := auth0test.Limit{Size: 20, Per: 1, Interval: time.Minute, StartEmpty: true}
 	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{auth0test.WriteMembers: auth0test.NewLimiter(name, limit)}}

@@ -121,7 +121,7 @@ func (t *Tenant) invite(c *call) *reply {
 	return respond(http.StatusCreated, t.invitationBody(v))
 }
 
-// readInvitation reads an invitation, and refuses in documented words what the
+// readInvitation reads an invitation, and refuses with documented messages what the
 // schema allows and the tenant does not have.
 func (t *Tenant) readInvitation(c *call) (*Invitation, *reply) {
 	object, refused := t.readBody(c, invitationSchema())

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Limits are the tenant's rate limits. The zero value has none. Limiters have
-// state: two tenants must not share them, and [Limiter.Change] changes them
-// while the tenant runs. [Preset] returns those that Auth0 publishes.
+// Limits are the tenant's rate limits. The zero value has no limits. Limiters have
+// state: two tenants must not share them, and [Limiter.Change] changes them while
+// the tenant runs. [Preset] returns those that Auth0 publishes.
 type Limits struct {
-	// Global is asked first, for every request to the Management API. A
-	// permission of it stays taken when the endpoint's limiter refuses.
+	// Global is asked first, for every request to the Management API. Its
+	// permission stays taken if the endpoint's limiter refuses.
 	Global *Limiter
 
 	// Endpoints are the limiters of classes. That of Other is for all classes
@@ -35,8 +35,8 @@ type Limits struct {
 	// says.
 	ShowRefuser bool
 
-	// RetryAfter sends Retry-After with a 429: the seconds until Reset, at
-	// least one. The Management API is not known to.
+	// RetryAfter sends Retry-After with a 429: the seconds until Reset, at least
+	// one. It is not known whether the Management API does so.
 	RetryAfter bool
 }
 
@@ -127,8 +127,8 @@ func (t turn) mark(rep *reply) *reply {
 	return rep
 }
 
-// limitReached is the 429 as recorded of the Management API, and as documented
-// for the Authentication API.
+// limitReached is the 429 as recorded for the Management API, and as documented for
+// the Authentication API.
 func limitReached(class Class, name string) *reply {
 	if class == Tokens {
 		return oauthError(http.StatusTooManyRequests, "too_many_requests", name+" rate limit exceeded")
@@ -136,7 +136,7 @@ func limitReached(class Class, name string) *reply {
 	return refuse(http.StatusTooManyRequests, "too_many_requests", name+" limit has been reached")
 }
 
-// unixCeil rounds up, so that a client does not come back too early.
+// unixCeil rounds up, so that a client does not retry too early.
 func unixCeil(t time.Time) int64 {
 	if t.Nanosecond() > 0 {
 		return t.Unix() + 1
@@ -226,8 +226,8 @@ func singleBucket(mode Mode) Limits {
 func perSecond(n int) Limit { return Limit{Size: n, Per: n, Interval: time.Second} }
 func perMinute(n int) Limit { return Limit{Size: n, Per: n, Interval: time.Minute} }
 
-// Mode is how the permissions of a [Limit] come back. Auth0's documents
-// contradict each other, so a client has to cope with all modes.
+// Mode is how the permissions of a [Limit] come back. Auth0's documentation
+// contradicts itself, so a client has to cope with all modes.
 type Mode int
 
 const (
@@ -264,7 +264,7 @@ type Limit struct {
 	Mode       Mode
 	Reset      ResetMode
 	StartEmpty bool // there is no permission at first
-	Charged    bool // a refused request takes what there is, too
+	Charged    bool // a refused request takes what is left, too
 }
 
 // Verdict is a [Limiter]'s decision about one request. Limit, Remaining and

@@ -34,9 +34,9 @@ type call struct {
 	release func()   // lets the next write to the organization start
 }
 
-// serve serves a request: it travels, is decided on, and the answer travels
-// back, so that answers overtake each other as they do in a network. An error
-// means that the caller gets no answer.
+// serve serves a request, with delays before and after it, so that answers overtake
+// each other as they do in a network. An error means that the caller gets no
+// answer.
 func (t *Tenant) serve(r *http.Request) (*reply, error) {
 	c, err := t.accept(r)
 	if err != nil {
@@ -108,8 +108,8 @@ func (t *Tenant) decide(c *call, fault Fault) (*reply, error) {
 	return fault.reply(c)
 }
 
-// answer returns the answer of a tenant in good health, which checks the token
-// and the limits before it does the work.
+// answer returns the answer of a tenant without faults, which checks the token and
+// the limits before it does the work.
 func (t *Tenant) answer(c *call) (*reply, error) {
 	if rep := t.authorize(c); rep != nil {
 		return rep, nil
@@ -409,7 +409,7 @@ const (
 	BodyEmpty             // none
 )
 
-// bare is an answer by something that knows nothing of the request.
+// bare is an answer of something in front of the API.
 func bare(status int, body Body, message string) *reply {
 	switch body {
 	case BodyHTML:
@@ -483,7 +483,7 @@ func Outage(from, until time.Duration) Incident {
 	return Incident{From: from, Until: until, Fault: Fault{Status: http.StatusServiceUnavailable, Body: BodyEmpty}}
 }
 
-// bad reports whether anything but a delay is wrong.
+// bad reports whether the fault is more than a delay.
 func (f Fault) bad() bool { return f.Status != 0 || f.Cut != NoCut || f.Hang }
 
 // reply returns what the client gets instead of the tenant's answer.
@@ -508,7 +508,7 @@ func (f Fault) reply(c *call) (*reply, error) {
 	return rep, nil
 }
 
-// fault returns what goes wrong with a call that has reached the tenant.
+// fault returns the fault of a call that has reached the tenant.
 func (t *Tenant) fault(c *call) Fault {
 	for i := range t.cfg.Incidents {
 		if t.befalls(i, c) {

@@ -126,9 +126,9 @@ func (t *Tenant) arrive(c *call) {
 	w.log = append(w.log, c.entry)
 }
 
-// leaks reports whether a request carries a secret that may only go to the
-// tenant. Two parts of a JSON Web Token begin with eyJ, the second of them after
-// a dot; a link's signature may have these letters by chance, but no dot.
+// leaks reports whether a request carries a secret that only the tenant may get.
+// Two parts of a JSON Web Token begin with eyJ, the second of them after a dot; a
+// link's signature may have these letters by chance, but no dot.
 func (c *call) leaks() bool {
 	for name, values := range c.Header {
 		if name == "Authorization" || name == "Cookie" || strings.Contains(strings.Join(values, " "), ".eyJ") {

@@ -316,9 +316,9 @@ type Application struct {
 	NoClientCredentials bool
 }
 
-// Undocumented has a switch for each thing that neither the documentation nor a
-// recorded answer settles. A client must do right whichever way they are set.
-// The zero value is the mildest reading; it says nothing about the real API.
+// Undocumented has a setting for each thing that neither the documentation nor a
+// recorded answer settles. A client must be right with every setting. The zero
+// value is the mildest choice; it says nothing about the real API.
 type Undocumented struct {
 	// UnknownUser is the status for a batch with users that do not exist: 400
 	// (also if 0) or another error, or 204 to leave them out silently.
@@ -456,7 +456,7 @@ const (
 	GoneOrganization                     // a 404 in the words documented for GET members
 )
 
-// InviteAgain is what happens to an invitation of somebody already invited.
+// InviteAgain is what happens to an invitation of somebody who is already invited.
 type InviteAgain int
 
 const (
