@@ -175,7 +175,7 @@ func (d *differ) compare(ctx context.Context) (err error) {
 	// garbage often takes little time.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	if d.result, err = d.comparison(ctx).Run(); errors.Is(err, diff.ErrChanged) || err == nil && d.src.Changed() {
-		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read", d.src.Name()), "run again once nothing writes to it any more"}
+		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read", d.src.Name()), "run again when nothing writes to it any more"}
 	}
 	switch {
 	case err != nil:
@@ -201,7 +201,7 @@ func (d *differ) open(ctx context.Context) (err error) {
 	}
 	if d.src.Table().Results() {
 		d.src.Close()
-		return usagef("give the file that has all who belong", "%s holds the results of an earlier run, which do not say who belongs", d.src.Name())
+		return usagef("give the file with all members", "%s holds the results of an earlier run, which do not list all members", d.src.Name())
 	}
 	d.ui.showTenant(d.tenant.Host())
 	d.log.Info(d.src.Name()+": "+d.src.Table().String(), d.ui.fields("file", d.src.Name())...)

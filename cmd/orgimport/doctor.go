@@ -54,7 +54,7 @@ func (cmd *doctorCmd) Validate() error {
 	case cmd.Delete == "" && cmd.TestUsers == "":
 		return errors.New("--test-users names a file with the ids of at least 40 test users")
 	case cmd.Delete != "" && !doctor.IsName(cmd.Delete):
-		return errors.New("--delete takes the name of an organization that doctor made, such as orgimport-doctor-0123abcd")
+		return errors.New("--delete takes the name of an organization that doctor created, such as orgimport-doctor-0123abcd")
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (cmd *doctorCmd) Run(c *console) error {
 	if cmd.Delete != "" {
 		return deleteLeft(ctx, c, d)
 	}
-	ui.notice("making the organization " + d.Name + "; it is deleted at the end")
+	ui.notice("creating the organization " + d.Name + "; it is deleted at the end")
 	found, err := d.Run(ctx)
 	found.Version = version()
 	if left, isLeft := errors.AsType[*doctor.LeftBehindError](err); err == nil || isLeft && left.Before == nil {
@@ -263,7 +263,7 @@ func (cmd *doctorCmd) print(w io.Writer, found *doctor.Report, survey *job.Surve
 // of the limit, not from what it holds at first.
 func takes(requests int, found *doctor.Report) string {
 	if found.Limit == nil || found.Limit.AtLeast <= 0 {
-		return "; how long that takes is not told, because the limit is not"
+		return "; how long that takes is not known, because the limit is not"
 	}
 	return fmt.Sprintf(", at most %s at the limit that the headers show, if nobody else uses it", duration(float64(requests+1), steadily(found.Limit.AtLeast)))
 }
@@ -271,7 +271,7 @@ func takes(requests int, found *doctor.Report) string {
 // unknownsHelp is the help on what Auth0 does not document.
 func unknownsHelp(*kong.Application) string {
 	var text strings.Builder
-	text.WriteString("What Auth0 does not document, the answers that there may be, and what an import\ndoes about each. orgimport doctor asks your tenant:\n")
+	text.WriteString("What Auth0 does not document, the possible answers, and what an import\ndoes about each. orgimport doctor asks your tenant:\n")
 	list := func(questions []*doctor.Question) {
 		for _, q := range questions {
 			fmt.Fprintf(&text, "\n  %s\n", q.Name)

@@ -66,14 +66,14 @@ func (e *environment) read(path string) error {
 		return usagef("write NAME=VALUE, as in a Compose file's env_file", "--env-file %s can't be read%s", path, strings.TrimSuffix(", "+line, ", "))
 	}
 	if missing != "" {
-		return usagef("put a value with a $ of its own in single quotes", "--env-file %s refers to the variable %s, which is not set", path, missing)
+		return usagef("put a value that contains $ in single quotes", "--env-file %s refers to the variable %s, which is not set", path, missing)
 	}
 	maps.DeleteFunc(file, func(name, value string) bool { return !ours(name) || value == "" })
 	for _, name := range slices.Sorted(maps.Keys(file)) {
 		base := strings.TrimSuffix(name, "_FILE")
 		for _, other := range []string{base, base + "_FILE"} {
 			if value := e.process(other); value != "" && (other != name || value != file[name]) {
-				return usagef("unset "+other+", or take "+name+" out of the file", "%s is set, and %s in %s says something else", other, name, path)
+				return usagef("unset "+other+", or take "+name+" out of the file", "%s is set, and %s in %s has another value", other, name, path)
 			}
 		}
 	}

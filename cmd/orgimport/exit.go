@@ -159,7 +159,7 @@ var fileProblems = map[files.Problem]struct {
 	files.IsFolder:     {exitUsage, "name a file in it"},
 	files.IsInput:      {exitUsage, "give it another name"},
 	files.IsOutput:     {exitUsage, "give each its own file"},
-	files.NotRegular:   {exitUsage, "name a file that is not there yet"},
+	files.NotRegular:   {exitUsage, "name a file that does not exist yet"},
 	files.NoFolder:     {exitUsage, "make the folder, or name another file with NAME"},
 	files.NotWritable:  {exitUsage, "make sure that the folder is writable, or name another file with NAME"},
 	files.NoReader:     {exitUsage, "start the program that reads it first"},

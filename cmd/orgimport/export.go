@@ -97,7 +97,7 @@ func (cmd *exportCmd) Run(c *console) error {
 		err = x.cantWrite(err)
 	}
 	if err != nil && cmd.Output == "" {
-		x.log.Warn("the members that were printed are not all")
+		x.log.Warn("not all members were printed")
 	}
 	if err != nil {
 		return stoppedOr(ctx, err)

@@ -36,7 +36,7 @@ func (c *console) dryRun(f *sourceFlags, o operation) error {
 	for _, flag := range []string{"--summary", "--metrics", "--ping"} {
 		for _, arg := range c.args {
 			if name, _, _ := strings.Cut(arg, "="); name == flag {
-				return usagef("leave it out", "%s can't be used with --dry-run, which is no run to tell of", flag)
+				return usagef("leave it out", "%s can't be used with --dry-run, which is not a run", flag)
 			}
 		}
 	}

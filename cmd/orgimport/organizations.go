@@ -50,7 +50,7 @@ func (cmd *organizationsCmd) Validate() error {
 	case cmd.AutoMembership && len(cmd.EnableConnection) == 0:
 		return errors.New("--auto-membership needs --enable-connection")
 	case cmd.OrgBy != "" && cmd.OrgBy != importer.KindOrgName && cmd.OrgBy != importer.KindOrgID:
-		return errors.New("--org-by must be name or org_id: no other key says how a new organization is called")
+		return errors.New("--org-by must be name or org_id: no other key gives the name of a new organization")
 	}
 	return cmd.jobFlags.Validate()
 }
@@ -66,7 +66,7 @@ func (cmd *organizationsCmd) Run(c *console) error {
 		task:    job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: selectNames, Rows: r.distinct},
 		check:   r.check,
 		headline: headline{verb: "create", noun: "organization", limits: publishedPlan.creating,
-			otherWay: "what the tenant has needs no request; it must have those whose names have capitals or spaces"},
+			otherWay: "organizations that exist need no request; those with capitals or spaces in the name must exist"},
 	}
 	if cmd.DryRun {
 		r.decide = showName
@@ -168,7 +168,7 @@ func (r *creation) check(ctx context.Context, o *openRun) error {
 	if existing > 0 {
 		text += fmt.Sprintf(", %s there already", report.Number(existing)+report.Verb(existing, " is", " are"))
 		if len(r.EnableConnection) > 0 {
-			text += report.Verb(existing, " and is left as it is", " and are left as they are") + ": connections are enabled for new ones only"
+			text += report.Verb(existing, " and is not changed", " and are not changed") + ": connections are enabled for new ones only"
 		}
 	}
 	o.ui.notice(text)

@@ -58,7 +58,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 		task:  job.Task{ReadTwice: true, Columns: []string{"correlation_id", "error_code"}, Select: r.selectRows, Rows: r.resolve},
 		check: r.check,
 		headline: headline{verb: "assign the roles of", noun: "row", limits: publishedPlan.adding,
-			otherWay: "a request gives roles to one member; orgimport help should-i-import names faster ways for many"},
+			otherWay: "each request assigns roles to one member; orgimport help should-i-import has faster ways for many"},
 	}
 	if cmd.DryRun {
 		o.task.Rows = r.rowsByName

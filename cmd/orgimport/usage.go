@@ -108,10 +108,10 @@ func (u *usage) unknownFlag(parts []string) error {
 	name := strings.Trim(flag, "-")
 	if variable := secretVariable(name); variable != "" {
 		return usagef("set "+variable+", or "+variable+"_FILE to the name of a file that holds it",
-			"there is no flag %s: secrets are never flags, which the list of processes and the shell's history show", flag)
+			"there is no flag %s: secrets are never flags, because the process list and the shell's history show flags", flag)
 	}
 	if name == "events" {
-		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events is gone: the page is made from the results and the summary of the run")
+		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events was removed: the page is made from the results and the summary of the run")
 	}
 	all, err := newParser(u.console, "", nil)
 	if err != nil {
@@ -175,14 +175,14 @@ func (u *usage) unexpectedArgument(parts []string) error {
 	}
 	if strings.HasPrefix(word, "–") || strings.HasPrefix(word, "—") {
 		flag := "--" + strings.TrimLeft(word, "–—-")
-		return usagef("did you mean "+flag+"?", "%s begins with a dash that no keyboard types, but a word processor", word)
+		return usagef("did you mean "+flag+"?", "%s begins with a typographic dash, as word processors type it", word)
 	}
 	if u.command == "" {
 		return u.unknownCommand(i)
 	}
 	switch {
 	case slices.Contains([]string{"true", "false", "yes", "no"}, word) && strings.HasPrefix(u.args[i-1], "--"):
-		return usagef("write "+u.args[i-1]+"="+word, "%s takes no value of its own", u.args[i-1])
+		return usagef("write "+u.args[i-1]+"="+word, "%s takes no value", u.args[i-1])
 	case len(u.node.Positional) == 0:
 		return usagef(u.seeHelp(), "orgimport %s takes no argument, and there is %q", u.command, word)
 	default:

@@ -52,8 +52,8 @@ var whatIsSaid = []said{
 	{typed: "verify r.csv s.csv", says: `orgimport verify takes one FILE, and "s.csv" is another`, suggests: "one by one"},
 	{typed: "tenant 8080", says: `orgimport tenant takes no argument, and there is "8080"`, suggests: "see orgimport tenant --help"},
 	{typed: "demo now", says: `orgimport demo takes no argument, and there is "now"`, suggests: "see orgimport demo --help"},
-	{typed: "import a.csv --resume true", says: "--resume takes no value of its own", suggests: "write --resume=true"},
-	{typed: "import a.csv –resume", says: "–resume begins with a dash that no keyboard types", suggests: "did you mean --resume?"},
+	{typed: "import a.csv --resume true", says: "--resume takes no value", suggests: "write --resume=true"},
+	{typed: "import a.csv –resume", says: "–resume begins with a typographic dash", suggests: "did you mean --resume?"},
 	{typed: "invite a.csv", says: "orgimport invite needs --application ID and --inviter NAME", suggests: "see orgimport invite --help"},
 
 	// Flags that do not exist.
@@ -69,7 +69,7 @@ var whatIsSaid = []said{
 	{typed: "import a.csv --max-removals 5", says: "orgimport import has no flag --max-removals; it is a flag of orgimport remove", suggests: "see orgimport import --help"},
 	{typed: "plan a.csv --metrics m.prom", says: "orgimport plan has no flag --metrics; it is a flag of orgimport import, ", suggests: "see orgimport plan --help"},
 	{typed: "--frobnicate", says: "there is no flag --frobnicate", suggests: "see orgimport --help"},
-	{typed: "import a.csv --events e.ndjson", says: "--events is gone", suggests: "use --summary FILE, then orgimport report RESULTS --summary FILE"},
+	{typed: "import a.csv --events e.ndjson", says: "--events was removed", suggests: "use --summary FILE, then orgimport report RESULTS --summary FILE"},
 
 	// Secrets.
 	{typed: "import a.csv --client-secret X", says: "there is no flag --client-secret: secrets are never flags", suggests: "set AUTH0_CLIENT_SECRET, or AUTH0_CLIENT_SECRET_FILE"},

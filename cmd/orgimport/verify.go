@@ -38,7 +38,7 @@ Examples:
     orgimport verify results.csv
     orgimport verify removed.csv --settle 5m
 
-Auth0's lists may lag, so lines that do not hold are checked again, at growing intervals and with no more requests than the first time, until --settle is over. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
+Auth0's lists may lag, so lines that do not hold are checked again, at growing intervals and with no more requests than the first time, until --settle has passed. It needs the scope read:organization_members; for roles also read:organization_member_roles, and for invitations read:organization_invitations.`
 }
 
 func (cmd *verifyCmd) Validate() error {

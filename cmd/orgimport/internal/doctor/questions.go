@@ -42,22 +42,22 @@ var (
 		{"204", "204", "writes added, unless --skip-members has found the member before"},
 		{"an error", "4xx", searches + ", and writes already_member for a 409 that says so"}}}
 	qUnknown = &Question{"an unknown user in a batch", "adds an id that nobody has and 2 users", "--refuse", []Known{
-		{"an error", "4xx", "fails the row with the words of the answer"},
+		{"an error", "4xx", "fails the row with the message of the answer"},
 		{"204", "204", counts}}}
 	qUnknownNamed = &Question{"whether the answer names the user", "the same request", "--name", []Known{
 		{"by the id", "id", narrows},
 		{"by the place in the batch", "index", narrows},
 		{"no", "none", searches}}}
-	qUnknownOthers = &Question{"whether the others of that batch are in", "reads the members until later additions show", "--partly", []Known{
+	qUnknownOthers = &Question{"whether the others of that batch are added", "reads the members until later additions show", "--partly", []Known{
 		{"yes", "true", "sends them once more, and writes what is answered then"},
 		{"no", "false", "sends them once more without the unknown user"}}}
 	qMalformed = &Question{"a malformed user id in a batch", "adds an id without a provider alone, then with another user", "--malformed", []Known{
-		{"an error", "4xx", "fails the row with the words of the answer"},
+		{"an error", "4xx", "fails the row with the message of the answer"},
 		{"204", "204", counts}}}
 	qMalformedNamed = &Question{"whether the answer names the id", "the same requests", "--malformed-name", []Known{
 		{"yes", "id", narrows},
 		{"no", "none", searches}}}
-	qMalformedOthers = &Question{"whether the other of that batch is in", "reads the members until later additions show", "--malformed-partly", []Known{
+	qMalformedOthers = &Question{"whether the other of that batch is added", "reads the members until later additions show", "--malformed-partly", []Known{
 		{"yes", "true", "sends the row once more, and writes what is answered then"},
 		{"no", "false", "sends the row once more without the malformed id"}}}
 	qTwice = &Question{"an id twice in a batch", "adds a user who is in the request twice", "--twice", []Known{
@@ -121,7 +121,7 @@ func Requests() []Request {
 		return requests
 	}
 	return slices.Concat(
-		[]Request{{http.MethodPost, organizations, "makes an organization orgimport-doctor-…"}},
+		[]Request{{http.MethodPost, organizations, "creates an organization orgimport-doctor-…"}},
 		asks(http.MethodPost, members, qLatency, qReadd, qUnknown, qMalformed, qTwice, qEleven, qMissingOrg, qMalformedOrg),
 		asks(http.MethodGet, members, qLag),
 		asks(http.MethodDelete, members, qRemovalLag),
@@ -137,8 +137,8 @@ func Requests() []Request {
 func Unasked() []*Question {
 	return []*Question{
 		{Name: "an organization that is full", Known: []Known{
-			{Answer: "an error that speaks of a quota", Import: "fails the organization's other new rows without a request"},
-			{Answer: "any other error", Import: "fails each row with the words of the answer"}}},
+			{Answer: "an error that mentions a quota", Import: "fails the organization's other new rows without a request"},
+			{Answer: "any other error", Import: "fails each row with the message of the answer"}}},
 		{Name: "two writes to one organization at a time", Known: []Known{
 			{Answer: "204 for both", Import: "sends them as they come"},
 			{Answer: "409 for one", Import: "sends it again with the organization to itself"}}},
@@ -171,5 +171,5 @@ func (q *Question) importDoes(value string) string {
 			return k.Import
 		}
 	}
-	return "does right under each answer"
+	return "is right under each answer"
 }
