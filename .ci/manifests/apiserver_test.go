@@ -15,8 +15,8 @@ import (
 	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
 )
 
-// refusals returns what the API server has against a manifest: its own defaults and
-// its own validation, without the server.
+// refusals returns the errors of the API server for a manifest, from its defaults
+// and its validation, without a server.
 func refusals(t *testing.T, document string) field.ErrorList {
 	t.Helper()
 	object, _, err := legacyscheme.Codecs.UniversalDecoder().Decode([]byte(document), nil, nil)

@@ -50,8 +50,8 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// hasHeading reports whether a document has a heading with that anchor, which is
-// made of a heading as GitHub and GitLab do.
+// hasHeading reports whether a document has a heading with that anchor, as GitHub
+// and GitLab derive it.
 func hasHeading(document, anchor string) bool {
 	for line := range strings.Lines(document) {
 		heading, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")

@@ -1,8 +1,8 @@
-// Package manifests holds the samples, and the configuration of a release, against
-// the formats they are written in: Kubernetes' own types, Compose's own loader
-// and schema, systemd's own verifier, a parser of cron schedules, goreleaser's own
-// reader. It follows the links of the documents, too. It is a module by itself, so
-// that whoever builds or tests orgimport needs none of them.
+// Package manifests checks the samples and the configuration of a release with the
+// types of Kubernetes, the loader and the schema of Compose, the verifier of
+// systemd, a parser of cron schedules, and goreleaser's reader. It also checks the
+// links of the documents. It is a separate module, so that orgimport does not
+// depend on any of these.
 package manifests
 
 import (
@@ -26,10 +26,10 @@ import (
 
 const samples = "../../samples/"
 
-// drain is what an import that is stopped takes at most.
+// drain is the most time that an import takes to stop.
 const drain = 25 * time.Second
 
-// kubernetes is what the manifests describe.
+// kubernetes is the objects in the manifests.
 type kubernetes struct {
 	config  core.ConfigMap
 	claim   core.PersistentVolumeClaim
@@ -91,7 +91,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestJobsRetryWhatIsWorthIt goes through the exit codes that orgimport has.
+// TestJobsRetryWhatIsWorthIt tests all exit codes of orgimport.
 func TestJobsRetryWhatIsWorthIt(t *testing.T) {
 	for name, job := range load(t).jobs() {
 		stop := batch.PodFailurePolicyActionFailJob
@@ -107,7 +107,8 @@ func TestJobsRetryWhatIsWorthIt(t *testing.T) {
 			if rule.OnExitCodes == nil {
 				continue
 			}
-			// A rule that names a container takes no notice of the other steps of a pod.
+			// A rule that names a container does not apply to the other steps of a
+			// pod.
 			if steps := len(job.Template.Spec.InitContainers); steps > 0 && rule.OnExitCodes.ContainerName != nil {
 				t.Errorf("%s: a rule looks at %s only, of %d steps", name, *rule.OnExitCodes.ContainerName, steps+1)
 			}
@@ -132,8 +133,8 @@ func TestNightsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// TestPodsHaveWhatTheyNameAndNoMore looks at what the API server would not: that
-// names lead somewhere, and that nothing may do more than it must.
+// TestPodsHaveWhatTheyNameAndNoMore checks what the API server would not: that
+// references exist, and that no pod has more privileges than it needs.
 func TestPodsHaveWhatTheyNameAndNoMore(t *testing.T) {
 	k := load(t)
 	pods := map[string]core.PodSpec{"files": k.files.Spec}
@@ -177,8 +178,8 @@ func TestPodsHaveWhatTheyNameAndNoMore(t *testing.T) {
 	}
 }
 
-// checkSecret looks whether a manifest tells how to make the secret that its pods
-// mount, and that nobody else can read it there.
+// checkSecret checks that a manifest says how to create the secret that its pods
+// mount, and that no other user can read it there.
 func checkSecret(t *testing.T, name string, pod core.PodSpec) {
 	t.Helper()
 	secret := pod.Volumes[1].Secret
@@ -247,8 +248,8 @@ func TestComposeFile(t *testing.T) {
 	}
 }
 
-// TestUnits has systemd look at the units, with a program in place of the nightly
-// that every machine has.
+// TestUnits verifies the units with systemd, with a program that every machine has
+// in place of nightly.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd here to ask")
@@ -264,13 +265,12 @@ func TestUnits(t *testing.T) {
 		args = append(args, path)
 	}
 	out, err := exec.Command("systemd-analyze", args...).CombinedOutput()
-	if err != nil || len(out) > 0 { // a word that it does not know is a warning only
+	if err != nil || len(out) > 0 { // an unknown directive is only a warning
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// TestServiceTakesExitCodesForWhatTheyAre reads what the verifier has no opinion
-// on.
+// TestServiceTakesExitCodesForWhatTheyAre checks what the verifier does not.
 func TestServiceTakesExitCodesForWhatTheyAre(t *testing.T) {
 	service := read(t, samples+"systemd/orgimport.service")
 	for directive, want := range map[string]string{
@@ -285,7 +285,7 @@ func TestServiceTakesExitCodesForWhatTheyAre(t *testing.T) {
 	}
 }
 
-// directiveOf returns the value of a directive that stands in a unit once.
+// directiveOf returns the value of a directive that a unit has once.
 func directiveOf(t *testing.T, unit, name string) (value string) {
 	t.Helper()
 	found := 0

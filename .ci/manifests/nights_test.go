@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// night is what a night finds, and how it ends.
+// night is the input of a night, and how it ends.
 type night struct {
 	what string
 	file []string // users of the one organization, as the file has them
@@ -37,7 +37,7 @@ func nights() []night {
 		{"a row is bad, as is known", withUnknown, 0, users(3, 102)},
 		{"half of the file is missing", users(3, 50), 4, users(3, 102)},
 		{"it is there again, with one more", users(3, 103), 0, users(3, 103)},
-		{"no row is left", nil, 0, users(3, 103)}, // it names no organization, so it says nothing of any
+		{"no row is left", nil, 0, users(3, 103)}, // it has no organization, so it says nothing about any
 	}
 }
 
@@ -49,7 +49,7 @@ func (n night) csv(header string) string {
 	return text
 }
 
-// members asks a tenant who is a member.
+// members returns the members of a tenant.
 func members(t *testing.T, address string) (ids []string) {
 	t.Helper()
 	path, err := binary()
@@ -68,7 +68,7 @@ func members(t *testing.T, address string) (ids []string) {
 	return ids
 }
 
-// seven lives through seven nights.
+// seven runs seven nights.
 func seven(t *testing.T, address string, run func(night int, n night) (code int, printed string)) {
 	t.Helper()
 	for i, n := range nights() {
@@ -82,8 +82,8 @@ func seven(t *testing.T, address string, run func(night int, n night) (code int,
 	}
 }
 
-// TestNightsInKubernetes runs the steps of cronjob.yaml. Names are of a pod, so each
-// retry begins anew.
+// TestNightsInKubernetes runs the steps of cronjob.yaml. The names of files contain
+// the name of the pod, so each retry starts from the beginning.
 func TestNightsInKubernetes(t *testing.T) {
 	k := load(t)
 	address := serve(t)
@@ -106,8 +106,8 @@ func TestNightsInKubernetes(t *testing.T) {
 	})
 }
 
-// TestNightsOfCronAndSystemd runs what both of them run. What the environment says of
-// the columns is about members.csv, and not about the files between the steps.
+// TestNightsOfCronAndSystemd runs what both of them run. Variables about columns
+// apply to members.csv, and not to the files between the steps.
 func TestNightsOfCronAndSystemd(t *testing.T) {
 	path, err := binary()
 	if err != nil {
@@ -146,7 +146,7 @@ func nightly(t *testing.T, dir, bin string) *exec.Cmd {
 }
 
 // TestSignalWaitsForTheStep sends SIGTERM to all processes of a night, as systemd
-// does: the step at work finishes, and its exit code is that of the night.
+// does: the current step finishes, and its exit code is that of the night.
 func TestSignalWaitsForTheStep(t *testing.T) {
 	dir := t.TempDir()
 	const step = "#!/bin/sh\ntrap 'echo finished >step; exit 143' TERM\necho began >step\nwhile :; do sleep 0.05; done\n"

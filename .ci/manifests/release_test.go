@@ -18,8 +18,9 @@ import (
 	_ "github.com/goreleaser/nfpm/v2/rpm"
 )
 
-// TestRelease has goreleaser's own reader look at its configuration: a field that
-// does not exist is an error. And it holds the configuration to what it promises.
+// TestRelease reads the configuration with goreleaser's own reader, for which a
+// field that does not exist is an error, and checks what the configuration
+// promises.
 func TestRelease(t *testing.T) {
 	project, err := config.Load("../../.goreleaser.yaml")
 	if err != nil {
@@ -54,7 +55,7 @@ func TestRelease(t *testing.T) {
 }
 
 // TestPackages builds the packages of a release, with a small file in place of the
-// binary, and looks at what they would install.
+// binary, and checks what they would install.
 func TestPackages(t *testing.T) {
 	project, err := config.Load("../../.goreleaser.yaml")
 	if err != nil {
@@ -101,7 +102,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// checkPackage has dpkg list what a package installs.
+// checkPackage checks the files that a package installs, as dpkg lists them.
 func checkPackage(t *testing.T, path string) {
 	t.Helper()
 	list, err := exec.Command("dpkg-deb", "--contents", path).CombinedOutput()
@@ -123,7 +124,7 @@ func checkPackage(t *testing.T, path string) {
 	}
 }
 
-// TestReleaseCanBeChecked: whoever downloads it can tell who made it, and of what.
+// TestReleaseCanBeChecked: a download can be checked for who made it, and of what.
 func TestReleaseCanBeChecked(t *testing.T) {
 	project, err := config.Load("../../.goreleaser.yaml")
 	if err != nil {

@@ -156,8 +156,8 @@ func put(t *testing.T, path, content string) {
 	}
 }
 
-// TestTenantsOfAnIndexedJob runs the pods of tenants.yaml, of which one has a bad
-// row: it does not concern the others.
+// TestTenantsOfAnIndexedJob runs the pods of tenants.yaml. One has a bad row, which
+// does not affect the others.
 func TestTenantsOfAnIndexedJob(t *testing.T) {
 	job := load(t).tenants.Spec
 	volumes := t.TempDir()
@@ -172,7 +172,7 @@ func TestTenantsOfAnIndexedJob(t *testing.T) {
 		put(t, secret+".client-secret", "s3cret\n")
 		put(t, filepath.Join(volumes, "data", fmt.Sprint(index), "members.csv"), "org_id,user_id\norg_a,auth0|1\norg_a,auth0|2\n"+bad)
 	}
-	for try := range 2 { // a second pod of an index goes on with what the first one left
+	for try := range 2 { // a second pod of an index continues where the first one stopped
 		for index, want := range []int{0, 1, 0} {
 			n := &node{t: t, name: fmt.Sprintf("orgimport-tenants-%d-%d", index, try), index: fmt.Sprint(index), volumes: volumes}
 			if code, printed := n.run(job.Template.Spec); code != want {
