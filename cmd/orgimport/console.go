@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
+
+	"github.com/alecthomas/kong"
 )
 
 // surroundings hold everything that a command gets from outside, so that a test
@@ -32,7 +35,8 @@ type surroundings struct {
 // console is a command's view of its surroundings.
 type console struct {
 	surroundings
-	program  func(surroundings) (code int) // runs the program in other surroundings
+	program  func(surroundings) (code int)     // runs the program in other surroundings
+	model    func() (*kong.Application, error) // of all commands
 	env      *environment
 	warnings []string     // of the environment, for the log
 	errors   *slog.Logger // receives the errors if the log is JSON; otherwise nil
@@ -59,4 +63,13 @@ func (c *console) fail(err error) int {
 	e := exitOf(err)
 	c.printError(e)
 	return e.code
+}
+
+// resumeCommand returns the command that continues where this run stopped.
+func (c *console) resumeCommand() string {
+	args := withoutSecrets(c.args)
+	if !slices.Contains(args, "--resume") {
+		args = append(args, "--resume")
+	}
+	return commandLine(args)
 }

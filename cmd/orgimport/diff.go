@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -349,4 +350,42 @@ func (d *differ) printOrgs(out io.Writer) {
 			report.Number(o.Joiners), report.Number(o.Leavers), report.Number(o.Kept))
 	}
 	_ = t.Flush()
+}
+
+// outputs returns the files to write, and notes their paths in the summary.
+func (d *differ) outputs() diffOutputs {
+	cmd := d.cmd
+	member := []string{"org_id", "org_name", "user_id", "email", "name"}
+	all := diffOutputs{
+		{files.Named("--joiners", cmd.Joiners), func(w io.Writer) error {
+			header := []string{"org_id", "user_id"}
+			for _, name := range d.src.Table().Kept {
+				if !isIDColumn(name) {
+					header = append(header, name)
+				}
+			}
+			return d.result.Joiners.WriteCSV(w, header...)
+		}},
+		{files.Named("--leavers", cmd.Leavers), func(w io.Writer) error { return d.result.Leavers.WriteCSV(w, member...) }},
+		{files.Named("--kept", cmd.Kept), func(w io.Writer) error {
+			return d.result.Kept.WriteCSV(w, append(member, "line", "reason")...)
+		}},
+		{files.Named("--failures", cmd.Failures), func(w io.Writer) error {
+			_, err := d.rejected.WriteTo(w)
+			return err
+		}},
+		{files.Named("--summary", cmd.Summary), func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(d.summary)
+		}},
+	}
+	given := all[:0]
+	for _, o := range all {
+		if o.Path != "" {
+			given = append(given, o)
+			d.summary.Files = append(d.summary.Files, o.Path)
+		}
+	}
+	return given
 }

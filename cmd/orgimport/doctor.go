@@ -12,8 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"orgimport/cmd/orgimport/internal/doctor"
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/cmd/orgimport/internal/job"
@@ -266,26 +264,4 @@ func takes(requests int, found *doctor.Report) string {
 		return "; how long that takes is not known, because the limit is not"
 	}
 	return fmt.Sprintf(", at most %s at the limit that the headers show, if nobody else uses it", duration(float64(requests+1), steadily(found.Limit.AtLeast)))
-}
-
-// unknownsHelp is the help on what Auth0 does not document.
-func unknownsHelp(*kong.Application) string {
-	var text strings.Builder
-	text.WriteString("What Auth0 does not document, the possible answers, and what an import\ndoes about each. orgimport doctor asks your tenant:\n")
-	list := func(questions []*doctor.Question) {
-		for _, q := range questions {
-			fmt.Fprintf(&text, "\n  %s\n", q.Name)
-			for _, k := range q.Known {
-				indent := "    "
-				for _, line := range wrapped(k.Answer+": "+k.Import, 74) {
-					text.WriteString(indent + line + "\n")
-					indent = "      "
-				}
-			}
-		}
-	}
-	list(doctor.Questions())
-	text.WriteString("\nIt can't ask these without harm:\n")
-	list(doctor.Unasked())
-	return text.String()
 }

@@ -216,3 +216,35 @@ func (e *environment) unknown(names []string, model *kong.Application) (warnings
 	}
 	return warnings
 }
+
+// nearest returns the name that a misspelt word most likely means, or "" if none is
+// near. A third of its letters may be wrong.
+func nearest(word string, names []string) string {
+	near, least := "", len(word)/3+2
+	for _, name := range names {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
+			near, least = name, d
+		}
+	}
+	return near
+}
+
+// distance returns how many characters to insert, delete or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0]++
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal, row[j+1] = row[j+1], min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

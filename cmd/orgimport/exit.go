@@ -278,15 +278,6 @@ func hintFor(o retry.Obstacle) string {
 	return ""
 }
 
-// resumeCommand returns the command that continues where this run stopped.
-func (c *console) resumeCommand() string {
-	args := withoutSecrets(c.args)
-	if !slices.Contains(args, "--resume") {
-		args = append(args, "--resume")
-	}
-	return commandLine(args)
-}
-
 // withoutSecrets returns a copy of args with … instead of the value of --ping,
 // which is a secret for many services.
 func withoutSecrets(args []string) []string {

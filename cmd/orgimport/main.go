@@ -71,6 +71,13 @@ func run(s surroundings) (code int) {
 	s.stdout, s.stderr = ttyOf(s.stdout), ttyOf(s.stderr)
 	c := &console{surroundings: s, program: run, env: &environment{process: s.getenv, given: make(map[string]string)}}
 	c.getenv = c.env.get
+	c.model = func() (*kong.Application, error) {
+		parser, err := newParser(c, "", nil)
+		if err != nil {
+			return nil, err
+		}
+		return parser.Model, nil
+	}
 	exited := -1 // kong calls exit while it parses --help
 	args := s.args
 	if len(args) == 0 {
@@ -113,9 +120,9 @@ func (c *console) lookForUnknown(parser *kong.Kong) error {
 	if len(c.env.unknown(names, parser.Model)) == 0 {
 		return nil
 	}
-	all, err := newParser(c, "", nil) // they may be of other commands
+	all, err := c.model() // they may be of other commands
 	if err == nil {
-		c.warnings = c.env.unknown(names, all.Model)
+		c.warnings = c.env.unknown(names, all)
 	}
 	return err
 }
@@ -166,13 +173,4 @@ func (u *userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", "orgimport/"+version())
 	return u.base.RoundTrip(req)
-}
-
-// helpOf returns the help of a flag. It does not name the flag's environment
-// variable, because the help states the rule for all flags once.
-func helpOf(v *kong.Value) string {
-	if v.Default == "" || v.Default == "0" || v.IsBool() {
-		return v.Help
-	}
-	return strings.TrimSuffix(v.Help, ".") + " (default: " + v.Default + ")."
 }

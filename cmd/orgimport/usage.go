@@ -22,7 +22,7 @@ func (c *console) usageOf(err error) error {
 	}
 	u := &usage{console: c, args: withoutSecrets(c.args)}
 	u.command, _, _ = strings.Cut(parse.Context.Command(), " ") // without its arguments
-	u.node = parse.Context.Selected()
+	u.node, u.all = parse.Context.Selected(), parse.Context.Model.Node
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	for _, p := range phrases {
 		if parts := p.text.FindStringSubmatch(text); parts != nil {
@@ -38,6 +38,7 @@ type usage struct {
 	args    []string
 	command string     // "" if none was recognized
 	node    *kong.Node // its model; nil if none was recognized
+	all     *kong.Node // of the program
 }
 
 // phrases are kong's errors, and what people are told instead.
@@ -113,21 +114,21 @@ func (u *usage) unknownFlag(parts []string) error {
 	if name == "events" {
 		return usagef("use --summary FILE, then orgimport report RESULTS --summary FILE", "--events was removed: the page is made from the results and the summary of the run")
 	}
-	all, err := newParser(u.console, "", nil)
+	all, err := u.model()
 	if err != nil {
 		return err
 	}
 	if u.node == nil {
-		names := commandNames(all.Model.Node)
+		names := commandNames(all.Node)
 		if i := slices.IndexFunc(u.args, func(arg string) bool { return slices.Contains(names, arg) }); i > 0 {
 			command := slices.Concat(u.args[i:i+1], u.args[:i], u.args[i+1:])
 			return usagef(commandLine(command), "%s comes before the command", flag)
 		}
 	}
 	var flags, others []string
-	for _, node := range append(all.Model.Children, all.Model.Node) {
+	for _, node := range append(all.Children, all.Node) {
 		for _, f := range node.Flags {
-			if node.Name == u.command || node == all.Model.Node {
+			if node.Name == u.command || node == all.Node {
 				flags = append(flags, "--"+f.Name)
 			} else if f.Name == name {
 				others = append(others, "orgimport "+node.Name)
@@ -199,11 +200,7 @@ func (u *usage) unknownCommand(i int) error {
 	if info, err := os.Stat(word); err == nil && !info.IsDir() || strings.Contains(word, ".") || word == "-" {
 		return usagef(instead("import", word), "a command is missing before %s", word)
 	}
-	var names []string
-	for _, c := range commands() {
-		names = append(names, c.name)
-	}
-	if near := nearest(word, names); near != "" {
+	if near := nearest(word, commandNames(u.all)); near != "" {
 		return usagef(instead(near), "there is no command %q", word)
 	}
 	return usagef("see orgimport --help", "there is no command %q", word)
@@ -224,36 +221,4 @@ func lowerFirst(s string) string {
 		runes[0] = unicode.ToLower(runes[0])
 	}
 	return string(runes)
-}
-
-// nearest returns the name that a misspelt word most likely means, or "" if none is
-// near. A third of its letters may be wrong.
-func nearest(word string, names []string) string {
-	near, least := "", len(word)/3+2
-	for _, name := range names {
-		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
-			near, least = name, d
-		}
-	}
-	return near
-}
-
-// distance returns how many characters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0]++
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal, row[j+1] = row[j+1], min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
