@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,61 +153,29 @@ func (r *inviteRun) check(ctx context.Context, o *openRun) error {
 	r.inviter.Note, r.inviter.Begun = o.out.Note, o.out.Before().Sending
 	o.pace.Base = &auth0.Bearer{Source: o.tenant.Tokens, Base: r.inviter.Transport(*o.tenant.Attempt())}
 	scopes := [][]string{{scopeInvite}, {"read:organization_invitations"}}
-	named := r.Connection != "" && !strings.HasPrefix(r.Connection, "con_")
-	if named {
+	var connections []string
+	if r.Connection != "" {
+		connections = []string{r.Connection}
+	}
+	if slices.ContainsFunc(connections, isConnectionName) {
 		scopes = append(scopes, []string{"read:connections"})
 	}
-	var roleNames bool
-	for _, role := range r.Role {
-		roleNames = roleNames || auth0.NeedsNames(role, "")
-	}
-	if roleNames {
+	named := slices.ContainsFunc(r.Role, func(role string) bool { return auth0.NeedsNames(role, "") })
+	if named {
 		scopes = append(scopes, []string{"read:roles"})
 	}
 	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
 		return err
 	}
 	r.inviter.Lists, _ = o.tenant.Class()
-	if err := r.findConnection(ctx, o, named); err != nil {
-		return err
-	}
-	if err := r.findRoles(ctx, o, roleNames); err != nil {
-		return err
-	}
-	rows, organizations, err := job.Count(ctx, o.src)
+	connections, err := o.connectionIDs(ctx, "--connection", connections)
 	if err != nil {
 		return err
 	}
-	o.ui.notice(fmt.Sprintf("%s to %s", report.Plural(rows, "invitation"), report.Plural(organizations, "organization")))
-	return o.checkLimit(rows, "--max-invitations", "invitation")
-}
-
-func (r *inviteRun) findConnection(ctx context.Context, o *openRun, named bool) error {
-	r.inviter.Connection = r.Connection
-	if !named {
-		return nil
-	}
-	client, _ := o.tenant.Class()
-	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, []string{r.Connection})
-	switch {
-	case err != nil:
-		return stoppedOr(ctx, lookUpError(err))
-	case ids[r.Connection] == "":
-		return usagef("name a connection of the tenant, or its id (con_…)", "--connection: there is no connection %s", r.Connection)
-	}
-	r.inviter.Connection = ids[r.Connection]
-	return nil
-}
-
-func (r *inviteRun) findRoles(ctx context.Context, o *openRun, named bool) error {
-	roles := &auth0.Roles{}
-	if named {
-		client, _ := o.tenant.Class()
-		listed, err := client.Roles(ctx)
-		if err != nil {
-			return stoppedOr(ctx, lookUpError(err))
-		}
-		roles = listed
+	r.inviter.Connection = strings.Join(connections, "")
+	roles, err := o.listRoles(ctx, named)
+	if err != nil {
+		return err
 	}
 	for _, role := range r.Role {
 		ids, err := roles.IDs(role, "")
@@ -215,5 +184,10 @@ func (r *inviteRun) findRoles(ctx context.Context, o *openRun, named bool) error
 		}
 		r.inviter.Roles = append(r.inviter.Roles, ids...)
 	}
-	return nil
+	rows, organizations, err := job.Count(ctx, o.src)
+	if err != nil {
+		return err
+	}
+	o.ui.notice(fmt.Sprintf("%s to %s", report.Plural(rows, "invitation"), report.Plural(organizations, "organization")))
+	return o.checkLimit(rows, "--max-invitations", "invitation")
 }

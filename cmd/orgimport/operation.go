@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -216,6 +218,43 @@ func (r *openRun) announce(ahead job.Ahead) {
 	text := fmt.Sprintf("%s to send: %s %s, %s at %s",
 		report.Plural(ahead.Rows, "row"), about, report.Plural(ahead.Requests, "request"), brief(max(takes, time.Second)), at)
 	r.log.Info(text, r.ui.fields("rows", ahead.Rows, "requests", ahead.Requests, "seconds", takes.Seconds())...)
+}
+
+// isConnectionName reports whether a connection is given by name, not by id.
+func isConnectionName(connection string) bool { return !strings.HasPrefix(connection, "con_") }
+
+// connectionIDs returns the ids of the connections that a flag gives by name or id.
+func (o *openRun) connectionIDs(ctx context.Context, flag string, connections []string) (ids []string, err error) {
+	client, _ := o.tenant.Class()
+	names := slices.DeleteFunc(slices.Clone(connections), func(c string) bool { return !isConnectionName(c) })
+	found, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, names)
+	if err != nil {
+		return nil, stoppedOr(ctx, lookUpError(err))
+	}
+	for _, connection := range connections {
+		id := connection
+		if isConnectionName(connection) {
+			id = found[connection]
+		}
+		if id == "" {
+			return nil, usagef("name a connection of the tenant, or its id (con_…)", "%s: there is no connection %s", flag, connection)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// listRoles returns the roles of the tenant, or none unless some are given by name.
+func (o *openRun) listRoles(ctx context.Context, named bool) (*auth0.Roles, error) {
+	if !named {
+		return &auth0.Roles{}, nil
+	}
+	client, _ := o.tenant.Class()
+	roles, err := client.Roles(ctx)
+	if err != nil {
+		return nil, stoppedOr(ctx, lookUpError(err))
+	}
+	return roles, nil
 }
 
 // checkLimit returns an error if the flag that limits the rows is missing, or if

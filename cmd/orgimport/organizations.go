@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
+	"slices"
 
 	"orgimport/cmd/orgimport/internal/job"
 	"orgimport/importer"
@@ -125,19 +125,14 @@ func (r *creation) distinct(rows iter.Seq2[importer.Row, error]) iter.Seq2[impor
 // and compares the number of names with --max-organizations.
 func (r *creation) check(ctx context.Context, o *openRun) error {
 	scopes := [][]string{{scopeCreate}, {"read:organizations"}}
-	var byName []string
-	for _, connection := range r.EnableConnection {
-		if !strings.HasPrefix(connection, "con_") {
-			byName = append(byName, connection)
-		}
-	}
-	if byName != nil {
+	if slices.ContainsFunc(r.EnableConnection, isConnectionName) {
 		scopes = append(scopes, []string{"read:connections"})
 	}
 	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
 		return err
 	}
-	if err := r.findConnections(ctx, o, byName); err != nil {
+	var err error
+	if r.creator.Connections, err = o.connectionIDs(ctx, "--enable-connection", r.EnableConnection); err != nil {
 		return err
 	}
 	r.creator.Details = o.src.Table().OrgDetails
@@ -173,23 +168,4 @@ func (r *creation) check(ctx context.Context, o *openRun) error {
 	}
 	o.ui.notice(text)
 	return o.checkLimit(names, "--max-organizations", "organization")
-}
-
-func (r *creation) findConnections(ctx context.Context, o *openRun, names []string) error {
-	client, _ := o.tenant.Class()
-	ids, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, names)
-	if err != nil {
-		return stoppedOr(ctx, lookUpError(err))
-	}
-	for _, connection := range r.EnableConnection {
-		id := ids[connection]
-		if strings.HasPrefix(connection, "con_") {
-			id = connection
-		}
-		if id == "" {
-			return usagef("name a connection of the tenant, or its id (con_…)", "--enable-connection: there is no connection %s", connection)
-		}
-		r.creator.Connections = append(r.creator.Connections, id)
-	}
-	return nil
 }

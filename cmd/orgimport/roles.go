@@ -182,14 +182,11 @@ func (r *roleRun) check(ctx context.Context, o *openRun) error {
 	if err := o.tenant.RequireScopes(ctx, scopes...); err != nil {
 		return err
 	}
-	if names {
-		client, _ := o.tenant.Class()
-		listed, err := client.Roles(ctx)
-		if err != nil {
-			return stoppedOr(ctx, lookUpError(err))
-		}
-		*r.roles = *listed
+	listed, err := o.listRoles(ctx, names)
+	if err != nil {
+		return err
 	}
+	*r.roles = *listed
 	if r.SkipAssigned {
 		return r.findAssigned(ctx, o)
 	}
