@@ -107,10 +107,12 @@ func (l *Lookup) FindUsersSingly(ctx context.Context, d *importer.Directory) err
 	if d.Users.Hits() > 0 || l.NoGuard {
 		first = 0
 	}
+	asked := 0
 	for _, part := range [][]importer.Wanted{missing[:first], missing[first:]} {
-		if err := l.askUsers(ctx, d, part, len(missing)); err != nil {
+		if err := l.askUsers(ctx, d, part, asked, len(missing)); err != nil {
 			return err
 		}
+		asked += len(part)
 		if err := l.Guard(&d.Users); err != nil {
 			return err
 		}
@@ -118,8 +120,8 @@ func (l *Lookup) FindUsersSingly(ctx context.Context, d *importer.Directory) err
 	return nil
 }
 
-func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []importer.Wanted, of int) error {
-	asked := 0
+// askUsers asks for users, of whom so many have been asked for already.
+func (l *Lookup) askUsers(ctx context.Context, d *importer.Directory, wanted []importer.Wanted, asked, of int) error {
 	for found, err := range askEach(ctx, l.Workers, wanted, l.users) {
 		if err != nil {
 			return err
