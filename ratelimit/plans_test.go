@@ -53,7 +53,7 @@ func anyPlan(random *rand.Rand) scenario {
 // TestAnyPublishedPlan plays jobs that were drawn at random. The draws are the same each
 // time.
 func TestAnyPublishedPlan(t *testing.T) {
-	n := uint64(25)
+	n := uint64(12)
 	if *full {
 		n = 300
 	}
