@@ -266,11 +266,14 @@ func (r timedRun) run(t *testing.T) {
 		began = said.all[0].at
 	}
 	took := said.all[len(said.all)-1].at.Sub(began)
-	known, wrong := 0, 0
+	known, wrong, givesUp := 0, 0, false
 	for _, now := range said.all {
 		since, rest := now.at.Sub(began), took-now.at.Sub(began)
 		if now.left > 0 {
 			known++
+		}
+		if strings.Contains(now.line, "gives up in ") {
+			givesUp = true
 		}
 		if now.left == 0 || since < 10*time.Second || since < r.outage[0] {
 			continue
@@ -284,6 +287,9 @@ func (r timedRun) run(t *testing.T) {
 	}
 	share := float64(known) / float64(len(said.all))
 	t.Logf("%s, told in %.2f of it, %d of %d wrong\n%s", took, share, wrong, len(said.all), said.log.String())
+	if outage := r.outage[1] > 0; givesUp != outage {
+		t.Errorf("it says when it gives up: %t, with an outage: %t", givesUp, outage)
+	}
 	if share < r.known {
 		t.Errorf("it says how much time is left in %.2f of the time, not in %.2f", share, r.known)
 	}
