@@ -224,8 +224,8 @@ func (r *openRun) announce(ahead job.Ahead) {
 func isConnectionName(connection string) bool { return !strings.HasPrefix(connection, "con_") }
 
 // connectionIDs returns the ids of the connections that a flag gives by name or id.
-func (o *openRun) connectionIDs(ctx context.Context, flag string, connections []string) (ids []string, err error) {
-	client, _ := o.tenant.Class()
+func (r *openRun) connectionIDs(ctx context.Context, flag string, connections []string) (ids []string, err error) {
+	client, _ := r.tenant.Class()
 	names := slices.DeleteFunc(slices.Clone(connections), func(c string) bool { return !isConnectionName(c) })
 	found, err := (&auth0.Lookup{Connections: client}).FindConnections(ctx, names)
 	if err != nil {
@@ -245,11 +245,11 @@ func (o *openRun) connectionIDs(ctx context.Context, flag string, connections []
 }
 
 // listRoles returns the roles of the tenant, or none unless some are given by name.
-func (o *openRun) listRoles(ctx context.Context, named bool) (*auth0.Roles, error) {
+func (r *openRun) listRoles(ctx context.Context, named bool) (*auth0.Roles, error) {
 	if !named {
 		return &auth0.Roles{}, nil
 	}
-	client, _ := o.tenant.Class()
+	client, _ := r.tenant.Class()
 	roles, err := client.Roles(ctx)
 	if err != nil {
 		return nil, stoppedOr(ctx, lookUpError(err))
