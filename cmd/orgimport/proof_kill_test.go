@@ -242,17 +242,17 @@ func TestFirstSignalDoesNotCutARunThatStopsByItself(t *testing.T) {
 		tenant := newProofTenant(auth0test.Config{
 			Fault: func(r *http.Request, n int) auth0test.Fault {
 				switch {
-				case n == 1: // is waited for
-					return auth0test.Fault{}
+				case n == 1: // is waited for, whichever it is, and sent again
+					return auth0test.Fault{Status: http.StatusServiceUnavailable}
 				case strings.Contains(r.URL.Path, "org_slow"):
-					return auth0test.Fault{Delay: 2 * time.Second}
+					return auth0test.Fault{Delay: 20 * time.Second}
 				}
-				return auth0test.Fault{Delay: time.Second}
+				return auth0test.Fault{Delay: 10 * time.Second}
 			},
 		})
 		in := newProofInput([]string{"org_slow1,auth0|1", "org_slow2,auth0|2", "org_quick,auth0|unknown"})
 		p := newProgram(t, tenant, in.csv)
-		run := p.start("--max-errors", "1", "--workers", "2")
+		run := p.start("--max-errors", "1", "--workers", "3")
 		waitUntil(t, run, func() bool { return strings.Contains(p.results(), ",failed,") })
 		synctest.Wait() // until the run has stopped because of it
 		e := run.signal(syscall.SIGINT)
