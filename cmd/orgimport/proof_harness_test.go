@@ -255,10 +255,29 @@ func (p *program) holdsNoSecret(where, text string) {
 	}
 }
 
+// stream is what a program prints. Like a file, it takes writes from several
+// goroutines: a signal may be answered while the command ends.
+type stream struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *stream) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(text)
+}
+
+func (p *stream) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 // inMemory runs a command to its end against a tenant in memory.
 func inMemory(tenant http.RoundTripper, signals <-chan os.Signal, args ...string) (code int, stdout, stderr string) {
 	env := map[string]string{"AUTH0_DOMAIN": "acme.eu.auth0.com", "AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": "s3cret"}
-	var out, errs bytes.Buffer
+	var out, errs stream
 	code = run(surroundings{
 		args: args, getenv: func(name string) string { return env[name] },
 		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
@@ -296,7 +315,7 @@ type ended struct {
 type running struct {
 	*exec.Cmd
 	program        *program
-	stdout, stderr bytes.Buffer
+	stdout, stderr stream
 	began          time.Time
 
 	signals   chan os.Signal // of a goroutine
