@@ -27,7 +27,7 @@ func Each(rows iter.Seq2[Row, error], f func(*Row) error) iter.Seq2[Row, error] 
 }
 
 // Distinct marks every row whose key occurs on an earlier line as [Decided], a
-// [Duplicate] that names that line. Rows with Err that are not done pass
+// [Duplicate] that names that line. Rows with Err that are not decided pass
 // unchanged and do not count as an occurrence: a row that is never sent can't
 // make another one unnecessary.
 //
@@ -36,7 +36,7 @@ func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, e
 	return func(yield func(Row, error) bool) {
 		var seen Set
 		Each(rows, func(row *Row) error {
-			if row.Err == nil || isDone(*row) {
+			if row.Err == nil || isDecided(*row) {
 				if line, found := seen.Add(key(*row), row.Line); found {
 					row.Err = &Decided{Status: Duplicate, Message: fmt.Sprintf("same pair as line %d", line)}
 				}
@@ -46,10 +46,12 @@ func Distinct(rows iter.Seq2[Row, error], key func(Row) string) iter.Seq2[Row, e
 	}
 }
 
-// isDone reports whether a row needs no request because it is known to be done.
-func isDone(row Row) bool {
+// isDecided reports whether a row needs no request because its outcome is known, and
+// holds for every row of its key: of one that failed before both of its ids were
+// known, the key does not tell it from others.
+func isDecided(row Row) bool {
 	decided, ok := errors.AsType[*Decided](row.Err)
-	return ok && decided.Status.Settled()
+	return ok && (decided.Status.Settled() || decided.Status == Failed && row.OrgID != "" && row.UserID != "")
 }
 
 // Skip drops the rows for which done returns true, such as the ones that an

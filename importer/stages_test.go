@@ -26,6 +26,10 @@ func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
 		{OrgID: "org_c", UserID: "u1", Line: 10},
 		{OrgID: "org_d", UserID: "u1", Line: 11, Err: &importer.Decided{Status: importer.Duplicate, Message: "d"}},
 		{OrgID: "org_d", UserID: "u1", Line: 12},
+		{OrgID: "org_e", UserID: "u1", Line: 13, Err: &importer.Decided{Status: importer.Failed, Message: "f"}},
+		{OrgID: "org_e", UserID: "u1", Line: 14, Err: &importer.Decided{Status: importer.Failed, Message: "f"}},
+		{OrgID: "org_e", Line: 15, Err: &importer.Decided{Status: importer.Failed, Message: "f"}},
+		{OrgID: "org_e", Line: 16, Err: &importer.Decided{Status: importer.Failed, Message: "f"}},
 	}
 	want := []string{
 		"2 org_a u1",
@@ -39,6 +43,10 @@ func TestDistinctMarksLaterRowsOfAPair(t *testing.T) {
 		"10 org_c u1 duplicate: same pair as line 9",
 		"11 org_d u1 duplicate: d",
 		"12 org_d u1",
+		"13 org_e u1 failed: f",
+		"14 org_e u1 duplicate: same pair as line 13",
+		"15 org_e  failed: f",
+		"16 org_e  failed: f",
 	}
 	if got := shown(importer.Distinct(rowsOf(in...), importer.PairKey)); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
