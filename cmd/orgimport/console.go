@@ -34,6 +34,9 @@ type surroundings struct {
 
 	signals func() <-chan os.Signal // delivers the signals that stop a command
 	exit    func(code int)          // ends the program at once
+
+	// setGCPercent is debug.SetGCPercent; nil if the process is shared with others.
+	setGCPercent func(percent int) int
 }
 
 // console is a command's view of its surroundings.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"text/tabwriter"
@@ -174,7 +173,9 @@ func (d *differ) compare(ctx context.Context) (err error) {
 	}
 	// Nearly all of what is compared is in memory without pointers, so that collecting
 	// garbage often takes little time.
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	if d.setGCPercent != nil {
+		defer d.setGCPercent(d.setGCPercent(10))
+	}
 	if d.result, err = d.comparison(ctx).Run(); errors.Is(err, diff.ErrChanged) || err == nil && d.src.Changed() {
 		return &exitError{exitTemporary, fmt.Errorf("%s changed while it was being read", d.src.Name()), "run again when nothing writes to it any more"}
 	}

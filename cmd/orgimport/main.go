@@ -33,7 +33,7 @@ func main() {
 		args: os.Args[1:], getenv: os.Getenv, environ: os.Environ,
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		transport: func(requests int) http.RoundTripper { return retry.NewTransport(requests) },
-		signals:   stopSignals, exit: os.Exit,
+		signals:   stopSignals, exit: os.Exit, setGCPercent: debug.SetGCPercent,
 	}))
 }
 
