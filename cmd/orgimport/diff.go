@@ -265,9 +265,8 @@ func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[diff.
 // progress returns how far the comparison is. The ui calls it from its own goroutine.
 func (d *differ) progress() progress {
 	p, looking := lookUpProgress(d.src)
-	p.pace = d.tenant.Latest()
 	if l := d.lists.Load(); l != nil {
-		p = progress{pace: p.pace, done: l.done.Load(), total: int64(l.orgs), elapsed: time.Since(l.began)}
+		p = progress{done: l.done.Load(), total: int64(l.orgs), elapsed: time.Since(l.began), pace: d.tenant.Latest()}
 		p.words = fmt.Sprintf("%s of %s, %s", report.Number(int(p.done)), report.Plural(l.orgs, "organization"), report.Plural(int(l.read.Load()), "member"))
 	} else if !looking {
 		p = progress{elapsed: time.Since(d.summary.Started), words: "reading " + d.src.Name()}

@@ -18,7 +18,6 @@ import (
 	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/importer/csvfile"
-	"orgimport/ratelimit"
 	"orgimport/report"
 )
 
@@ -89,7 +88,6 @@ func (c *console) survey(ctx context.Context, f *sourceFlags, o operation, how f
 	}
 	obs, check := &observer{log: ui.log}, newCheck()
 	lookUp := func(*job.Source) error { return nil }
-	latest := func() ratelimit.State { return ratelimit.State{} }
 	if how.check {
 		tenant, err := c.connect(ctx, &f.tenantFlags, &f.paceFlags, obs)
 		if err == nil { // refused credentials are reported before the file is read
@@ -100,7 +98,6 @@ func (c *console) survey(ctx context.Context, f *sourceFlags, o operation, how f
 		}
 		config.Lookups.CheckOrgs = true
 		lookUp = func(src *job.Source) error { return src.LookUp(ctx, tenant, before) }
-		latest = tenant.Latest
 	} else {
 		config.Lookups, config.Assume = job.Lookups{}, true
 	}
@@ -112,8 +109,8 @@ func (c *console) survey(ctx context.Context, f *sourceFlags, o operation, how f
 	started := time.Now()
 	ui.watch(func() progress {
 		p, looking := lookUpProgress(src)
-		if p.pace = latest(); !looking {
-			p = progress{elapsed: time.Since(started)}
+		if !looking {
+			p.elapsed = time.Since(started)
 			p.done, p.total, p.bytes = src.Progress()
 			p.words = report.Plural(src.Passed(), "row")
 		}

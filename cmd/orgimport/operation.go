@@ -283,7 +283,7 @@ func (r *openRun) summary() *report.Summary {
 // progress returns how far the run is. The ui calls it from its own goroutine.
 func (r *openRun) progress() progress {
 	if p, looking := lookUpProgress(r.src); looking {
-		p.waiting, p.pace = r.waiting(), r.tenant.Latest()
+		p.waiting = r.waiting()
 		return p
 	}
 	now := r.out.Progress()
@@ -308,7 +308,7 @@ func lookUpProgress(src *job.Source) (progress, bool) {
 	if p == nil {
 		return progress{}, false
 	}
-	now := progress{done: int64(p.Done), total: int64(p.Of), elapsed: time.Since(p.Began), words: "looking up " + p.Name}
+	now := progress{done: int64(p.Done), total: int64(p.Of), elapsed: time.Since(p.Began), pace: p.Tenant.Latest(), words: "looking up " + p.Name}
 	export := p.Name == auth0.PhaseExport // its progress, if known, is a percentage
 	switch {
 	case export:

@@ -59,6 +59,8 @@ type Phase struct {
 	Done, Of int // Of is 0 if it is not known
 	Began    time.Time
 	At       time.Time // when so many were done
+
+	Tenant *tenancy.Tenant // that is asked
 }
 
 // PhaseCost is the cost of a phase that has ended.
@@ -309,8 +311,8 @@ func (l *lookups) lookUp(ctx context.Context, t *tenancy.Tenant, rows rowSeq, be
 		{auth0.PhaseMembers, func() error { return l.findMembers(ctx, look, rows, before) }},
 	} {
 		began, sent := time.Now(), l.reads.Sent.Load()
-		l.now.Store(&Phase{Name: step.name, Began: began})
-		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began, time.Now()}) }
+		l.now.Store(&Phase{Name: step.name, Began: began, Tenant: t})
+		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began, time.Now(), t}) }
 		if err := step.find(); err != nil {
 			return stoppedOr(ctx, lookUpFailed(err))
 		}
