@@ -93,7 +93,7 @@ func (t *Tenant) Attempt() *retry.Attempt { return t.attempt }
 // its pace.
 func (t *Tenant) Class() (*auth0.Client, *ratelimit.Transport) {
 	pace := t.paced(nil)
-	pace.Base = &noted{&auth0.Bearer{Source: t.Tokens, Base: t.attempt}, pace, &t.latest}
+	pace.Base = &noting{&auth0.Bearer{Source: t.Tokens, Base: t.attempt}, func() { t.latest.Store(pace) }}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.classes = append(t.classes, pace)
@@ -150,19 +150,6 @@ func (t *Tenant) Latest() ratelimit.State {
 	return ratelimit.State{}
 }
 
-// noted notes the class of the requests that it sends.
-type noted struct {
-	http.RoundTripper
-	class  *ratelimit.Transport
-	latest *atomic.Pointer[ratelimit.Transport]
-}
-
-// RoundTrip sends req.
-func (n *noted) RoundTrip(req *http.Request) (*http.Response, error) {
-	n.latest.Store(n.class)
-	return n.RoundTripper.RoundTrip(req)
-}
-
 // ScopeError says that the token lacks scopes.
 type ScopeError struct{ Lacking []string }
 
@@ -209,11 +196,11 @@ type Reads struct {
 func (t *Tenant) Lookup(n *Reads) *auth0.Lookup {
 	class := func() *auth0.Client {
 		client, pace := t.Class()
-		pace.Base = &counted{pace.Base, &n.Sent}
+		pace.Base = counted(pace.Base, &n.Sent)
 		return client
 	}
 	jobs, pace := t.Class()
-	jobs.HTTP = retry.NewHTTPClient(&counted{&jobsTransport{pace, &counted{pace.Base, &n.Unlimited}}, &n.Sent})
+	jobs.HTTP = retry.NewHTTPClient(counted(&jobsTransport{pace, counted(pace.Base, &n.Unlimited)}, &n.Sent))
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
@@ -235,14 +222,19 @@ func (t *jobsTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.limited.RoundTrip(req)
 }
 
-// counted counts the requests that it sends.
-type counted struct {
+// noting notes each request before it sends it.
+type noting struct {
 	http.RoundTripper
-	n *atomic.Int64
+	note func()
 }
 
 // RoundTrip sends req.
-func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
-	c.n.Add(1)
-	return c.RoundTripper.RoundTrip(req)
+func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
+	n.note()
+	return n.RoundTripper.RoundTrip(req)
+}
+
+// counted counts in n the requests that base sends.
+func counted(base http.RoundTripper, n *atomic.Int64) http.RoundTripper {
+	return &noting{base, func() { n.Add(1) }}
 }
