@@ -172,7 +172,9 @@ func (r *inviteRun) check(ctx context.Context, o *openRun) error {
 	if err != nil {
 		return err
 	}
-	r.inviter.Connection = strings.Join(connections, "")
+	if len(connections) > 0 {
+		r.inviter.Connection = connections[0]
+	}
 	roles, err := o.listRoles(ctx, named)
 	if err != nil {
 		return err
