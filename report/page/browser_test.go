@@ -122,7 +122,8 @@ type browser struct {
 	messages *bufio.Reader
 	session  string
 	asked    int
-	errors   []string // on the page, violations of its policy included
+	events   []message // that came before an answer, and were not awaited yet
+	errors   []string  // on the page, violations of its policy included
 }
 
 // message is what the browser sends: an answer if it has an ID, otherwise an event.
@@ -218,20 +219,32 @@ func (b *browser) call(method string, params map[string]any) json.RawMessage {
 		b.t.Fatal(err)
 	}
 	for {
-		if m := b.next(); m.ID == b.asked {
-			if m.Error != nil {
-				b.t.Fatalf("%s: %s", method, m.Error)
-			}
-			return m.Result
+		m := b.next()
+		if m.ID != b.asked {
+			b.events = append(b.events, m)
+			continue
 		}
+		if m.Error != nil {
+			b.t.Fatalf("%s: %s", method, m.Error)
+		}
+		return m.Result
 	}
 }
 
-// await waits for an event that fits.
-func (b *browser) await(method string, fits func(params string) bool) {
+// await does something, and waits for an event that fits. It may come before the
+// answer to what was done.
+func (b *browser) await(do func(), method string, fits func(params string) bool) {
 	b.t.Helper()
+	b.events = nil
+	do()
 	for {
-		if m := b.next(); m.Method == method && fits(string(m.Params)) {
+		var m message
+		if len(b.events) > 0 {
+			m, b.events = b.events[0], b.events[1:]
+		} else {
+			m = b.next()
+		}
+		if m.Method == method && fits(string(m.Params)) {
 			return
 		}
 	}
@@ -244,8 +257,8 @@ func (b *browser) visit(html string) {
 	if err := os.WriteFile(path, []byte(html), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	b.call("Page.navigate", map[string]any{"url": "file://" + path})
-	b.await("Page.loadEventFired", func(string) bool { return true })
+	b.await(func() { b.call("Page.navigate", map[string]any{"url": "file://" + path}) },
+		"Page.loadEventFired", func(string) bool { return true })
 }
 
 // media shows the page on a screen or on paper, in a light or dark scheme.
@@ -283,8 +296,8 @@ func (b *browser) download(script string) string {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	b.call("Browser.setDownloadBehavior", map[string]any{"behavior": "allow", "downloadPath": dir, "eventsEnabled": true})
-	b.eval(script)
-	b.await("Browser.downloadProgress", func(params string) bool { return strings.Contains(params, `"completed"`) })
+	b.await(func() { b.eval(script) },
+		"Browser.downloadProgress", func(params string) bool { return strings.Contains(params, `"completed"`) })
 	content, err := os.ReadFile(filepath.Join(dir, "failures.csv"))
 	if err != nil {
 		b.t.Fatal(err)
