@@ -42,16 +42,16 @@ func (cmd *completionCmd) Run(c *console, ctx *kong.Context) error {
 }
 
 func completeBash(w io.Writer, app *kong.Node) {
-	fmt.Fprint(w, `_orgimport() {
+	fmt.Fprintf(w, `_orgimport() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
-	local flags='--help --version' words=
+	local flags=%s words=
 	COMPREPLY=()
 	case ${COMP_WORDS[1]} in
-`)
+`, shellQuote(strings.Join(flagNames(app.Flags), " ")))
 	for _, command := range app.Children {
 		fmt.Fprintf(w, "\t%s)\n\t\tflags=%s\n\t\twords=%s\n\t\tcase $before in\n", command.Name,
-			shellQuote(strings.Join(flagNames(command), " ")), shellQuote(strings.Join(argValues(app, command), " ")))
-		for _, f := range command.Flags {
+			shellQuote(strings.Join(flagNames(flagsOf(app, command)), " ")), shellQuote(strings.Join(argValues(app, command), " ")))
+		for _, f := range flagsOf(app, command) {
 			if f.IsBool() {
 				continue
 			}
@@ -100,7 +100,7 @@ func completeFish(w io.Writer, app *kong.Node) {
 		if argTakesFile(command) {
 			fmt.Fprintf(w, "%s -F\n", seen)
 		}
-		for _, f := range command.Flags {
+		for _, f := range flagsOf(app, command) {
 			value := ""
 			switch {
 			case f.Enum != "":
@@ -118,14 +118,6 @@ func completeFish(w io.Writer, app *kong.Node) {
 // completePowerShell leaves names of files to PowerShell, which completes them where
 // a script has nothing to offer.
 func completePowerShell(w io.Writer, app *kong.Node) {
-	fmt.Fprint(w, `Register-ArgumentCompleter -Native -CommandName orgimport -ScriptBlock {
-	param($word, $line, $cursor)
-	$typed = @($line.CommandElements | ForEach-Object { $_.ToString() })
-	$before = if ($word) { $typed[-2] } else { $typed[-1] }
-	$position = $typed.Count - [int][bool]$word
-	$flags, $words, $values = @('--help', '--version'), @(), @{}
-	switch ($typed[1]) {
-`)
 	list := func(values []string) string {
 		quoted := make([]string, len(values))
 		for i, value := range values {
@@ -133,12 +125,20 @@ func completePowerShell(w io.Writer, app *kong.Node) {
 		}
 		return "@(" + strings.Join(quoted, ", ") + ")"
 	}
+	fmt.Fprintf(w, `Register-ArgumentCompleter -Native -CommandName orgimport -ScriptBlock {
+	param($word, $line, $cursor)
+	$typed = @($line.CommandElements | ForEach-Object { $_.ToString() })
+	$before = if ($word) { $typed[-2] } else { $typed[-1] }
+	$position = $typed.Count - [int][bool]$word
+	$flags, $words, $values = %s, @(), @{}
+	switch ($typed[1]) {
+`, list(flagNames(app.Flags)))
 	for _, command := range app.Children {
-		fmt.Fprintf(w, "\t\t%s {\n\t\t\t$flags = %s\n", powerShellQuote(command.Name), list(flagNames(command)))
+		fmt.Fprintf(w, "\t\t%s {\n\t\t\t$flags = %s\n", powerShellQuote(command.Name), list(flagNames(flagsOf(app, command))))
 		if values := argValues(app, command); values != nil {
 			fmt.Fprintf(w, "\t\t\t$words = %s\n", list(values))
 		}
-		for _, f := range command.Flags {
+		for _, f := range flagsOf(app, command) {
 			switch {
 			case f.Enum != "":
 				fmt.Fprintf(w, "\t\t\t$values['--%s'] = %s\n", f.Name, list(f.EnumSlice()))
@@ -186,9 +186,11 @@ func argValues(app, command *kong.Node) []string {
 	return nil
 }
 
-func flagNames(command *kong.Node) []string {
-	names := []string{"--help", "--version"}
-	for _, f := range command.Flags {
+// flagsOf returns the flags that can be typed after a command.
+func flagsOf(app, command *kong.Node) []*kong.Flag { return slices.Concat(app.Flags, command.Flags) }
+
+func flagNames(flags []*kong.Flag) (names []string) {
+	for _, f := range flags {
 		names = append(names, "--"+f.Name)
 	}
 	return names

@@ -32,7 +32,6 @@ type doctorCmd struct {
 	tenantFlags `embed:""`
 }
 
-// Help returns what orgimport doctor --help prints besides the flags.
 func (doctorCmd) Help() string {
 	return `Creates an organization orgimport-doctor-…, adds the test users to it and removes them in different ways, and deletes it. This takes at most 80 requests and 100 seconds, touches no other organization, and leaves the reserve of the rate limits to other clients. While it runs, the test users are members of that organization and would see it when they log in.
 
@@ -44,7 +43,6 @@ Examples:
 It needs the scopes create:organizations, delete:organizations, read:organizations, create:organization_members, read:organization_members and delete:organization_members, and read:roles for one question. At the end it prints the flags of orgimport tenant for a simulated tenant that answers alike. The exit code is 0 if all questions were answered, and 1 if some were not. orgimport help unknowns lists what else is not documented.`
 }
 
-// Validate is called by kong when all flags are read.
 func (cmd *doctorCmd) Validate() error {
 	switch {
 	case cmd.Delete != "" && cmd.TestUsers != "":

@@ -48,7 +48,7 @@ func (c *console) dryRun(f *sourceFlags, o operation) error {
 func (c *console) forecast(f *sourceFlags, o operation, how forecastFlags) error {
 	failures, resolved := files.Named("--failures", f.Failures), files.Named("--resolved", how.resolved)
 	results := files.Named("the results file", f.Results)
-	if err := cmp.Or(c.checkFiles(o.file, f, failures, resolved), files.Check(nil, []files.File{results}, []files.File{failures, resolved}), files.CheckWritable(failures), files.CheckWritable(resolved)); err != nil {
+	if err := cmp.Or(c.checkFiles(o.file, f, failures, resolved), files.Check(nil, []files.File{results}, []files.File{failures, resolved}), files.CheckWritable(failures, resolved)); err != nil {
 		return err
 	}
 	ui := c.openUI(f.uiFlags)

@@ -134,7 +134,7 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 	if s.skipMembers {
 		client.RunID = report.Skipping(client.RunID)
 	}
-	if err := s.outputs.prove(s.flags.Results); err != nil {
+	if err := files.CheckWritable(append(s.outputs.files(), files.Named("--results", s.flags.Results))...); err != nil {
 		return nil, err
 	}
 	unlock, err := files.Lock(files.Named("--lock", s.flags.lockPath()))
@@ -355,7 +355,7 @@ func (s *session) ended(ctx context.Context, sum *report.Summary, wrote bool, er
 	}
 	s.pinged.Wait()           // the start ping comes before the end ping, and no warning after the summary
 	if e.code != exitLocked { // the files belong to the run that holds the lock
-		s.outputs.publish(sum, s.log)
+		s.outputs.publish(sum, err, s.log)
 		if ctx.Err() != nil {
 			ctx = context.WithoutCancel(ctx) // the end of a run that was stopped is told too
 		}

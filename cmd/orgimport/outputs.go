@@ -31,10 +31,12 @@ type publication struct {
 	write func(w io.Writer, s *report.Summary, path string) error
 }
 
-// publish writes the publications. A failure is only a warning.
-func (o outputs) publish(s *report.Summary, log *slog.Logger) {
+// publish writes the publications about a run that ended because of why. A failure is
+// only a warning, and none at all if it is why.
+func (o outputs) publish(s *report.Summary, why error, log *slog.Logger) {
+	known, _ := errors.AsType[*files.Error](why)
 	for _, p := range o.publications {
-		if p.Path == "" || p.Path == *o.unwritable {
+		if p.Path == "" || known != nil && known.File == p.File {
 			continue
 		}
 		if err := files.Replace(p.Path, p.mode, func(w io.Writer) error { return p.write(w, s, p.Path) }); err != nil {
@@ -155,7 +157,6 @@ func get(ctx context.Context, rt http.RoundTripper, address, path string) error 
 type outputs struct {
 	extracts     []*job.Extract // made from the results
 	publications []publication  // made from the summary
-	unwritable   *string        // path of one that was already reported as not writable
 }
 
 func (f *jobFlags) outputs() outputs {
@@ -167,7 +168,6 @@ func (f *jobFlags) outputs() outputs {
 			{files.Named("--summary", f.Summary), "the summary", 0o600, writeSummary},
 			{files.Named("--metrics", f.Metrics), "the metrics", 0o644, writeMetrics}, // the node exporter reads it as another user
 		},
-		new(string),
 	}
 }
 
@@ -206,15 +206,4 @@ func (c *console) settings() []files.File {
 		all = append(all, files.Named(name, c.getenv(name)))
 	}
 	return all
-}
-
-// prove makes sure that the outputs and the results can be written.
-func (o outputs) prove(results string) error {
-	for _, f := range o.files() {
-		if err := files.CheckWritable(f); err != nil {
-			*o.unwritable = f.Path
-			return err
-		}
-	}
-	return files.CheckWritable(files.Named("--results", results))
 }

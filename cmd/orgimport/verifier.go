@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
-	"sync"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"orgimport/importer"
 	"orgimport/importer/auth0"
@@ -78,41 +82,20 @@ func (v *verifier) verify(ctx context.Context) error {
 // look reads the members of all organizations, several at a time, and returns the
 // organizations that are worth another look.
 func (v *verifier) look(ctx context.Context, all []*expected) (again []*expected, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := make(chan *expected)
-	var workers sync.WaitGroup
-	for range min(v.workers, len(all)) {
-		workers.Go(func() {
-			for r := range work {
-				if ctx.Err() != nil {
-					continue
-				}
-				if err := v.ask(ctx, r); err != nil {
-					cancel(err)
-				}
+	looks, ctx := errgroup.WithContext(ctx)
+	looks.SetLimit(v.workers)
+	for _, e := range all {
+		looks.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
+			return v.ask(ctx, e)
 		})
 	}
-	for _, r := range all {
-		select {
-		case work <- r:
-			continue
-		case <-ctx.Done():
-		}
-		break
+	if err := looks.Wait(); err != nil {
+		return nil, err
 	}
-	close(work)
-	workers.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	for _, r := range all {
-		if r.pending() {
-			again = append(again, r)
-		}
-	}
-	return again, nil
+	return slices.DeleteFunc(slices.Clone(all), func(e *expected) bool { return !e.pending() }), nil
 }
 
 // ask reads the members of one organization. An error means that no other
@@ -166,4 +149,186 @@ func (v *verifier) progress() progress {
 		done: asked, total: all,
 		words: fmt.Sprintf("%s of %s, %s of %s %s", report.Number(int(asked)), report.Plural(int(all), "organization"), report.Number(int(v.found.Load())), report.Plural(v.lines, "line"), v.holds),
 	}
+}
+
+// expectations are what a results file claims about the tenant: the lines of rows
+// that are done, by organization, in the order of the file.
+type expectations struct {
+	*claim
+	all   []*expected
+	byOrg map[string]*expected
+	lines int
+}
+
+// claim is what the lines of one operation claim about a user and an organization,
+// as the words for lines that turn out true or false.
+type claim struct {
+	holds  string // for lines that are true
+	fails  string // for lines that are false
+	yet    string // for lines that are false but may still become true
+	reason string // why a line is false
+}
+
+var (
+	claimMember  = &claim{"there", "missing", "not there yet", "not a member"}
+	claimGone    = &claim{"gone", "still there", "still there", "still a member"}
+	claimRoles   = &claim{"there", "missing", "not there yet", "not a member with these roles"}
+	claimInvited = &claim{"invited or there", "missing", "not there yet", "neither invited nor a member"}
+	claimExists  = &claim{"there", "missing", "not there yet", "no such organization"}
+)
+
+// claims maps what a line says of the tenant to the words for it.
+var claims = map[importer.Claim]*claim{
+	importer.ClaimMember: claimMember, importer.ClaimNoMember: claimGone,
+	importer.ClaimRoles: claimRoles, importer.ClaimInvited: claimInvited,
+	importer.ClaimExists: claimExists,
+}
+
+// expected holds the lines of one organization. It keeps only what is needed to
+// look them up: a million lines with ids of Auth0's usual length take 60 MB.
+type expected struct {
+	*claim
+	orgID string
+	lines int        // all of its lines
+	roles []string   // the roles of each line; only for claimRoles
+	open  []openLine // the lines not known to be true
+
+	pages int // pages that the last look read, at most
+	state lookState
+	why   error // why state is unread or unlisted or, if it is read, why there is no such organization
+}
+
+// openLine is a line that is not known to be true.
+type openLine struct {
+	place uint32 // among the lines of its organization
+	line  uint32 // of the input
+	user  string // an id or an e-mail address
+}
+
+type lookState int
+
+const (
+	unasked  lookState = iota
+	unread             // the members could not be read, but may be later
+	unlisted           // the members can't be read, or not all of them
+	read               // the members were read as far as needed
+)
+
+// add adds a line of the results if its row is done. It returns an error if the
+// line is of another operation than those before it.
+func (es *expectations) add(o importer.Outcome) error {
+	c, done := claims[o.Status.Claim()]
+	if !done {
+		return nil
+	}
+	if c == claimExists {
+		return fmt.Errorf("the line of row %d has the status %s: it is of an organization, which has no user to look for", o.Row.Line, o.Status)
+	}
+	if es.lines > 0 && c != es.claim {
+		return fmt.Errorf("the line of row %d has the status %s, which is of another operation than the lines before it", o.Row.Line, o.Status)
+	}
+	es.claim = c
+	e := es.byOrg[o.Row.OrgID]
+	if e == nil {
+		if es.byOrg == nil {
+			es.byOrg = make(map[string]*expected)
+		}
+		e = &expected{claim: c, orgID: strings.Clone(o.Row.OrgID)} // a clone, so as not to keep the whole line
+		es.byOrg[e.orgID] = e
+		es.all = append(es.all, e)
+	}
+	user, argument := o.Row.UserID, ""
+	if len(o.Row.Kept) > 0 {
+		argument = o.Row.Kept[0] // the reader returns arguments as kept columns
+	}
+	switch c {
+	case claimRoles:
+		e.roles = append(e.roles, strings.Clone(argument))
+	case claimInvited:
+		user = importer.FoldAddress(argument)
+	}
+	e.open = append(e.open, openLine{uint32(e.lines), uint32(o.Row.Line), strings.Clone(user)})
+	e.lines++
+	es.lines++
+	return nil
+}
+
+// pageSize is the number of members on a page of a list.
+const pageSize = 100
+
+// look compares the open lines with the members of the organization, and closes
+// those that are true. It stops reading members once all lines are decided. It
+// returns the first error of members.
+func (e *expected) look(members iter.Seq2[auth0.Member, error]) error {
+	slices.SortFunc(e.open, func(a, b openLine) int { return strings.Compare(a.user, b.user) })
+	seen := make([]bool, len(e.open))
+	left, n := len(e.open), 0
+	var failed error
+	for m, err := range members {
+		if failed = err; err != nil {
+			break
+		}
+		n++
+		i, _ := slices.BinarySearchFunc(e.open, m.UserID, func(l openLine, id string) int { return strings.Compare(l.user, id) })
+		for ; i < len(seen) && e.open[i].user == m.UserID; i++ { // a user may have several lines
+			if !seen[i] && e.fits(e.open[i], m) {
+				seen[i] = true
+				left--
+			}
+		}
+		if left == 0 {
+			break
+		}
+	}
+	e.pages = n/pageSize + 1
+	if e.claim != claimGone {
+		e.keep(seen, false)
+	} else if failed == nil {
+		e.keep(seen, true)
+	}
+	return failed
+}
+
+// fits reports whether m has the roles that a line claims, if any.
+func (e *expected) fits(l openLine, m auth0.Member) bool {
+	if e.claim != claimRoles {
+		return true
+	}
+	for role := range strings.SplitSeq(e.roles[l.place], auth0.RoleSeparator) {
+		if !slices.Contains(m.Roles, role) {
+			return false
+		}
+	}
+	return true
+}
+
+// keep leaves only those lines open whose seen is which, in the order of the file.
+func (e *expected) keep(seen []bool, which bool) {
+	i := -1
+	e.open = slices.DeleteFunc(e.open, func(openLine) bool { i++; return seen[i] != which })
+	slices.SortFunc(e.open, func(a, b openLine) int { return cmp.Compare(a.place, b.place) })
+}
+
+// absent records that the organization does not exist: it has no members.
+func (e *expected) absent(why error) {
+	e.state, e.why = read, why
+	if e.claim == claimGone {
+		e.open = nil
+	}
+}
+
+// pending reports whether another look may close more lines.
+func (e *expected) pending() bool {
+	return e.state == unread || e.state == read && e.why == nil && len(e.open) > 0
+}
+
+// whyOpen returns why the open lines are not true.
+func (e *expected) whyOpen() string {
+	if e.why != nil {
+		if refusal := (*auth0.Error)(nil); errors.As(e.why, &refusal) {
+			return "no such organization: " + refusal.Message
+		}
+		return "no such organization: " + e.why.Error()
+	}
+	return e.claim.reason
 }

@@ -74,9 +74,18 @@ func OpenStream(path string) (*os.File, error) {
 // headroom is the least room kept for what still comes when the disk fills up.
 const headroom = 64 << 10
 
-// CheckWritable makes sure that f can be written and that the disk has some room, and
-// leaves no trace. It ignores a file without a path, a device and a pipe.
-func CheckWritable(f File) error {
+// CheckWritable makes sure that the files can be written and that the disk has some
+// room, and leaves no trace. It ignores a file without a path, a device and a pipe.
+func CheckWritable(all ...File) error {
+	for _, f := range all {
+		if err := checkWritable(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkWritable(f File) error {
 	if f.Path == "" || IsStream(f.Path) {
 		return nil
 	}
