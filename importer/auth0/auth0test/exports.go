@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"cmp"
 	"compress/gzip"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -35,8 +32,7 @@ type Exports struct {
 	Fail int
 
 	// Busy is how many of the first jobs are refused because others are running.
-	// Max is how many may run at once; 0 means any number.
-	Busy, Max int
+	Busy int
 
 	// Shape is what a nested field looks like, such as
 	// identities[0].connection or app_metadata.employee.
@@ -82,11 +78,18 @@ const (
 
 // exports are the tenant's jobs. Tenant.mu guards it.
 type exports struct {
-	url    *url.URL // of the downloads
-	secret []byte   // signs links
-	jobs   map[string]*job
-	asked  int // requests for jobs
-	begun  int // downloads
+	url   *url.URL // of the downloads
+	jobs  map[string]*job
+	links map[string]link // to downloads, by path and query
+	asked int             // requests for jobs
+	begun int             // downloads
+}
+
+// link is what a link to a download leads to.
+type link struct {
+	job       *job
+	expires   time.Time
+	redirects int // to go through first
 }
 
 // job is an export of users, with the recorded fields.
@@ -94,7 +97,7 @@ type job struct {
 	Type         string        `json:"type"`
 	Status       string        `json:"status"`
 	Format       string        `json:"format"`
-	Fields       []exportField `json:"fields"`
+	Fields       []exportField `json:"fields,omitempty"`
 	Limit        int           `json:"limit,omitempty"` // 0: none
 	ConnectionID string        `json:"connection_id,omitempty"`
 	Connection   string        `json:"connection,omitempty"` // its name; empty: all
@@ -116,8 +119,8 @@ type exportField struct {
 
 func newExports() exports {
 	return exports{
-		url:    &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
-		secret: []byte(rand.Text()), jobs: make(map[string]*job),
+		url:  &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
+		jobs: make(map[string]*job), links: make(map[string]link),
 	}
 }
 
@@ -151,16 +154,9 @@ func (t *Tenant) exportUsers(c *call) *reply {
 	defer t.mu.Unlock()
 	x, set := &t.exports, t.cfg.Exports
 	x.asked++
-	running := 0
-	for _, other := range x.jobs {
-		if t.now().Before(other.created.Add(set.Duration)) {
-			running++
-		}
-	}
-	if x.asked <= set.Busy || set.Max > 0 && running >= set.Max {
+	if x.asked <= set.Busy {
 		// The words are those documented for jobs that import users.
-		return refuse(http.StatusTooManyRequests, "", fmt.Sprintf(
-			"There are %d active export users jobs, please wait until some of them are finished and try again", max(running, 1)))
+		return refuse(http.StatusTooManyRequests, "", "There are 2 active export users jobs, please wait until some of them are finished and try again")
 	}
 	j.Type, j.Status, j.Format = "users_export", "pending", "json"
 	j.ID = "job_" + alnum(fmt.Sprint("job", len(x.jobs)+1), 16)
@@ -194,8 +190,7 @@ var connectionID = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
 
 // readExport reads the body of a job, which may be empty.
 func (t *Tenant) readExport(c *call) (*job, *reply) {
-	users := t.users.all()
-	j := &job{users: users[:max(len(users)-t.cfg.Exports.Youngest, 0)]}
+	j := new(job)
 	if len(c.body) > 0 {
 		object, refused := t.readBody(c, exportSchema)
 		if refused != nil {
@@ -205,20 +200,19 @@ func (t *Tenant) readExport(c *call) (*job, *reply) {
 			return nil, invalidBody(err.Error(), "", "")
 		}
 	}
-	if len(j.Fields) == 0 {
-		for _, name := range fields {
-			j.Fields = append(j.Fields, exportField{Name: name})
+	j.users = t.users.all()
+	j.users = j.users[:max(len(j.users)-t.cfg.Exports.Youngest, 0)]
+	if all := t.connections(); j.ConnectionID != "" && len(all) > 0 { // if there are none, every connection exists, and there are no users
+		at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
+		if at < 0 {
+			return nil, refuse(http.StatusNotFound, "inexistent_connection", "The connection does not exist")
 		}
+		j.Connection = all[at].Name
+		j.users = slices.DeleteFunc(slices.Clone(j.users), func(u User) bool { return u.connection() != j.Connection })
 	}
-	all := t.connections()
-	if j.ConnectionID == "" || len(all) == 0 { // if there are none, every connection exists, and no user has it
-		return j, nil
+	if j.Limit > 0 {
+		j.users = j.users[:min(j.Limit, len(j.users))]
 	}
-	at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
-	if at < 0 {
-		return nil, refuse(http.StatusNotFound, "inexistent_connection", "The connection does not exist")
-	}
-	j.Connection = all[at].Name
 	return j, nil
 }
 
@@ -242,61 +236,45 @@ func (t *Tenant) job(c *call) *reply {
 		j.Status = "failed"
 	default:
 		j.Status, j.Percent = "completed", 100
-		j.Location = t.exports.link(j.ID, now.Add(cmp.Or(set.LinkLife, defaultLinkLife)), set.Redirects)
+		j.Location = t.exports.address(link{made, now.Add(cmp.Or(set.LinkLife, defaultLinkLife)), set.Redirects})
 	}
 	return respond(http.StatusOK, j)
 }
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// link returns a signed link to a download, in the form reported for real ones,
-// which redirects that often first.
-func (x *exports) link(jobID string, expires time.Time, redirects int) string {
+// address returns a new address for a link, in the form reported for real ones.
+func (x *exports) address(to link) string {
 	u := *x.url
-	u.Path = "/" + jobID + "/users.json.gz"
-	query := url.Values{"Expires": {strconv.FormatInt(expires.UnixMilli(), 10)}, "Key-Pair-Id": {"APKAAUTH0TEST"}}
-	if redirects > 0 {
-		query.Set("Redirects", strconv.Itoa(redirects))
-	}
-	query.Set("Signature", x.sign(u.Path, query))
-	u.RawQuery = query.Encode()
+	u.Path = "/" + to.job.ID + "/users.json.gz"
+	u.RawQuery = url.Values{
+		"Expires": {strconv.FormatInt(to.expires.Unix(), 10)}, "Key-Pair-Id": {"APKAAUTH0TEST"}, "Signature": {rand.Text()},
+	}.Encode()
+	x.links[u.RequestURI()] = to
 	return u.String()
-}
-
-func (x *exports) sign(path string, query url.Values) string {
-	h := hmac.New(sha256.New, x.secret)
-	_, _ = fmt.Fprint(h, path, query.Get("Expires"), query.Get("Redirects"))
-	return encode(h.Sum(nil))
 }
 
 // download is the download that a link leads to. It needs no credentials, and
 // refuses requests with credentials, like a file store with signed links.
 func (t *Tenant) download(c *call) *reply {
-	query := c.URL.Query()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.Header.Get("Authorization") != "" {
-		return denied(http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed")
-	}
 	x := &t.exports
-	expires, err := strconv.ParseInt(query.Get("Expires"), 10, 64)
-	jobID, _, _ := strings.Cut(strings.TrimPrefix(c.URL.Path, "/"), "/")
-	j, found := x.jobs[jobID]
+	to, found := x.links[c.URL.RequestURI()]
 	switch {
-	case c.Method != http.MethodGet, err != nil, !hmac.Equal([]byte(query.Get("Signature")), []byte(x.sign(c.URL.Path, query))),
-		!found, !t.now().Before(time.UnixMilli(expires)):
+	case c.Header.Get("Authorization") != "":
+		return denied(http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed")
+	case c.Method != http.MethodGet, !found, !t.now().Before(to.expires):
 		return denied(http.StatusForbidden, "AccessDenied", "Access denied")
-	}
-	if redirects, err := strconv.Atoi(query.Get("Redirects")); err == nil {
-		rep := &reply{status: http.StatusFound, header: http.Header{}}
-		rep.header.Set("Location", x.link(jobID, time.UnixMilli(expires), redirects-1))
-		return rep
+	case to.redirects > 0:
+		to.redirects--
+		return &reply{status: http.StatusFound, header: http.Header{"Location": {x.address(to)}}}
 	}
 	cut := x.begun < t.cfg.Exports.Cut
 	x.begun++
 	return &reply{
 		status: http.StatusOK, header: http.Header{"Content-Type": {"application/octet-stream"}},
-		stream: func(w io.Writer) error { return j.write(w, t.cfg.Exports, cut) },
+		stream: func(w io.Writer) error { return to.job.write(w, t.cfg.Exports, cut) },
 	}
 }
 
@@ -310,76 +288,50 @@ func denied(status int, code, message string) *reply {
 // errCut ends a download that is cut.
 var errCut = errors.New("the connection is cut")
 
-// write writes the users. If cut, it ends in the middle of a user, after half of
-// them.
+// write writes the users. If cut, it ends after half of them, in the middle of
+// the next.
 func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	out := bufio.NewWriter(w)
-	var lines io.Writer = out
-	end := out.Flush
+	lines, end := io.Writer(out), func() error { return nil }
 	if !set.Plain {
 		zip, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a valid level
-		lines = zip
-		end = func() error {
-			if cut {
-				return errors.Join(zip.Flush(), out.Flush())
-			}
-			return errors.Join(zip.Close(), out.Flush())
+		lines, end = zip, zip.Close
+		if cut {
+			end = zip.Flush
 		}
 	}
-	most := len(j.users)
+	users := j.users
 	if cut {
-		most = j.count() / 2
+		users = users[:len(users)/2]
 	}
-	written := 0
-	for u := range j.exported() {
-		line := append(marshal(j.user(u, set)), '\n')
-		if written == most {
-			line = line[:len(line)/2]
-		}
-		if _, err := lines.Write(line); err != nil {
+	for _, u := range users {
+		if _, err := lines.Write(append(marshal(j.user(u, set)), '\n')); err != nil {
 			return err
 		}
-		if written++; written > most {
-			break
-		}
 	}
-	if err := end(); err != nil || !cut {
+	if cut {
+		_, _ = io.WriteString(lines, `{"user`)
+	}
+	if err := errors.Join(end(), out.Flush()); err != nil || !cut {
 		return err
 	}
 	return errCut
 }
 
-// exported yields the users that the job exports.
-func (j *job) exported() iter.Seq[*User] {
-	return func(yield func(*User) bool) {
-		n := 0
-		for i := range j.users {
-			u := &j.users[i]
-			if j.Connection != "" && u.connection() != j.Connection {
-				continue
-			}
-			if n++; !yield(u) || n == j.Limit {
-				return
-			}
-		}
+// user is a line of the export. Without a list of fields it has all.
+func (j *job) user(u User, set Exports) map[string]any {
+	if set.Fold {
+		u.Email = strings.ToLower(u.Email)
 	}
-}
-
-func (j *job) count() (n int) {
-	for range j.exported() {
-		n++
+	body := u.body()
+	if len(j.Fields) == 0 {
+		return body
 	}
-	return n
-}
-
-// user is a line of the export.
-func (j *job) user(u *User, set Exports) map[string]any {
+	identities, _ := body["identities"].([]map[string]any)
+	body["identities[0]"] = identities[0]
 	line := make(map[string]any, len(j.Fields))
 	for _, f := range j.Fields {
-		v := u.at(f.Name)
-		if email, isText := v.(string); isText && f.Name == "email" && set.Fold {
-			v = strings.ToLower(email)
-		}
+		v := at(body, f.Name)
 		if v == nil && !set.Nulls || set.Shape == Omitted && strings.Contains(f.Name, "[") {
 			continue
 		}
@@ -392,18 +344,12 @@ func (j *job) user(u *User, set Exports) map[string]any {
 	return line
 }
 
-// at returns the value of a user at a path such as user_metadata.employee or
+// at returns the value at a path such as user_metadata.employee or
 // identities[0].connection.
-func (u *User) at(path string) any {
-	if path == "identities[0].connection" {
-		return u.connection()
-	}
-	head, rest, deep := strings.Cut(path, ".")
-	v := u.field(head)
-	for deep && v != nil {
+func at(v any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
 		object, _ := v.(map[string]any)
-		head, rest, deep = strings.Cut(rest, ".")
-		v = object[head]
+		v = object[name]
 	}
 	return v
 }

@@ -146,10 +146,10 @@ func TestAJobAndItsLinkTakeTheirTime(t *testing.T) {
 
 func TestJobsFailAndGetInEachOthersWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tenant := auth0test.New(auth0test.Config{Users: three(), Exports: auth0test.Exports{Duration: time.Minute, Fail: 1, Busy: 2, Max: 1}})
+		tenant := auth0test.New(auth0test.Config{Users: three(), Exports: auth0test.Exports{Duration: time.Minute, Fail: 1, Busy: 2}})
 		refused := func() bool {
 			resp, body := send(t, tenant, "POST", exportJob, "", nil)
-			if resp.StatusCode == 429 && (!strings.Contains(body, "There are 1 active export users jobs") || resp.Header.Get("X-RateLimit-Limit") != "") {
+			if resp.StatusCode == 429 && (!strings.Contains(body, "There are 2 active export users jobs") || resp.Header.Get("X-RateLimit-Limit") != "") {
 				t.Errorf("%v %s", resp.Header, body)
 			}
 			return resp.StatusCode == 429
@@ -160,9 +160,6 @@ func TestJobsFailAndGetInEachOthersWay(t *testing.T) {
 			}
 		}
 		first := create(t, tenant, "").ID
-		if !refused() {
-			t.Error("two jobs at a time")
-		}
 		time.Sleep(time.Minute)
 		if j := state(t, tenant, first); j.Status != "failed" || j.Location != "" {
 			t.Errorf("%+v", j)

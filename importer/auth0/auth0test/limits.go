@@ -44,11 +44,10 @@ type Limits struct {
 type Show int
 
 const (
-	ShowLowest   Show = iota // the one with the fewest requests left
-	ShowGlobal               // the global one, if it applies
-	ShowNone                 // no headers
-	ShowZero                 // as ShowLowest, but always with no request left
-	ShowNegative             // as ShowLowest, but always with fewer than none left
+	ShowLowest Show = iota // the one with the fewest requests left
+	ShowGlobal             // the global one, if it applies
+	ShowNone               // no headers
+	ShowZero               // as ShowLowest, but always with no request left
 )
 
 // turn is what the limiters decide about one request.
@@ -103,22 +102,15 @@ func (s Show) choose(global, own *Verdict) *Verdict {
 	return global
 }
 
-// remaining returns what the headers say is left.
-func (s Show) remaining(left int) int {
-	switch s {
-	case ShowZero:
-		return 0
-	case ShowNegative:
-		return -1
-	}
-	return left
-}
-
 // mark puts the headers on an answer.
 func (t turn) mark(rep *reply) *reply {
 	if t.shown != nil {
+		left := t.shown.Remaining
+		if t.how == ShowZero {
+			left = 0
+		}
 		rep.header.Set("X-RateLimit-Limit", strconv.Itoa(t.shown.Limit))
-		rep.header.Set("X-RateLimit-Remaining", strconv.Itoa(t.how.remaining(t.shown.Remaining)))
+		rep.header.Set("X-RateLimit-Remaining", strconv.Itoa(left))
 		rep.header.Set("X-RateLimit-Reset", strconv.FormatInt(unixCeil(t.shown.Reset), 10))
 	}
 	if t.retryAfter != "" {

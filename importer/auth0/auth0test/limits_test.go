@@ -46,7 +46,6 @@ func TestHeadersDescribeTheLimitThatTheSwitchNames(t *testing.T) {
 		{"the lowest", auth0test.Limits{}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/1"}},
 		{"the global one", auth0test.Limits{Show: auth0test.ShowGlobal}, []string{"204 5/4", "204 5/3", "429 5/2", "200 5/1"}},
 		{"nothing left, ever", auth0test.Limits{Show: auth0test.ShowZero}, []string{"204 2/0", "204 2/0", "429 2/0", "200 5/0"}},
-		{"less than nothing left, ever", auth0test.Limits{Show: auth0test.ShowNegative}, []string{"204 2/-1", "204 2/-1", "429 2/-1", "200 5/-1"}},
 		{"none", auth0test.Limits{Show: auth0test.ShowNone}, []string{"204 /", "204 /", "429 /", "200 /"}},
 		{"the refuser", auth0test.Limits{Show: auth0test.ShowGlobal, ShowRefuser: true}, []string{"204 5/4", "204 5/3", "429 2/0", "200 5/1"}},
 		{"without the global one", auth0test.Limits{SkipGlobal: true}, []string{"204 2/1", "204 2/0", "429 2/0", "200 5/4"}},

@@ -79,7 +79,7 @@ func (t *Tenant) showPage(l list, query url.Values) *reply {
 	}
 	start := min(page*size, len(order))
 	items := l.items(order[start:min(start+size, len(order))], query)
-	if query.Get("include_totals") != "true" || t.cfg.Undocumented.Totals == TotalsIgnored {
+	if query.Get("include_totals") != "true" {
 		return respond(http.StatusOK, items)
 	}
 	body := map[string]any{l.name: items, "start": page * size, "limit": size, "total": len(l.order)}

@@ -2,7 +2,6 @@ package auth0test
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -45,13 +44,6 @@ func malformedUserID(id string) bool {
 	return !found || before == "" || after == "" ||
 		utf8.RuneCountInString(id) > 1024 ||
 		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
-}
-
-// membersIn returns the users in the body of a write, for the log.
-func membersIn(body []byte) []string {
-	var object struct{ Members any }
-	_ = json.Unmarshal(body, &object) // a body that can't be read names nobody
-	return stringsIn(object.Members)
 }
 
 // addMembers is POST /organizations/{id}/members.

@@ -27,7 +27,6 @@ type call struct {
 	*http.Request
 	endpoint
 	n       int // number within the class, from 1
-	entry   *Entry
 	body    []byte
 	tooLong bool
 	granted []string // scopes of the token

@@ -4,19 +4,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Entry is one request in the log.
 type Entry struct {
-	Time          time.Time // of its arrival, by time.Now
-	Class         Class
-	Method, Path  string
-	OrgID         string   // of the path
-	UserIDs       []string // of the body, or of the path
-	CorrelationID string   // X-Correlation-ID
-	UserAgent     string
-	Status        int // of the answer; 0 if there is none, or none yet
+	Method, Path string
+	OrgID        string // of the path
 }
 
 // Stats are the counts of a tenant.
@@ -74,23 +67,15 @@ func (t *Tenant) Stats() Stats {
 func (t *Tenant) Log() []Entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	entries := make([]Entry, len(t.watch.log))
-	for i, e := range t.watch.log {
-		entries[i] = *e
-		entries[i].UserIDs = slices.Clone(e.UserIDs)
-	}
-	return entries
+	return slices.Clone(t.watch.log)
 }
 
 // watch counts and remembers.
 type watch struct {
 	stats Stats
 	came  map[Class]int
-	log   []*Entry
+	log   []Entry
 }
-
-// maxCorrelationID is how much of an X-Correlation-ID the API keeps.
-const maxCorrelationID = 64
 
 func newWatch() watch {
 	return watch{
@@ -110,20 +95,9 @@ func (t *Tenant) arrive(c *call) {
 		w.stats.Leaks++
 	}
 	w.stats.PeakInFlight = max(w.stats.PeakInFlight, w.stats.InFlight)
-	if !t.cfg.KeepLog {
-		return
+	if t.cfg.KeepLog {
+		w.log = append(w.log, Entry{c.Method, c.URL.Path, c.PathValue("org")})
 	}
-	correlation := c.Header.Get("X-Correlation-ID")
-	c.entry = &Entry{
-		Time: time.Now(), Class: c.class, Method: c.Method, Path: c.URL.Path, OrgID: c.PathValue("org"),
-		CorrelationID: correlation[:min(len(correlation), maxCorrelationID)], UserAgent: c.UserAgent(),
-	}
-	if user := c.PathValue("user"); user != "" {
-		c.entry.UserIDs = []string{user}
-	} else if c.class == WriteMembers {
-		c.entry.UserIDs = membersIn(c.body)
-	}
-	w.log = append(w.log, c.entry)
 }
 
 // leaks reports whether a request carries a secret that only the tenant may get.
@@ -151,7 +125,4 @@ func (t *Tenant) leave(c *call, rep *reply) {
 		s.Requests[c.class] = make(map[int]int)
 	}
 	s.Requests[c.class][status]++
-	if c.entry != nil {
-		c.entry.Status = status
-	}
 }

@@ -10,30 +10,7 @@
 //
 // The zero [Config] knows every organization and user, has no limits, no
 // latency and no faults, and requires a token from POST /oauth/token for every
-// other request. It serves
-//
-//	POST   /oauth/token
-//	POST   /api/v2/organizations/{id}/members
-//	GET    /api/v2/organizations/{id}/members
-//	DELETE /api/v2/organizations/{id}/members
-//	POST   /api/v2/organizations/{id}/members/{user_id}/roles
-//	GET    /api/v2/organizations/{id}/members/{user_id}/roles
-//	DELETE /api/v2/organizations/{id}/members/{user_id}/roles
-//	POST   /api/v2/organizations/{id}/invitations
-//	GET    /api/v2/organizations/{id}/invitations
-//	POST   /api/v2/organizations
-//	GET    /api/v2/organizations
-//	GET    /api/v2/organizations/{id}
-//	DELETE /api/v2/organizations/{id}
-//	GET    /api/v2/organizations/name/{name}
-//	GET    /api/v2/users-by-email
-//	GET    /api/v2/users/{id}
-//	GET    /api/v2/roles
-//	GET    /api/v2/connections
-//	POST   /api/v2/jobs/users-exports
-//	GET    /api/v2/jobs/{id}
-//
-// and, on another host, the download that a users export links to.
+// other request. [Class] lists what it serves.
 //
 // Paths, fields, statuses and texts are spelt here from the API's documentation
 // and from recorded answers, not taken from the client, so that a misspelling
@@ -443,7 +420,6 @@ const (
 	TotalsRight Totals = iota
 	TotalsZero
 	TotalsAbsent
-	TotalsIgnored // a bare array, as without include_totals
 )
 
 // UnknownOrg is a way to say that an organization does not exist.

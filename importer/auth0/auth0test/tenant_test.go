@@ -202,24 +202,12 @@ func TestPeakInFlight(t *testing.T) {
 
 func TestLogKeepsWhatWasSent(t *testing.T) {
 	tenant := auth0test.New(auth0test.Config{NoAuth: true, KeepLog: true, Fault: nth(2, auth0test.Fault{Cut: auth0test.Close})})
-	headers := map[string]string{"X-Correlation-ID": strings.Repeat("x", 70), "User-Agent": "test"}
-	send(t, tenant, "POST", members, bodyOf("a|1", "a|2"), headers)
+	send(t, tenant, "POST", members, bodyOf("a|1", "a|2"), nil)
 	_, _ = try(t, tenant, "DELETE", members, bodyOf("a|1"), nil)
 	send(t, tenant, "GET", "/api/v2/users/a%7C1", "", nil)
-	var got []string
-	for _, e := range tenant.Log() {
-		got = append(got, fmt.Sprintf("%s %s %s %s%v %d %s %d", e.Class, e.Method, e.Path, e.OrgID, e.UserIDs, len(e.CorrelationID), e.UserAgent, e.Status))
-		if e.Time.IsZero() {
-			t.Error("an entry has no time")
-		}
-	}
-	want := []string{
-		"write-members POST " + members + " " + orgID + "[a|1 a|2] 64 test 204",
-		"write-members DELETE " + members + " " + orgID + "[a|1] 0  0",
-		"read-users GET /api/v2/users/a|1 [] 0  200",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("log\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	want := []auth0test.Entry{{"POST", members, orgID}, {"DELETE", members, orgID}, {"GET", "/api/v2/users/a|1", ""}}
+	if got := tenant.Log(); !slices.Equal(got, want) {
+		t.Errorf("log %v, want %v", got, want)
 	}
 }
 

@@ -158,62 +158,18 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 	return respond(http.StatusOK, users)
 }
 
-// fields are the fields that a user's profile may have.
-var fields = []string{
-	"user_id", "email", "email_verified", "username", "phone_number", "name", "nickname", "picture",
-	"identities", "app_metadata", "user_metadata",
-}
-
 // body returns a user as the API does, without what the user does not have.
 func (u *User) body() map[string]any {
-	body := make(map[string]any, len(fields))
-	for _, name := range fields {
-		if v := u.field(name); v != nil {
-			body[name] = v
-		}
+	body := map[string]any{
+		"user_id": u.ID, "email": u.Email, "email_verified": !u.Unverified, "username": u.Username, "phone_number": u.Phone,
+		"name": u.Name, "nickname": u.Nickname, "picture": picture, "identities": u.identities(),
+		"app_metadata": u.AppMetadata, "user_metadata": u.UserMetadata,
 	}
+	maps.DeleteFunc(body, func(_ string, v any) bool {
+		metadata, isMetadata := v.(map[string]any)
+		return v == "" || isMetadata && len(metadata) == 0
+	})
 	return body
-}
-
-// field returns a field of a user, or nil.
-func (u *User) field(name string) any {
-	text := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
-	metadata := func(m map[string]any) any {
-		if len(m) == 0 {
-			return nil
-		}
-		return m
-	}
-	switch name {
-	case "user_id":
-		return u.ID
-	case "email":
-		return text(u.Email)
-	case "email_verified":
-		return !u.Unverified
-	case "username":
-		return text(u.Username)
-	case "phone_number":
-		return text(u.Phone)
-	case "name":
-		return text(u.Name)
-	case "nickname":
-		return text(u.Nickname)
-	case "picture":
-		return picture
-	case "identities":
-		return u.identities()
-	case "app_metadata":
-		return metadata(u.AppMetadata)
-	case "user_metadata":
-		return metadata(u.UserMetadata)
-	}
-	return nil
 }
 
 // identities returns what a user logs in with. "In some cases" that includes a
