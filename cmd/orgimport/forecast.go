@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,15 +32,19 @@ type forecastFlags struct {
 // dryRun forecasts an operation in its own command. The flags that tell of a run are
 // refused where they are typed, because there is no run to tell of; a value in the
 // environment is meant for all runs, and is passed over.
-func (c *console) dryRun(f *sourceFlags, o operation) error {
-	for _, flag := range []string{"--summary", "--metrics", "--ping"} {
-		for _, arg := range c.args {
-			if name, _, _ := strings.Cut(arg, "="); name == flag {
-				return usagef("leave it out", "%s can't be used with --dry-run, which is not a run", flag)
-			}
+func (c *console) dryRun(f *jobFlags, o operation) error {
+	flags := []string{"--ping"}
+	for _, out := range f.outputs().files() {
+		if out.Name != "--failures" { // which a forecast writes too
+			flags = append(flags, out.Name)
 		}
 	}
-	return c.forecast(f, o, forecastFlags{})
+	for _, arg := range c.args {
+		if name, _, _ := strings.Cut(arg, "="); slices.Contains(flags, name) {
+			return usagef("leave it out", "%s can't be used with --dry-run, which is not a run", name)
+		}
+	}
+	return c.forecast(&f.sourceFlags, o, forecastFlags{})
 }
 
 // forecast prints what an operation would do, and sends nothing. Unless it asks the

@@ -49,7 +49,7 @@ func (cmd *importCmd) Validate() error {
 // Run imports the file.
 func (cmd *importCmd) Run(c *console) error {
 	if cmd.DryRun {
-		return c.dryRun(&cmd.sourceFlags, cmd.operation(cmd.Domain))
+		return c.dryRun(&cmd.jobFlags, cmd.operation(cmd.Domain))
 	}
 	return c.operate(&cmd.jobFlags, cmd.operation(cmd.Domain))
 }

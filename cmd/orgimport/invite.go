@@ -68,7 +68,7 @@ func (cmd *inviteCmd) Run(c *console) error {
 		headline: headline{verb: "send", noun: "invitation", limits: publishedPlan.inviting},
 	}
 	if cmd.DryRun {
-		return c.dryRun(&cmd.sourceFlags, o)
+		return c.dryRun(&cmd.jobFlags, o)
 	}
 	return c.operate(&cmd.jobFlags, o)
 }

@@ -70,7 +70,7 @@ func (cmd *organizationsCmd) Run(c *console) error {
 	}
 	if cmd.DryRun {
 		r.decide = showName
-		return c.dryRun(&cmd.sourceFlags, o)
+		return c.dryRun(&cmd.jobFlags, o)
 	}
 	return c.operate(&cmd.jobFlags, o)
 }

@@ -45,7 +45,7 @@ func (cmd *removeCmd) Run(c *console) error {
 		headline: headline{verb: "remove", noun: "membership", limits: publishedPlan.adding},
 	}
 	if cmd.DryRun {
-		return c.dryRun(&cmd.sourceFlags, o)
+		return c.dryRun(&cmd.jobFlags, o)
 	}
 	return c.operate(&cmd.jobFlags, o)
 }

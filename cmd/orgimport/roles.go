@@ -62,7 +62,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 	}
 	if cmd.DryRun {
 		o.task.Rows = r.rowsByName
-		return c.dryRun(&cmd.sourceFlags, o)
+		return c.dryRun(&cmd.jobFlags, o)
 	}
 	return c.operate(&cmd.jobFlags, o)
 }

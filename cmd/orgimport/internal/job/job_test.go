@@ -143,7 +143,10 @@ func isReason(t *testing.T, err error, want Reason) {
 
 func TestRunLeavesALineForEachRow(t *testing.T) {
 	f := newFolder(t, "org_a,auth0|1", "org_a,auth0|1", "org_a,bad", "org_b,")
-	f.sink.Extracts = []*Extract{NewExtract(files.Named("--failures", f.path("failures.csv")), ResultsHead, report.Failures)}
+	f.sink.Extracts = []*Extract{
+		NewExtract(files.Named("--failures", f.path("failures.csv")), ResultsHead, report.Failures),
+		NewExtract(files.Named("--bare", f.path("bare.csv")), nil, report.Failures),
+	}
 	out, err := f.run()
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +156,8 @@ func TestRunLeavesALineForEachRow(t *testing.T) {
 	}
 	if results, failures := f.read("results.csv"), f.read("failures.csv"); strings.Count(results, "\n") != 5 || strings.Count(failures, "\n") != 3 {
 		t.Errorf("the results are\n%sand the failures\n%s", results, failures)
+	} else if _, rows, _ := strings.Cut(failures, "\n"); f.read("bare.csv") != rows {
+		t.Errorf("without a head, the failures are\n%s", f.read("bare.csv"))
 	}
 }
 

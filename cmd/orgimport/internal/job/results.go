@@ -213,8 +213,12 @@ type Extract struct {
 }
 
 // NewExtract returns an extract that begins with what head writes, which is given
-// the names of the columns that follow those of all results. rows writes the rest.
+// the names of the columns that follow those of all results; nil: nothing. rows writes
+// the rest.
 func NewExtract(f files.File, head func(w io.Writer, args, kept []string) error, rows func(results io.Reader, w io.Writer) error) *Extract {
+	if head == nil {
+		head = func(io.Writer, []string, []string) error { return nil }
+	}
 	return &Extract{File: f, head: head, rows: rows}
 }
 
