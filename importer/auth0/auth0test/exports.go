@@ -5,13 +5,11 @@ import (
 	"cmp"
 	"compress/gzip"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,38 +164,12 @@ func (t *Tenant) exportUsers(c *call) *reply {
 	return respond(http.StatusOK, j)
 }
 
-var exportSchema = &schema{kind: "object", properties: []property{
-	{"connection_id", false, schema{kind: "string", wrong: func(id string) string {
-		if !connectionID.MatchString(id) {
-			return "String does not match pattern " + connectionID.String() + ": " + id
-		}
-		return ""
-	}}},
-	{"format", false, schema{kind: "string", wrong: func(format string) string {
-		if format != "json" { // Auth0 has CSV too; nobody here reads it
-			return "No enum match for: " + format
-		}
-		return ""
-	}}},
-	{"limit", false, schema{kind: "integer", min: 1}},
-	{"fields", false, schema{kind: "array", items: &schema{kind: "object", properties: []property{
-		{"name", true, schema{kind: "string", min: 1, max: 100}},
-		{"export_as", false, schema{kind: "string"}},
-	}}}},
-}}
-
-var connectionID = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
-
 // readExport reads the body of a job, which may be empty.
 func (t *Tenant) readExport(c *call) (*job, *reply) {
 	j := new(job)
 	if len(c.body) > 0 {
-		object, refused := t.readBody(c, exportSchema)
-		if refused != nil {
+		if refused := t.read(c, j); refused != nil {
 			return nil, refused
-		}
-		if err := json.Unmarshal(marshal(object), j); err != nil {
-			return nil, invalidBody(err.Error(), "", "")
 		}
 	}
 	j.users = t.users.all()

@@ -2,40 +2,14 @@ package auth0test
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
 const defaultInvitationLife = 604_800 * time.Second
-
-func invitationSchema() *schema {
-	notAnAddress := malformed("email", func(s string) bool {
-		local, domain, _ := strings.Cut(s, "@")
-		return local == "" || domain == "" || strings.ContainsAny(s, " \t\r\n")
-	})
-	object := schema{kind: "object"}
-	return &schema{kind: "object", properties: []property{
-		{"inviter", true, schema{kind: "object", properties: []property{
-			{"name", true, schema{kind: "string", description: "The inviter's name", min: 1, max: 300}},
-		}}},
-		{"invitee", true, schema{kind: "object", properties: []property{
-			{"email", true, schema{kind: "string", description: "The invitee's email", min: 1, wrong: notAnAddress}},
-		}}},
-		{"client_id", true, schema{kind: "string", description: "Auth0 client ID. Used to resolve the application's login initiation endpoint", min: 1}},
-		{"connection_id", false, schema{kind: "string"}},
-		rolesSchema("List of roles IDs to associated with the user", false),
-		{"ttl_sec", false, schema{kind: "integer", max: 2_592_000}},
-		{"app_metadata", false, object},
-		{"user_metadata", false, object},
-		{"send_invitation_email", false, schema{kind: "boolean"}},
-	}}
-}
 
 // Invitation is an invitation to an organization.
 type Invitation struct {
@@ -48,7 +22,7 @@ type Invitation struct {
 	Mailed            bool // to the address
 	Replaced          bool // by another one, and so not listed
 
-	metadata map[string]any // app_metadata and user_metadata
+	appMetadata, userMetadata map[string]any
 }
 
 // Invitations returns all invitations to an organization, in the order in which
@@ -124,32 +98,26 @@ func (t *Tenant) invite(c *call) *reply {
 // readInvitation reads an invitation, and refuses with documented messages what the
 // schema allows and the tenant does not have.
 func (t *Tenant) readInvitation(c *call) (*Invitation, *reply) {
-	object, refused := t.readBody(c, invitationSchema())
-	if refused != nil {
-		return nil, refused
-	}
 	var body struct {
 		Inviter      struct{ Name string }
 		Invitee      struct{ Email string }
 		ClientID     string `json:"client_id"`
 		ConnectionID string `json:"connection_id"`
 		Roles        []string
-		TTL          int   `json:"ttl_sec"`
-		Mail         *bool `json:"send_invitation_email"`
+		TTL          int            `json:"ttl_sec"`
+		Mail         *bool          `json:"send_invitation_email"`
+		AppMetadata  map[string]any `json:"app_metadata"`
+		UserMetadata map[string]any `json:"user_metadata"`
 	}
-	if err := json.Unmarshal(marshal(object), &body); err != nil {
-		return nil, invalidBody(err.Error(), "", "")
+	if refused := t.read(c, &body); refused != nil {
+		return nil, refused
 	}
 	now := t.now()
 	v := &Invitation{
 		OrgID: c.PathValue("org"), Email: body.Invitee.Email, ClientID: body.ClientID, Inviter: body.Inviter.Name,
 		ConnectionID: body.ConnectionID, Roles: body.Roles, Mailed: body.Mail == nil || *body.Mail, Created: now,
-		Expires: now.Add(cmp.Or(time.Duration(body.TTL)*time.Second, defaultInvitationLife)), metadata: make(map[string]any),
-	}
-	for _, name := range []string{"app_metadata", "user_metadata"} {
-		if value, found := object[name]; found {
-			v.metadata[name] = value
-		}
+		Expires:     now.Add(cmp.Or(time.Duration(body.TTL)*time.Second, defaultInvitationLife)),
+		appMetadata: body.AppMetadata, userMetadata: body.UserMetadata,
 	}
 	switch {
 	case !t.knowsOrg(v.OrgID):
@@ -169,20 +137,13 @@ func noInvitingOrganization() *reply {
 // invitationBody returns an invitation as recorded.
 func (t *Tenant) invitationBody(v *Invitation) map[string]any {
 	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs.get(v.OrgID).Name}}
-	body := map[string]any{
+	return present(map[string]any{
 		"id": v.ID, "organization_id": v.OrgID, "client_id": v.ClientID,
 		"inviter": map[string]any{"name": v.Inviter}, "invitee": map[string]any{"email": v.Email},
 		"invitation_url": "https://app.example/login?" + query.Encode(), "ticket_id": v.Ticket,
 		"created_at": timestamp(v.Created), "expires_at": timestamp(v.Expires),
-	}
-	maps.Copy(body, v.metadata)
-	if v.ConnectionID != "" {
-		body["connection_id"] = v.ConnectionID
-	}
-	if len(v.Roles) > 0 {
-		body["roles"] = v.Roles
-	}
-	return body
+		"connection_id": v.ConnectionID, "roles": v.Roles, "app_metadata": v.appMetadata, "user_metadata": v.userMetadata,
+	})
 }
 
 // listInvitations is GET /organizations/{id}/invitations. It also shows those

@@ -14,24 +14,6 @@ import (
 
 const defaultMaxMembers = 10 // "Assign members to an organization" in Auth0's documentation
 
-// membersSchema is that of a body that adds or removes members.
-func (u *Undocumented) membersSchema(description string) *schema {
-	item := schema{kind: "string"}
-	if (u.MalformedUser == 0 || u.MalformedUser == http.StatusBadRequest) && !u.MalformedPartial && !u.MalformedUnnamed {
-		item.wrong = malformed(userIDFormat, u.malformed)
-	}
-	array := schema{
-		kind: "array", description: description, items: &item, min: 1,
-		max: cmp.Or(u.MaxMembers, defaultMaxMembers), tooMany: u.TooMany,
-	}
-	if u.Duplicate >= http.StatusBadRequest {
-		array.repeated = u.Duplicate
-	}
-	return &schema{kind: "object", others: true, properties: []property{{"members", true, array}}}
-}
-
-const userIDFormat = "user-id-with-max-length"
-
 func (u *Undocumented) malformed(id string) bool {
 	if u.Malformed != nil {
 		return u.Malformed(id)
@@ -46,19 +28,48 @@ func malformedUserID(id string) bool {
 		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
+// readMembers reads the body of a write of members. Of malformed ids it lets through
+// those with which the others are added all the same.
+func (t *Tenant) readMembers(c *call) ([]string, *reply) {
+	var body struct{ Members []string }
+	if refused := t.read(c, &body); refused != nil {
+		return nil, refused
+	}
+	u, ids := &t.cfg.Undocumented, body.Members
+	description := bodies()[c.pattern].Properties["members"].Description
+	if problem := wrongLength("Array", len(ids), "", 1, cmp.Or(u.MaxMembers, defaultMaxMembers)); problem != "" {
+		return nil, invalid(cmp.Or(u.TooMany, http.StatusBadRequest), problem, "members", description)
+	}
+	if u.Duplicate >= http.StatusBadRequest {
+		for i, id := range ids {
+			if first := slices.Index(ids, id); first < i {
+				return nil, invalid(u.Duplicate, fmt.Sprintf("Array items are not unique (indexes %d and %d)", first, i), "members", description)
+			}
+		}
+	}
+	malformed := places(ids, u.malformed)
+	if len(malformed) > 0 && u.MalformedUser != http.StatusNoContent && !u.MalformedPartial {
+		return nil, u.refuseMalformed(ids, malformed[0])
+	}
+	if orgID := c.PathValue("org"); !t.knowsOrg(orgID) {
+		return nil, t.unknownOrg(orgID)
+	}
+	return ids, nil
+}
+
 // addMembers is POST /organizations/{id}/members.
 func (t *Tenant) addMembers(c *call) *reply {
 	u := &t.cfg.Undocumented
-	ids, refused := t.readIDs(c, u.membersSchema("List of user IDs to add to the organization as members"))
+	ids, refused := t.readMembers(c)
 	if refused != nil {
 		return refused
 	}
-	malformed := places(ids, u.malformed) // that the schema lets through
+	malformed := places(ids, u.malformed)
 	unknown := places(ids, func(id string) bool { return !u.malformed(id) && !t.knowsUser(id) })
 	partial := true
 	switch {
 	case len(malformed) > 0 && u.MalformedUser != http.StatusNoContent:
-		refused, partial = u.refuseMalformed(ids, malformed[0]), u.MalformedPartial
+		refused = u.refuseMalformed(ids, malformed[0])
 	case len(unknown) > 0 && u.UnknownUser != http.StatusNoContent:
 		refused, partial = u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown), u.Partial
 	}
@@ -71,7 +82,7 @@ func (t *Tenant) addMembers(c *call) *reply {
 
 // refuseMalformed refuses a malformed user id in the words of the schema.
 func (u *Undocumented) refuseMalformed(ids []string, at int) *reply {
-	text, property := "Object didn't pass validation for format "+userIDFormat, "members"
+	text, property := "Object didn't pass validation for format user-id-with-max-length", "members"
 	if !u.MalformedUnnamed {
 		text += ": " + ids[at]
 		property += "[" + strconv.Itoa(at) + "]"
@@ -111,7 +122,7 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 // removeMembers is DELETE /organizations/{id}/members. It is no error if a user
 // is not a member, or does not exist.
 func (t *Tenant) removeMembers(c *call) *reply {
-	ids, refused := t.readIDs(c, t.cfg.Undocumented.membersSchema("List of user IDs to remove from the organization"))
+	ids, refused := t.readMembers(c)
 	if refused != nil {
 		return refused
 	}

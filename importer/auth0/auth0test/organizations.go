@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -114,37 +113,16 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 	}, c.URL.Query())
 }
 
-var organizationSchema = &schema{kind: "object", properties: []property{
-	{"name", true, schema{kind: "string", description: "The name of this organization", min: 1, max: 50, wrong: malformed("organization-name", func(name string) bool {
-		return !organizationName.MatchString(name) || strings.HasPrefix(name, "org_")
-	})}},
-	{"display_name", false, schema{kind: "string", description: "Friendly name of this organization", min: 1, max: 255}},
-	{"branding", false, schema{kind: "object"}},
-	{"metadata", false, schema{kind: "object", max: 25, values: &schema{kind: "string", max: 255}}},
-	{"enabled_connections", false, schema{kind: "array", max: 10, items: &schema{kind: "object", properties: []property{
-		{"connection_id", true, schema{kind: "string", description: "ID of the connection"}},
-		{"assign_membership_on_login", false, schema{kind: "boolean"}},
-		{"show_as_button", false, schema{kind: "boolean"}},
-		{"is_signup_enabled", false, schema{kind: "boolean"}},
-	}}}},
-}}
-
-var organizationName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-_]*[a-z0-9])?$`)
-
 // createOrganization is POST /organizations.
 func (t *Tenant) createOrganization(c *call) *reply {
-	object, refused := t.readBody(c, organizationSchema)
-	if refused != nil {
-		return refused
-	}
 	var body struct {
 		Name        string
 		DisplayName string `json:"display_name"`
 		Metadata    map[string]string
 		Connections []EnabledConnection `json:"enabled_connections"`
 	}
-	if err := json.Unmarshal(marshal(object), &body); err != nil {
-		return invalidBody(err.Error(), "", "")
+	if refused := t.read(c, &body); refused != nil {
+		return refused
 	}
 	const scope = "create:organization_connections"
 	if len(body.Connections) > 0 && t.cfg.Undocumented.ConnectionScope && !c.has(scope) {
@@ -160,10 +138,8 @@ func (t *Tenant) createOrganization(c *call) *reply {
 		return refuse(http.StatusConflict, "organization_conflict", "An organization with this name already exists.")
 	}
 	answer := o.body()
-	if len(o.Connections) > 0 {
-		answer["enabled_connections"] = o.Connections
-	}
-	return respond(http.StatusCreated, answer)
+	answer["enabled_connections"] = o.Connections
+	return respond(http.StatusCreated, present(answer))
 }
 
 // deleteOrganization is DELETE /organizations/{id}.
@@ -261,11 +237,7 @@ func (s *orgStore) order() []place {
 
 // body has the fields recorded for organizations without a branding.
 func (o Organization) body() map[string]any {
-	body := map[string]any{"id": o.ID, "name": o.Name, "display_name": cmp.Or(o.DisplayName, o.Name)}
-	if len(o.Metadata) > 0 {
-		body["metadata"] = o.Metadata
-	}
-	return body
+	return present(map[string]any{"id": o.ID, "name": o.Name, "display_name": cmp.Or(o.DisplayName, o.Name), "metadata": o.Metadata})
 }
 
 // alnum returns n letters and digits, at most 24, that depend on s only.

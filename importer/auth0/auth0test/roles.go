@@ -34,7 +34,7 @@ func (t *Tenant) role(id string) (Role, bool) {
 // assignRoles is POST /organizations/{id}/members/{user_id}/roles. It works for
 // users who are not members, as recorded.
 func (t *Tenant) assignRoles(c *call) *reply {
-	ids, refused := t.readRoles(c, "List of roles IDs to associated with the user")
+	ids, refused := t.readRoles(c)
 	if refused != nil {
 		return refused
 	}
@@ -75,7 +75,7 @@ func (t *Tenant) unknownRoles(orgID string, ids []string) *reply {
 // removeRoles is DELETE /organizations/{id}/members/{user_id}/roles. Roles that
 // the member does not have are no error, as recorded.
 func (t *Tenant) removeRoles(c *call) *reply {
-	ids, refused := t.readRoles(c, "List of roles IDs associated with the organization member to remove")
+	ids, refused := t.readRoles(c)
 	if refused != nil {
 		return refused
 	}
@@ -87,21 +87,18 @@ func (t *Tenant) removeRoles(c *call) *reply {
 }
 
 // readRoles reads a write of a member's roles.
-func (t *Tenant) readRoles(c *call, description string) ([]string, *reply) {
-	ids, refused := t.readIDs(c, &schema{kind: "object", properties: []property{rolesSchema(description, true)}})
-	if refused == nil && !t.knowsUser(c.PathValue("user")) {
-		refused = noUser()
+func (t *Tenant) readRoles(c *call) ([]string, *reply) {
+	var body struct{ Roles []string }
+	if refused := t.read(c, &body); refused != nil {
+		return nil, refused
 	}
-	return ids, refused
-}
-
-// rolesSchema is that of a list of roles in a body.
-func rolesSchema(description string, required bool) property {
-	bad := func(id string) bool { return len(id) <= len("rol_") || !strings.HasPrefix(id, "rol_") }
-	return property{"roles", required, schema{
-		kind: "array", description: description, min: 1,
-		items: &schema{kind: "string", wrong: malformed("role-id", bad)},
-	}}
+	if orgID := c.PathValue("org"); !t.knowsOrg(orgID) {
+		return nil, t.unknownOrg(orgID)
+	}
+	if !t.knowsUser(c.PathValue("user")) {
+		return nil, noUser()
+	}
+	return body.Roles, nil
 }
 
 // memberRoles returns a member's roles as a list of members shows them.

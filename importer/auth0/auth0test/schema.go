@@ -2,103 +2,129 @@ package auth0test
 
 import (
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
-	"net/url"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
-// schema says what a value in the body of a request must be like.
-type schema struct {
-	kind        string // as typeName has it
-	description string // quoted in a refusal
+//go:embed bodies.json
+var bodiesJSON []byte
 
-	// min and max bound an integer, the characters of a string or the items of
-	// an array. A max of 0 or less is none.
-	min, max int
-
-	wrong func(string) string // string: what else is wrong with it, or ""
-
-	items    *schema // array: what each item must be like
-	tooMany  int     // array: the status for more than max items; 0: 400
-	repeated int     // array: the status for an item that is there twice; 0: it may be
-
-	properties []property // object: those that it may have, if there are any
-	others     bool       // object: it may have others
-	values     *schema    // object: what the values of all its properties must be like
-}
-
-// property is a property of an object.
-type property struct {
-	name     string
-	required bool
-	schema
-}
-
-// malformed returns a check of strings that are to have a format.
-func malformed(format string, bad func(string) bool) func(string) string {
-	return func(s string) string {
-		if bad(s) {
-			return "Object didn't pass validation for format " + format + ": " + s
-		}
-		return ""
+// bodies are the schemas of the bodies of requests, by the patterns of routes. They
+// are excerpts of the API's OpenAPI document.
+var bodies = sync.OnceValue(func() (byPattern map[string]*schema) {
+	if err := json.Unmarshal(bodiesJSON, &byPattern); err != nil {
+		panic(err)
 	}
+	return byPattern
+})
+
+// schema says what a JSON value must be like. Its fields are keywords of JSON
+// Schema, of which 0 as a maximum means none.
+type schema struct {
+	Type, Description string
+
+	MinLength, MaxLength int // string
+	Format, Pattern      string
+	Enum                 []string
+
+	Minimum, Maximum int // integer
+
+	MinItems, MaxItems int // array
+	Items              *schema
+
+	Required      []string // object
+	Properties    map[string]*schema
+	MaxProperties int
+	Others        *schema `json:"additionalProperties"`
+
+	never bool // nothing fits
 }
+
+// UnmarshalJSON reads a schema, or false, which no value fits.
+func (s *schema) UnmarshalJSON(b []byte) error {
+	type object schema
+	if s.never = string(b) == "false"; s.never {
+		return nil
+	}
+	return json.Unmarshal(b, (*object)(s))
+}
+
+// formats reports which strings are malformed. The format of user ids is not
+// known: see [Undocumented].
+var formats = map[string]func(string) bool{
+	"email": func(s string) bool {
+		local, domain, _ := strings.Cut(s, "@")
+		return local == "" || domain == "" || strings.ContainsAny(s, " \t\r\n")
+	},
+	"organization-name": func(s string) bool { return !organizationName.MatchString(s) || strings.HasPrefix(s, "org_") },
+	"role-id":           func(s string) bool { return len(s) <= len("rol_") || !strings.HasPrefix(s, "rol_") },
+}
+
+var organizationName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-_]*[a-z0-9])?$`)
 
 // refuse returns the refusal of a value that does not fit, in the words of the
 // validator that Auth0 uses, or nil. The names of properties must match
 // exactly.
 func (s *schema) refuse(value any, at string) *reply {
-	if kind := typeName(value); kind != s.kind {
-		return invalidBody("Expected type "+s.kind+" but found type "+kind, at, s.description)
+	if kind := typeName(value); kind != s.Type {
+		return invalidBody("Expected type "+s.Type+" but found type "+kind, at, s.Description)
 	}
-	problem, status := "", 0
+	problem := ""
 	switch v := value.(type) {
 	case string:
-		problem = s.length("String", utf8.RuneCountInString(v), " chars")
-		if problem == "" && s.wrong != nil {
-			problem = s.wrong(v)
-		}
+		problem = s.text(v)
 	case float64:
-		problem = outOfRange(int(v), s.min, s.max)
+		problem = outOfRange(int(v), s.Minimum, s.Maximum)
 	case []any:
-		if problem = s.length("Array", len(v), ""); problem != "" {
-			if len(v) >= s.min {
-				status = s.tooMany
-			}
+		if problem = wrongLength("Array", len(v), "", s.MinItems, s.MaxItems); problem != "" {
 			break
 		}
 		for i, item := range v {
-			if rep := s.items.refuse(item, at+"["+strconv.Itoa(i)+"]"); rep != nil {
+			if rep := s.Items.refuse(item, fmt.Sprintf("%s[%d]", at, i)); rep != nil {
 				return rep
 			}
 		}
-		problem, status = s.repetition(v), s.repeated
 	case map[string]any:
-		if s.values != nil {
-			return s.refuseValues(v, at)
-		}
-		if s.properties != nil {
+		if problem = wrongLength("Object", len(v), " properties", 0, s.MaxProperties); problem == "" {
 			return s.refuseProperties(v, at)
 		}
 	}
 	if problem != "" {
-		return invalid(cmp.Or(status, http.StatusBadRequest), problem, at, s.description)
+		return invalidBody(problem, at, s.Description)
 	}
 	return nil
 }
 
-func (s *schema) length(what string, n int, unit string) string {
+// text returns what is wrong with a string.
+func (s *schema) text(v string) string {
+	problem := wrongLength("String", utf8.RuneCountInString(v), " chars", s.MinLength, s.MaxLength)
+	switch malformed := formats[s.Format]; {
+	case problem != "":
+	case malformed != nil && malformed(v):
+		problem = "Object didn't pass validation for format " + s.Format + ": " + v
+	case s.Enum != nil && !slices.Contains(s.Enum, v):
+		problem = "No enum match for: " + v
+	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(v):
+		problem = "String does not match pattern " + s.Pattern + ": " + v
+	}
+	return problem
+}
+
+func wrongLength(what string, n int, unit string, least, most int) string {
 	switch {
-	case n < s.min:
-		return fmt.Sprintf("%s is too short (%d%s), minimum %d", what, n, unit, s.min)
-	case s.max > 0 && n > s.max:
-		return fmt.Sprintf("%s is too long (%d%s), maximum %d", what, n, unit, s.max)
+	case n < least:
+		return fmt.Sprintf("%s is too short (%d%s), minimum %d", what, n, unit, least)
+	case most > 0 && n > most:
+		return fmt.Sprintf("%s is too long (%d%s), maximum %d", what, n, unit, most)
 	}
 	return ""
 }
@@ -113,52 +139,25 @@ func outOfRange(n, low, high int) string {
 	return ""
 }
 
-func (s *schema) repetition(items []any) string {
-	if s.repeated == 0 {
-		return ""
-	}
-	first := make(map[any]int, len(items))
-	for i, item := range items {
-		if earlier, found := first[item]; found {
-			return fmt.Sprintf("Array items are not unique (indexes %d and %d)", earlier, i)
-		}
-		first[item] = i
-	}
-	return ""
-}
-
 func (s *schema) refuseProperties(object map[string]any, at string) *reply {
-	var names []string
-	for name := range object {
-		if !slices.ContainsFunc(s.properties, func(p property) bool { return p.name == name }) {
-			names = append(names, name)
+	names := slices.Sorted(maps.Keys(object))
+	if s.Others != nil && s.Others.never {
+		others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return s.Properties[name] != nil })
+		if len(others) > 0 {
+			return invalidBody("Additional properties not allowed: "+strings.Join(others, ","), at, "")
 		}
 	}
-	if len(names) > 0 && !s.others {
-		slices.Sort(names)
-		return invalidBody("Additional properties not allowed: "+strings.Join(names, ","), at, "")
+	for _, name := range s.Required {
+		if _, found := object[name]; !found {
+			return invalidBody("Missing required property: "+name, at, "")
+		}
 	}
-	for _, p := range s.properties {
-		value, found := object[p.name]
-		if !found {
-			if p.required {
-				return invalidBody("Missing required property: "+p.name, at, "")
-			}
+	for _, name := range names {
+		property := cmp.Or(s.Properties[name], s.Others)
+		if property == nil {
 			continue
 		}
-		if rep := p.refuse(value, strings.TrimPrefix(at+"."+p.name, ".")); rep != nil {
-			return rep
-		}
-	}
-	return nil
-}
-
-func (s *schema) refuseValues(object map[string]any, at string) *reply {
-	if problem := s.length("Object", len(object), " properties"); problem != "" {
-		return invalidBody(problem, at, s.description)
-	}
-	for name, value := range object {
-		if rep := s.values.refuse(value, at+"."+name); rep != nil {
+		if rep := property.refuse(object[name], strings.TrimPrefix(at+"."+name, ".")); rep != nil {
 			return rep
 		}
 	}
@@ -185,41 +184,23 @@ func typeName(v any) string {
 	return "object"
 }
 
-// readBody reads the body of a write, which must fit a schema: JSON, or a form
-// with a field for each item of a list.
-func (t *Tenant) readBody(c *call, s *schema) (map[string]any, *reply) {
+// read reads the body of a request into v. It must be JSON that fits the schema of
+// the endpoint.
+func (t *Tenant) read(c *call, v any) *reply {
+	if c.Header.Get("Content-Type") != "" && mediaType(c) != "application/json" && !t.cfg.Undocumented.AnyContentType {
+		return refuse(http.StatusUnsupportedMediaType, "", "Unsupported Media Type")
+	}
 	var body any
-	switch media := mediaType(c); {
-	case media == "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(c.body))
-		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "", "Invalid request payload format")
-		}
-		body = formObject(form)
-	case media == "application/json", c.Header.Get("Content-Type") == "", t.cfg.Undocumented.AnyContentType:
-		if err := json.Unmarshal(c.body, &body); err != nil {
-			return nil, bare(http.StatusBadRequest, t.cfg.Undocumented.BadJSON, "Invalid request payload JSON format")
-		}
-	default:
-		return nil, refuse(http.StatusUnsupportedMediaType, "", "Unsupported Media Type")
+	if json.Unmarshal(c.body, &body) != nil {
+		return bare(http.StatusBadRequest, t.cfg.Undocumented.BadJSON, "Invalid request payload JSON format")
 	}
-	if rep := s.refuse(body, ""); rep != nil {
-		return nil, rep
+	if rep := bodies()[c.pattern].refuse(body, ""); rep != nil {
+		return rep
 	}
-	object, _ := body.(map[string]any)
-	return object, nil
-}
-
-func formObject(form url.Values) map[string]any {
-	object := make(map[string]any, len(form))
-	for name, values := range form {
-		list := make([]any, len(values))
-		for i, v := range values {
-			list[i] = v
-		}
-		object[strings.TrimSuffix(name, "[]")] = list
+	if err := json.Unmarshal(c.body, v); err != nil {
+		return invalidBody(err.Error(), "", "")
 	}
-	return object
+	return nil
 }
 
 // invalidBody, invalidQuery and invalidURI decorate a text of the schema
@@ -251,30 +232,6 @@ func decorate(part, text, property, description string) string {
 		msg += " (" + description + ")"
 	}
 	return msg + "."
-}
-
-// readIDs reads a body whose first property is a list of ids, and checks that
-// the organization exists.
-func (t *Tenant) readIDs(c *call, s *schema) ([]string, *reply) {
-	object, refused := t.readBody(c, s)
-	if refused != nil {
-		return nil, refused
-	}
-	if orgID := c.PathValue("org"); !t.knowsOrg(orgID) {
-		return nil, t.unknownOrg(orgID)
-	}
-	return stringsIn(object[s.properties[0].name]), nil
-}
-
-// stringsIn returns the strings in a JSON array.
-func stringsIn(array any) (texts []string) {
-	items, _ := array.([]any)
-	for _, item := range items {
-		if s, isString := item.(string); isString {
-			texts = append(texts, s)
-		}
-	}
-	return texts
 }
 
 // unknown is the refusal of a list of ids that names what does not exist, users

@@ -25,10 +25,9 @@ const maxBody = 1 << 20
 // call is one request on its way through the tenant.
 type call struct {
 	*http.Request
-	endpoint
+	route
 	n       int // number within the class, from 1
 	body    []byte
-	tooLong bool
 	granted []string // scopes of the token
 	release func()   // lets the next write to the organization start
 }
@@ -56,12 +55,12 @@ func (t *Tenant) accept(r *http.Request) (*call, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.body, c.tooLong = body, len(body) > maxBody
+		c.body = body
 	}
 	if c.Host == "" {
 		c.Host = r.URL.Host
 	}
-	c.endpoint = t.route(c.Request)
+	c.route = t.route(c.Request)
 	t.arrive(c)
 	return c, nil
 }
@@ -125,11 +124,11 @@ func (t *Tenant) answer(c *call) (*reply, error) {
 }
 
 func (t *Tenant) work(c *call) (*reply, error) {
-	if c.tooLong {
+	if len(c.body) > maxBody {
 		return refuse(http.StatusRequestEntityTooLarge, "", "Payload content length greater than maximum allowed: 1048576"), nil
 	}
 	if !c.allowed() {
-		return insufficientScope(c.scopes...), nil
+		return insufficientScope(c.scopes), nil
 	}
 	if rep := checkOrgID(c.PathValue("org")); rep != nil {
 		return rep, nil
@@ -212,78 +211,60 @@ func Classes() []Class {
 // API.
 func (c Class) limited() bool { return c != Tokens && c != Downloads }
 
-// endpoint is what is known of a request by its method and path.
-type endpoint struct {
-	class  Class
-	scopes []string // any of them will do
-	handle func(*Tenant, *call) *reply
-}
-
-// route is an endpoint's method and path. A {name} in it matches one element,
-// which becomes the request's PathValue of that name.
+// route is an endpoint.
 type route struct {
-	method, path string
-	endpoint
+	pattern string // method and path, of which {name} fits one element
+	class   Class
+	scopes  string // any of them will do, separated by spaces
+	handle  func(*Tenant, *call) *reply
 }
-
-func scopes(anyOf ...string) []string { return anyOf }
 
 var routes = []route{
-	{"POST", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("create:organization_members"), (*Tenant).addMembers}},
-	{"DELETE", "/api/v2/organizations/{org}/members", endpoint{WriteMembers, scopes("delete:organization_members"), (*Tenant).removeMembers}},
-	{"GET", "/api/v2/organizations/{org}/members", endpoint{ReadMembers, scopes("read:organization_members"), (*Tenant).listMembers}},
-	{"POST", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("create:organization_member_roles"), (*Tenant).assignRoles}},
-	{"DELETE", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{WriteRoles, scopes("delete:organization_member_roles"), (*Tenant).removeRoles}},
-	{"GET", "/api/v2/organizations/{org}/members/{user}/roles", endpoint{ReadRoles, scopes("read:organization_member_roles"), (*Tenant).listMemberRoles}},
-	{"POST", "/api/v2/organizations/{org}/invitations", endpoint{WriteInvitations, scopes("create:organization_invitations"), (*Tenant).invite}},
-	{"GET", "/api/v2/organizations/{org}/invitations", endpoint{ReadInvitations, scopes("read:organization_invitations"), (*Tenant).listInvitations}},
-	{"GET", "/api/v2/organizations/name/{name}", endpoint{OrganizationNames, scopes("read:organizations"), (*Tenant).organizationByName}},
-	{"GET", "/api/v2/organizations/{org}", endpoint{ReadOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).organization}},
-	{"DELETE", "/api/v2/organizations/{org}", endpoint{WriteOrganizations, scopes("delete:organizations"), (*Tenant).deleteOrganization}},
-	{"POST", "/api/v2/organizations", endpoint{WriteOrganizations, scopes("create:organizations"), (*Tenant).createOrganization}},
-	{"GET", "/api/v2/organizations", endpoint{ListOrganizations, scopes("read:organizations", "read:organizations_summary"), (*Tenant).listOrganizations}},
-	{"GET", "/api/v2/users-by-email", endpoint{ReadUsers, scopes("read:users"), (*Tenant).usersByEmail}},
-	{"GET", "/api/v2/users/{id}", endpoint{ReadUsers, scopes("read:users"), (*Tenant).user}},
-	{"GET", "/api/v2/roles", endpoint{ListRoles, scopes("read:roles"), (*Tenant).listRoles}},
-	{"GET", "/api/v2/connections", endpoint{ReadConnections, scopes("read:connections"), (*Tenant).listConnections}},
-	{"POST", "/api/v2/jobs/users-exports", endpoint{Jobs, scopes("read:users"), (*Tenant).exportUsers}},
-	{"GET", "/api/v2/jobs/{id}", endpoint{Jobs, scopes("create:users", "read:users"), (*Tenant).job}},
-	{"POST", "/oauth/token", endpoint{Tokens, nil, (*Tenant).issueToken}},
+	{"POST /api/v2/organizations/{org}/members", WriteMembers, "create:organization_members", (*Tenant).addMembers},
+	{"DELETE /api/v2/organizations/{org}/members", WriteMembers, "delete:organization_members", (*Tenant).removeMembers},
+	{"GET /api/v2/organizations/{org}/members", ReadMembers, "read:organization_members", (*Tenant).listMembers},
+	{"POST /api/v2/organizations/{org}/members/{user}/roles", WriteRoles, "create:organization_member_roles", (*Tenant).assignRoles},
+	{"DELETE /api/v2/organizations/{org}/members/{user}/roles", WriteRoles, "delete:organization_member_roles", (*Tenant).removeRoles},
+	{"GET /api/v2/organizations/{org}/members/{user}/roles", ReadRoles, "read:organization_member_roles", (*Tenant).listMemberRoles},
+	{"POST /api/v2/organizations/{org}/invitations", WriteInvitations, "create:organization_invitations", (*Tenant).invite},
+	{"GET /api/v2/organizations/{org}/invitations", ReadInvitations, "read:organization_invitations", (*Tenant).listInvitations},
+	{"GET /api/v2/organizations/name/{name}", OrganizationNames, "read:organizations", (*Tenant).organizationByName},
+	{"GET /api/v2/organizations/{org}", ReadOrganizations, "read:organizations read:organizations_summary", (*Tenant).organization},
+	{"DELETE /api/v2/organizations/{org}", WriteOrganizations, "delete:organizations", (*Tenant).deleteOrganization},
+	{"POST /api/v2/organizations", WriteOrganizations, "create:organizations", (*Tenant).createOrganization},
+	{"GET /api/v2/organizations", ListOrganizations, "read:organizations read:organizations_summary", (*Tenant).listOrganizations},
+	{"GET /api/v2/users-by-email", ReadUsers, "read:users", (*Tenant).usersByEmail},
+	{"GET /api/v2/users/{id}", ReadUsers, "read:users", (*Tenant).user},
+	{"GET /api/v2/roles", ListRoles, "read:roles", (*Tenant).listRoles},
+	{"GET /api/v2/connections", ReadConnections, "read:connections", (*Tenant).listConnections},
+	{"POST /api/v2/jobs/users-exports", Jobs, "read:users", (*Tenant).exportUsers},
+	{"GET /api/v2/jobs/{id}", Jobs, "create:users read:users", (*Tenant).job},
+	{"POST /oauth/token", Tokens, "", (*Tenant).issueToken},
 }
 
-// route finds the endpoint of a request and sets the request's path values. It
-// splits the path before it decodes it, because a user id may hold an encoded
-// slash.
-func (t *Tenant) route(r *http.Request) endpoint {
+// route finds the route of a request and sets the request's path values: the first
+// whose pattern fits. An http.ServeMux takes no two patterns that fit one path, such
+// as that of an organization called members. The path is decoded element by element,
+// because a user id may hold a slash.
+func (t *Tenant) route(r *http.Request) route {
 	if r.Host == t.downloadURL().Host {
-		return endpoint{class: Downloads, handle: (*Tenant).download}
+		return route{class: Downloads, handle: (*Tenant).download}
 	}
-	none := endpoint{class: Other, handle: func(*Tenant, *call) *reply { return notFound() }}
-	path := strings.Split(r.URL.EscapedPath(), "/")
-	for i, element := range path {
-		decoded, err := url.PathUnescape(element)
-		if err != nil {
-			return none
+	path := strings.Split(r.Method+" "+r.URL.EscapedPath(), "/")
+	for _, found := range routes {
+		pattern := strings.Split(found.pattern, "/")
+		if !slices.EqualFunc(pattern, path, func(want, got string) bool { return want == got || strings.HasPrefix(want, "{") }) {
+			continue
 		}
-		path[i] = decoded
-	}
-	for _, route := range routes {
-		if pattern := strings.Split(route.path, "/"); route.method == r.Method && matches(pattern, path) {
-			for i, element := range pattern {
-				if strings.HasPrefix(element, "{") {
-					r.SetPathValue(strings.Trim(element, "{}"), path[i])
-				}
+		for i, name := range pattern {
+			if strings.HasPrefix(name, "{") {
+				value, _ := url.PathUnescape(path[i]) // can't fail, for the path is escaped
+				r.SetPathValue(strings.Trim(name, "{}"), value)
 			}
-			return route.endpoint
 		}
+		return found
 	}
-	return none
-}
-
-func matches(pattern, path []string) bool {
-	return slices.EqualFunc(pattern, path, func(want, got string) bool {
-		return want == got || strings.HasPrefix(want, "{")
-	})
+	return route{class: Other, handle: func(*Tenant, *call) *reply { return notFound() }}
 }
 
 // reply is an answer before it goes out. A check that has no objection returns

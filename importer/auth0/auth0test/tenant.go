@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -82,7 +83,7 @@ func New(cfg Config) *Tenant {
 	}
 	t.allScopes = []string{"create:organization_connections"} // no endpoint asks for it alone
 	for _, r := range routes {
-		t.allScopes = append(t.allScopes, r.scopes...)
+		t.allScopes = append(t.allScopes, strings.Fields(r.scopes)...)
 	}
 	slices.Sort(t.allScopes)
 	t.allScopes = slices.Compact(t.allScopes)

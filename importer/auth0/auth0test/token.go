@@ -120,14 +120,13 @@ func (t *Tenant) authorize(c *call) *reply {
 // allowed reports whether the token has any of the scopes that the endpoint
 // asks for.
 func (c *call) allowed() bool {
-	return len(c.scopes) == 0 || slices.ContainsFunc(c.scopes, c.has)
+	return c.scopes == "" || slices.ContainsFunc(strings.Fields(c.scopes), c.has)
 }
 
 func (c *call) has(scope string) bool { return slices.Contains(c.granted, scope) }
 
-func insufficientScope(anyOf ...string) *reply {
-	return refuse(http.StatusForbidden, "insufficient_scope",
-		"Insufficient scope, expected any of: "+strings.Join(anyOf, ","))
+func insufficientScope(anyOf string) *reply {
+	return refuse(http.StatusForbidden, "insufficient_scope", "Insufficient scope, expected any of: "+strings.ReplaceAll(anyOf, " ", ","))
 }
 
 // issueToken is POST /oauth/token with the client-credentials grant.

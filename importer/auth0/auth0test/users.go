@@ -160,16 +160,11 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 
 // body returns a user as the API does, without what the user does not have.
 func (u *User) body() map[string]any {
-	body := map[string]any{
+	return present(map[string]any{
 		"user_id": u.ID, "email": u.Email, "email_verified": !u.Unverified, "username": u.Username, "phone_number": u.Phone,
 		"name": u.Name, "nickname": u.Nickname, "picture": picture, "identities": u.identities(),
 		"app_metadata": u.AppMetadata, "user_metadata": u.UserMetadata,
-	}
-	maps.DeleteFunc(body, func(_ string, v any) bool {
-		metadata, isMetadata := v.(map[string]any)
-		return v == "" || isMetadata && len(metadata) == 0
 	})
-	return body
 }
 
 // identities returns what a user logs in with. "In some cases" that includes a
