@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -36,124 +35,50 @@ import (
 // of a batch is sent row by row.
 const singlyFrom = 3
 
-// sender sends batches for all who ask, and remembers what makes further requests
-// pointless.
-type sender struct {
-	op    Op
-	locks *orgLocks
-	news  chan struct{} // that an organization has answered, or a batch has ended
-
-	mu            sync.Mutex
-	organizations map[string]*organization
-	users         map[string]Receipt // refusals of users that do not exist
-	answers       int                // of all organizations
-	underWay      int                // batches
-	aside         int                // batches that were put aside
-}
-
-// organization is what is known of an organization while it has batches, and for
-// longer if it takes no rows.
-type organization struct {
-	underWay   int
-	unanswered int     // of those, the ones begun since it answered last
-	aside      []Batch // that wait until it answers
-
-	failed  int     // requests in a row that got no usable answer
-	failure Receipt // of the last of them
-	answers int     // of all organizations when it answered last
-
-	refusal *Receipt // of all its rows
-	full    *Receipt // of rows that it has no room for
-}
-
-func newSender(op Op) *sender {
-	return &sender{
-		op: op, locks: newOrgLocks(), news: make(chan struct{}, 1),
-		organizations: make(map[string]*organization), users: make(map[string]Receipt),
-	}
-}
-
-// organization returns what is known of an organization. It is called with mu held.
-func (s *sender) organization(id string) *organization {
-	o := s.organizations[id]
-	if o == nil {
-		o = &organization{answers: s.answers}
-		s.organizations[id] = o
-	}
-	return o
-}
-
-// silent reports whether an organization is taken not to answer. It is called with
-// mu held.
-func (s *sender) silent(o *organization) bool {
-	return o.failed >= mostUnanswered && s.answers > o.answers
-}
-
-// open reports whether a batch of an organization may begin, if only to fail. It is
-// called with mu held.
-func (s *sender) open(o *organization) bool {
-	return o.unanswered+o.failed < mostUnanswered || o.underWay == 0 || s.silent(o)
-}
-
-// count notes that a batch has begun (1) or ended (-1). It is called with mu held.
-func (s *sender) count(o *organization, n int) {
-	s.underWay += n
-	o.underWay += n
-	o.unanswered = max(0, o.unanswered+n)
-	s.wake()
-}
-
-func (s *sender) wake() {
-	select {
-	case s.news <- struct{}{}:
-	default: // the last is not heard yet
-	}
-}
-
-// hear notes whether an organization has answered a request.
-func (s *sender) hear(id string, receipt Receipt, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.organization(id)
-	switch reach := ReachOf(err); {
-	case err == nil, reach == ReachRow, reach == ReachOrg:
-		s.answers++
-		o.unanswered, o.failed, o.answers = 0, 0, s.answers
-		s.wake()
-	case reach == ReachBatch:
-		o.failed++
-		o.failure = receipt
-	}
-}
-
 // sendBatch sends a batch and returns the outcome of each of its rows. If it also
 // returns an error, the run is over, and rows without an outcome are undecided.
-func (s *sender) sendBatch(ctx context.Context, b Batch) ([]Outcome, error) {
-	n := &narrowing{sender: s, ctx: ctx, orgID: b.OrgID, unlock: func() {}, outcomes: make([]Outcome, 0, len(b.Rows))}
+func (r *run) sendBatch(b Batch) ([]Outcome, error) {
+	n := &narrowing{run: r, orgID: b.OrgID, outcomes: make([]Outcome, 0, len(b.Rows))}
 	rows := make([]pending, 0, len(b.Rows))
-	for _, r := range b.Rows {
-		if r.Err != nil {
-			n.outcomes = append(n.outcomes, Unsent(r))
+	for _, row := range b.Rows {
+		if row.Err != nil {
+			n.outcomes = append(n.outcomes, Unsent(row))
 		} else {
-			rows = append(rows, pending{Row: r})
+			rows = append(rows, pending{Row: row})
 		}
 	}
-	defer func() { n.unlock() }()
+	if len(rows) == 0 {
+		return n.outcomes, nil
+	}
+	r.mu.Lock()
+	n.org = r.organization(b.OrgID)
+	r.mu.Unlock()
+	defer n.share()
 	err := n.decideAll(rows)
 	return n.outcomes, err
 }
 
+// Unsent returns the outcome of a row with Err, which no request carries.
+func Unsent(r Row) Outcome {
+	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
+	if d, ok := errors.AsType[*Decided](r.Err); ok {
+		o.Status, o.Code, o.Transient, o.CorrelationID = d.Status, d.Code, d.Transient, d.CorrelationID
+	}
+	if e, ok := errors.AsType[*Rejection](r.Err); ok {
+		o.Code = e.Code
+	}
+	return o
+}
+
 // narrowing is the state of one batch until each of its rows is decided.
 type narrowing struct {
-	*sender
-	ctx      context.Context
-	orgID    string
-	stack    []part // what is left to decide, the next one last
-	badRows  int    // rows that proved to be bad
-	outcomes []Outcome
-
+	*run
+	orgID     string
+	org       *organization
 	exclusive bool   // the batch has the organization to itself
-	unlock    func() // releases the organization; does nothing before
+	stack     []part // what is left to decide, the next one last
+	badRows   int    // rows that proved to be bad
+	outcomes  []Outcome
 }
 
 // part is a group of rows of a batch that are decided together.
@@ -172,15 +97,18 @@ type pending struct {
 
 // decideAll sends rows, and parts of them, until each is decided.
 func (n *narrowing) decideAll(rows []pending) error {
-	n.push(part{rows: rows})
+	n.stack = []part{{rows: rows}}
 	for len(n.stack) > 0 {
-		p := n.pop()
+		last := len(n.stack) - 1
+		p := n.stack[last]
+		n.stack = n.stack[:last]
+		named, others := n.split(p)
 		var err error
 		switch {
 		case len(p.rows) == 1: // even if it must be the bad row: it has not been refused alone yet
 			_, err = n.try(p.rows)
-		case p.refusal != nil && p.blamesSome():
-			err = n.setAside(p)
+		case len(named) > 0 && len(others) > 0:
+			err = n.setAside(p, named, others)
 		case n.knownBad(p) >= singlyFrom:
 			n.singly(p.rows)
 		case p.bad:
@@ -204,8 +132,7 @@ func (n *narrowing) try(rows []pending) (accepted bool, err error) {
 	}
 	receipt, err := n.send(rows)
 	if errors.Is(err, ErrConflict) && !n.exclusive {
-		n.unlock = n.locks.exclude(n.orgID)
-		n.exclusive = true
+		n.exclude()
 		if len(rows) == 1 {
 			receipt, err = n.send(rows)
 		}
@@ -222,14 +149,14 @@ func (n *narrowing) try(rows []pending) (accepted bool, err error) {
 	case reach == ReachRow:
 		n.refuse(rows[0], receipt, err)
 	case reach == ReachBatch:
-		n.failAll(rows, receipt)
+		for _, r := range rows {
+			n.decide(r, Failed, receipt).Transient = true
+		}
 	case reach == ReachOrg:
 		n.mu.Lock()
-		n.organization(n.orgID).refusal = &receipt
+		n.org.refusal = &receipt
 		n.mu.Unlock()
-		for _, r := range rows {
-			n.decide(r, Failed, receipt)
-		}
+		n.withoutHopeless(rows)
 	default:
 		return false, err
 	}
@@ -241,39 +168,75 @@ func (n *narrowing) send(rows []pending) (Receipt, error) {
 	if n.ctx.Err() != nil {
 		return Receipt{}, context.Cause(n.ctx)
 	}
-	if !n.exclusive {
-		defer n.locks.share(n.orgID)()
+	b := Batch{OrgID: n.orgID, Rows: rowsOf(rows)}
+	n.mu.Lock()
+	for !n.exclusive && (n.org.exclusive || n.org.claims > 0) {
+		n.changed.Wait()
 	}
-	receipt, err := n.op.Send(n.ctx, n.batch(rows))
-	n.hear(n.orgID, receipt, err)
+	n.org.requests++
+	n.mu.Unlock()
+	receipt, err := n.op.Send(n.ctx, b)
+	n.ended(receipt, err)
 	for i := range rows {
 		rows[i].attempts += receipt.Attempts
 	}
 	return receipt, err
 }
 
-// withoutHopeless fails the rows that can't succeed after an earlier answer, or after
-// none, and returns the others. The outcome of such a row has the answer and the
-// correlation id of that request, and no attempts.
-func (n *narrowing) withoutHopeless(rows []pending) []pending {
+// ended notes that a request has ended, and whether the organization has answered it.
+func (n *narrowing) ended(receipt Receipt, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o := n.organization(n.orgID)
-	if o.refusal == nil && n.silent(o) {
-		n.failAll(rows, o.failure)
-		return nil
+	n.org.requests--
+	switch reach := ReachOf(err); {
+	case err == nil, reach == ReachRow, reach == ReachOrg:
+		n.answers++
+		n.org.unanswered, n.org.failed, n.org.answers = 0, 0, n.answers
+	case reach == ReachBatch:
+		n.org.failed++
+		n.org.failure = receipt
 	}
-	if o.refusal == nil && o.full == nil && len(n.users) == 0 {
-		return rows
+	n.changed.Broadcast()
+}
+
+// exclude waits until no other request to the organization is under way, and keeps
+// others away until share is called.
+func (n *narrowing) exclude() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.org.claims++
+	for n.org.exclusive || n.org.requests > 0 {
+		n.changed.Wait()
 	}
-	hopeful := rows[:0:0]
+	n.org.claims--
+	n.org.exclusive, n.exclusive = true, true
+}
+
+// share lets other batches send to the organization again.
+func (n *narrowing) share() {
+	if n.exclusive {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.org.exclusive = false
+		n.changed.Broadcast()
+	}
+}
+
+// withoutHopeless fails the rows that can't succeed after an earlier answer, or after
+// none, and returns the others. The outcome of such a row has the answer and the
+// correlation id of that request.
+func (n *narrowing) withoutHopeless(rows []pending) (hopeful []pending) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for _, r := range rows {
 		refusal, unknown := n.users[r.UserID]
 		switch {
-		case o.refusal != nil:
-			n.decide(r, Failed, *o.refusal)
-		case o.full != nil && r.attempts == 0: // a refused request may have let some of its rows in
-			n.decide(r, Failed, *o.full)
+		case n.org.refusal != nil:
+			n.decide(r, Failed, *n.org.refusal)
+		case n.silent(n.org):
+			n.decide(r, Failed, n.org.failure).Transient = true
+		case n.org.full != nil && r.attempts == 0: // a refused request may have let some of its rows in
+			n.decide(r, Failed, *n.org.full)
 		case unknown:
 			n.decide(r, Failed, refusal)
 		default:
@@ -283,54 +246,37 @@ func (n *narrowing) withoutHopeless(rows []pending) []pending {
 	return hopeful
 }
 
-// failAll fails rows that the server gave no usable answer for.
-func (n *narrowing) failAll(rows []pending, receipt Receipt) {
-	for _, r := range rows {
-		n.decide(r, Failed, receipt)
-		n.outcomes[len(n.outcomes)-1].Transient = true
+// split returns the rows of a part that its refusal names, and the others.
+func (n *narrowing) split(p part) (named, others []pending) {
+	var refusal interface {
+		Blame(userIDs []string) []string
 	}
-}
-
-// setAside first sends the rows that a refusal does not name.
-func (n *narrowing) setAside(p part) error {
-	var suspects, others []pending
-	blamed := p.blamed()
+	if !errors.As(p.refusal, &refusal) {
+		return nil, p.rows
+	}
+	users := refusal.Blame(Batch{Rows: rowsOf(p.rows)}.UserIDs())
 	for _, r := range p.rows {
-		if slices.Contains(blamed, r.UserID) {
-			suspects = append(suspects, r)
+		if slices.Contains(users, r.UserID) {
+			named = append(named, r)
 		} else {
 			others = append(others, r)
 		}
 	}
+	return named, others
+}
+
+// setAside first sends the rows that the refusal of p does not name.
+func (n *narrowing) setAside(p part, named, others []pending) error {
 	accepted, err := n.try(others)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if accepted && len(suspects) == 1 {
-		n.refuse(suspects[0], p.receipt, p.refusal)
-		return nil
-	}
-	n.singly(suspects)
-	return nil
-}
-
-// blamed returns the users that the refusal of p names, or nothing if it names
-// none.
-func (p *part) blamed() []string {
-	var b interface {
-		Blame(userIDs []string) []string
-	}
-	if errors.As(p.refusal, &b) {
-		return b.Blame(userIDs(p.rows))
+	case accepted && len(named) == 1:
+		n.refuse(named[0], p.receipt, p.refusal)
+	default:
+		n.singly(named)
 	}
 	return nil
-}
-
-// blamesSome reports whether the refusal of p names some of its rows, but not
-// all.
-func (p *part) blamesSome() bool {
-	blamed := len(p.blamed())
-	return 0 < blamed && blamed < len(p.rows)
 }
 
 // halve sends the first half of p. If that is accepted, the bad row is in the
@@ -377,13 +323,13 @@ func (n *narrowing) refuse(r pending, receipt Receipt, err error) {
 	case errors.Is(err, ErrUnknownUser):
 		n.users[r.UserID] = receipt
 	case errors.Is(err, ErrOrgFull):
-		n.organization(n.orgID).full = &receipt
+		n.org.full = &receipt
 	}
 	n.mu.Unlock()
 	n.decide(r, Failed, receipt)
 }
 
-func (n *narrowing) decide(r pending, s Status, receipt Receipt) {
+func (n *narrowing) decide(r pending, s Status, receipt Receipt) *Outcome {
 	receipt.Attempts = r.attempts
 	if receipt.Time.IsZero() {
 		receipt.Time = time.Now()
@@ -392,29 +338,15 @@ func (n *narrowing) decide(r pending, s Status, receipt Receipt) {
 		r.OrgID = receipt.FoundOrg
 	}
 	n.outcomes = append(n.outcomes, Outcome{Row: r.Row, Status: s, Receipt: receipt})
+	return &n.outcomes[len(n.outcomes)-1]
 }
 
 func (n *narrowing) push(p part) { n.stack = append(n.stack, p) }
 
-func (n *narrowing) pop() part {
-	last := len(n.stack) - 1
-	p := n.stack[last]
-	n.stack = n.stack[:last]
-	return p
-}
-
-func (n *narrowing) batch(rows []pending) Batch {
-	b := Batch{OrgID: n.orgID, Rows: make([]Row, len(rows))}
+func rowsOf(rows []pending) []Row {
+	all := make([]Row, len(rows))
 	for i, r := range rows {
-		b.Rows[i] = r.Row
+		all[i] = r.Row
 	}
-	return b
-}
-
-func userIDs(rows []pending) []string {
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.UserID
-	}
-	return ids
+	return all
 }

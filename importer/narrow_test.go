@@ -141,7 +141,7 @@ func TestCostOfBadRows(t *testing.T) {
 					}
 					return &refusalErr{text: "no", reach: ReachRow, names: test.naming(here)}
 				}
-				outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
+				outcomes, err := newRun(t.Context(), srv.op(), 1).sendBatch(batchOf("org_a", 10))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,9 +170,9 @@ func TestCostOfBadRows(t *testing.T) {
 func TestUnknownOrganizationCostsOneRefusal(t *testing.T) {
 	srv := &refusing{members: map[string]bool{}}
 	srv.answer = func(string, []string) error { return &refusalErr{text: "no organization", reach: ReachOrg} }
-	s := newSender(srv.op())
+	s := newRun(t.Context(), srv.op(), 1)
 	for range 100 {
-		outcomes, err := s.sendBatch(t.Context(), batchOf("org_gone", 10))
+		outcomes, err := s.sendBatch(batchOf("org_gone", 10))
 		if err != nil || len(outcomes) != 10 {
 			t.Fatalf("%d outcomes, %v", len(outcomes), err)
 		}
@@ -195,14 +195,14 @@ func TestUnknownUserIsNotTriedInOtherOrganizations(t *testing.T) {
 		}
 		return nil
 	}
-	s := newSender(srv.op())
-	first, err := s.sendBatch(t.Context(), batchOf("org_a", 10))
+	s := newRun(t.Context(), srv.op(), 1)
+	first, err := s.sendBatch(batchOf("org_a", 10))
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := first[slices.IndexFunc(first, func(o Outcome) bool { return o.Status == Failed })].CorrelationID
 	srv.requests = 0
-	outcomes, err := s.sendBatch(t.Context(), batchOf("org_b", 10))
+	outcomes, err := s.sendBatch(batchOf("org_b", 10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestHalfOfARefusedBatchMayBeIn(t *testing.T) {
 		}
 		return nil
 	}
-	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 4))
+	outcomes, err := newRun(t.Context(), srv.op(), 1).sendBatch(batchOf("org_a", 4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestFullOrganizationTakesThoseWhoFitAndNoFurtherRequests(t *testing.T) {
 		}
 		return nil
 	}
-	s := newSender(srv.op())
+	s := newRun(t.Context(), srv.op(), 1)
 	added, failed := 0, 0
 	for i := range 5 {
 		b := batchOf("org_a", 10)
@@ -259,7 +259,7 @@ func TestFullOrganizationTakesThoseWhoFitAndNoFurtherRequests(t *testing.T) {
 			b.Rows[k].UserID += fmt.Sprint("-", i)
 		}
 		before := srv.requests
-		outcomes, err := s.sendBatch(t.Context(), b)
+		outcomes, err := s.sendBatch(b)
 		if err != nil || len(outcomes) != 10 {
 			t.Fatalf("%d outcomes, %v", len(outcomes), err)
 		}
@@ -288,7 +288,7 @@ func TestNothingIsNarrowedWhenNoRowIsToBlame(t *testing.T) {
 	}{{ReachBatch, 10, false}, {ReachRun, 0, true}} {
 		srv := &refusing{members: map[string]bool{}}
 		srv.answer = func(string, []string) error { return &refusalErr{text: "no", reach: test.reach} }
-		outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
+		outcomes, err := newRun(t.Context(), srv.op(), 1).sendBatch(batchOf("org_a", 10))
 		for _, o := range outcomes {
 			if !o.Transient {
 				t.Errorf("reach %d: %+v is not said to be passing", test.reach, o)
@@ -308,7 +308,7 @@ func TestServerWithASmallerCapTakesEveryRow(t *testing.T) {
 		}
 		return nil
 	}
-	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newRun(t.Context(), srv.op(), 1).sendBatch(batchOf("org_a", 10))
 	if err != nil || len(outcomes) != 10 || len(srv.members) != 10 {
 		t.Errorf("%d outcomes, %d members, %v; want 10, 10, nil", len(outcomes), len(srv.members), err)
 	}
@@ -325,7 +325,7 @@ func TestRowsDecidedBeforeTheRunBreaksAreTold(t *testing.T) {
 		}
 		return &refusalErr{text: "token refused", reach: ReachRun}
 	}
-	outcomes, err := newSender(srv.op()).sendBatch(t.Context(), batchOf("org_a", 10))
+	outcomes, err := newRun(t.Context(), srv.op(), 1).sendBatch(batchOf("org_a", 10))
 	if err == nil || len(outcomes) != 5 {
 		t.Errorf("%d outcomes, error %v; want the 5 rows of the first half and an error", len(outcomes), err)
 	}
@@ -392,9 +392,9 @@ func TestGoodRowsGetIn(t *testing.T) {
 			}
 			return e
 		}
-		s := newSender(srv.op())
+		s := newRun(context.Background(), srv.op(), 1)
 		for _, b := range batches {
-			outcomes, err := s.sendBatch(context.Background(), b)
+			outcomes, err := s.sendBatch(b)
 			if err != nil || len(outcomes) != len(b.Rows) {
 				t.Fatalf("%d outcomes for %d rows, %v", len(outcomes), len(b.Rows), err)
 			}
@@ -453,6 +453,39 @@ func TestConflictOfTwoBatchesIsNotTakenForMembership(t *testing.T) {
 				t.Errorf("%s is %s, a member: %v", o.Row.UserID, o.Status, members[o.Row.UserID])
 			}
 		}
+	})
+}
+
+// TestExclusionIsNotStarved: requests for an organization follow each other without a
+// gap, and a batch with a conflict still gets the organization to itself.
+func TestExclusionIsNotStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conflicts := 1
+		r := newRun(t.Context(), Op{Prefix: "oi", Done: Added, Send: func(_ context.Context, b Batch) (Receipt, error) {
+			time.Sleep(time.Second)
+			if len(b.Rows) == 1 && conflicts > 0 {
+				conflicts--
+				return Receipt{Attempts: 1}, &refusalErr{text: "conflict", reach: ReachRow, is: ErrConflict}
+			}
+			return Receipt{Attempts: 1}, nil
+		}}, 3)
+		end := time.Now().Add(time.Minute)
+		var all sync.WaitGroup
+		for i := range 2 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * time.Second / 2)
+				for time.Now().Before(end) {
+					_, _ = r.sendBatch(batchOf("org_a", 2))
+				}
+			})
+		}
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		outcomes, err := r.sendBatch(batchOf("org_a", 1))
+		if took := time.Since(began); err != nil || outcomes[0].Status != Added || took > 3*time.Second {
+			t.Errorf("%+v, %v after %s, want no more than its two requests and one of another that was under way", outcomes, err, took)
+		}
+		all.Wait()
 	})
 }
 

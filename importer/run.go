@@ -35,13 +35,12 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 			yield(nil, fmt.Errorf("the operation %q has no prefix: its results could not be resumed", op.Name))
 			return
 		}
-		ctx, stop := context.WithCancelCause(ctx)
-		defer stop(nil)
-		r := &run{sender: newSender(op), ctx: ctx, stop: stop, most: n, work: make(chan Batch), out: make(chan []Outcome)}
+		r := newRun(ctx, op, n)
+		defer r.stop(nil)
 		go func() {
 			defer close(r.work)
 			if err := r.read(batches); err != nil {
-				stop(err)
+				r.stop(err)
 			}
 		}()
 		go func() {
@@ -53,11 +52,11 @@ func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) ite
 		for outcomes := range r.out { // drained even after break, so that nobody blocks
 			if listening && !yield(outcomes, nil) {
 				listening = false
-				stop(errors.New("the caller stopped reading outcomes"))
+				r.stop(errors.New("the caller stopped reading outcomes"))
 			}
 		}
-		if listening && ctx.Err() != nil {
-			yield(nil, context.Cause(ctx))
+		if listening && r.ctx.Err() != nil {
+			yield(nil, context.Cause(r.ctx))
 		}
 	}
 }
@@ -73,15 +72,53 @@ const (
 	mostAside = 10_000
 )
 
-// run is the state of a Run.
+// run is the state of a Run, and what it remembers of answers that make further
+// requests pointless.
 type run struct {
-	*sender
+	op      Op
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	most    int // batches at a time
 	work    chan Batch
 	out     chan []Outcome
 	sending sync.WaitGroup
+
+	mu            sync.Mutex
+	changed       sync.Cond // what follows; not a mutex per organization: synctest's clock advances while a Cond waits
+	organizations map[string]*organization
+	users         map[string]Receipt // refusals of users that do not exist
+	answers       int                // of all organizations
+	underWay      int                // batches
+	aside         int                // batches that were put aside
+}
+
+// organization is what is known of an organization while it has batches, and for
+// longer if it takes no rows.
+type organization struct {
+	underWay   int
+	unanswered int     // of those, the ones begun since it answered last
+	aside      []Batch // that wait until it answers
+
+	requests  int  // under way
+	exclusive bool // they are of the one batch that has the organization to itself
+	claims    int  // batches that wait for that; they go before further requests
+
+	failed  int     // requests in a row that got no usable answer
+	failure Receipt // of the last of them
+	answers int     // of all organizations when it answered last
+
+	refusal *Receipt // of all its rows
+	full    *Receipt // of rows that it has no room for
+}
+
+func newRun(ctx context.Context, op Op, n int) *run {
+	r := &run{
+		op: op, most: n, work: make(chan Batch), out: make(chan []Outcome),
+		organizations: make(map[string]*organization), users: make(map[string]Receipt),
+	}
+	r.ctx, r.stop = context.WithCancelCause(ctx)
+	r.changed.L = &r.mu
+	return r
 }
 
 // read passes the batches on until they end or ctx does. It returns the error of
@@ -102,18 +139,17 @@ func (r *run) read(batches iter.Seq2[Batch, error]) error {
 
 // begin begins batches until there are no more, or ctx ends.
 func (r *run) begin() {
-	for r.wait(never, func() bool { return r.underWay < r.most && r.aside < mostAside }) {
+	for r.wait(r.ctx, func() bool { return r.underWay < r.most && r.aside < mostAside }) {
 		if r.op.Ready != nil {
 			r.op.Ready(r.ctx)
 		}
 		select {
 		case b, ok := <-r.work:
-			if !ok {
-				return
-			}
 			switch {
+			case !ok:
+				return
 			case !slices.ContainsFunc(b.Rows, func(row Row) bool { return row.Err == nil }):
-				outcomes, _ := r.sendBatch(r.ctx, b) // sends nothing
+				outcomes, _ := r.sendBatch(b) // sends nothing
 				r.out <- outcomes
 			case r.takes(b):
 				r.sending.Go(func() { r.send(b) })
@@ -124,35 +160,28 @@ func (r *run) begin() {
 	}
 }
 
-// never is longer than any wait.
-const never = time.Duration(1<<63 - 1)
-
-// wait waits until ok, for so long, or until ctx is done, and reports whether it is
-// ok. It is for begin alone, which alone is woken.
-func (r *run) wait(d time.Duration, ok func() bool) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
+// wait waits until ok, which is called with mu held, or until ctx is done. It reports
+// whether ctx goes on.
+func (r *run) wait(ctx context.Context, ok func() bool) bool {
+	defer context.AfterFunc(ctx, func() {
 		r.mu.Lock()
-		done := ok()
-		r.mu.Unlock()
-		if done && r.ctx.Err() == nil {
-			return true
-		}
-		select {
-		case <-r.news:
-		case <-timer.C:
-			return false
-		case <-r.ctx.Done():
-			return false
-		}
+		defer r.mu.Unlock()
+		r.changed.Broadcast()
+	})()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !ok() && ctx.Err() == nil {
+		r.changed.Wait()
 	}
+	return ctx.Err() == nil
 }
 
 // takes reports whether a batch may be sent now. Otherwise it is put aside for those
 // of its organization that are under way.
 func (r *run) takes(b Batch) bool {
-	r.wait(patience, func() bool {
+	ctx, cancel := context.WithTimeout(r.ctx, patience)
+	defer cancel()
+	r.wait(ctx, func() bool {
 		o := r.organization(b.OrgID)
 		return r.open(o) || len(o.aside) > 0
 	})
@@ -172,7 +201,7 @@ func (r *run) takes(b Batch) bool {
 // a run that is over, it passes on the outcomes that are known.
 func (r *run) send(b Batch) {
 	for ok := true; ok && r.ctx.Err() == nil; b, ok = r.next(b.OrgID) {
-		outcomes, err := r.sendBatch(r.ctx, b)
+		outcomes, err := r.sendBatch(b)
 		if len(outcomes) > 0 {
 			r.out <- outcomes
 		}
@@ -201,14 +230,31 @@ func (r *run) next(orgID string) (b Batch, ok bool) {
 	return Batch{}, false
 }
 
-// Unsent returns the outcome of a row with Err, which no request carries.
-func Unsent(r Row) Outcome {
-	o := Outcome{Row: r, Status: Rejected, Receipt: Receipt{Message: r.Err.Error(), Time: time.Now()}}
-	if d, ok := errors.AsType[*Decided](r.Err); ok {
-		o.Status, o.Code, o.Transient, o.CorrelationID = d.Status, d.Code, d.Transient, d.CorrelationID
-	}
-	if e, ok := errors.AsType[*Rejection](r.Err); ok {
-		o.Code = e.Code
+// organization returns what is known of an organization. This method and those below
+// are called with mu held.
+func (r *run) organization(id string) *organization {
+	o := r.organizations[id]
+	if o == nil {
+		o = &organization{answers: r.answers}
+		r.organizations[id] = o
 	}
 	return o
+}
+
+// silent reports whether an organization is taken not to answer.
+func (r *run) silent(o *organization) bool {
+	return o.failed >= mostUnanswered && r.answers > o.answers
+}
+
+// open reports whether a batch of an organization may begin, if only to fail.
+func (r *run) open(o *organization) bool {
+	return o.unanswered+o.failed < mostUnanswered || o.underWay == 0 || r.silent(o)
+}
+
+// count notes that a batch has begun (1) or ended (-1).
+func (r *run) count(o *organization, n int) {
+	r.underWay += n
+	o.underWay += n
+	o.unanswered = max(0, o.unanswered+n)
+	r.changed.Broadcast()
 }
