@@ -148,8 +148,6 @@ func (t *Tenant) exportUsers(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	x, set := &t.exports, t.cfg.Exports
 	x.asked++
 	if x.asked <= set.Busy {
@@ -172,7 +170,7 @@ func (t *Tenant) readExport(c *call) (*job, *reply) {
 			return nil, refused
 		}
 	}
-	j.users = t.users.all()
+	j.users = t.users.list
 	j.users = j.users[:max(len(j.users)-t.cfg.Exports.Youngest, 0)]
 	if all := t.connections(); j.ConnectionID != "" && len(all) > 0 { // if there are none, every connection exists, and there are no users
 		at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
@@ -190,8 +188,6 @@ func (t *Tenant) readExport(c *call) (*job, *reply) {
 
 // job is GET /jobs/{id}.
 func (t *Tenant) job(c *call) *reply {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	made, found := t.exports.jobs[c.PathValue("id")]
 	now := t.now()
 	if !found || now.Sub(made.created) >= jobLife {
@@ -229,8 +225,6 @@ func (x *exports) address(to link) string {
 // download is the download that a link leads to. It needs no credentials, and
 // refuses requests with credentials, like a file store with signed links.
 func (t *Tenant) download(c *call) *reply {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	x := &t.exports
 	to, found := x.links[c.URL.RequestURI()]
 	switch {

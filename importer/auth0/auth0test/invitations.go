@@ -78,8 +78,6 @@ func (t *Tenant) invite(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, earlier := range t.invited[v.OrgID] {
 		if earlier.Email != v.Email || earlier.Replaced || !v.Created.Before(earlier.Expires) {
 			continue
@@ -136,7 +134,7 @@ func noInvitingOrganization() *reply {
 
 // invitationBody returns an invitation as recorded.
 func (t *Tenant) invitationBody(v *Invitation) map[string]any {
-	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs.get(v.OrgID).Name}}
+	query := url.Values{"invitation": {v.Ticket}, "organization": {v.OrgID}, "organization_name": {t.orgs[v.OrgID].Name}}
 	return present(map[string]any{
 		"id": v.ID, "organization_id": v.OrgID, "client_id": v.ClientID,
 		"inviter": map[string]any{"name": v.Inviter}, "invitee": map[string]any{"email": v.Email},
@@ -153,8 +151,6 @@ func (t *Tenant) listInvitations(c *call) *reply {
 	if !t.knowsOrg(orgID) {
 		return noInvitingOrganization()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	shown := make(map[string]*Invitation)
 	var order []place
 	for _, v := range t.invited[orgID] {

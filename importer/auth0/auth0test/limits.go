@@ -82,7 +82,7 @@ func (l Limits) take(class Class, now time.Time) turn {
 			turn.shown = v
 		}
 		if l.RetryAfter {
-			turn.retryAfter = seconds(max(v.Reset.Sub(now), time.Second))
+			turn.retryAfter = wholeSeconds(max(v.Reset.Sub(now), time.Second))
 		}
 	}
 	return turn
@@ -136,7 +136,7 @@ func unixCeil(t time.Time) int64 {
 	return t.Unix()
 }
 
-func seconds(d time.Duration) string {
+func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 

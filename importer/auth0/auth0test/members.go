@@ -93,8 +93,6 @@ func (u *Undocumented) refuseMalformed(ids []string, at int) *reply {
 // addAll adds all users of a body except those at the given places, or nobody.
 func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 	u := &t.cfg.Undocumented
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	roster := t.roster(orgID)
 	if u.Readd >= http.StatusBadRequest {
 		if members := places(ids, roster.has); len(members) > 0 {
@@ -126,8 +124,6 @@ func (t *Tenant) removeMembers(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	roster, now := t.roster(c.PathValue("org")), t.now()
 	for _, id := range ids {
 		roster.remove(id, now, t.cfg.Undocumented.RemoveDelay)
@@ -199,7 +195,7 @@ func (t *Tenant) AddMembers(orgID string, userIDs ...string) {
 	}
 }
 
-// roster returns that of an organization; t.mu is held.
+// roster returns that of an organization.
 func (t *Tenant) roster(orgID string) *roster {
 	r, exists := t.rosters[orgID]
 	if !exists {
@@ -238,8 +234,6 @@ func (r *roster) remove(id string, now time.Time, delay time.Duration) {
 
 // visible returns the members that a listing shows now, in its order.
 func (t *Tenant) visible(orgID string) []place {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	r, exists := t.rosters[orgID]
 	if !exists {
 		return nil

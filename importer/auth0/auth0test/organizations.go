@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -51,12 +50,10 @@ func checkOrgID(id string) *reply {
 }
 
 func (t *Tenant) knowsOrg(id string) bool {
-	o, deleted := t.orgs.find(id)
+	o, listed := t.orgs[id]
 	switch {
-	case deleted || id == "":
-		return false
-	case o.ID == id:
-		return true
+	case listed || id == "":
+		return o.ID != "" && o.ID == id
 	case t.cfg.KnownOrg != nil:
 		return t.cfg.KnownOrg(id)
 	}
@@ -76,7 +73,7 @@ func (t *Tenant) organization(c *call) *reply {
 // not listed has an id made from its name.
 func (t *Tenant) organizationByName(c *call) *reply {
 	name := c.PathValue("name")
-	o := t.orgs.get(name)
+	o := t.orgs[name]
 	if o.ID == "" || o.Name != name {
 		o = Organization{ID: "org_" + alnum(name, 16), Name: name}
 		if !t.knowsOrg(o.ID) {
@@ -89,7 +86,7 @@ func (t *Tenant) organizationByName(c *call) *reply {
 // organizationOf returns an organization that exists, made up from its id if it
 // is not listed.
 func (t *Tenant) organizationOf(id string) Organization {
-	if o := t.orgs.get(id); o.ID != "" {
+	if o := t.orgs[id]; o.ID != "" {
 		return o
 	}
 	return Organization{ID: id, Name: strings.ToLower(strings.ReplaceAll(id, "org_", "org-"))}
@@ -98,13 +95,11 @@ func (t *Tenant) organizationOf(id string) Organization {
 // listOrganizations is GET /organizations. It shows those that are listed; if
 // there are none, those that anybody was added to.
 func (t *Tenant) listOrganizations(c *call) *reply {
-	order := t.orgs.order()
-	if order == nil {
-		t.mu.Lock()
+	order := t.places()
+	if len(t.orgIDs) == 0 {
 		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
 			order = append(order, place{id: id}) // so that new ones do not move the others
 		}
-		t.mu.Unlock()
 	}
 	item := func(id string) map[string]any { return t.organizationOf(id).body() }
 	return t.show(list{
@@ -133,10 +128,14 @@ func (t *Tenant) createOrganization(c *call) *reply {
 			return refuse(http.StatusBadRequest, "invalid_body", "The specified connection does not exist.")
 		}
 	}
-	o, made := t.orgs.add(Organization{Name: body.Name, DisplayName: body.DisplayName, Metadata: body.Metadata, Connections: body.Connections})
-	if !made {
+	if t.orgs[body.Name].ID != "" {
 		return refuse(http.StatusConflict, "organization_conflict", "An organization with this name already exists.")
 	}
+	o := Organization{
+		ID:   "org_" + alnum(fmt.Sprint("organization", len(t.orgIDs)), 16),
+		Name: body.Name, DisplayName: body.DisplayName, Metadata: body.Metadata, Connections: body.Connections,
+	}
+	t.addOrganization(o)
 	answer := o.body()
 	answer["enabled_connections"] = o.Connections
 	return respond(http.StatusCreated, present(answer))
@@ -148,9 +147,8 @@ func (t *Tenant) deleteOrganization(c *call) *reply {
 	if !t.knowsOrg(id) {
 		return noOrganization()
 	}
-	t.orgs.remove(id)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	delete(t.orgs, t.orgs[id].Name)
+	t.orgs[id] = Organization{}
 	delete(t.rosters, id)
 	delete(t.invited, id)
 	return noContent()
@@ -159,76 +157,28 @@ func (t *Tenant) deleteOrganization(c *call) *reply {
 // Organizations returns the organizations that are listed, in the order in
 // which they were made.
 func (t *Tenant) Organizations() []Organization {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var all []Organization
-	for _, p := range t.orgs.order() {
-		all = append(all, t.orgs.get(p.id))
+	for _, p := range t.places() {
+		all = append(all, t.orgs[p.id])
 	}
 	return all
 }
 
-// orgStore holds the organizations that are listed. One that is deleted stays
-// as an Organization without an id.
-type orgStore struct {
-	mu    sync.RWMutex
-	byKey map[string]Organization // by id and, as names never start with org_, by name
-	ids   []string                // in the order in which they were made
-}
-
-func newOrgStore(orgs []Organization) *orgStore {
-	s := &orgStore{byKey: make(map[string]Organization, 2*len(orgs))}
-	for _, o := range orgs {
-		s.insert(o)
-	}
-	return s
-}
-
-func (s *orgStore) insert(o Organization) {
-	s.ids = append(s.ids, o.ID)
-	s.byKey[o.ID] = o
+func (t *Tenant) addOrganization(o Organization) {
+	t.orgIDs = append(t.orgIDs, o.ID)
+	t.orgs[o.ID] = o
 	if o.Name != "" {
-		s.byKey[o.Name] = o
+		t.orgs[o.Name] = o
 	}
 }
 
-// add gives an organization an id and adds it, unless its name is taken.
-func (s *orgStore) add(o Organization) (Organization, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byKey[o.Name].ID != "" {
-		return o, false
-	}
-	o.ID = "org_" + alnum(fmt.Sprint("organization", len(s.ids)), 16)
-	s.insert(o)
-	return o, true
-}
-
-func (s *orgStore) remove(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byKey, s.byKey[id].Name)
-	s.byKey[id] = Organization{}
-}
-
-// find returns an organization by its id or name, and whether it was deleted.
-func (s *orgStore) find(key string) (o Organization, deleted bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	o, listed := s.byKey[key]
-	return o, listed && o.ID == ""
-}
-
-func (s *orgStore) get(key string) Organization {
-	o, _ := s.find(key)
-	return o
-}
-
-// order returns the places of those that exist.
-func (s *orgStore) order() []place {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// places returns those of the organizations that are listed.
+func (t *Tenant) places() []place {
 	var order []place
-	for i, id := range s.ids {
-		if s.byKey[id].ID != "" {
+	for i, id := range t.orgIDs {
+		if t.orgs[id].ID != "" {
 			order = append(order, place{int64(i), id})
 		}
 	}

@@ -138,6 +138,8 @@ func (t *Tenant) work(c *call) (*reply, error) {
 			return rep, err
 		}
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return c.handle(t, c), nil
 }
 
@@ -483,7 +485,7 @@ func (f Fault) reply(c *call) (*reply, error) {
 		rep = limitReached(c.class, "Global")
 	}
 	if f.RetryAfter > 0 {
-		rep.header.Set("Retry-After", seconds(f.RetryAfter))
+		rep.header.Set("Retry-After", wholeSeconds(f.RetryAfter))
 	}
 	return rep, nil
 }

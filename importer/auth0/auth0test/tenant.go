@@ -36,22 +36,21 @@ import (
 // [http.RoundTripper] for use without one. It is safe for concurrent use. Make
 // one with [New].
 type Tenant struct {
-	cfg     Config
-	started time.Time
-	orgs    *orgStore
-	users   *userStore
-	apps    map[string]Application
-	roles   map[string]Role
-
+	cfg       Config
+	started   time.Time
 	allScopes []string // that the endpoints ask for, sorted
 
-	mu          sync.Mutex
+	mu          sync.Mutex              // is held while a request's work is done, and guards what follows
+	orgs        map[string]Organization // by id and, as names never start with org_, by name; of one that was deleted, without an id
+	orgIDs      []string                // in the order in which they were made
+	users       userList
 	rosters     map[string]*roster
 	given       map[membership][]string  // roles
 	invited     map[string][]*Invitation // by organization
 	invitations int                      // made so far
 	exports     exports
-	keys        *tokenKeys
+	tokens      map[string]access
+	assertions  map[string]time.Time // ids of those that were used, and when they expire
 	watch       watch
 	met         []int // requests that each incident could have befallen so far
 	rng         *rand.Rand
@@ -60,28 +59,24 @@ type Tenant struct {
 // New returns a tenant. The times of its Incidents count from now.
 func New(cfg Config) *Tenant {
 	t := &Tenant{
-		cfg:     cfg,
-		started: time.Now(),
-		orgs:    newOrgStore(cfg.Organizations),
-		users:   newUserStore(cfg.Users),
-		apps:    make(map[string]Application, len(cfg.Applications)),
-		roles:   make(map[string]Role, len(cfg.Roles)),
-		rosters: make(map[string]*roster),
-		given:   make(map[membership][]string),
-		invited: make(map[string][]*Invitation),
-		exports: newExports(),
-		keys:    newTokenKeys(),
-		watch:   newWatch(),
-		met:     make([]int, len(cfg.Incidents)),
-		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+		cfg:        cfg,
+		started:    time.Now(),
+		allScopes:  []string{"create:organization_connections"}, // no endpoint asks for it alone
+		orgs:       make(map[string]Organization, 2*len(cfg.Organizations)),
+		users:      newUserList(cfg.Users),
+		rosters:    make(map[string]*roster),
+		given:      make(map[membership][]string),
+		invited:    make(map[string][]*Invitation),
+		exports:    newExports(),
+		tokens:     make(map[string]access),
+		assertions: make(map[string]time.Time),
+		watch:      newWatch(),
+		met:        make([]int, len(cfg.Incidents)),
+		rng:        rand.New(rand.NewPCG(cfg.Seed, 0)),
 	}
-	for _, r := range cfg.Roles {
-		t.roles[r.ID] = r
+	for _, o := range cfg.Organizations {
+		t.addOrganization(o)
 	}
-	for _, a := range cfg.Applications {
-		t.apps[a.ClientID] = a
-	}
-	t.allScopes = []string{"create:organization_connections"} // no endpoint asks for it alone
 	for _, r := range routes {
 		t.allScopes = append(t.allScopes, strings.Fields(r.scopes)...)
 	}
@@ -158,13 +153,14 @@ type Config struct {
 	Domain string
 
 	// Organizations lists those that exist. KnownOrg decides about ids that are
-	// not listed. If neither is set, every organization exists.
+	// not listed, without a call to the tenant. If neither is set, every organization
+	// exists.
 	Organizations []Organization
 	KnownOrg      func(id string) bool
 
 	// Users lists those that exist. KnownUser decides about ids that are not
-	// listed, so that a million of them need no memory. If neither is set,
-	// every user exists.
+	// listed, without a call to the tenant, so that a million of them need no memory.
+	// If neither is set, every user exists.
 	Users     []User
 	KnownUser func(id string) bool
 

@@ -3,43 +3,37 @@ package auth0test
 import (
 	"cmp"
 	"crypto"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	_ "crypto/sha256" // RS256, PS256
 	_ "crypto/sha512" // RS384
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
 const defaultTokenLifetime = 24 * time.Hour
 
-// claims are the claims of an access token, as Auth0 names them.
-type claims struct {
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-	Audience string `json:"aud"`
-	IssuedAt int64  `json:"iat"`
-	Expires  int64  `json:"exp"`
-	Client   string `json:"azp"`
-	Scope    string `json:"scope,omitempty"`
-	Hidden   string `json:"auth0test,omitempty"` // Scope, if the token is to hide it
-	Grant    string `json:"gty"`
-	ID       string `json:"jti"`
+// access is what a token gives.
+type access struct {
+	audience string
+	expires  time.Time
+	scopes   []string
 }
 
 // RevokeTokens makes all tokens issued so far invalid.
-func (t *Tenant) RevokeTokens() { t.keys.rotate() }
+func (t *Tenant) RevokeTokens() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.tokens)
+}
 
 // Token returns a token with the given scopes, or with all if none are given,
 // for the tenant's Domain. Without a Domain it is valid at every host.
@@ -47,24 +41,34 @@ func (t *Tenant) Token(scopes ...string) string {
 	if len(scopes) == 0 {
 		scopes = t.allScopes
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return t.newToken("auth0test", t.cfg.Domain, scopes)
 }
 
+// newToken makes a token, whose signature is random: the tenant remembers its
+// tokens, and to a client they are opaque except for their claims.
 func (t *Tenant) newToken(clientID, host string, scopes []string) string {
-	now := t.now()
-	audience := ""
+	a := access{expires: t.now().Add(t.tokenLifetime()), scopes: scopes}
 	if h := cmp.Or(t.cfg.Domain, host); h != "" {
-		audience = "https://" + h + "/api/v2/"
+		a.audience = "https://" + h + "/api/v2/"
 	}
-	c := claims{
-		Issuer: "https://" + host + "/", Subject: clientID + "@clients", Audience: audience,
-		IssuedAt: now.Unix(), Expires: now.Add(t.tokenLifetime()).Unix(),
-		Client: clientID, Scope: strings.Join(scopes, " "), Grant: "client-credentials", ID: rand.Text(),
-	}
+	claims := present(map[string]any{
+		"iss": "https://" + host + "/", "sub": clientID + "@clients", "aud": a.audience,
+		"iat": t.now().Unix(), "exp": a.expires.Unix(), "azp": clientID, "scope": t.shown(scopes),
+		"gty": "client-credentials", "jti": rand.Text(),
+	})
+	token := encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(marshal(claims)) + "." + rand.Text()
+	t.tokens[token] = a
+	return token
+}
+
+// shown returns the scopes that a token and the answer with it have.
+func (t *Tenant) shown(scopes []string) string {
 	if t.cfg.HideScopes {
-		c.Scope, c.Hidden = "", c.Scope
+		return ""
 	}
-	return t.keys.sign(c)
+	return strings.Join(scopes, " ")
 }
 
 func (t *Tenant) tokenLifetime() time.Duration {
@@ -101,19 +105,21 @@ func (t *Tenant) authorize(c *call) *reply {
 		return rep
 	}
 	scheme, token, _ := strings.Cut(header, " ")
-	claims, genuine, err := t.keys.parse(token)
-	if err != nil || !strings.EqualFold(scheme, "Bearer") {
+	if !strings.EqualFold(scheme, "Bearer") || strings.Count(token, ".") != 2 {
 		return refuse(http.StatusBadRequest, "Bearer", "Bad HTTP authentication header format")
 	}
+	t.mu.Lock()
+	a, genuine := t.tokens[token]
+	t.mu.Unlock()
 	switch {
 	case !genuine:
 		return badToken("Invalid signature received for JSON Web Token validation")
-	case t.now().Unix() >= claims.Expires:
+	case !t.now().Before(a.expires):
 		return badToken("Expired token received for JSON Web Token validation")
-	case !t.isAudience(claims.Audience, c.Host):
-		return badToken("Bad audience: " + claims.Audience)
+	case !t.isAudience(a.audience, c.Host):
+		return badToken("Bad audience: " + a.audience)
 	}
-	c.granted = strings.Fields(cmp.Or(claims.Scope, claims.Hidden))
+	c.granted = a.scopes
 	return nil
 }
 
@@ -138,12 +144,10 @@ func (t *Tenant) issueToken(c *call) *reply {
 	if p.Get("grant_type") != "client_credentials" {
 		return oauthError(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant type: "+p.Get("grant_type"))
 	}
-	app, err := t.authenticate(p, c.Host)
+	app, refused := t.authenticate(p, c.Host)
 	switch {
-	case errors.Is(err, errWrongSecret):
-		return oauthError(http.StatusUnauthorized, "access_denied", "Unauthorized")
-	case err != nil:
-		return oauthError(http.StatusUnauthorized, "invalid_client", err.Error())
+	case refused != nil:
+		return refused
 	case app.NoClientCredentials:
 		return oauth(http.StatusForbidden, map[string]string{
 			"error":             "unauthorized_client",
@@ -158,19 +162,13 @@ func (t *Tenant) issueToken(c *call) *reply {
 	if scopes == nil {
 		scopes = t.allScopes
 	}
-	shown := strings.Join(scopes, " ")
-	if t.cfg.HideScopes {
-		shown = ""
-	}
-	t.mu.Lock()
 	t.watch.stats.TokensIssued++
-	t.mu.Unlock()
 	return oauth(http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`
 		Scope       string `json:"scope,omitempty"`
 		TokenType   string `json:"token_type"`
-	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), shown, "Bearer"})
+	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), t.shown(scopes), "Bearer"})
 }
 
 // parameters reads a form or a JSON object of strings.
@@ -196,67 +194,24 @@ func mediaType(c *call) string {
 	return m
 }
 
-var errWrongSecret = errors.New("unauthorized")
-
 // authenticate finds the application that asks. A tenant without applications
 // accepts every id that comes with a secret.
-func (t *Tenant) authenticate(p url.Values, host string) (Application, error) {
+func (t *Tenant) authenticate(p url.Values, host string) (app Application, refused *reply) {
 	id, secret := p.Get("client_id"), p.Get("client_secret")
-	app, known := t.apps[id]
-	if p.Get("client_assertion") != "" {
-		return app, t.verifyAssertion(app, p, host)
+	if i := slices.IndexFunc(t.cfg.Applications, func(a Application) bool { return a.ClientID == id }); i >= 0 {
+		app = t.cfg.Applications[i]
 	}
-	if len(t.apps) == 0 && id != "" && secret != "" {
-		return Application{ClientID: id, Scopes: t.cfg.Scopes}, nil
-	}
-	if !known || app.Secret == "" || subtle.ConstantTimeCompare([]byte(app.Secret), []byte(secret)) == 0 {
-		return app, errWrongSecret
+	switch {
+	case p.Get("client_assertion") != "":
+		if problem := t.wrongAssertion(app, p, host); problem != "" {
+			return app, oauthError(http.StatusUnauthorized, "invalid_client", problem)
+		}
+	case t.cfg.Applications == nil && id != "" && secret != "":
+		app = Application{ClientID: id, Scopes: t.cfg.Scopes}
+	case app.Secret == "" || app.Secret != secret:
+		return app, oauthError(http.StatusUnauthorized, "access_denied", "Unauthorized")
 	}
 	return app, nil
-}
-
-// tokenKeys signs tokens and recognizes its own. It uses HMAC where Auth0 uses
-// RSA: to a client a token is opaque except for its claims.
-type tokenKeys struct {
-	mu     sync.RWMutex
-	secret []byte
-	used   map[string]time.Time // ids of assertions and when they expire
-}
-
-func newTokenKeys() *tokenKeys {
-	k := &tokenKeys{used: make(map[string]time.Time)}
-	k.rotate()
-	return k
-}
-
-func (k *tokenKeys) rotate() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.secret = []byte(rand.Text())
-}
-
-// sign makes a token of claims.
-func (k *tokenKeys) sign(c claims) string {
-	payload := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(marshal(c))
-	return payload + "." + encode(k.mac(payload))
-}
-
-func (k *tokenKeys) mac(payload string) []byte {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	h := hmac.New(sha256.New, k.secret)
-	h.Write([]byte(payload))
-	return h.Sum(nil)
-}
-
-// parse reads a token. An error means that it is not a token, !genuine that
-// these keys have not signed it.
-func (k *tokenKeys) parse(token string) (c claims, genuine bool, err error) {
-	payload, signature, err := splitJWT(token, &map[string]any{}, &c)
-	if err != nil {
-		return c, false, err
-	}
-	return c, hmac.Equal(signature, k.mac(payload)), nil
 }
 
 // splitJWT decodes the three parts of a JWT.
@@ -289,122 +244,83 @@ const (
 	assertionSkew     = 10 * time.Second // of iat and nbf
 )
 
-// assertionClaims are the claims of an application's assertion. Times are
-// pointers because an absent time is not 1970.
-type assertionClaims struct {
-	Issuer    string   `json:"iss"`
-	Subject   string   `json:"sub"`
-	Audience  audience `json:"aud"`
-	ID        string   `json:"jti"`
-	Expires   *float64 `json:"exp"`
-	IssuedAt  *float64 `json:"iat"`
-	NotBefore *float64 `json:"nbf"`
-}
-
-// audience is one string or an array of them, as RFC 7519 allows.
-type audience []string
-
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = audience{one}
-		return nil
+// wrongAssertion returns what is wrong with the assertion of an application's
+// identity, or "". How Auth0 words it is not recorded.
+func (t *Tenant) wrongAssertion(app Application, p url.Values, host string) string {
+	token, now := p.Get("client_assertion"), t.now()
+	var header struct{ Alg string }
+	var claims struct {
+		Issuer    string  `json:"iss"`
+		Subject   string  `json:"sub"`
+		Audience  any     `json:"aud"` // a string or, as RFC 7519 allows, an array of them
+		ID        string  `json:"jti"`
+		Expires   seconds `json:"exp"`
+		IssuedAt  seconds `json:"iat"`
+		NotBefore seconds `json:"nbf"`
 	}
-	return json.Unmarshal(b, (*[]string)(a))
-}
-
-// verifyAssertion checks the assertion of an application's identity. How Auth0
-// words its refusals is not recorded.
-func (t *Tenant) verifyAssertion(app Application, p url.Values, host string) error {
-	token := p.Get("client_assertion")
-	if len(token) > maxAssertion {
-		return errors.New("client_assertion is too long")
+	payload, signature, err := splitJWT(token, &header, &claims)
+	if several, _ := claims.Audience.([]any); len(several) == 1 {
+		claims.Audience = several[0]
 	}
-	if p.Get("client_assertion_type") != assertionType {
-		return errors.New("unknown client_assertion_type")
-	}
-	var header struct {
-		Alg string `json:"alg"`
-	}
-	var c assertionClaims
-	payload, signature, err := splitJWT(token, &header, &c)
-	if err != nil {
-		return errors.New("client_assertion is not a JSON Web Token")
-	}
-	if !verified(app.Keys, header.Alg, payload, signature) {
-		return errors.New("client_assertion has an invalid signature")
-	}
-	if err := c.check(app.ClientID, t.now()); err != nil {
-		return err
-	}
-	if len(c.Audience) != 1 || !t.isOwn(c.Audience[0], host, "/") {
-		return errors.New("client_assertion has a wrong aud")
-	}
-	if !t.keys.use(c.ID, t.now(), unix(*c.Expires)) {
-		return errors.New("client_assertion was used before")
-	}
-	return nil
-}
-
-// check checks the claims that need neither a key nor an address.
-func (c assertionClaims) check(clientID string, now time.Time) error {
+	audience, _ := claims.Audience.(string)
 	switch {
-	case c.Issuer != clientID || c.Subject != clientID:
-		return errors.New("client_assertion has a wrong iss or sub")
-	case c.ID == "" || max(len(c.ID), len(c.Issuer)) > maxAssertionClaim:
-		return errors.New("client_assertion has no jti, or too long a claim")
-	case c.Expires == nil || !unix(*c.Expires).After(now):
-		return errors.New("client_assertion has expired")
-	case unix(*c.Expires).Sub(now) > maxAssertionLife+assertionSkew:
-		return errors.New("client_assertion lives too long")
-	case c.IssuedAt != nil && unix(*c.IssuedAt).After(now.Add(assertionSkew)),
-		c.NotBefore != nil && unix(*c.NotBefore).After(now.Add(assertionSkew)):
-		return errors.New("client_assertion is not valid yet")
+	case len(token) > maxAssertion:
+		return "client_assertion is too long"
+	case p.Get("client_assertion_type") != assertionType:
+		return "unknown client_assertion_type"
+	case err != nil:
+		return "client_assertion is not a JSON Web Token"
+	case !verified(app.Keys, header.Alg, payload, signature):
+		return "client_assertion has an invalid signature"
+	case claims.Issuer != app.ClientID || claims.Subject != app.ClientID:
+		return "client_assertion has a wrong iss or sub"
+	case claims.ID == "" || max(len(claims.ID), len(claims.Issuer)) > maxAssertionClaim:
+		return "client_assertion has no jti, or too long a claim"
+	case !claims.Expires.time().After(now):
+		return "client_assertion has expired"
+	case claims.Expires.time().Sub(now) > maxAssertionLife+assertionSkew:
+		return "client_assertion lives too long"
+	case max(claims.IssuedAt, claims.NotBefore).time().After(now.Add(assertionSkew)):
+		return "client_assertion is not valid yet"
+	case !t.isOwn(audience, host, "/"):
+		return "client_assertion has a wrong aud"
+	case !t.firstUse(claims.ID, claims.Expires.time()):
+		return "client_assertion was used before"
 	}
-	return nil
+	return ""
 }
 
-func unix(seconds float64) time.Time { return time.UnixMilli(int64(seconds * 1000)) }
+// seconds are a time of a JSON Web Token, since 1970. An absent one is 0, which has
+// passed.
+type seconds float64
+
+func (s seconds) time() time.Time { return time.UnixMilli(int64(s * 1000)) }
 
 // verified reports whether any of the keys made the signature.
 func verified(keys []*rsa.PublicKey, alg, payload string, signature []byte) bool {
-	hash := crypto.SHA256
-	if alg == "RS384" {
+	hash, verify := crypto.SHA256, rsa.VerifyPKCS1v15
+	switch alg {
+	case "RS256":
+	case "RS384":
 		hash = crypto.SHA384
+	case "PS256":
+		verify = func(key *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) error {
+			return rsa.VerifyPSS(key, hash, digest, signature, nil)
+		}
+	default:
+		return false
 	}
 	h := hash.New()
 	h.Write([]byte(payload))
 	digest := h.Sum(nil)
-	for _, key := range keys {
-		var err error
-		switch alg {
-		case "RS256", "RS384":
-			err = rsa.VerifyPKCS1v15(key, hash, digest, signature)
-		case "PS256":
-			err = rsa.VerifyPSS(key, hash, digest, signature, nil)
-		default:
-			return false
-		}
-		if err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool { return verify(key, hash, digest, signature) == nil })
 }
 
-// use notes the id of an assertion and reports whether it is new. It forgets
+// firstUse notes the id of an assertion and reports whether it is new. It forgets
 // those that have expired.
-func (k *tokenKeys) use(id string, now, expires time.Time) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for used, until := range k.used {
-		if !until.After(now) {
-			delete(k.used, used)
-		}
-	}
-	if _, found := k.used[id]; found {
-		return false
-	}
-	k.used[id] = expires
-	return true
+func (t *Tenant) firstUse(id string, expires time.Time) bool {
+	maps.DeleteFunc(t.assertions, func(_ string, until time.Time) bool { return !until.After(t.now()) })
+	_, used := t.assertions[id]
+	t.assertions[id] = expires
+	return !used
 }

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 )
 
 const picture = "https://example.com/picture.png"
@@ -30,73 +29,43 @@ func MakeUsers(n int) []User {
 	return users
 }
 
-// userStore holds the tenant's users in the order in which they came. Users
-// never change.
-type userStore struct {
-	mu      sync.RWMutex
-	users   []User
+// userList holds the tenant's users in the order in which they came. Users never
+// change.
+type userList struct {
+	list    []User
 	byID    map[string]int
 	byEmail map[string][]int
 }
 
-func newUserStore(users []User) *userStore {
-	s := &userStore{
-		users: slices.Clip(users), // as long as nobody signs up, they are not copied
-		byID:  make(map[string]int, len(users)), byEmail: make(map[string][]int, len(users)),
+func newUserList(users []User) userList {
+	l := userList{
+		list: slices.Clip(users), // as long as nobody signs up, they are not copied
+		byID: make(map[string]int, len(users)), byEmail: make(map[string][]int, len(users)),
 	}
 	for i := range users {
-		s.index(i)
+		l.index(i)
 	}
-	return s
+	return l
 }
 
-func (s *userStore) add(users []User) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, u := range users {
-		s.users = append(s.users, u)
-		s.index(len(s.users) - 1)
-	}
-}
-
-func (s *userStore) index(i int) {
-	u := &s.users[i]
-	s.byID[u.ID] = i
-	s.byEmail[u.Email] = append(s.byEmail[u.Email], i)
-}
-
-// all returns the present users.
-func (s *userStore) all() []User {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.users[:len(s.users):len(s.users)]
-}
-
-func (s *userStore) get(id string) (User, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if i, found := s.byID[id]; found {
-		return s.users[i], true
-	}
-	return User{}, false
-}
-
-// withEmail returns the users with exactly this address, in their order.
-func (s *userStore) withEmail(email string) []User {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var found []User
-	for _, i := range s.byEmail[email] {
-		found = append(found, s.users[i])
-	}
-	return found
+func (l *userList) index(i int) {
+	u := &l.list[i]
+	l.byID[u.ID] = i
+	l.byEmail[u.Email] = append(l.byEmail[u.Email], i)
 }
 
 // AddUsers lets users sign up.
-func (t *Tenant) AddUsers(users ...User) { t.users.add(users) }
+func (t *Tenant) AddUsers(users ...User) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, u := range users {
+		t.users.list = append(t.users.list, u)
+		t.users.index(len(t.users.list) - 1)
+	}
+}
 
 func (t *Tenant) knowsUser(id string) bool {
-	if _, listed := t.users.get(id); listed {
+	if _, listed := t.users.byID[id]; listed {
 		return true
 	}
 	if t.cfg.KnownUser != nil {
@@ -107,8 +76,8 @@ func (t *Tenant) knowsUser(id string) bool {
 
 // profile returns a user, made up from the id if it is not listed.
 func (t *Tenant) profile(id string) User {
-	if u, listed := t.users.get(id); listed {
-		return u
+	if i, listed := t.users.byID[id]; listed {
+		return t.users.list[i]
 	}
 	local := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
@@ -143,7 +112,10 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 	if email == "" {
 		return invalidQuery("Missing required property: email", "", "")
 	}
-	found := t.users.withEmail(email)
+	var found []User
+	for _, i := range t.users.byEmail[email] {
+		found = append(found, t.users.list[i])
+	}
 	if len(found) == 0 {
 		sum := sha256.Sum256([]byte(email))
 		made := User{ID: "auth0|" + hex.EncodeToString(sum[:12]), Email: email, Name: email}
@@ -194,7 +166,7 @@ func (t *Tenant) connections() []Connection {
 		return t.cfg.Connections
 	}
 	names := make(map[string]bool)
-	for _, u := range t.users.all() {
+	for _, u := range t.users.list {
 		names[u.connection()] = true
 	}
 	var all []Connection
