@@ -126,12 +126,18 @@ func (in *input) read() rowSeq {
 			}
 		}
 		in.unread = false
-		in.passed.Store(0)
-		importer.Each(in.table.Rows(), func(*importer.Row) error {
-			in.passed.Add(1)
-			return nil
-		})(yield)
+		in.all()(yield)
 	}
+}
+
+// all returns the rows of the table. It counts them before a stage leaves one out: a
+// run that has not seen every row of the input keeps what is known of the others.
+func (in *input) all() rowSeq {
+	in.passed.Store(0)
+	return importer.Each(in.table.Rows(), func(*importer.Row) error {
+		in.passed.Add(1)
+		return nil
+	})
 }
 
 // keptColumns returns the kept columns of a results file, if there is one.
