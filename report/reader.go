@@ -198,7 +198,7 @@ func (l *line) isOf(op importer.Op, tenant string) bool {
 // checkOp returns a *[WrongFileError] if another operation wrote the line.
 func (l *line) checkOp(op importer.Op) error {
 	status, prefix := l.status(), RunOf(l.fields[columnCorrelation])
-	if prefix, _, _ = strings.Cut(prefix, "-"); (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status == op.Done || status == op.Already) {
+	if prefix, _, _ = strings.Cut(prefix, "-"); (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status.Claim() == op.Done.Claim()) {
 		return nil
 	}
 	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, op.Name)}

@@ -115,7 +115,7 @@ func settledInvitation(l csvfile.Result) error {
 	switch {
 	case l.Status == importer.Duplicate: // only the line that it repeats counts
 		return job.ErrRepeated
-	case l.Status == importer.Invited, l.Status == importer.AlreadyInvited:
+	case l.Status.Claim() == importer.ClaimInvited:
 		return &importer.Decided{Status: importer.AlreadyInvited, Message: "invited already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
 	case l.Status == importer.Sending, l.Code == importer.CodeUnknownOutcome:
 		return &importer.Decided{

@@ -69,7 +69,7 @@ func selectRemovals(d *csvfile.Dialect, from job.Origin) error {
 		}
 	case removePrefix:
 		d.Only = func(r csvfile.Result) bool {
-			return r.Status != importer.Removed && r.Status != importer.Duplicate && !from.Current.Replaced(r.Line)
+			return r.Status.Claim() != importer.ClaimNoMember && r.Status != importer.Duplicate && !from.Current.Replaced(r.Line)
 		}
 	default:
 		return errors.New("these are the results of neither an import nor a removal")

@@ -92,10 +92,10 @@ func (r *roleRun) selectRows(d *csvfile.Dialect, from job.Origin) error {
 		if l.CorrelationID == "" && l.Status != importer.Duplicate {
 			return nil // it does not say which run wrote it
 		}
-		switch l.Status {
-		case importer.Assigned, importer.AlreadyAssigned:
+		switch {
+		case l.Status.Claim() == importer.ClaimRoles:
 			return &importer.Decided{Status: importer.AlreadyAssigned, Message: "assigned already, according to the results of an earlier run", CorrelationID: l.CorrelationID}
-		case importer.Duplicate:
+		case l.Status == importer.Duplicate:
 			return job.ErrRepeated
 		}
 		return nil

@@ -286,10 +286,10 @@ func (r *raw) result() Result {
 // SettledByImport returns the Err of a row that has this result of an earlier
 // import; nil if the row is to be sent.
 func SettledByImport(r Result) error {
-	switch r.Status {
-	case importer.Added, importer.AlreadyMember:
+	switch {
+	case r.Status.Claim() == importer.ClaimMember:
 		return &importer.Decided{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run", CorrelationID: r.CorrelationID}
-	case importer.Duplicate:
+	case r.Status == importer.Duplicate:
 		return &importer.Decided{Status: importer.Duplicate, Message: "same pair as an earlier line, according to the results of an earlier run"}
 	}
 	return nil
