@@ -226,6 +226,24 @@ func TestAWaitThatWasGivenUpIsForgotten(t *testing.T) {
 	})
 }
 
+// TestAnswersEndTheWait: a queue that is never empty may wait for longer than the
+// longest wait in all, as long as answers come.
+func TestAnswersEndTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newAnswering(func(int) *http.Response { return left(0, 40*time.Second) })
+		rt := &ratelimit.Transport{Base: base, MaxWait: time.Minute}
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := post(t.Context(), rt); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 func TestCeilingIsNoReasonToGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newAnswering(func(int) *http.Response { return left(19, time.Second) })
