@@ -51,6 +51,7 @@ type Reader struct {
 	in     *bufio.Reader
 	spill  []byte // a line that did not fit into the buffer of in
 	number int    // of the line read last
+	raw    []byte // the whole line yielded last
 
 	csv     *csv.Reader // reads from record
 	record  bytes.Reader
@@ -109,6 +110,9 @@ func tornHeader(raw []byte) error {
 // Line returns the number of the line that was read last, counted from 1.
 func (r *Reader) Line() int { return r.number }
 
+// Text returns the line that was read last, without its end.
+func (r *Reader) Text() string { return string(bytes.TrimRight(r.raw, "\r\n")) }
+
 // Outcomes returns the outcome of each whole line, in the order of the file. An
 // error ends it: the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
@@ -132,6 +136,7 @@ func (r *Reader) lines() iter.Seq2[line, error] {
 		ours := fingerprint(r.Tenant)
 		for r.header != nil {
 			l, err := r.next(ours)
+			r.raw = l.raw
 			if errors.Is(err, io.EOF) || !yield(l, err) || err != nil {
 				return
 			}

@@ -11,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"orgimport/importer"
 	"orgimport/importer/auth0/auth0test"
+	"orgimport/report"
 )
 
 // TestPageOfARunThatEndedEarly makes the page of a run that was stopped, and of one
@@ -79,4 +81,27 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 			t.Error("the page holds the address of the ping")
 		}
 	})
+}
+
+func TestPageAdvisesOnEachCause(t *testing.T) {
+	for _, tt := range []struct {
+		status importer.Status
+		code   string
+		want   string
+	}{
+		{importer.Rejected, importer.CodeRowUnreadable, "The row can't be read with certainty"},
+		{importer.Rejected, importer.CodeUserNotFound, "The tenant has no such user"},
+		{importer.Rejected, importer.CodeUserAmbiguous, "Several users have the same key"},
+		{importer.Rejected, importer.CodeEmailUnverified, "The e-mail address is not verified"},
+		{importer.Rejected, importer.CodeConnectionNotFound, "The tenant has no such connection"},
+		{importer.Rejected, importer.CodeOrgNotFound, "The tenant has no such organization"},
+		{importer.Rejected, importer.CodeOrgAmbiguous, "Several organizations have the same key"},
+		{importer.Rejected, "", "The row can't be used"},
+		{importer.Sending, "", "The run ended while the request was under way"},
+		{importer.Failed, "inexistent_user", "The tenant has no such user"},
+	} {
+		if title, do := advise(report.Cause{Status: tt.status, HTTPStatus: 400, Code: tt.code}); title != tt.want || do == "" {
+			t.Errorf("%s %s: %q, %q; want %q", tt.status, tt.code, title, do, tt.want)
+		}
+	}
 }

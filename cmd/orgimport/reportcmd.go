@@ -10,6 +10,7 @@ import (
 
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/cmd/orgimport/internal/job"
+	"orgimport/importer"
 	"orgimport/importer/auth0"
 	"orgimport/report"
 	"orgimport/report/page"
@@ -47,7 +48,10 @@ func (cmd *reportCmd) Run(c *console) error {
 		return err
 	}
 	defer results.Close()
-	about := page.Page{Results: results.Name(), Version: version(), Made: time.Now(), Advise: auth0.Advise}
+	about := page.Page{
+		Results: results.Name(), Version: version(), Made: time.Now(), Resume: "--resume", Advise: advise,
+		ToSummarize: "run with --summary FILE, and give that file to orgimport report",
+	}
 	if cmd.Summary != "" {
 		if about.Summary, err = openSummary(ctx, c, cmd.Summary); err != nil {
 			return err
@@ -90,6 +94,33 @@ func openSummary(ctx context.Context, c *console, path string) (*report.SummaryF
 		return nil, usagef("name a file that a run wrote as its --summary", "%s: %w", in.Name(), err)
 	}
 	return summary, nil
+}
+
+// advice is what the cause of rows that are not done most likely is, and what to do
+// about it.
+type advice struct{ title, do string }
+
+// rejections is the advice about rows that were never sent, by error code.
+var rejections = map[string]advice{
+	importer.CodeUserNotFound:       {"The tenant has no such user", "Look for a spelling mistake, a user who was deleted, or one of another tenant. Create the user first, then run again with --resume."},
+	importer.CodeUserAmbiguous:      {"Several users have the same key", "The message names some of them. Give the row a connection, or the id of the right user."},
+	importer.CodeEmailUnverified:    {"The e-mail address is not verified", "Anybody can sign up with the address of somebody else. Have the user verify it, give the user's id, or accept such users with --allow-unverified."},
+	importer.CodeConnectionNotFound: {"The tenant has no such connection", "Connections are named as in the dashboard. Correct the name in the input."},
+	importer.CodeOrgNotFound:        {"The tenant has no such organization", "Look for a spelling mistake, or an organization of another tenant. One wrong name rejects all the rows that have it."},
+	importer.CodeOrgAmbiguous:       {"Several organizations have the same key", "The message names some of them. Give the id of the right one."},
+	importer.CodeRowUnreadable:      {"The row can't be read with certainty", "The message of each row shows what is in the file: often an empty cell, a quote without its partner, or a comma in a value that is not in quotes. Correct the row in the input; nothing was sent for it."},
+}
+
+// advise returns what a cause most likely is, and what to do about it.
+func advise(c report.Cause) (title, do string) {
+	switch c.Status {
+	case importer.Sending:
+		return "The run ended while the request was under way", "It is not known whether it was done. Continue with --resume: the next run finds out, as far as it can be found out."
+	case importer.Rejected:
+		a := cmp.Or(rejections[c.Code], advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."})
+		return a.title, a.do
+	}
+	return auth0.Advise(c.HTTPStatus, c.Code, c.Message)
 }
 
 // claimColumns returns the columns without which a line of a results file says of

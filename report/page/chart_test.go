@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,7 +84,51 @@ func TestAxisHoldsAllTimesInFewParts(t *testing.T) {
 	})
 }
 
+func TestTimelineCountsEveryEventInOrderOfTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seconds := rapid.SliceOfN(rapid.OneOf(
+			rapid.Int64Range(1_700_000_000, 1_700_001_000),
+			rapid.Int64Range(-62_135_596_800, 253_402_300_799), // years 1 to 9999
+		), 1, 200).Draw(t, "seconds")
+		var line timeline
+		for _, s := range seconds {
+			line.add(s)
+		}
+		ends, sums := line.sums()
+		if !slices.IsSorted(ends) || !slices.IsSorted(sums) || len(ends) != len(sums) || len(ends) > timelineBins {
+			t.Fatalf("%d ends %v, %d sums %v", len(ends), ends, len(sums), sums)
+		}
+		if last := ends[len(ends)-1]; sums[len(sums)-1] != len(seconds) || last != slices.Max(seconds) {
+			t.Fatalf("%d of %d events until %d of %d", sums[len(sums)-1], len(seconds), last, slices.Max(seconds))
+		}
+		for i, end := range ends[:len(ends)-1] {
+			n := 0
+			for _, s := range seconds {
+				if s < end {
+					n++
+				}
+			}
+			if n != sums[i] {
+				t.Fatalf("%d events before %d, want %d", sums[i], end, n)
+			}
+		}
+	})
+}
+
 func TestSharesAddUp(t *testing.T) {
+	shares := func(numbers []int) (texts []string, wide int) {
+		var terms []term
+		all := 0
+		for _, n := range numbers {
+			terms = append(terms, term{Rows: n})
+			all += n
+		}
+		setShares(terms, all)
+		for _, term := range terms {
+			texts, wide = append(texts, term.Share), wide+term.Width
+		}
+		return texts, wide
+	}
 	for _, tt := range []struct {
 		numbers []int
 		want    string
@@ -95,22 +140,23 @@ func TestSharesAddUp(t *testing.T) {
 		{[]int{999_999, 1}, "> 99.9 %, < 0.1 %"},
 		{[]int{9_940, 12, 18, 30}, "99.4 %, 0.1 %, 0.2 %, 0.3 %"},
 	} {
-		if got := strings.Join(shares(tt.numbers), ", "); got != tt.want {
-			t.Errorf("shares(%v) = %s, want %s", tt.numbers, got, tt.want)
+		texts, _ := shares(tt.numbers)
+		if got := strings.Join(texts, ", "); got != tt.want {
+			t.Errorf("the shares of %v are %s, want %s", tt.numbers, got, tt.want)
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		numbers := rapid.SliceOfN(rapid.IntRange(1, 1_000_000), 2, 8).Draw(rt, "numbers")
+		texts, wide := shares(rapid.SliceOfN(rapid.IntRange(1, 1_000_000), 2, 8).Draw(rt, "numbers"))
 		sum := 0
-		for _, share := range shares(numbers) {
+		for _, share := range texts {
 			tenths, err := strconv.Atoi(strings.NewReplacer(".", "", " %", "", "< 0.1 %", "0", "> 99.9 %", "1000").Replace(share))
 			if err != nil {
 				rt.Fatal(err)
 			}
 			sum += tenths
 		}
-		if sum != 1000 {
-			rt.Errorf("they make %d tenths", sum)
+		if sum != 1000 || wide != 1000 {
+			rt.Errorf("they make %d tenths, and the parts of the bar %d", sum, wide)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/csv"
 	"slices"
@@ -15,19 +14,16 @@ import (
 // as in the results. Their number is bounded, so that the page can be mailed and a
 // browser can search it as fast as people type.
 type failures struct {
-	text   bytes.Buffer
-	writer *report.Writer // to text
-	names  []string       // of the columns that follow those of every results file
-	header string
-	rows   []failureRow
-	bytes  int // of the rows in the page
-	all    int // rows, those that were dropped included
+	kept  []string // names of the columns that follow those of every results file
+	rows  []failureRow
+	bytes int // of the rows in the page
+	all   int // rows, those that were dropped included
 }
 
-// failureRow is a line of the results, without its line feed.
+// failureRow is a row that is not done.
 type failureRow struct {
-	line int // of the input
-	text string
+	line int    // of the input
+	text string // line of the results, without its end
 }
 
 const (
@@ -39,25 +35,10 @@ const (
 	maxKept = 4
 )
 
-// open prepares for results in which these columns follow.
-func (f *failures) open(names []string) {
-	f.writer = report.NewWriter(&f.text, nil, names)
-	_ = f.writer.WriteHeader() // a buffer takes everything
-	f.names, f.header = names, f.take()
-}
-
-// take returns the line that was just written.
-func (f *failures) take() string {
-	defer f.text.Reset()
-	return strings.TrimSuffix(f.text.String(), "\n")
-}
-
-func (f *failures) add(o *importer.Outcome) {
-	_ = f.writer.Write([]importer.Outcome{*o})
-	row := failureRow{o.Row.Line, f.take()}
-	f.rows = append(f.rows, row)
+func (f *failures) add(line int, text string) {
+	f.rows = append(f.rows, failureRow{line, text})
 	f.all++
-	f.bytes += escapedLength(row.text)
+	f.bytes += escapedLength(text)
 	if len(f.rows) > 2*maxFailures || f.bytes > 2*failureBytes {
 		f.trim()
 	}
@@ -109,7 +90,7 @@ func (t *table) Others() int { return t.All - t.Rows() }
 
 // columns returns the columns of the table.
 func (f *failures) columns() []column {
-	names := f.fields(f.header)
+	names := importer.ResultColumns()
 	shown := func(name, class string, fields ...string) column {
 		c := column{Name: name, Class: class}
 		for _, field := range fields {
@@ -118,8 +99,8 @@ func (f *failures) columns() []column {
 		return c
 	}
 	all := []column{shown("Line", "n", "line"), shown("Organization", "id", "org_id"), shown("User", "id", "user_id")}
-	for i, name := range f.names[:min(len(f.names), maxKept)] {
-		all = append(all, column{Name: name, Fields: []int{len(names) - len(f.names) + i}})
+	for i, name := range f.kept[:min(len(f.kept), maxKept)] {
+		all = append(all, column{Name: name, Fields: []int{len(names) + i}})
 	}
 	return append(all, shown("Status", "status", "status", "http_status", "error_code"),
 		shown("Message", "text", "message"), shown("Correlation id", "id", "correlation_id"))
@@ -131,18 +112,15 @@ func (f *failures) table() *table {
 		return nil
 	}
 	f.trim()
-	t := &table{All: f.all, Lines: []string{f.header}, Columns: f.columns()}
+	var header strings.Builder
+	_ = report.NewWriter(&header, nil, f.kept).WriteHeader() // a Builder takes everything
+	t := &table{All: f.all, Lines: []string{strings.TrimSuffix(header.String(), "\n")}, Columns: f.columns()}
 	for i, row := range f.rows {
 		t.Lines = append(t.Lines, row.text)
 		if i < shownFailures {
-			t.Shown = append(t.Shown, f.fields(row.text))
+			fields, _ := csv.NewReader(strings.NewReader(row.text)).Read() // as the results were read
+			t.Shown = append(t.Shown, fields)
 		}
 	}
 	return t
-}
-
-// fields returns the fields of a line that was just written.
-func (f *failures) fields(line string) []string {
-	fields, _ := csv.NewReader(strings.NewReader(line)).Read()
-	return fields
 }

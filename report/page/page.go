@@ -27,12 +27,15 @@ type Page struct {
 	Made    time.Time // when it is made
 
 	// Summary is that of the last run that wrote the results; nil if it is not
-	// known.
-	Summary *report.SummaryFile
+	// known. ToSummarize says how to have one.
+	Summary     *report.SummaryFile
+	ToSummarize string
 
-	// Advise returns what an answer of the server most likely means, and what to
-	// do about it. The status is 0 if there was no answer. Advise may be nil.
-	Advise func(status int, code, message string) (title, do string)
+	Resume string // the flag that continues a run
+
+	// Advise returns what the cause most likely is, in a few words, and what to do
+	// about it.
+	Advise func(report.Cause) (title, do string)
 }
 
 //go:embed page.html
@@ -98,14 +101,9 @@ type view struct {
 	Causes   []causeView
 	OtherRow int // rows of causes that are not shown
 
-	Organizations     int
-	MoreOrganizations bool
-	Failing           int
-	Largest           []*organization
-	Worst             []*organization
-
-	Table       *table
-	FailureRows int
+	Organizations *organizations
+	Table         *table
+	FailureRows   int
 }
 
 // term is one status in the totals.
@@ -113,10 +111,21 @@ type term struct {
 	Class, Name, Meaning string
 	Rows                 int
 	Share                string
-	X, Width             string // of its part of the bar
+	X, Width             int // of its part of the bar, in tenths of a percent
 }
 
 type fact struct{ Name, Value string }
+
+// causeView is a cause as the page shows it.
+type causeView struct {
+	report.Cause
+	Title, Do string // see Page.Advise
+	Said      string // the message, as it was if there is only one row
+	More      int    // rows beside the examples
+}
+
+// maxPageCauses is how many causes the page shows.
+const maxPageCauses = 40
 
 // classOf returns the class of a status in the style sheet.
 func classOf(s importer.StatusInfo) string {
@@ -134,13 +143,9 @@ func newView(t *tally, p Page) *view {
 		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
 			digestOf(pageCSS), digestOf(pageJS)),
-		Organizations:     len(t.organizations),
-		MoreOrganizations: t.more,
-		Failing:           t.failing,
-		Largest:           t.top(func(o *organization) int { return o.Rows }),
-		Worst:             t.top(func(o *organization) int { return o.NotDone }),
-		Table:             t.failures.table(),
-		FailureRows:       t.counts.Failures(),
+		Organizations: &t.organizations,
+		Table:         t.failures.table(),
+		FailureRows:   t.counts.Failures(),
 	}
 	notAttempted := 0
 	if s := p.Summary; s != nil {
@@ -160,31 +165,37 @@ func newView(t *tally, p Page) *view {
 	return v
 }
 
-// barWidth is the width of the bar in its own units.
-const barWidth = 1000
-
 // setTerms sets the totals.
 func (v *view) setTerms(t *tally, notAttempted int) {
 	v.Rows = t.counts.Sum() + notAttempted
-	x := 0.0
-	add := func(t term) {
-		width := barWidth * float64(t.Rows) / float64(v.Rows)
-		t.X, t.Width = coordinate(x), coordinate(width)
-		x += width
-		v.Terms = append(v.Terms, t)
-	}
 	for status, n := range t.counts.All() {
-		add(term{Class: classOf(status), Name: strings.ReplaceAll(string(status.Status), "_", " "), Meaning: status.Meaning, Rows: n})
+		v.Terms = append(v.Terms, term{Class: classOf(status), Name: strings.ReplaceAll(string(status.Status), "_", " "), Meaning: status.Meaning, Rows: n})
 	}
 	if notAttempted > 0 {
-		add(term{Class: "waiting", Name: "not attempted", Meaning: "the run ended before them", Rows: notAttempted})
+		v.Terms = append(v.Terms, term{Class: "waiting", Name: "not attempted", Meaning: "the run ended before them", Rows: notAttempted})
 	}
-	var numbers []int
-	for _, t := range v.Terms {
-		numbers = append(numbers, t.Rows)
-	}
-	for i, share := range shares(numbers) {
-		v.Terms[i].Share = share
+	setShares(v.Terms, v.Rows)
+}
+
+// setShares sets the share of each term in all rows. What is rounded is where a
+// share ends, so that they add up to 100 %. None is called 0 % or 100 % that is not.
+func setShares(terms []term, all int) {
+	sum, end := 0, 0
+	for i := range terms {
+		t := &terms[i]
+		sum += t.Rows
+		t.X, end = end, (1000*sum+all/2)/all
+		t.Width = end - t.X
+		switch {
+		case t.Rows == all:
+			t.Share = "100 %"
+		case t.Width == 1000:
+			t.Share = "> 99.9 %"
+		case t.Width == 0:
+			t.Share = "< 0.1 %"
+		default:
+			t.Share = fmt.Sprintf("%d.%d %%", t.Width/10, t.Width%10)
+		}
 	}
 }
 
@@ -202,20 +213,20 @@ func (v *view) setTitle(notAttempted int) {
 		v.Title = report.Number(notDone) + " of " + report.Plural(v.Rows, "row") + " " + report.Verb(notDone, "is", "are") + " not done"
 		if notAttempted > 0 {
 			v.Title += ", and " + report.Number(notAttempted) + " " + report.Verb(notAttempted, "was", "were") + " not attempted"
-			v.Lead = "Continue with --resume for those. Below is why the others are not done, and what to do about each cause."
+			v.Lead = "Continue with " + v.Resume + " for those. Below is why the others are not done, and what to do about each cause."
 		}
 	case notAttempted == v.Rows:
 		v.Title = "None of " + report.Plural(v.Rows, "row") + " was attempted"
-		v.Lead = "Continue with --resume."
+		v.Lead = "Continue with " + v.Resume + "."
 	case notAttempted > 0:
 		v.Title = report.Number(notAttempted) + " of " + report.Plural(v.Rows, "row") + " still to be attempted"
-		v.Lead = "All the others are done. Continue with --resume."
+		v.Lead = "All the others are done. Continue with " + v.Resume + "."
 	case v.Finished:
 		v.Title = "Every row is done"
 		v.Lead = report.Plural(v.Rows, "row") + ", and nothing is left to do."
 	case v.Summary != nil:
 		v.Title = report.Plural(v.Rows, "row") + " done so far"
-		v.Lead = "It is not known whether the run came to the end of its input: continue with --resume."
+		v.Lead = "It is not known whether the run came to the end of its input: continue with " + v.Resume + "."
 	default:
 		v.Title = report.Plural(v.Rows, "row") + " done"
 		v.Lead = "No row in the results failed."
@@ -227,7 +238,7 @@ func (v *view) setNotes(t *tally) {
 	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
 	switch s := v.Summary; {
 	case s == nil:
-		note("Rows that were not attempted have no line in the results and are not counted here. The summary of the run says how many there are: run with --summary FILE, and give that file to orgimport report.")
+		note("Rows that were not attempted have no line in the results and are not counted here. The summary of the run says how many there are: %s.", v.ToSummarize)
 	case v.LinesAfter > 0:
 		note("%s of the results %s written after the summary, by a run that was killed or is still going on. What is said of the last run is said of the one before.",
 			report.Plural(v.LinesAfter, "line"), report.Verb(v.LinesAfter, "was", "were"))
@@ -239,8 +250,8 @@ func (v *view) setNotes(t *tally) {
 		note("%s.", text)
 	}
 	if t.damaged > 0 {
-		note("%s of the results could not be read and %s not counted; --resume attempts such rows again.",
-			report.Plural(t.damaged, "line"), report.Verb(t.damaged, "is", "are"))
+		note("%s of the results could not be read and %s not counted; %s attempts such rows again.",
+			report.Plural(t.damaged, "line"), report.Verb(t.damaged, "is", "are"), v.Resume)
 	}
 	if t.torn {
 		note("The last line of the results is cut short and not counted: the run was killed, or it is still going on.")
@@ -282,6 +293,21 @@ func (v *view) setRun(t *tally) {
 	}
 }
 
+// setCauses sets the causes, with what to do about them.
+func (v *view) setCauses(t *tally) {
+	v.OtherRow = v.FailureRows
+	all := t.causes.Sorted()
+	for _, c := range all[:min(len(all), maxPageCauses)] {
+		view := causeView{Cause: c, Said: c.Message, More: c.Rows - len(c.Examples)}
+		if c.Rows == 1 {
+			view.Said = c.Examples[0].Message
+		}
+		view.Title, view.Do = v.Advise(c)
+		v.Causes = append(v.Causes, view)
+		v.OtherRow -= c.Rows
+	}
+}
+
 // maxSeconds is the longest time that a summary is believed to tell: a year.
 const maxSeconds = 365 * 24 * 3600
 
@@ -289,32 +315,4 @@ const maxSeconds = 365 * 24 * 3600
 func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// shares returns the share of each number in their sum. What is rounded is where a
-// share ends, so that they add up to 100 %. None is called 0 % or 100 % that is not.
-func shares(numbers []int) []string {
-	all := 0
-	for _, n := range numbers {
-		all += n
-	}
-	var texts []string
-	sum, from := 0, 0
-	for _, n := range numbers {
-		sum += n
-		to := (1000*sum + all/2) / all
-		tenths := to - from
-		from = to
-		switch {
-		case n == all:
-			texts = append(texts, "100 %")
-		case tenths == 1000:
-			texts = append(texts, "> 99.9 %")
-		case tenths == 0:
-			texts = append(texts, "< 0.1 %")
-		default:
-			texts = append(texts, fmt.Sprintf("%d.%d %%", tenths/10, tenths%10))
-		}
-	}
-	return texts
 }

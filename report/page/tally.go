@@ -26,11 +26,16 @@ type tally struct {
 	settled     timeline  // rows that a request settled
 	causes      report.Causes
 
-	organizations map[string]*organization
-	more          bool // there are more than maxOrganizations
-	failing       int  // organizations with rows that are not done
+	organizations organizations
+	failures      failures
+}
 
-	failures failures
+// organizations counts rows by organization.
+type organizations struct {
+	More    bool // there are more than maxOrganizations
+	Failing int  // how many have rows that are not done
+
+	byID map[string]*organization
 }
 
 // organization is how many rows an organization has, and how many of them are not
@@ -62,8 +67,7 @@ func readTally(open func() (io.Reader, error), summary *report.SummaryFile) (*ta
 	if r, err = openResults(open); err != nil {
 		return nil, err
 	}
-	t := &tally{counts: report.Counts{}, organizations: make(map[string]*organization)}
-	t.failures.open(r.Kept)
+	t := &tally{counts: report.Counts{}, organizations: organizations{byID: make(map[string]*organization)}, failures: failures{kept: r.Kept}}
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
@@ -76,8 +80,12 @@ func readTally(open func() (io.Reader, error), summary *report.SummaryFile) (*ta
 		default:
 			t.after++
 		}
-		if !current.Replaced(r.Line()) {
-			t.add(&o)
+		if current.Replaced(r.Line()) {
+			continue
+		}
+		t.add(&o)
+		if o.Status.Failure() {
+			t.failures.add(o.Row.Line, r.Text())
 		}
 	}
 	t.damaged, t.torn = r.Damaged, r.Torn
@@ -109,8 +117,7 @@ func currentLines(r *report.Reader) (*report.Current, error) {
 
 func (t *tally) add(o *importer.Outcome) {
 	t.counts[o.Status]++
-	notDone := o.Status.Failure()
-	t.organize(o.Row.OrgID, notDone)
+	t.organizations.add(o.Row.OrgID, o.Status.Failure())
 	if o.HTTPStatus != 0 {
 		if t.first.IsZero() || o.Time.Before(t.first) {
 			t.first = o.Time
@@ -122,20 +129,19 @@ func (t *tally) add(o *importer.Outcome) {
 	if o.Status.Settled() && !o.Status.Before() && !o.Time.IsZero() {
 		t.settled.add(o.Time.Unix())
 	}
-	if notDone {
+	if o.Status.Failure() {
 		t.causes.Add(o)
-		t.failures.add(o)
 	}
 }
 
-func (t *tally) organize(id string, notDone bool) {
+func (o *organizations) add(id string, notDone bool) {
 	if id == "" {
 		return
 	}
-	org := t.organizations[id]
+	org := o.byID[id]
 	if org == nil {
-		if len(t.organizations) == maxOrganizations {
-			t.more = true
+		if len(o.byID) == maxOrganizations {
+			o.More = true
 			return
 		}
 		org = &organization{ID: strings.Clone(report.Shorten(report.Printable(id)))}
@@ -143,21 +149,34 @@ func (t *tally) organize(id string, notDone bool) {
 		if key != id {
 			key = strings.Clone(id)
 		}
-		t.organizations[key] = org
+		o.byID[key] = org
 	}
 	org.Rows++
 	if notDone {
 		if org.NotDone == 0 {
-			t.failing++
+			o.Failing++
 		}
 		org.NotDone++
 	}
 }
 
+// Count returns how many organizations there are.
+func (o *organizations) Count() int { return len(o.byID) }
+
+// Largest returns the organizations with the most rows.
+func (o *organizations) Largest() []*organization {
+	return o.top(func(org *organization) int { return org.Rows })
+}
+
+// Worst returns the organizations with the most rows that are not done.
+func (o *organizations) Worst() []*organization {
+	return o.top(func(org *organization) int { return org.NotDone })
+}
+
 // top returns the organizations with the highest number, unless it is 0.
-func (t *tally) top(number func(*organization) int) []*organization {
+func (o *organizations) top(number func(*organization) int) []*organization {
 	var top []*organization
-	for _, org := range t.organizations {
+	for _, org := range o.byID {
 		if number(org) == 0 {
 			continue
 		}
