@@ -139,7 +139,7 @@ type server struct {
 func newServer(w world, seed uint64) *server {
 	s := &server{world: w, start: time.Now(), rand: rand.New(rand.NewPCG(seed, 1)), least: 1, current: w.limits[w.shown]}
 	for _, limits := range w.limits {
-		s.limiters = append(s.limiters, auth0test.NewLimiter("", limits...))
+		s.limiters = append(s.limiters, auth0test.NewLimiter(limits...))
 	}
 	return s
 }

@@ -52,9 +52,9 @@ func (cmd *demoCmd) Run(c *console) error {
 	tenant := auth0test.New(auth0test.Config{
 		Users: users, Organizations: organizations,
 		Latency: auth0test.Recorded(),
-		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
-			auth0test.Other:        auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 50, Per: 50, Interval: time.Second}),
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+			auth0test.WriteMembers: {limit},
+			auth0test.Other:        {{Size: 50, Per: 50, Interval: time.Second}},
 		}},
 	})
 	address, shut, err := serve(tenant, "127.0.0.1:0")

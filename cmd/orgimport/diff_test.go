@@ -515,7 +515,7 @@ func TestDiffOnATerminal(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(t, 100)
 	config := auth0test.Config{Organizations: diffOrgs, Undocumented: auth0test.Undocumented{PageSize: 1}, Latency: auth0test.Fixed(40 * time.Millisecond)}
-	config.Limits.Endpoints = map[auth0test.Class]*auth0test.Limiter{auth0test.Other: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})}
+	config.Limits.Endpoints = map[auth0test.Class][]auth0test.Limit{auth0test.Other: {{Size: 500, Per: 500, Interval: time.Second}}}
 	p := newProgram(t, &proofTenant{Tenant: auth0test.New(config), address: "https://acme.eu.auth0.com"}, []byte("org_id,user_id\n"+diffOrgs[0].ID+",auth0|0\n"+diffOrgs[1].ID+",auth0|0\n"+diffOrgs[1].ID+",auth0|new\n"))
 	for i := range 20 {
 		p.tenant.AddMembers(diffOrgs[0].ID, fmt.Sprint("auth0|", i))

@@ -243,8 +243,8 @@ func examineInMemory(t *testing.T, n int, disturb func(signals chan<- os.Signal)
 			}
 			return auth0test.Fault{}
 		},
-		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 200, Interval: time.Minute}),
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+			auth0test.WriteMembers: {{Size: 20, Per: 200, Interval: time.Minute}},
 		}},
 	})
 	code, stdout, stderr = inMemory(tenant, signals, append([]string{"doctor", "--test-users", testUsers(t)}, flags...)...)

@@ -158,7 +158,7 @@ type timedRun struct {
 
 func oneLimit(buckets ...auth0test.Limit) func() auth0test.Limits {
 	return func() auth0test.Limits {
-		return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", buckets...)}}
+		return auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{auth0test.WriteMembers: buckets}}
 	}
 }
 

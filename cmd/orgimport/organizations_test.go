@@ -29,8 +29,8 @@ func TestOrganizationsAndThenTheirMembers(t *testing.T) {
 	tenant := newServedTenant(t, auth0test.Config{
 		Latency:       auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond),
 		Organizations: []auth0test.Organization{{ID: "org_0000000000000001", Name: "firm0"}},
-		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.WriteOrganizations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 60, Per: 60, Interval: time.Second}),
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+			auth0test.WriteOrganizations: {{Size: 60, Per: 60, Interval: time.Second}},
 		}},
 		Incidents: []auth0test.Incident{
 			fault(auth0test.Fault{Cut: auth0test.Reset, Applied: true}),

@@ -58,7 +58,7 @@ func newProofTenant(cfg auth0test.Config) *proofTenant {
 	cfg.KnownOrg, cfg.KnownUser = exists, exists
 	if cfg.Limits.Global == nil {
 		limits := proofLimit(auth0test.Limit{Size: 500, Per: 500, Interval: time.Second}).Endpoints
-		limits[auth0test.Other] = auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 500, Per: 500, Interval: time.Second})
+		limits[auth0test.Other] = []auth0test.Limit{{Size: 500, Per: 500, Interval: time.Second}}
 		maps.Copy(limits, cfg.Limits.Endpoints)
 		cfg.Limits.Endpoints = limits
 	}
@@ -90,8 +90,8 @@ func onFakeClock(t *testing.T, name string, test func(t *testing.T)) {
 }
 
 func proofLimit(limit auth0test.Limit) auth0test.Limits {
-	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-		auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", limit),
+	return auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+		auth0test.WriteMembers: {limit},
 	}}
 }
 

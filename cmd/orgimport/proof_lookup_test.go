@@ -358,7 +358,7 @@ func TestKilledLookUpsLoseNothing(t *testing.T) {
 			c, in := keyedInput(150, 25)
 			tenant := newLookUpTenant(auth0test.Config{
 				Users: c.users, Organizations: c.orgs, Exports: auth0test.Exports{Cut: 1},
-				Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 2000, Per: 2000, Interval: time.Second})},
+				Limits: auth0test.Limits{Global: []auth0test.Limit{{Size: 2000, Per: 2000, Interval: time.Second}}},
 			})
 			killer := &countdown{Handler: tenant}
 			tenant.serve(t, killer)

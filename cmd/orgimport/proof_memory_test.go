@@ -106,7 +106,7 @@ func TestMemoryOfAMillionMembers(t *testing.T) {
 		t.Run(fmt.Sprint(changed), func(t *testing.T) {
 			plenty := auth0test.Limit{Size: 1_000_000, Per: 1_000_000, Interval: time.Second}
 			limits := proofLimit(plenty)
-			limits.Endpoints[auth0test.Other] = auth0test.NewLimiter("Endpoint", plenty)
+			limits.Endpoints[auth0test.Other] = []auth0test.Limit{plenty}
 			tenant := newServedTenant(t, auth0test.Config{Limits: limits})
 			var input bytes.Buffer
 			input.WriteString("org_id,user_id\n")

@@ -172,7 +172,7 @@ type undoing struct {
 func newUndo(t *testing.T) *undoing {
 	tenant := newServedTenant(t, auth0test.Config{
 		Latency: auth0test.Uniform(5*time.Millisecond, 40*time.Millisecond),
-		Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 1000, Per: 1000, Interval: time.Second})},
+		Limits:  auth0test.Limits{Global: []auth0test.Limit{{Size: 1000, Per: 1000, Interval: time.Second}}},
 	})
 	in := newProofInput(mixed(7, proofLines(400, 16), 3, 2, 3, 4))
 	u := &undoing{tenant: tenant, program: newProgram(t, tenant, in.csv), rng: rand.New(rand.NewPCG(7, 1))}
@@ -197,8 +197,8 @@ func inviting(lost bool) auth0test.Config {
 	}
 	cfg := auth0test.Config{
 		Latency: auth0test.Uniform(5*time.Millisecond, 60*time.Millisecond),
-		Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.WriteInvitations: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 100, Per: 100, Interval: time.Second}),
+		Limits: auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+			auth0test.WriteInvitations: {{Size: 100, Per: 100, Interval: time.Second}},
 		}},
 		Incidents: []auth0test.Incident{
 			fault(0.04, auth0test.Fault{Cut: auth0test.Reset, Applied: true}),
@@ -308,13 +308,11 @@ func TestNobodyIsInvitedTwiceByKilledRuns(t *testing.T) {
 func TestRolesOfManyRows(t *testing.T) {
 	onFakeClock(t, "", func(t *testing.T) {
 		const rows, perMinute = 5000, 200
-		limit := func() *auth0test.Limiter {
-			return auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 20, Per: 20, Interval: time.Second}, auth0test.Limit{Size: perMinute, Per: perMinute, Interval: time.Minute})
-		}
+		limits := []auth0test.Limit{{Size: 20, Per: 20, Interval: time.Second}, {Size: perMinute, Per: perMinute, Interval: time.Minute}}
 		tenant := newProofTenant(auth0test.Config{
 			Latency: auth0test.Uniform(50*time.Millisecond, 200*time.Millisecond),
-			Limits: auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-				auth0test.WriteRoles: limit(), auth0test.WriteMembers: limit(),
+			Limits: auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+				auth0test.WriteRoles: limits, auth0test.WriteMembers: limits,
 			}},
 			Roles: []auth0test.Role{{ID: "rol_1111111111111111", Name: "Admin"}, {ID: "rol_2222222222222222", Name: "Sales, EMEA"}, {ID: "rol_3333333333333333", Name: "Twin"}, {ID: "rol_4444444444444444", Name: "Twin"}, {ID: "rol_5555555555555555", Name: "Guest"}},
 		})

@@ -367,9 +367,9 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 		Size: 1 + small(30, "bucket"), Per: 1 + small(300, "refill"), Interval: time.Minute,
 		Mode: rapid.SampledFrom([]auth0test.Mode{auth0test.Drip, auth0test.FixedWindow, auth0test.SlidingLog}).Draw(rt, "mode"),
 	}
-	buckets := make(map[auth0test.Class]*auth0test.Limiter)
+	buckets := make(map[auth0test.Class][]auth0test.Limit)
 	for _, class := range []auth0test.Class{auth0test.WriteMembers, auth0test.WriteRoles, auth0test.WriteInvitations, auth0test.WriteOrganizations} {
-		buckets[class] = auth0test.NewLimiter("Endpoint", limit)
+		buckets[class] = []auth0test.Limit{limit}
 	}
 	config := auth0test.Config{
 		KnownOrg: exists, KnownUser: exists,
@@ -411,7 +411,7 @@ func drawTenant(rt *rapid.T) auth0test.Config {
 		},
 	}
 	if is("a global limit") {
-		config.Limits.Global = auth0test.NewLimiter("Global", auth0test.Limit{Size: 50, Per: 10 + small(100, "global refill"), Interval: time.Minute})
+		config.Limits.Global = []auth0test.Limit{{Size: 50, Per: 10 + small(100, "global refill"), Interval: time.Minute}}
 	}
 	if down := ms(20_000, "outage"); down > 0 {
 		from := ms(20_000, "outage begins")

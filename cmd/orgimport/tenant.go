@@ -350,60 +350,49 @@ func (cmd *tenantCmd) limits() (limits auth0test.Limits, err error) {
 // ownLimits returns limits that are not those of a plan.
 func (cmd *tenantCmd) ownLimits() (limits auth0test.Limits, err error) {
 	const global = "global" // beside the classes
-	buckets := make(map[string][]auth0test.Limit)
+	limits.Endpoints = make(map[auth0test.Class][]auth0test.Limit)
 	for _, text := range cmd.Limits {
 		class, size, named := strings.Cut(text, "=")
 		if !named {
 			class, size = string(auth0test.WriteMembers), text
 		}
-		var b bucket
-		if err := b.UnmarshalText([]byte(size)); err != nil {
+		limit, err := parseLimit(size)
+		if err != nil {
 			return limits, fmt.Errorf("--limits: %w, and no plan", err)
 		}
-		limit := auth0test.Limit{Size: b.size, Per: b.per, Interval: b.interval}
 		if cmd.Window {
 			limit.Mode = auth0test.FixedWindow
 		}
 		if cmd.Reset == "next" {
 			limit.Reset = auth0test.ResetNext
 		}
-		buckets[class] = append(buckets[class], limit)
-	}
-	limits.Endpoints = make(map[auth0test.Class]*auth0test.Limiter)
-	for class, limit := range buckets {
 		if class == global {
-			limits.Global = auth0test.NewLimiter("Global", limit...)
+			limits.Global = append(limits.Global, limit)
 			continue
 		}
 		if err := knownClass(class); err != nil {
 			return limits, fmt.Errorf("--limits: %w, and %s", err, global)
 		}
-		limits.Endpoints[auth0test.Class(class)] = auth0test.NewLimiter("Endpoint", limit...)
+		limits.Endpoints[auth0test.Class(class)] = append(limits.Endpoints[auth0test.Class(class)], limit)
 	}
 	return limits, nil
 }
 
-// bucket is a limit: size requests at once, and per more in each interval.
-type bucket struct {
-	size, per int
-	interval  time.Duration
-}
-
-// UnmarshalText reads "200/1m", or "20:200/1m" for a bucket that holds 20.
-func (b *bucket) UnmarshalText(text []byte) error {
-	counts, interval, ok := strings.Cut(string(text), "/")
+// parseLimit reads "200/1m", or "20:200/1m" for a bucket that holds 20.
+func parseLimit(text string) (limit auth0test.Limit, err error) {
+	counts, interval, ok := strings.Cut(text, "/")
 	size, per, sized := strings.Cut(counts, ":")
 	if !sized {
 		per = size
 	}
 	var errs [3]error
-	b.size, errs[0] = strconv.Atoi(size)
-	b.per, errs[1] = strconv.Atoi(per)
-	b.interval, errs[2] = time.ParseDuration(interval)
-	if !ok || errors.Join(errs[:]...) != nil || b.size < 1 || b.per < 1 || b.interval <= 0 {
-		return fmt.Errorf("%q is not of the form 200/1m or 20:200/1m", text)
+	limit.Size, errs[0] = strconv.Atoi(size)
+	limit.Per, errs[1] = strconv.Atoi(per)
+	limit.Interval, errs[2] = time.ParseDuration(interval)
+	if !ok || errors.Join(errs[:]...) != nil || limit.Size < 1 || limit.Per < 1 || limit.Interval <= 0 {
+		return limit, fmt.Errorf("%q is not of the form 200/1m or 20:200/1m", text)
 	}
-	return nil
+	return limit, nil
 }
 
 // spread is a time, or a span between two.

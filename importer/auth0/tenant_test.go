@@ -86,7 +86,7 @@ func TestEveryRowIsInWhateverTheTransientFaults(t *testing.T) {
 		"writes that conflict":          {Undocumented: auth0test.Undocumented{Concurrent: auth0test.Conflict}, Incidents: []auth0test.Incident{slowWrites}},
 		"batches of 3 at most":          {Undocumented: auth0test.Undocumented{MaxMembers: 3}},
 		"faults at the token endpoint":  {Incidents: []auth0test.Incident{{Share: 0.5, Class: auth0test.Tokens, Fault: auth0test.Fault{Status: 500}}}, TokenLifetime: 4 * time.Second},
-		"a limit of two in ten seconds": {Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 2, Per: 2, Interval: 10 * time.Second})}},
+		"a limit of two in ten seconds": {Limits: auth0test.Limits{Global: []auth0test.Limit{{Size: 2, Per: 2, Interval: 10 * time.Second}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ func Example() {
 	tenant := auth0test.New(auth0test.Config{
 		NoAuth: true,
 		Limits: auth0test.Limits{
-			Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 1, Per: 1, Interval: time.Minute}),
+			Global: []auth0test.Limit{{Size: 1, Per: 1, Interval: time.Minute}},
 		},
 		Fault: func(_ *http.Request, n int) auth0test.Fault {
 			if n == 1 {

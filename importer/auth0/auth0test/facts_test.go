@@ -49,7 +49,7 @@ func aTenant() auth0test.Config {
 			{ClientID: "ungranted", Secret: "s3cret", NoGrant: true},
 			{ClientID: "off", Secret: "s3cret", NoClientCredentials: true},
 		},
-		Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", auth0test.Limit{Size: 100, Per: 1, Interval: time.Second})},
+		Limits: auth0test.Limits{Global: []auth0test.Limit{{Size: 100, Per: 1, Interval: time.Second}}},
 	}
 }
 
@@ -234,18 +234,17 @@ var facts = []fact{
 
 	// Limits.
 	{name: "the global limit", source: recorded, method: "POST", path: members, body: `{"members":["auth0|ann"]}`,
-		config: func(c *auth0test.Config) { c.Limits = empty("Global") }, status: 429, limits: true,
+		config: func(c *auth0test.Config) { c.Limits = auth0test.Limits{Global: empty} }, status: 429, limits: true,
 		answer: `{"statusCode":429,"error":"Too Many Requests","message":"Global limit has been reached","errorCode":"too_many_requests"}`},
 	{name: "the endpoint's limit", source: recorded, method: "POST", path: members, body: `{"members":["auth0|ann"]}`,
-		config: func(c *auth0test.Config) { c.Limits = empty("Endpoint") }, status: 429, limits: true,
+		config: func(c *auth0test.Config) {
+			c.Limits = auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{auth0test.WriteMembers: empty}}
+		}, status: 429, limits: true,
 		answer: `{"statusCode":429,"error":"Too Many Requests","message":"Endpoint limit has been reached","errorCode":"too_many_requests"}`},
 }
 
 // empty is a limit with no permission for a minute.
-func empty(name string) auth0test.Limits {
-	limit := auth0test.Limit{Size: 20, Per: 1, Interval: time.Minute, StartEmpty: true}
-	return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{auth0test.WriteMembers: auth0test.NewLimiter(name, limit)}}
-}
+var empty = []auth0test.Limit{{Size: 20, Per: 1, Interval: time.Minute, StartEmpty: true}}
 
 // The answers are the same over a socket and without one.
 func TestAnswersAreThoseOfTheAPI(t *testing.T) {

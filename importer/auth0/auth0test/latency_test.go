@@ -37,7 +37,7 @@ func TestTheDecisionFallsOnTheWay(t *testing.T) {
 		tenant := auth0test.New(auth0test.Config{
 			NoAuth:  true,
 			Latency: auth0test.Fixed(10 * time.Second),
-			Limits:  auth0test.Limits{Global: auth0test.NewLimiter("Global", limit)},
+			Limits:  auth0test.Limits{Global: []auth0test.Limit{limit}},
 		})
 		go func() {
 			time.Sleep(time.Second - time.Millisecond)

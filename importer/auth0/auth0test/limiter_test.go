@@ -2,7 +2,6 @@ package auth0test_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -112,7 +111,7 @@ func TestLimiterGrantsAndReportsByMode(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			limiter := auth0test.NewLimiter("Endpoint", test.limits...)
+			limiter := auth0test.NewLimiter(test.limits...)
 			for i, take := range test.takes {
 				var v auth0test.Verdict
 				for range take.n {
@@ -129,7 +128,7 @@ func TestLimiterGrantsAndReportsByMode(t *testing.T) {
 func TestLimiterKeepsWhatItHoldsWhenLimitsChange(t *testing.T) {
 	fast := auth0test.Limit{Size: 50, Per: 16, Interval: time.Second}
 	slow := auth0test.Limit{Size: 20, Per: 200, Interval: time.Minute}
-	limiter := auth0test.NewLimiter("Global", fast)
+	limiter := auth0test.NewLimiter(fast)
 	for range 40 {
 		limiter.Take(edge)
 	}
@@ -140,33 +139,5 @@ func TestLimiterKeepsWhatItHoldsWhenLimitsChange(t *testing.T) {
 	limiter.Change(edge.Add(6*time.Second), fast)
 	if got, want := show(limiter.Take(edge.Add(6*time.Second))), "ok 50 19 7937"; got != want {
 		t.Errorf("after the change back: %q, want %q", got, want)
-	}
-}
-
-func TestLimiterNamesItselfForTheRefusal(t *testing.T) {
-	limiter := auth0test.NewLimiter("Global", auth0test.Limit{Size: 1, Per: 1, Interval: time.Second})
-	if got := limiter.Take(edge).Name; got != "Global" {
-		t.Errorf("name %q, want Global", got)
-	}
-}
-
-func TestLimiterGrantsNoMoreToManyAtOnce(t *testing.T) {
-	limiter := auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 50, Per: 1, Interval: time.Hour})
-	var (
-		wg      sync.WaitGroup
-		granted = make(chan bool, 400)
-	)
-	for range 8 {
-		wg.Go(func() {
-			for range 50 {
-				if limiter.Take(edge).OK {
-					granted <- true
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if len(granted) != 50 {
-		t.Errorf("%d of 400 requests granted, want 50", len(granted))
 	}
 }

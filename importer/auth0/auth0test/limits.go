@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -8,30 +9,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Limits are the tenant's rate limits. The zero value has no limits. Limiters have
-// state: two tenants must not share them, and [Limiter.Change] changes them while
-// the tenant runs. [Preset] returns those that Auth0 publishes.
+// Limits are the tenant's rate limits. The zero value has no limits. [Preset] returns
+// those that Auth0 publishes.
 type Limits struct {
-	// Global is asked first, for every request to the Management API. Its
-	// permission stays taken if the endpoint's limiter refuses.
-	Global *Limiter
+	// Global are asked first, for every request to the Management API. Their
+	// permissions stay taken if the endpoint's limits refuse.
+	Global []Limit
 
-	// Endpoints are the limiters of classes. That of Other is for all classes
-	// that are not listed; nil is no limit.
-	Endpoints map[Class]*Limiter
+	// Endpoints are the limits of classes. Those of Other are for all classes
+	// that are not listed; an empty list is no limit.
+	Endpoints map[Class][]Limit
 
-	// SkipGlobal exempts classes with a limiter of their own from Global.
+	// SkipGlobal exempts classes with limits of their own from Global.
 	// Auth0's documentation says both.
 	SkipGlobal bool
 
-	// Show is which limiter the X-RateLimit headers describe.
+	// Show is which limits the X-RateLimit headers describe.
 	Show Show
 
-	// ShowRefuser makes a 429 describe the limiter that refused, whatever Show
+	// ShowRefuser makes a 429 describe the limits that refused, whatever Show
 	// says.
 	ShowRefuser bool
 
@@ -40,90 +39,70 @@ type Limits struct {
 	RetryAfter bool
 }
 
-// Show is which limiter the X-RateLimit headers describe.
+// Show is which limits the X-RateLimit headers describe.
 type Show int
 
 const (
-	ShowLowest Show = iota // the one with the fewest requests left
-	ShowGlobal             // the global one, if it applies
+	ShowLowest Show = iota // those with the fewest requests left
+	ShowGlobal             // the global ones, if they apply
 	ShowNone               // no headers
 	ShowZero               // as ShowLowest, but always with no request left
 )
 
-// turn is what the limiters decide about one request.
-type turn struct {
-	refusal    *Verdict // nil if there is none
-	shown      *Verdict // in the headers; nil if there are none
-	how        Show
-	retryAfter string
-}
-
-func (l Limits) take(class Class, now time.Time) turn {
-	endpoint, listed := l.Endpoints[class]
+// take asks the limiters for a request of a class. It returns the headers that
+// describe them, and a refusal or nil.
+func (t *Tenant) take(class Class) (header http.Header, refused *reply) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, now := &t.cfg.Limits, t.now()
+	endpoint, listed := t.endpoints[class]
 	if !listed && class.limited() {
-		endpoint = l.Endpoints[Other]
+		endpoint = t.endpoints[Other]
 	}
-	var global, own *Verdict
-	if l.Global != nil && class.limited() && (endpoint == nil || !l.SkipGlobal) {
-		v := l.Global.Take(now)
-		global = &v
+	var verdicts []Verdict // that of the endpoint first
+	if t.global != nil && class.limited() && (endpoint == nil || !l.SkipGlobal) {
+		v := t.global.Take(now)
+		verdicts = append(verdicts, v)
+		if !v.OK {
+			refused = limitReached(class, "Global")
+		}
 	}
-	if endpoint != nil && (global == nil || global.OK) {
+	if endpoint != nil && refused == nil {
 		v := endpoint.Take(now)
-		own = &v
-	}
-	turn := turn{shown: l.Show.choose(global, own), how: l.Show}
-	for _, v := range []*Verdict{global, own} {
-		if v == nil || v.OK {
-			continue
-		}
-		turn.refusal = v
-		if l.ShowRefuser {
-			turn.shown = v
-		}
-		if l.RetryAfter {
-			turn.retryAfter = wholeSeconds(max(v.Reset.Sub(now), time.Second))
+		verdicts = slices.Insert(verdicts, 0, v)
+		if !v.OK {
+			refused = limitReached(class, "Endpoint")
 		}
 	}
-	return turn
-}
-
-func (s Show) choose(global, own *Verdict) *Verdict {
+	header = make(http.Header)
+	if len(verdicts) == 0 {
+		return header, nil
+	}
+	shown := slices.MinFunc(verdicts, func(a, b Verdict) int { return cmp.Compare(a.Remaining, b.Remaining) })
 	switch {
-	case s == ShowNone:
-		return nil
-	case global == nil:
-		return own
-	case own == nil, s == ShowGlobal:
-		return global
-	case own.Remaining <= global.Remaining:
-		return own
+	case refused != nil && l.ShowRefuser:
+		shown = verdicts[0] // if the global limiter refuses, the other is not asked
+	case l.Show == ShowGlobal:
+		shown = verdicts[len(verdicts)-1]
+	case l.Show == ShowZero:
+		shown.Remaining = 0
 	}
-	return global
-}
-
-// mark puts the headers on an answer.
-func (t turn) mark(rep *reply) *reply {
-	if t.shown != nil {
-		left := t.shown.Remaining
-		if t.how == ShowZero {
-			left = 0
-		}
-		rep.header.Set("X-RateLimit-Limit", strconv.Itoa(t.shown.Limit))
-		rep.header.Set("X-RateLimit-Remaining", strconv.Itoa(left))
-		rep.header.Set("X-RateLimit-Reset", strconv.FormatInt(unixCeil(t.shown.Reset), 10))
+	if l.Show != ShowNone {
+		header.Set("X-RateLimit-Limit", strconv.Itoa(shown.Limit))
+		header.Set("X-RateLimit-Remaining", strconv.Itoa(shown.Remaining))
+		header.Set("X-RateLimit-Reset", strconv.FormatInt(unixCeil(shown.Reset), 10))
 	}
-	if t.retryAfter != "" {
-		rep.header.Set("Retry-After", t.retryAfter)
+	if refused != nil && l.RetryAfter {
+		header.Set("Retry-After", wholeSeconds(max(verdicts[0].Reset.Sub(now), time.Second)))
 	}
-	return rep
+	return header, refused
 }
 
 // limitReached is the 429 as recorded for the Management API, and as documented for
 // the Authentication API.
 func limitReached(class Class, name string) *reply {
 	if class == Tokens {
-		return oauthError(http.StatusTooManyRequests, "too_many_requests", name+" rate limit exceeded")
+		return oauthError(http.StatusTooManyRequests, "too_many_requests", "Global rate limit exceeded")
 	}
 	return refuse(http.StatusTooManyRequests, "too_many_requests", name+" limit has been reached")
 }
@@ -140,79 +119,60 @@ func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// Preset returns new limits by name, see [PresetNames]: those of a plan, from
-// Auth0's rate limit configurations as published in August 2026, or "none". A
-// row "20 burst, 200 a minute" is read as two buckets, as in older documents;
-// the single-bucket presets read it as one.
+// Preset returns limits by name, see [PresetNames]: those of a plan, from Auth0's
+// rate limit configurations as published in August 2026, or "none". A row "20
+// burst, 200 a minute" is read as two buckets, as in older documents; the
+// single-bucket presets read it as one.
 func Preset(name string) (Limits, error) {
-	fresh, known := presets()[name]
+	limits, known := presets()[name]
 	if !known {
 		return Limits{}, fmt.Errorf("no limits called %q, only %s", name, strings.Join(PresetNames(), ", "))
 	}
-	return fresh(), nil
+	return limits, nil
 }
 
 // PresetNames returns the names that [Preset] knows, in ascending order.
 func PresetNames() []string { return slices.Sorted(maps.Keys(presets())) }
 
-func presets() map[string]func() Limits {
-	return map[string]func() Limits{
-		"none":                func() Limits { return Limits{} },
-		"free":                func() Limits { return plan(NewLimiter("Global", perSecond(2)), 30, nil) },
-		"essentials":          essentials,
-		"enterprise-prod":     func() Limits { return enterprise(perSecond(50), perMinute(1000)) },
-		"enterprise-nonprod":  func() Limits { return enterprise(Limit{Size: 10, Per: 2, Interval: time.Second}) },
-		"private-15x":         func() Limits { return private(750, 300, 600) },
-		"private-60x":         func() Limits { return private(3000, 1200, 2400) },
-		"private-100x":        func() Limits { return private(5000, 2400, 4800) },
-		"single-bucket-drip":  func() Limits { return singleBucket(Drip) },
-		"single-bucket-fixed": func() Limits { return singleBucket(FixedWindow) },
+func presets() map[string]Limits {
+	row := func(burst, minute int) []Limit { return []Limit{perSecond(burst), perMinute(minute)} }
+	// Users, roles of the tenant, connections and jobs have the global limit only.
+	enterprise := map[Class][]Limit{
+		Tokens:       {perSecond(100)},
+		WriteMembers: row(20, 200), ReadMembers: row(40, 500), WriteRoles: row(20, 200), ReadRoles: row(20, 200),
+		WriteInvitations: row(20, 200), ReadInvitations: row(20, 200),
+		ReadOrganizations: row(10, 100), OrganizationNames: row(20, 200), ListOrganizations: row(10, 100), WriteOrganizations: row(5, 150),
 	}
-}
-
-// essentials has no global limit: what has no row of its own is in Other.
-func essentials() Limits {
-	return plan(nil, 25, map[Class][2]int{
-		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
-		ReadOrganizations: {20, 200}, OrganizationNames: {10, 100}, ListOrganizations: {5, 50}, WriteOrganizations: {5, 25},
-		ReadUsers: {40, 500}, ReadConnections: {5, 50}, Other: {10, 150},
-	})
-}
-
-// enterprise has no rows for users, roles of the tenant, connections and jobs:
-// they have the global limit only.
-func enterprise(global ...Limit) Limits {
-	return plan(NewLimiter("Global", global...), 100, map[Class][2]int{
-		WriteMembers: {20, 200}, ReadMembers: {40, 500}, WriteRoles: {20, 200}, ReadRoles: {20, 200},
-		WriteInvitations: {20, 200}, ReadInvitations: {20, 200},
-		ReadOrganizations: {10, 100}, OrganizationNames: {20, 200}, ListOrganizations: {10, 100}, WriteOrganizations: {5, 150},
-	})
-}
-
-// private has the rows of the Private Cloud plans that matter most to an import:
-// the requests a second of the whole API, and the bursts of writing and reading
-// members and their roles. A minute gives ten writes, or 12.5 reads, for each of
-// a burst.
-func private(global, writes, reads int) Limits {
-	return plan(NewLimiter("Global", perSecond(global)), 100, map[Class][2]int{
-		WriteMembers: {writes, 10 * writes}, ReadMembers: {reads, reads * 25 / 2},
-		WriteRoles: {writes, 10 * writes}, ReadRoles: {writes, 10 * writes},
-	})
-}
-
-// plan returns the limits of a plan: the tokens a second that the Authentication
-// API gives, and rows of a burst and a number of requests a minute.
-func plan(global *Limiter, tokens int, rows map[Class][2]int) Limits {
-	l := Limits{Global: global, Endpoints: map[Class]*Limiter{Tokens: NewLimiter("Global", perSecond(tokens))}}
-	for class, row := range rows {
-		l.Endpoints[class] = NewLimiter("Endpoint", perSecond(row[0]), perMinute(row[1]))
+	// The rows of the Private Cloud plans that matter most to an import. A minute
+	// gives ten writes, or 12.5 reads, for each of a burst.
+	private := func(global, writes, reads int) Limits {
+		return Limits{Global: []Limit{perSecond(global)}, Endpoints: map[Class][]Limit{
+			Tokens:       {perSecond(100)},
+			WriteMembers: row(writes, 10*writes), ReadMembers: row(reads, reads*25/2),
+			WriteRoles: row(writes, 10*writes), ReadRoles: row(writes, 10*writes),
+		}}
 	}
-	return l
-}
-
-func singleBucket(mode Mode) Limits {
-	limit := Limit{Size: 20, Per: 200, Interval: time.Minute, Mode: mode}
-	return Limits{Endpoints: map[Class]*Limiter{WriteMembers: NewLimiter("Endpoint", limit)}}
+	single := func(mode Mode) Limits {
+		return Limits{Endpoints: map[Class][]Limit{WriteMembers: {{Size: 20, Per: 200, Interval: time.Minute, Mode: mode}}}}
+	}
+	return map[string]Limits{
+		"none": {},
+		"free": {Global: []Limit{perSecond(2)}, Endpoints: map[Class][]Limit{Tokens: {perSecond(30)}}},
+		// There is no global limit: what has no row of its own is in Other.
+		"essentials": {Endpoints: map[Class][]Limit{
+			Tokens:       {perSecond(25)},
+			WriteMembers: row(20, 200), ReadMembers: row(40, 500), WriteRoles: row(20, 200), ReadRoles: row(20, 200),
+			ReadOrganizations: row(20, 200), OrganizationNames: row(10, 100), ListOrganizations: row(5, 50), WriteOrganizations: row(5, 25),
+			ReadUsers: row(40, 500), ReadConnections: row(5, 50), Other: row(10, 150),
+		}},
+		"enterprise-prod":     {Global: row(50, 1000), Endpoints: enterprise},
+		"enterprise-nonprod":  {Global: []Limit{{Size: 10, Per: 2, Interval: time.Second}}, Endpoints: enterprise},
+		"private-15x":         private(750, 300, 600),
+		"private-60x":         private(3000, 1200, 2400),
+		"private-100x":        private(5000, 2400, 4800),
+		"single-bucket-drip":  single(Drip),
+		"single-bucket-fixed": single(FixedWindow),
+	}
 }
 
 func perSecond(n int) Limit { return Limit{Size: n, Per: n, Interval: time.Second} }
@@ -266,26 +226,18 @@ type Verdict struct {
 	Limit     int       // permissions when full
 	Remaining int       // whole permissions left after this request
 	Reset     time.Time // exact; a header has it rounded up to whole seconds
-	Name      string    // of the limiter, as in "<Name> limit has been reached"
 }
 
 // Limiter decides about the requests of a class, with the arithmetic of Auth0's
 // published limiter (limitd-redis): a request needs one whole permission of
 // each limit, and a refused one takes nothing from the limit that refuses it.
-type Limiter struct {
-	name string
-
-	mu      sync.Mutex
-	buckets []bucket
-}
+// It is not safe for concurrent use.
+type Limiter struct{ buckets []bucket }
 
 // NewLimiter returns a limiter with the given limits, which are tried in order.
-// The name, such as "Global" or "Endpoint", is for the message of a refusal.
-func NewLimiter(name string, limits ...Limit) *Limiter {
-	l := &Limiter{name: name}
-	for _, limit := range limits {
-		l.buckets = append(l.buckets, bucket{Limit: limit})
-	}
+func NewLimiter(limits ...Limit) *Limiter {
+	l := new(Limiter)
+	l.Change(time.Time{}, limits...)
 	return l
 }
 
@@ -293,9 +245,7 @@ func NewLimiter(name string, limits ...Limit) *Limiter {
 // limit has granted stays taken when a later one refuses; the limits after that
 // are not touched.
 func (l *Limiter) Take(now time.Time) Verdict {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	v := Verdict{OK: true, Remaining: math.MaxInt, Name: l.name}
+	v := Verdict{OK: true, Remaining: math.MaxInt}
 	for i := range l.buckets {
 		b := &l.buckets[i]
 		b.refill(now)
@@ -311,8 +261,6 @@ func (l *Limiter) Take(now time.Time) Verdict {
 // Change replaces the limits, the first by the first and so on. A bucket keeps
 // what it holds, up to its new size.
 func (l *Limiter) Change(now time.Time, limits ...Limit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	changed := make([]bucket, len(limits))
 	for i, limit := range limits {
 		if i < len(l.buckets) {

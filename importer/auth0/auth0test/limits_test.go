@@ -30,9 +30,9 @@ func shown(resp *http.Response) string {
 
 // two adds two limits, a global one of 5 and the endpoint's of 2.
 func two(l auth0test.Limits) auth0test.Limits {
-	l.Global = auth0test.NewLimiter("Global", auth0test.Limit{Size: 5, Per: 1, Interval: time.Hour})
-	l.Endpoints = map[auth0test.Class]*auth0test.Limiter{
-		auth0test.WriteMembers: auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 2, Per: 1, Interval: time.Minute}),
+	l.Global = []auth0test.Limit{{Size: 5, Per: 1, Interval: time.Hour}}
+	l.Endpoints = map[auth0test.Class][]auth0test.Limit{
+		auth0test.WriteMembers: {{Size: 2, Per: 1, Interval: time.Minute}},
 	}
 	return l
 }
@@ -72,7 +72,7 @@ func TestResetAndDateFollowTheTenantsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := auth0test.Limit{Size: 10, Per: 1, Interval: 1500 * time.Millisecond}
 		tenant := auth0test.New(auth0test.Config{
-			NoAuth: true, ClockOffset: 3 * time.Second, Limits: auth0test.Limits{Global: auth0test.NewLimiter("Global", limit)},
+			NoAuth: true, ClockOffset: 3 * time.Second, Limits: auth0test.Limits{Global: []auth0test.Limit{limit}},
 		})
 		resp, _ := send(t, tenant, "GET", org, "", nil)
 		if got, want := resp.Header.Get("Date"), "Sat, 01 Jan 2000 00:00:03 GMT"; got != want {
@@ -152,14 +152,12 @@ func TestPresetsSustainWhatIsPublished(t *testing.T) {
 
 // Classes without a limiter of their own share that of Other.
 func TestTheLimitOfOtherIsShared(t *testing.T) {
-	limits := func() auth0test.Limits {
-		return auth0test.Limits{Endpoints: map[auth0test.Class]*auth0test.Limiter{
-			auth0test.Other:     auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 2, Per: 1, Interval: time.Hour}),
-			auth0test.Jobs:      auth0test.NewLimiter("Endpoint", auth0test.Limit{Size: 1, Per: 1, Interval: time.Hour}),
-			auth0test.ReadUsers: nil, // no limit
-		}}
-	}
-	tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: limits()})
+	limits := auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{
+		auth0test.Other:     {{Size: 2, Per: 1, Interval: time.Hour}},
+		auth0test.Jobs:      {{Size: 1, Per: 1, Interval: time.Hour}},
+		auth0test.ReadUsers: nil, // no limit
+	}}
+	tenant := auth0test.New(auth0test.Config{NoAuth: true, Limits: limits})
 	var got []int
 	for _, path := range []string{"organizations", "connections", "organizations/org_a", "users/auth0%7Cann", "users/auth0%7Cann"} {
 		resp, _ := send(t, tenant, "GET", "/api/v2/"+path, "", nil)

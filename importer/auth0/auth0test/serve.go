@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -112,15 +113,18 @@ func (t *Tenant) answer(c *call) (*reply, error) {
 	if rep := t.authorize(c); rep != nil {
 		return rep, nil
 	}
-	turn := t.cfg.Limits.take(c.class, t.now())
-	if turn.refusal != nil {
-		return turn.mark(limitReached(c.class, turn.refusal.Name)), nil
+	limits, refused := t.take(c.class)
+	rep := refused
+	if refused == nil {
+		var err error
+		if rep, err = t.work(c); err != nil {
+			return nil, err
+		}
 	}
-	rep, err := t.work(c)
-	if err == nil && t.showsLimits(c.class, rep.status) {
-		rep = turn.mark(rep)
+	if refused != nil || t.showsLimits(c.class, rep.status) {
+		maps.Copy(rep.header, limits)
 	}
-	return rep, err
+	return rep, nil
 }
 
 func (t *Tenant) work(c *call) (*reply, error) {

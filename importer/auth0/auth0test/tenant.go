@@ -40,7 +40,9 @@ type Tenant struct {
 	started   time.Time
 	allScopes []string // that the endpoints ask for, sorted
 
-	mu          sync.Mutex              // is held while a request's work is done, and guards what follows
+	mu          sync.Mutex // is held while a request's work is done, and guards what follows
+	global      *Limiter
+	endpoints   map[Class]*Limiter
 	orgs        map[string]Organization // by id and, as names never start with org_, by name; of one that was deleted, without an id
 	orgIDs      []string                // in the order in which they were made
 	users       userList
@@ -62,6 +64,7 @@ func New(cfg Config) *Tenant {
 		cfg:        cfg,
 		started:    time.Now(),
 		allScopes:  []string{"create:organization_connections"}, // no endpoint asks for it alone
+		endpoints:  make(map[Class]*Limiter),
 		orgs:       make(map[string]Organization, 2*len(cfg.Organizations)),
 		users:      newUserList(cfg.Users),
 		rosters:    make(map[string]*roster),
@@ -73,6 +76,15 @@ func New(cfg Config) *Tenant {
 		watch:      newWatch(),
 		met:        make([]int, len(cfg.Incidents)),
 		rng:        rand.New(rand.NewPCG(cfg.Seed, 0)),
+	}
+	if len(cfg.Limits.Global) > 0 {
+		t.global = NewLimiter(cfg.Limits.Global...)
+	}
+	for class, limits := range cfg.Limits.Endpoints {
+		t.endpoints[class] = nil
+		if len(limits) > 0 {
+			t.endpoints[class] = NewLimiter(limits...)
+		}
 	}
 	for _, o := range cfg.Organizations {
 		t.addOrganization(o)

@@ -22,7 +22,7 @@ func TestLimitIsNeverToldWrong(t *testing.T) {
 			Mode:     rapid.SampledFrom([]auth0test.Mode{auth0test.Drip, auth0test.Step, auth0test.FixedWindow}).Draw(rt, "mode"),
 			Reset:    rapid.SampledFrom([]auth0test.ResetMode{auth0test.ResetFull, auth0test.ResetNext}).Draw(rt, "reset"),
 		}
-		limiter := auth0test.NewLimiter("Endpoint", set)
+		limiter := auth0test.NewLimiter(set)
 		now := time.UnixMilli(1_700_000_000_000 + rapid.Int64Range(0, 60_000).Draw(rt, "start"))
 		skew := time.Duration(rapid.IntRange(-5000, 5000).Draw(rt, "skew")) * time.Millisecond
 		ms := func(most int, what string) time.Duration {
