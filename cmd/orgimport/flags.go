@@ -115,7 +115,7 @@ type dialectFlags struct {
 	UserBy      string `help:"What it holds: user_id, email, username, phone_number, app_metadata.PATH or user_metadata.PATH." placeholder:"KEY" group:"input"`
 	Connection  string `help:"Connection of users in rows that name none." placeholder:"NAME" group:"input"`
 	Delimiter   string `help:"Column separator: a comma, ; | or tab, or auto to detect it." default:"auto" placeholder:"CHAR" group:"input" hidden:""`
-	Encoding    string `help:"Encoding of the file: utf-8, utf-16, utf-16le, utf-16be, windows-1252, or auto to detect it." enum:"auto,utf-8,utf-16,utf-16le,utf-16be,windows-1252" default:"auto" placeholder:"NAME" group:"input" hidden:""`
+	Encoding    string `help:"Encoding of the file: ${encodings}, or auto to detect it." enum:"auto,${encodings}" default:"auto" placeholder:"NAME" group:"input" hidden:""`
 	KeepColumns bool   `help:"Copy the other columns to the results." group:"input"`
 }
 

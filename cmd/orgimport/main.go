@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"orgimport/importer/csvfile"
 	"orgimport/importer/retry"
 )
 
@@ -144,6 +145,7 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 		kong.Resolvers(kong.ResolverFunc(c.env.resolve)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true, WrapUpperBound: 80}),
 		kong.ValueFormatter(helpOf),
+		kong.Vars{"encodings": strings.Join(csvfile.Encodings(), ", ")},
 		kong.Bind(c, c.env),
 	}
 	for _, c := range all {

@@ -224,8 +224,8 @@ type Dialect struct {
 	// line says, otherwise one of comma, semicolon, tab and pipe.
 	Delimiter rune
 
-	// Encoding is utf-8, utf-16, utf-16le, utf-16be or windows-1252. If it is
-	// empty, it is found out, but never windows-1252, which any bytes could be.
+	// Encoding is one of [Encodings]. If it is empty, it is found out, but never
+	// windows-1252, which any bytes could be.
 	Encoding string
 
 	// OrgColumn and UserColumn are the headers of the columns with the ids. If
@@ -309,7 +309,7 @@ func (d Dialect) check() error {
 	if d.Delimiter != 0 && !validDelimiter(d.Delimiter) {
 		return inputError("--delimiter takes one character, such as , or ; or |", "%q can't be a delimiter", d.Delimiter)
 	}
-	if names := encodingNames(); d.Encoding != "" && !slices.Contains(names, strings.ToLower(d.Encoding)) {
+	if names := Encodings(); d.Encoding != "" && !slices.Contains(names, strings.ToLower(d.Encoding)) {
 		return inputError("--encoding takes "+strings.Join(names, ", "), "unknown encoding %q", d.Encoding)
 	}
 	if org := d.org(); org.value != "" {

@@ -320,7 +320,8 @@ var encodings = []textEncoding{
 	{"windows-1252", "Windows-1252", charmap.Windows1252, true},
 }
 
-func encodingNames() (names []string) {
+// Encodings returns what [Dialect].Encoding can be.
+func Encodings() (names []string) {
 	for _, e := range encodings {
 		names = append(names, e.name)
 	}
@@ -329,7 +330,7 @@ func encodingNames() (names []string) {
 
 // encodingNamed returns the encoding with that name, which must be in the table.
 func encodingNamed(name string) textEncoding {
-	return encodings[slices.Index(encodingNames(), name)]
+	return encodings[slices.Index(Encodings(), name)]
 }
 
 // misread reports whether a text that was decoded from this encoding is UTF-8.
