@@ -61,8 +61,9 @@ func TestExitOf(t *testing.T) {
 	}
 }
 
-// TestDocumentsHaveTheExitCodes compares the documents with the table, and the
-// samples with its advice: they retry what the table says, and nothing else.
+// TestDocumentsHaveTheExitCodes compares the constants and the documents with the
+// table, and the samples with its advice: they retry what the table says, and nothing
+// else.
 func TestDocumentsHaveTheExitCodes(t *testing.T) {
 	again := make(map[int]bool)
 	for _, e := range exitCodes {
@@ -84,6 +85,14 @@ func TestDocumentsHaveTheExitCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		return string(content)
+	}
+
+	constants := regexp.MustCompile(`(?m)^\texit\w+ += (\d+)$`).FindAllStringSubmatch(read("exit.go"), -1)
+	if len(constants) < 8 {
+		t.Errorf("only %d exit codes were found", len(constants))
+	}
+	for _, constant := range constants {
+		codesIn(constant[1])
 	}
 
 	told := make(map[int]bool)
