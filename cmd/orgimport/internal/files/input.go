@@ -132,12 +132,22 @@ func (in *Input) Changed() bool {
 	if in.file == nil {
 		return false
 	}
-	now, err := in.file.Stat()
-	if err != nil || now.Size() != in.info.Size() || !now.ModTime().Equal(in.info.ModTime()) {
+	if now, err := in.file.Stat(); err != nil || changed(in.info, now) {
 		return true
 	}
 	there, err := os.Stat(in.file.Name()) // a file that was removed could still be read to its end
-	return err == nil && !os.SameFile(there, now)
+	return err == nil && changed(in.info, there)
+}
+
+// Unchanged reports whether the file at path is still the one that before describes,
+// and as it was then.
+func Unchanged(path string, before fs.FileInfo) bool {
+	now, err := os.Stat(path)
+	return err == nil && !changed(before, now)
+}
+
+func changed(before, now fs.FileInfo) bool {
+	return !os.SameFile(before, now) || now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime())
 }
 
 // Remember makes Read keep what it reads from a pipe, so that the pipe can still
@@ -155,37 +165,32 @@ func (in *Input) Forget() { in.head = nil }
 // is in the folder of the file beside, or in the one for temporary files if beside
 // is empty. Other users can't read it. It is unlinked at once where the system
 // allows that, otherwise by Close.
-func (in *Input) Spool(beside string) error {
+func (in *Input) Spool(beside string) (err error) {
+	if in.file != nil {
+		return nil
+	}
 	dir, place := "", File{"in", os.TempDir()}
 	if beside != "" {
 		dir, place = filepath.Dir(target(beside)), File{"beside", beside}
 	}
-	if err := in.copyTo(dir); err != nil {
-		return problem(NotSpooled, place, "can't keep %s to read it twice: %w", in.name, err)
-	}
-	return nil
-}
-
-// copyTo copies a pipe to a file in dir, from which it is then read.
-func (in *Input) copyTo(dir string) error {
-	if in.file != nil {
-		return nil
-	}
+	defer func() {
+		if err != nil {
+			err = problem(NotSpooled, place, "can't keep %s to read it twice: %w", in.name, err)
+		}
+	}()
 	all := in.Reader
 	if in.head != nil {
 		all = io.MultiReader(in.head, in.Reader)
 		in.head = nil
 	}
-	f, err := os.CreateTemp(dir, ".orgimport-*.spool")
-	if err != nil {
+	if in.file, err = os.CreateTemp(dir, ".orgimport-*.spool"); err != nil {
 		return err
 	}
-	gone := os.Remove(f.Name()) == nil
-	in.file, in.remove = f, !gone
-	if _, err := io.Copy(f, all); err != nil {
+	in.remove = os.Remove(in.file.Name()) != nil
+	if _, err := io.Copy(in.file, all); err != nil {
 		return err
 	}
-	if in.info, err = f.Stat(); err != nil {
+	if in.info, err = in.file.Stat(); err != nil {
 		return err
 	}
 	in.Reader = in.Again()

@@ -20,7 +20,7 @@ type results struct {
 	op           importer.Op
 	kept         []string
 	before       *report.Journal // what earlier runs finished
-	found        files.Stamp     // of the file when before was read
+	found        fs.FileInfo     // the file when before was read
 	resumed      bool            // the file existed before
 	started      bool            // lines are being written; until then the file is unchanged
 	mayRepeat    bool            // a row may have two lines
@@ -34,7 +34,7 @@ type results struct {
 func openResults(path, tenant string, resume bool, op importer.Op, kept []string) (*results, error) {
 	r := &results{path: path, tenant: tenant, op: op, kept: kept, before: &report.Journal{}}
 	var err error
-	if r.found, err = files.StampOf(path); resume && !errors.Is(err, fs.ErrNotExist) {
+	if r.found, err = os.Stat(path); resume && !errors.Is(err, fs.ErrNotExist) {
 		r.resumed = true
 		if err != nil {
 			return nil, files.CantWrite(path, err)
@@ -93,7 +93,7 @@ func (r *results) begin() error {
 		r.started = true
 		return nil
 	}
-	if !r.found.Fits(r.path) {
+	if !files.Unchanged(r.path, r.found) {
 		return files.Disturb(r.path, "changed by something else before the run's first answer, so that answer is lost")
 	}
 	err := files.Replace(r.path, 0o600, func(w io.Writer) error {

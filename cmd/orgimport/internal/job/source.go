@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/cmd/orgimport/internal/tenancy"
@@ -31,7 +32,7 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	}
 	s := &Source{Config: &c, Piped: !file.IsFile(), input: &input{Config: &c, file: file}, look: &lookups{Config: &c}}
 	if c.Resume {
-		_, err := files.StampOf(c.Results)
+		_, err := os.Stat(c.Results)
 		s.look.resumed = err == nil
 	}
 	if err = s.input.open(ctx); err == nil {
