@@ -147,7 +147,7 @@ func (cmd *doctorCmd) survey(ctx context.Context, c *console) (*job.Survey, erro
 		return nil, err
 	}
 	defer src.Close()
-	return src.Survey(ctx, &report.Journal{}, func(importer.Row) error { return nil })
+	return src.Survey(ctx, &report.Journal{}, nil)
 }
 
 // explain prints what would be done.

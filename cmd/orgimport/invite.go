@@ -186,10 +186,10 @@ func (r *inviteRun) check(ctx context.Context, o *openRun) error {
 		}
 		r.inviter.Roles = append(r.inviter.Roles, ids...)
 	}
-	rows, organizations, err := job.Count(ctx, o.src)
+	found, err := o.src.Survey(ctx, &report.Journal{}, nil)
 	if err != nil {
 		return err
 	}
-	o.ui.notice(fmt.Sprintf("%s to %s", report.Plural(rows, "invitation"), report.Plural(organizations, "organization")))
-	return o.checkLimit(rows, "--max-invitations", "invitation")
+	o.ui.notice(fmt.Sprintf("%s to %s", report.Plural(found.Sendable, "invitation"), report.Plural(found.Organizations, "organization")))
+	return o.checkLimit(found.Sendable, "--max-invitations", "invitation")
 }

@@ -83,7 +83,7 @@ func checkRemovals(ctx context.Context, r *openRun) error {
 	if err := r.tenant.RequireScopes(ctx, []string{r.scope}); err != nil {
 		return err
 	}
-	rows, organizations, err := job.Count(ctx, r.src)
+	found, err := r.src.Survey(ctx, &report.Journal{}, nil)
 	if err != nil {
 		return err
 	}
@@ -102,6 +102,6 @@ func checkRemovals(ctx context.Context, r *openRun) error {
 	if n := from.Unread; n > 0 {
 		r.ui.notice(fmt.Sprintf("%s left: the results do not say what became of %s", report.Plural(n, "line")+report.Verb(n, " is", " are"), report.Verb(n, "its row", "their rows")))
 	}
-	r.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(rows, "membership"), report.Plural(organizations, "organization")))
-	return r.checkLimit(rows, "--max-removals", "membership")
+	r.ui.notice(fmt.Sprintf("%s of %s to remove", report.Plural(found.Sendable, "membership"), report.Plural(found.Organizations, "organization")))
+	return r.checkLimit(found.Sendable, "--max-removals", "membership")
 }

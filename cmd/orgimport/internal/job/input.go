@@ -77,6 +77,53 @@ func (in *input) findOrigin(ctx context.Context) error {
 	return err
 }
 
+// originRow is the Err of a row while the results are read for their origin. It
+// carries the row's line of the results.
+type originRow struct{ csvfile.Result }
+
+func (originRow) Error() string { return "read only to find the origin of the results" }
+
+// readOrigin reads the results in table to their end. All lines with a
+// correlation id must be of one operation, and of the given tenant.
+func readOrigin(ctx context.Context, table *csvfile.Table, key func(importer.Row) string, tenant string) (Origin, error) {
+	o := Origin{Current: report.NewCurrent(key), Skipped: true}
+	for row, err := range table.Rows() {
+		if ctx.Err() != nil {
+			return o, context.Cause(ctx)
+		}
+		if err != nil {
+			return o, err
+		}
+		result, ok := errors.AsType[*originRow](row.Err)
+		if !ok {
+			continue
+		}
+		switch prefix, ours := report.Origin(result.CorrelationID, tenant); {
+		case prefix == "":
+		case !ours:
+			return o, fmt.Errorf("line %d was written by a run against another tenant (correlation id %s)", result.Line, result.CorrelationID)
+		case o.Prefix != "" && o.Prefix != prefix:
+			return o, fmt.Errorf("line %d was written by another operation than the lines before it (correlation id %s)", result.Line, result.CorrelationID)
+		default:
+			o.Prefix = prefix
+		}
+		switch {
+		case result.Status == "":
+			o.Unread++
+		case result.Code == importer.CodeUnknownOrigin:
+			o.UnknownOrigin++
+		case result.Status == importer.Added && report.RunOf(result.CorrelationID) != "":
+			o.Added++
+			o.Skipped = o.Skipped && report.SkippedMembers(result.CorrelationID)
+		}
+		row.Line = result.Line
+		outcome := importer.Outcome{Row: row, Status: result.Status}
+		outcome.Code = result.Code
+		o.Current.Add(result.Line, &outcome)
+	}
+	return o, nil
+}
+
 // named names the input in an error about its content.
 func (in *input) named(err error) error {
 	wrong, ok := errors.AsType[*csvfile.InputError](err)

@@ -20,6 +20,7 @@ import (
 	"orgimport/cmd/orgimport/internal/files"
 	"orgimport/importer"
 	"orgimport/importer/csvfile"
+	"orgimport/report"
 )
 
 type rowSeq = iter.Seq2[importer.Row, error]
@@ -48,6 +49,21 @@ type Task struct {
 	// every row of the input once, including rows that are done already.
 	Rows func(rowSeq) rowSeq
 }
+
+// Origin says which operation wrote the results in an input.
+type Origin struct {
+	Prefix  string          // of the correlation ids, such as oi; empty if no line has one
+	Current *report.Current // nil if the input is not results
+
+	Added         int  // lines that say that an import added the user
+	Skipped       bool // all runs that wrote these skipped who was a member before
+	UnknownOrigin int  // lines of members whom an earlier run may have added
+	Unread        int  // lines that do not say what became of their rows
+}
+
+// ErrRepeated is the Err of a row that repeats an earlier one according to the
+// results of an earlier run: only the row that it repeats counts.
+var ErrRepeated = &importer.Decided{Status: importer.Duplicate, Message: "same as an earlier line, according to the results of an earlier run"}
 
 // Config says what a [Source] reads, and how.
 type Config struct {

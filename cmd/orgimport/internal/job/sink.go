@@ -66,7 +66,7 @@ func Create(c SinkConfig, src *Source) (*Sink, error) {
 	out.guard.anyDone = before > 0
 	out.Summary.ContinueFrom(out.results.before)
 	out.done.Store(int64(before))
-	out.total.Store(int64(src.input.rows))
+	out.total.Store(int64(src.rows))
 	for _, x := range c.Extracts {
 		if err := x.open(out.results); err != nil {
 			out.Close()

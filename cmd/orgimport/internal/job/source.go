@@ -15,11 +15,9 @@ import (
 
 // Source is the rows of an input as an operation gets them.
 type Source struct {
-	*Config
-	Piped bool // the input is no regular file, so that its end can't be looked at again
-
-	input *input
+	*input
 	look  *lookups
+	Piped bool // the input is no regular file, so that its end can't be looked at again
 }
 
 // Open opens an input. It reads the header and, if they are needed before the first
@@ -30,39 +28,39 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{Config: &c, Piped: !file.IsFile(), input: &input{Config: &c, file: file}, look: &lookups{Config: &c}}
+	s := &Source{&input{Config: &c, file: file}, &lookups{Config: &c}, !file.IsFile()}
 	if c.Resume {
 		_, err := os.Stat(c.Results)
 		s.look.resumed = err == nil
 	}
-	if err = s.input.open(ctx); err == nil {
+	if err = s.open(ctx); err == nil {
 		err = s.look.prepare(ctx, s.input)
 	}
 	if err != nil {
 		s.Close()
-		return nil, stoppedOr(ctx, s.input.named(err))
+		return nil, stoppedOr(ctx, s.named(err))
 	}
 	return s, nil
 }
 
 // Close closes the input.
-func (s *Source) Close() { _ = s.input.file.Close() }
+func (s *Source) Close() { _ = s.file.Close() }
 
 // Table returns the input as it was last opened: its dialect, its columns, and the
 // notes about the rows that were ranged over.
-func (s *Source) Table() *csvfile.Table { return s.input.table }
+func (s *Source) Table() *csvfile.Table { return s.table }
 
 // Name returns the name of the input for messages.
-func (s *Source) Name() string { return s.input.file.Name() }
+func (s *Source) Name() string { return s.file.Name() }
 
 // From returns which operation wrote the results in the input.
-func (s *Source) From() Origin { return s.input.from }
+func (s *Source) From() Origin { return s.from }
 
 // IsFile reports whether the input can be ranged over more than once.
-func (s *Source) IsFile() bool { return s.input.file.IsFile() }
+func (s *Source) IsFile() bool { return s.file.IsFile() }
 
 // Changed reports whether a regular file was changed or replaced since it was opened.
-func (s *Source) Changed() bool { return s.input.file.Changed() }
+func (s *Source) Changed() bool { return s.file.Changed() }
 
 // LookUp looks up what the rows name. First it checks that the token has one scope
 // of each group: of the given groups and of those that the look-ups need. Rows that
@@ -86,7 +84,7 @@ func (s *Source) Phase() *Phase { return s.look.now.Load() }
 
 // Rows returns the rows of the input from its start, as they are to be sent. A pipe
 // that was not spooled can be ranged over once.
-func (s *Source) Rows() rowSeq { return s.prepared(s.input.read()) }
+func (s *Source) Rows() rowSeq { return s.prepared(s.read()) }
 
 // prepared returns rows of the input as they are to be sent.
 func (s *Source) prepared(rows rowSeq) rowSeq {
@@ -94,7 +92,11 @@ func (s *Source) prepared(rows rowSeq) rowSeq {
 	if s.Assume {
 		rows = importer.Each(rows, keysAsIDs)
 	}
-	rows = withIDs(rows, s.ByAddress)
+	rows = EachSendable(rows, func(row *importer.Row) { // the input may have changed since it was read for its keys
+		if row.Keys != nil && (row.OrgID == "" || row.UserID == "" && !s.ByAddress) {
+			row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
+		}
+	})
 	if s.Task.Rows != nil {
 		rows = s.Task.Rows(rows)
 	}
@@ -115,24 +117,14 @@ func keysAsIDs(row *importer.Row) error {
 	return nil
 }
 
-// withIDs rejects the rows that name their organization or user by something
-// other than an id and were not looked up.
-func withIDs(rows rowSeq, byAddress bool) rowSeq {
-	return EachSendable(rows, func(row *importer.Row) {
-		if row.Keys != nil && (row.OrgID == "" || row.UserID == "" && !byAddress) {
-			row.Err = errors.New("the row has no id for its organization or its user, and nothing is looked up")
-		}
-	})
-}
-
 // Whole returns a source of the same input and what was looked up, whose rows have
 // all of its columns, as [importer.Row.Kept].
 func (s *Source) Whole() (*Source, error) {
-	if err := s.input.file.Spool(s.Results); err != nil { // an empty pipe may not be spooled yet
+	if err := s.file.Spool(s.Results); err != nil { // an empty pipe may not be spooled yet
 		return nil, err
 	}
-	all := s.input.with(func(d *csvfile.Dialect) { d.Keep = true })
-	return &Source{Config: all.Config, Piped: s.Piped, input: all, look: s.look}, all.reopen()
+	all := &Source{s.with(func(d *csvfile.Dialect) { d.Keep = true }), s.look, s.Piped}
+	return all, all.reopen()
 }
 
 // IsUnreadable reports whether a row is rejected for its content, and not because
@@ -144,30 +136,14 @@ func IsUnreadable(r importer.Row) bool {
 
 // Passed returns how many rows the last range over the input has read. It may be
 // called concurrently.
-func (s *Source) Passed() int { return int(s.input.passed.Load()) }
-
-// Count returns the numbers of distinct rows of s that can be sent, and of their
-// organizations.
-func Count(ctx context.Context, s *Source) (rows, organizations int, err error) {
-	var pairs, orgs importer.Set
-	for row, err := range s.Rows() {
-		switch {
-		case err != nil || ctx.Err() != nil:
-			return 0, 0, stoppedOr(ctx, err)
-		case row.Err == nil:
-			pairs.Add(s.Op.KeyOf(row), row.Line)
-			orgs.Add(row.OrgID, row.Line)
-		}
-	}
-	return pairs.Len(), orgs.Len(), nil
-}
+func (s *Source) Passed() int { return int(s.passed.Load()) }
 
 // Progress returns how much of the input has been read: rows if their number is
 // known, otherwise bytes. It may be called concurrently.
 func (s *Source) Progress() (read, of int64, bytes bool) {
-	if s.input.rows > 0 {
-		return int64(s.Passed()), int64(s.input.rows), false
+	if s.rows > 0 {
+		return int64(s.Passed()), int64(s.rows), false
 	}
-	read, of = s.input.file.Progress()
+	read, of = s.file.Progress()
 	return read, of, true
 }

@@ -52,17 +52,17 @@ const (
 )
 
 // Survey ranges over all rows, and returns what the operation would do with them.
-// Rows that are done according to the journal count as settled. It calls rejected
-// with each row that can't be sent, in order.
+// Rows that are done according to the journal count as settled. It calls rejected, if
+// that is not nil, with each row that can't be sent, in order.
 func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected func(importer.Row) error) (*Survey, error) {
 	connections := make(orgConnections)
-	rows := s.prepared(importer.Each(s.input.read(), func(row *importer.Row) error {
+	rows := s.prepared(importer.Each(s.read(), func(row *importer.Row) error {
 		connections.add(*row)
 		return context.Cause(ctx)
 	}))
 	rows = importer.Distinct(rows, s.Op.KeyOf)
 	rows = EachSendable(rows, func(row *importer.Row) {
-		if before.Has(*row) {
+		if before.Done(*row) {
 			row.Err = &importer.Decided{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
 		}
 	})
@@ -96,6 +96,9 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 			s.Rejected++
 			if len(s.Rejects) < surveyRejects {
 				s.Rejects = append(s.Rejects, row)
+			}
+			if rejected == nil {
+				break
 			}
 			if err := rejected(row); err != nil {
 				return nil, err
