@@ -115,13 +115,6 @@ type exportField struct {
 	As   string `json:"export_as,omitempty"`
 }
 
-func newExports() exports {
-	return exports{
-		url:  &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
-		jobs: make(map[string]*job), links: make(map[string]link),
-	}
-}
-
 // SetDownloadURL sets the address of downloads, whose host is not the tenant's.
 // The tenant answers for both: over a socket, serve it at a second address and
 // set that.

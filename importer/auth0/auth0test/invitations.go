@@ -161,5 +161,5 @@ func (t *Tenant) listInvitations(c *call) *reply {
 	}
 	slices.SortFunc(order, func(p, q place) int { return q.compare(p) }) // the newest first, as documented
 	item := func(id string) map[string]any { return t.invitationBody(shown[id]) }
-	return t.show(list{name: "invitations", order: order, item: item, sorts: []string{"created_at"}, noTotal: true}, c.URL.Query())
+	return t.show(list{name: "invitations", order: order, item: item, sortable: true, noTotal: true}, c.URL.Query())
 }

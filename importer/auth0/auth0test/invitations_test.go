@@ -116,6 +116,9 @@ func TestInvitationsAreListed(t *testing.T) {
 				t.Errorf("%s: %q, want %s", query, got, want)
 			}
 		}
+		if resp, body := send(t, tenant, "GET", invitations+"?sort=created_at", "", nil); resp.StatusCode != 400 {
+			t.Errorf("a sort without a direction: %d %s", resp.StatusCode, body)
+		}
 		if _, body := send(t, tenant, "GET", invitations+"?include_totals=true&fields=id&per_page=2", "", nil); !strings.HasSuffix(body, `"limit":2,"start":0}`) {
 			t.Error(body)
 		}

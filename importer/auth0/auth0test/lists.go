@@ -26,10 +26,10 @@ type list struct {
 	order []place
 	item  func(id string) map[string]any
 
-	sorts      []string // fields to sort pages by
-	checkpoint bool     // take and from are known
-	nextAtEnd  bool     // the last page of a checkpoint listing was recorded with a next
-	noTotal    bool     // include_totals was recorded to give no total, and the number of items as limit
+	sortable   bool // by created_at
+	checkpoint bool // take and from are known
+	nextAtEnd  bool // the last page of a checkpoint listing was recorded with a next
+	noTotal    bool // include_totals was recorded to give no total, and the number of items as limit
 }
 
 // place is an item's place in a list, which is in the order of a time, in Unix
@@ -133,27 +133,20 @@ func (t *Tenant) pageSize(query url.Values, name string) (int, *reply) {
 	return min(size, cmp.Or(t.cfg.Undocumented.PageSize, maxPage)), refused
 }
 
-// sorted returns the items in the order that the query asks for, such as
-// created_at:1 or name:-1. The list itself is in an order of its own.
+// sorted returns the items in the order that the query asks for. The list itself is in
+// an order of its own.
 func (l list) sorted(query url.Values) ([]place, *reply) {
-	if !query.Has("sort") || l.sorts == nil {
+	if !l.sortable || !query.Has("sort") {
 		return l.order, nil
 	}
-	field, direction, _ := strings.Cut(query.Get("sort"), ":")
-	if !slices.Contains(l.sorts, field) || direction != "1" && direction != "-1" {
-		return nil, invalidQuery("String does not match the format field:order: "+query.Get("sort"), "sort", "Field to sort by")
+	order := slices.SortedFunc(slices.Values(l.order), place.compare)
+	switch sort := query.Get("sort"); sort {
+	case "created_at:1":
+	case "created_at:-1":
+		slices.Reverse(order)
+	default:
+		return nil, invalidQuery("String does not match the format field:order: "+sort, "sort", "Field to sort by")
 	}
-	order := slices.Clone(l.order)
-	slices.SortStableFunc(order, func(p, q place) int {
-		by := p.compare(q)
-		if field != "created_at" {
-			by = cmp.Compare(fmt.Sprint(l.item(p.id)[field]), fmt.Sprint(l.item(q.id)[field]))
-		}
-		if direction == "-1" {
-			return -by
-		}
-		return by
-	})
 	return order, nil
 }
 

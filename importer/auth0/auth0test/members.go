@@ -3,6 +3,7 @@ package auth0test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -66,15 +67,14 @@ func (t *Tenant) addMembers(c *call) *reply {
 	}
 	malformed := places(ids, u.malformed)
 	unknown := places(ids, func(id string) bool { return !u.malformed(id) && !t.knowsUser(id) })
-	partial := true
 	switch {
 	case len(malformed) > 0 && u.MalformedUser != http.StatusNoContent:
 		refused = u.refuseMalformed(ids, malformed[0])
 	case len(unknown) > 0 && u.UnknownUser != http.StatusNoContent:
-		refused, partial = u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown), u.Partial
-	}
-	if refused != nil && !partial {
-		return refused
+		refused = u.unknown(cmp.Or(u.UnknownUser, http.StatusBadRequest), "user", "members", ids, unknown)
+		if !u.Partial {
+			return refused
+		}
 	}
 	added := t.addAll(c.PathValue("org"), ids, slices.Concat(malformed, unknown))
 	return cmp.Or(refused, added)
@@ -106,7 +106,7 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 			added[id] = true
 		}
 	}
-	if u.MemberQuota > 0 && roster.size+len(added) > u.MemberQuota {
+	if u.MemberQuota > 0 && len(roster.members)+len(added) > u.MemberQuota {
 		return refuse(http.StatusConflict, "", fmt.Sprintf(
 			"Quota exceeded; cannot add more than %d members to a single organization", u.MemberQuota))
 	}
@@ -124,10 +124,15 @@ func (t *Tenant) removeMembers(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	roster, now := t.roster(c.PathValue("org")), t.now()
+	roster, now := t.roster(c.PathValue("org")), t.now().UnixMilli()
 	for _, id := range ids {
-		roster.remove(id, now, t.cfg.Undocumented.RemoveDelay)
+		added, found := roster.members[id]
+		if found && t.cfg.Undocumented.RemoveDelay > 0 {
+			roster.left[id] = stay{added, now}
+		}
+		delete(roster.members, id)
 	}
+	roster.order = nil
 	return noContent()
 }
 
@@ -152,18 +157,16 @@ func (t *Tenant) listMembers(c *call) *reply {
 	return t.show(list{name: "members", order: t.visible(orgID), item: item, checkpoint: true, nextAtEnd: true}, query)
 }
 
-// roster holds the members of an organization. Tenant.mu guards it. A member
-// takes an id and two times, about 100 bytes in all.
+// roster holds the members of an organization. Times are Unix milliseconds of the
+// tenant's clock. A member takes about 100 bytes.
 type roster struct {
-	members map[string]stay
-	size    int // members now; the map also holds those whose removal is not visible yet
-	order   []place
-	stale   bool          // order must be sorted again
-	busy    chan struct{} // holds one value while a write is under way
+	members map[string]int64 // and when each was added
+	left    map[string]stay  // those whose removal may not be visible yet
+	order   []place          // both, as a listing shows them; nil if they have changed
+	busy    chan struct{}    // holds one value while a write is under way
 }
 
-// stay is from when to when a user is a member, in Unix milliseconds of the
-// tenant's clock; removed is 0 for a member.
+// stay is from when to when somebody was a member.
 type stay struct{ added, removed int64 }
 
 // Members returns the ids of an organization's members now, in ascending order. A
@@ -171,18 +174,10 @@ type stay struct{ added, removed int64 }
 func (t *Tenant) Members(orgID string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	roster, exists := t.rosters[orgID]
-	if !exists {
-		return nil
+	if r, exists := t.rosters[orgID]; exists {
+		return slices.Sorted(maps.Keys(r.members))
 	}
-	ids := make([]string, 0, roster.size)
-	for id := range roster.members {
-		if roster.has(id) {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
+	return nil
 }
 
 // AddMembers makes users members of an organization without a request.
@@ -199,37 +194,23 @@ func (t *Tenant) AddMembers(orgID string, userIDs ...string) {
 func (t *Tenant) roster(orgID string) *roster {
 	r, exists := t.rosters[orgID]
 	if !exists {
-		r = &roster{members: make(map[string]stay), busy: make(chan struct{}, 1)}
+		r = &roster{members: make(map[string]int64), left: make(map[string]stay), busy: make(chan struct{}, 1)}
 		t.rosters[orgID] = r
 	}
 	return r
 }
 
 func (r *roster) has(id string) bool {
-	stay, found := r.members[id]
-	return found && stay.removed == 0
+	_, found := r.members[id]
+	return found
 }
 
 func (r *roster) add(id string, now time.Time) {
-	if r.has(id) {
-		return
-	}
-	r.members[id] = stay{added: now.UnixMilli()}
-	r.size++
-	r.stale = true
-}
-
-func (r *roster) remove(id string, now time.Time, delay time.Duration) {
 	if !r.has(id) {
-		return
+		r.members[id] = now.UnixMilli()
+		delete(r.left, id)
+		r.order = nil
 	}
-	r.size--
-	r.stale = true
-	if delay == 0 {
-		delete(r.members, id)
-		return
-	}
-	r.members[id] = stay{added: r.members[id].added, removed: now.UnixMilli()}
 }
 
 // visible returns the members that a listing shows now, in its order.
@@ -238,37 +219,24 @@ func (t *Tenant) visible(orgID string) []place {
 	if !exists {
 		return nil
 	}
-	if r.stale {
-		r.sort()
+	if r.order == nil {
+		for id, added := range r.members {
+			r.order = append(r.order, place{added, id})
+		}
+		for id, stay := range r.left {
+			r.order = append(r.order, place{stay.added, id})
+		}
+		slices.SortFunc(r.order, place.compare)
 	}
 	u, now := &t.cfg.Undocumented, t.now()
 	if u.AddDelay == 0 && u.RemoveDelay == 0 {
 		return r.order
 	}
 	added, removed := now.Add(-u.AddDelay).UnixMilli(), now.Add(-u.RemoveDelay).UnixMilli()
-	var seen []place
-	for _, p := range r.order {
-		stay := r.members[p.id]
-		switch {
-		case stay.removed != 0 && stay.removed <= removed:
-			delete(r.members, p.id)
-			r.stale = true
-		case stay.added <= added:
-			seen = append(seen, p)
-		}
-	}
-	return seen
-}
-
-// sort makes a new order and leaves the old one alone, which a request may
-// still be reading.
-func (r *roster) sort() {
-	r.order = make([]place, 0, len(r.members))
-	for id, stay := range r.members {
-		r.order = append(r.order, place{stay.added, id})
-	}
-	slices.SortFunc(r.order, place.compare)
-	r.stale = false
+	return slices.DeleteFunc(slices.Clone(r.order), func(p place) bool {
+		stay, left := r.left[p.id]
+		return p.at > added || left && stay.removed <= removed
+	})
 }
 
 // claim gives a write the organization for as long as it is under way, if

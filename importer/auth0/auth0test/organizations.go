@@ -102,39 +102,28 @@ func (t *Tenant) listOrganizations(c *call) *reply {
 		}
 	}
 	item := func(id string) map[string]any { return t.organizationOf(id).body() }
-	return t.show(list{
-		name: "organizations", order: order, item: item, checkpoint: true,
-		sorts: []string{"name", "display_name", "created_at"},
-	}, c.URL.Query())
+	return t.show(list{name: "organizations", order: order, item: item, checkpoint: true}, c.URL.Query())
 }
 
 // createOrganization is POST /organizations.
 func (t *Tenant) createOrganization(c *call) *reply {
-	var body struct {
-		Name        string
-		DisplayName string `json:"display_name"`
-		Metadata    map[string]string
-		Connections []EnabledConnection `json:"enabled_connections"`
-	}
-	if refused := t.read(c, &body); refused != nil {
+	var o Organization
+	if refused := t.read(c, &o); refused != nil {
 		return refused
 	}
 	const scope = "create:organization_connections"
-	if len(body.Connections) > 0 && t.cfg.Undocumented.ConnectionScope && !c.has(scope) {
+	if len(o.Connections) > 0 && t.cfg.Undocumented.ConnectionScope && !c.has(scope) {
 		return insufficientScope(scope)
 	}
-	for _, connection := range body.Connections {
+	for _, connection := range o.Connections {
 		if !t.knowsConnection(connection.ID) {
 			return refuse(http.StatusBadRequest, "invalid_body", "The specified connection does not exist.")
 		}
 	}
-	if t.orgs[body.Name].ID != "" {
+	if t.orgs[o.Name].ID != "" {
 		return refuse(http.StatusConflict, "organization_conflict", "An organization with this name already exists.")
 	}
-	o := Organization{
-		ID:   "org_" + alnum(fmt.Sprint("organization", len(t.orgIDs)), 16),
-		Name: body.Name, DisplayName: body.DisplayName, Metadata: body.Metadata, Connections: body.Connections,
-	}
+	o.ID = "org_" + alnum(fmt.Sprint("organization", len(t.orgIDs)), 16)
 	t.addOrganization(o)
 	answer := o.body()
 	answer["enabled_connections"] = o.Connections

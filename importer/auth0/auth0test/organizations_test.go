@@ -104,27 +104,6 @@ func TestConnectionsAreEnabledForAnOrganization(t *testing.T) {
 	}
 }
 
-// Pages of organizations by number are in the order that is asked for.
-func TestOrganizationsAreSorted(t *testing.T) {
-	tenant := auth0test.New(auth0test.Config{NoAuth: true, Organizations: []auth0test.Organization{{ID: "org_1", Name: "b"}, {ID: "org_2", Name: "c"}, {ID: "org_3", Name: "a"}}})
-	for query, want := range map[string]string{
-		"": "bca", "?sort=created_at:-1": "acb", "?sort=name:1": "abc", "?sort=name:-1&per_page=2": "cb",
-		"?sort=size:1": "", "?sort=name": "",
-	} {
-		resp, body := send(t, tenant, "GET", organizations+query, "", nil)
-		var orgs []auth0test.Organization
-		got := ""
-		if json.Unmarshal([]byte(body), &orgs) == nil {
-			for _, o := range orgs {
-				got += o.Name
-			}
-		}
-		if got != want || want == "" && resp.StatusCode != 400 {
-			t.Errorf("%s: %d %s, want %s", query, resp.StatusCode, body, want)
-		}
-	}
-}
-
 // A page may be shorter than requested.
 func TestPagesAreAsTheSwitchesSay(t *testing.T) {
 	cfg := auth0test.Config{NoAuth: true, Organizations: []auth0test.Organization{{ID: "org_1"}, {ID: "org_2"}, {ID: "org_3"}}}

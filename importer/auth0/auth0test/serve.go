@@ -58,6 +58,7 @@ func (t *Tenant) accept(r *http.Request) (*call, error) {
 		}
 		c.body = body
 	}
+	c.Body = io.NopCloser(bytes.NewReader(c.body)) // for the hook
 	if c.Host == "" {
 		c.Host = r.URL.Host
 	}
@@ -97,12 +98,11 @@ func (t *Tenant) travel(c *call) (*reply, error) {
 // decide does the work, unless something goes wrong before it, and answers,
 // unless something goes wrong after it.
 func (t *Tenant) decide(c *call, fault Fault) (*reply, error) {
-	if fault.bad() && !fault.Applied {
-		return fault.reply(c)
-	}
-	rep, err := t.answer(c)
-	if err != nil || !fault.bad() {
-		return rep, err
+	if !fault.bad() || fault.Applied {
+		rep, err := t.answer(c)
+		if err != nil || !fault.bad() {
+			return rep, err
+		}
 	}
 	return fault.reply(c)
 }
@@ -147,6 +147,48 @@ func (t *Tenant) work(c *call) (*reply, error) {
 	return c.handle(t, c), nil
 }
 
+func (t *Tenant) arrive(c *call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.came[c.class]++
+	c.n = t.came[c.class]
+	t.stats.InFlight++
+	if c.class == Downloads && c.leaks() {
+		t.stats.Leaks++
+	}
+	t.stats.PeakInFlight = max(t.stats.PeakInFlight, t.stats.InFlight)
+	if t.cfg.KeepLog {
+		t.log = append(t.log, Entry{c.Method, c.URL.Path, c.PathValue("org")})
+	}
+}
+
+// leaks reports whether a request carries a secret that only the tenant may get.
+// Two parts of a JSON Web Token begin with eyJ, the second of them after a dot; a
+// link's signature may have these letters by chance, but no dot.
+func (c *call) leaks() bool {
+	for name, values := range c.Header {
+		if name == "Authorization" || name == "Cookie" || strings.Contains(strings.Join(values, " "), ".eyJ") {
+			return true
+		}
+	}
+	return strings.Contains(c.URL.RawQuery, ".eyJ")
+}
+
+func (t *Tenant) leave(c *call, rep *reply) {
+	status := 0
+	if rep != nil {
+		status = rep.status
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.stats
+	s.InFlight--
+	if s.Requests[c.class] == nil {
+		s.Requests[c.class] = make(map[int]int)
+	}
+	s.Requests[c.class][status]++
+}
+
 // showsLimits reports whether an answer has the X-RateLimit headers. As
 // recorded, the Management API sends them with successes and 429s and with no
 // other error, the Authentication API always.
@@ -155,26 +197,15 @@ func (t *Tenant) showsLimits(class Class, status int) bool {
 		status == http.StatusForbidden && t.cfg.Undocumented.HeadersOn403
 }
 
-// readable returns the request for a hook to read, body and all.
-func (c *call) readable() *http.Request {
-	r := c.Clone(c.Context())
-	r.Body = io.NopCloser(bytes.NewReader(c.body))
-	return r
-}
-
 // sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return ctx.Err()
 }
 
 // Class is a group of endpoints that share a rate limit, as Auth0's tables of
@@ -332,16 +363,11 @@ func marshal(v any) []byte {
 
 // apiError is the Management API's error body, in its order of fields.
 type apiError struct {
-	StatusCode int            `json:"statusCode"`
-	Error      string         `json:"error"`
-	Message    string         `json:"message"`
-	ErrorCode  string         `json:"errorCode,omitempty"`
-	Attributes *jwtAttributes `json:"attributes,omitempty"`
-}
-
-// jwtAttributes repeats the message in errors of the layer that checks tokens.
-type jwtAttributes struct {
-	Error string `json:"error"`
+	StatusCode int               `json:"statusCode"`
+	Error      string            `json:"error"`
+	Message    string            `json:"message"`
+	ErrorCode  string            `json:"errorCode,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
 // refuse is an error of the Management API. Many of them have no code.
@@ -351,10 +377,11 @@ func refuse(status int, code, message string) *reply {
 
 func notFound() *reply { return refuse(http.StatusNotFound, "", "Not Found") }
 
+// badToken is an error of the layer that checks tokens, which repeats its message.
 func badToken(message string) *reply {
 	return respond(http.StatusUnauthorized, apiError{
 		StatusCode: http.StatusUnauthorized, Error: statusName(http.StatusUnauthorized),
-		Message: message, Attributes: &jwtAttributes{message},
+		Message: message, Attributes: map[string]string{"error": message},
 	})
 }
 
@@ -371,10 +398,7 @@ func statusName(status int) string {
 
 // oauthError is the Authentication API's error, which has a shape of its own.
 func oauthError(status int, code, description string) *reply {
-	return oauth(status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}{code, description})
+	return oauth(status, map[string]any{"error": code, "error_description": description})
 }
 
 func oauth(status int, v any) *reply {
@@ -504,7 +528,7 @@ func (t *Tenant) fault(c *call) Fault {
 	if t.cfg.Fault == nil {
 		return Fault{}
 	}
-	return t.cfg.Fault(c.readable(), c.n)
+	return t.cfg.Fault(c.Request, c.n)
 }
 
 func (t *Tenant) befalls(incident int, c *call) bool {

@@ -21,9 +21,11 @@ package auth0test
 import (
 	"crypto/rsa"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +55,9 @@ type Tenant struct {
 	exports     exports
 	tokens      map[string]access
 	assertions  map[string]time.Time // ids of those that were used, and when they expire
-	watch       watch
+	stats       Stats
+	came        map[Class]int // requests
+	log         []Entry
 	met         []int // requests that each incident could have befallen so far
 	rng         *rand.Rand
 }
@@ -61,19 +65,23 @@ type Tenant struct {
 // New returns a tenant. The times of its Incidents count from now.
 func New(cfg Config) *Tenant {
 	t := &Tenant{
-		cfg:        cfg,
-		started:    time.Now(),
-		allScopes:  []string{"create:organization_connections"}, // no endpoint asks for it alone
-		endpoints:  make(map[Class]*Limiter),
-		orgs:       make(map[string]Organization, 2*len(cfg.Organizations)),
-		users:      newUserList(cfg.Users),
-		rosters:    make(map[string]*roster),
-		given:      make(map[membership][]string),
-		invited:    make(map[string][]*Invitation),
-		exports:    newExports(),
+		cfg:       cfg,
+		started:   time.Now(),
+		allScopes: []string{"create:organization_connections"}, // no endpoint asks for it alone
+		endpoints: make(map[Class]*Limiter),
+		orgs:      make(map[string]Organization, 2*len(cfg.Organizations)),
+		users:     newUserList(cfg.Users),
+		rosters:   make(map[string]*roster),
+		given:     make(map[membership][]string),
+		invited:   make(map[string][]*Invitation),
+		exports: exports{
+			url:  &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
+			jobs: make(map[string]*job), links: make(map[string]link),
+		},
 		tokens:     make(map[string]access),
 		assertions: make(map[string]time.Time),
-		watch:      newWatch(),
+		stats:      Stats{Requests: make(map[Class]map[int]int)},
+		came:       make(map[Class]int),
 		met:        make([]int, len(cfg.Incidents)),
 		rng:        rand.New(rand.NewPCG(cfg.Seed, 0)),
 	}
@@ -155,6 +163,70 @@ func (t *Tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: size,
 		Request:       r,
 	}, nil
+}
+
+// Entry is one request in the log.
+type Entry struct {
+	Method, Path string
+	OrgID        string // of the path
+}
+
+// Stats are the counts of a tenant.
+type Stats struct {
+	// Requests are counted by class and by status; 0 is the status of a
+	// request that got no answer.
+	Requests map[Class]map[int]int
+	// InFlight is how many requests are under way, PeakInFlight how many were
+	// at most.
+	InFlight, PeakInFlight int
+	// TokensIssued is how many tokens POST /oauth/token issued, whether or not
+	// the answers reached the client.
+	TokensIssued int
+	// Leaks is how many requests for a download carried a token or a cookie.
+	Leaks int
+}
+
+// Count returns how many requests of a class were answered with a status.
+func (s Stats) Count(class Class, status int) int { return s.Requests[class][status] }
+
+// Status returns how many requests of any class were answered with a status.
+func (s Stats) Status(status int) int {
+	n := 0
+	for _, byStatus := range s.Requests {
+		n += byStatus[status]
+	}
+	return n
+}
+
+// Total returns how many requests were answered or given up.
+func (s Stats) Total() int {
+	n := 0
+	for _, byStatus := range s.Requests {
+		for _, k := range byStatus {
+			n += k
+		}
+	}
+	return n
+}
+
+// Stats returns the counts so far.
+func (t *Tenant) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.stats
+	s.Requests = make(map[Class]map[int]int, len(t.stats.Requests))
+	for class, byStatus := range t.stats.Requests {
+		s.Requests[class] = maps.Clone(byStatus)
+	}
+	return s
+}
+
+// Log returns the requests in the order of their arrival, if [Config.KeepLog] is
+// set.
+func (t *Tenant) Log() []Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.log)
 }
 
 // Config describes a tenant. Its zero value is a tenant that knows everybody and
@@ -239,9 +311,9 @@ type Config struct {
 type Organization struct {
 	ID          string // org_ and 16 letters or digits
 	Name        string // lower case, unique in the tenant; may be empty
-	DisplayName string
+	DisplayName string `json:"display_name"`
 	Metadata    map[string]string
-	Connections []EnabledConnection
+	Connections []EnabledConnection `json:"enabled_connections"`
 }
 
 // EnabledConnection is a connection that users of an organization log in with.
@@ -252,19 +324,20 @@ type EnabledConnection struct {
 
 // User is a user of the tenant. Empty fields are absent.
 type User struct {
-	ID         string // provider|id
+	ID         string `json:"user_id"` // provider|id
 	Email      string
-	Unverified bool // the address
+	Unverified bool `json:"-"` // the address
 	Name       string
 	Username   string
-	Phone      string
+	Phone      string `json:"phone_number"`
 	Nickname   string
 
 	// Connection is the name of the first identity's connection. Empty means
 	// that of the id's provider.
 	Connection string
 
-	AppMetadata, UserMetadata map[string]any
+	AppMetadata  map[string]any `json:"app_metadata"`
+	UserMetadata map[string]any `json:"user_metadata"`
 }
 
 // Role is a role of the tenant, or of one of its organizations.

@@ -162,13 +162,11 @@ func (t *Tenant) issueToken(c *call) *reply {
 	if scopes == nil {
 		scopes = t.allScopes
 	}
-	t.watch.stats.TokensIssued++
-	return oauth(http.StatusOK, struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-		Scope       string `json:"scope,omitempty"`
-		TokenType   string `json:"token_type"`
-	}{t.newToken(app.ClientID, c.Host, scopes), int(t.tokenLifetime().Seconds()), t.shown(scopes), "Bearer"})
+	t.stats.TokensIssued++
+	return oauth(http.StatusOK, present(map[string]any{
+		"access_token": t.newToken(app.ClientID, c.Host, scopes), "expires_in": int(t.tokenLifetime().Seconds()),
+		"scope": t.shown(scopes), "token_type": "Bearer",
+	}))
 }
 
 // parameters reads a form or a JSON object of strings.

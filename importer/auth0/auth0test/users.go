@@ -195,13 +195,13 @@ func (t *Tenant) listConnections(c *call) *reply {
 		}
 		found = slices.DeleteFunc(slices.Clone(found), func(c Connection) bool { return c.Name != name })
 	}
-	names := make(map[string]string, len(found))
 	ids := make([]string, len(found))
 	for i, c := range found {
-		names[c.ID], ids[i] = c.Name, c.ID
+		ids[i] = c.ID
 	}
 	item := func(id string) map[string]any {
-		return map[string]any{"id": id, "name": names[id], "strategy": "auth0"}
+		i := slices.Index(ids, id)
+		return map[string]any{"id": id, "name": found[i].Name, "strategy": "auth0"}
 	}
 	return t.show(list{name: "connections", order: inOrder(ids), item: item, checkpoint: true}, query)
 }
@@ -211,93 +211,50 @@ func (t *Tenant) listConnections(c *call) *reply {
 // connection is that of the first identity, or in a column connection; a field
 // of the metadata is in a column such as app_metadata.employee.
 func ParseUsers(r io.Reader) ([]User, error) {
-	var users []User
-	err := readObjects(r, func(object map[string]any) error {
-		u := User{Unverified: !boolean(object, "email_verified", true)}
-		texts(object, map[string]*string{
-			"user_id": &u.ID, "email": &u.Email, "name": &u.Name, "username": &u.Username,
-			"phone_number": &u.Phone, "nickname": &u.Nickname, "connection": &u.Connection,
-		})
-		if identities, ok := object["identities"].([]any); ok && len(identities) > 0 && u.Connection == "" {
-			if first, ok := identities[0].(map[string]any); ok {
-				u.Connection, _ = first["connection"].(string)
-			}
-		}
-		u.AppMetadata = below(object, "app_metadata")
-		u.UserMetadata = below(object, "user_metadata")
+	return parse(r, func(u User) error {
 		if u.ID == "" {
 			return errors.New("a user has no user_id")
 		}
-		users = append(users, u)
 		return nil
 	})
-	return users, err
+}
+
+// UnmarshalJSON reads a user as the API writes it. A boolean may be a word, as in a
+// CSV, in capitals after Excel.
+func (u *User) UnmarshalJSON(b []byte) error {
+	type fields User
+	var more struct {
+		Verified   any `json:"email_verified"`
+		Identities []struct{ Connection string }
+	}
+	if err := errors.Join(json.Unmarshal(b, (*fields)(u)), json.Unmarshal(b, &more)); err != nil {
+		return err
+	}
+	u.Unverified = more.Verified != nil && !strings.EqualFold(fmt.Sprint(more.Verified), "true")
+	if len(more.Identities) > 0 {
+		u.Connection = cmp.Or(u.Connection, more.Identities[0].Connection)
+	}
+	return nil
 }
 
 // ParseOrganizations reads organizations from a file: JSON objects one after the
 // other, with id, name, display_name and metadata as in the API, or a CSV with
 // columns of the same names, such as metadata.crm.
 func ParseOrganizations(r io.Reader) ([]Organization, error) {
-	var orgs []Organization
-	err := readObjects(r, func(object map[string]any) error {
-		var o Organization
-		texts(object, map[string]*string{"id": &o.ID, "name": &o.Name, "display_name": &o.DisplayName})
-		for name, v := range below(object, "metadata") {
-			if o.Metadata == nil {
-				o.Metadata = make(map[string]string)
-			}
-			o.Metadata[name] = fmt.Sprint(v)
-		}
+	return parse(r, func(o Organization) error {
 		if o.ID == "" {
 			return errors.New("an organization has no id")
 		}
-		orgs = append(orgs, o)
 		return nil
 	})
-	return orgs, err
 }
 
-func texts(object map[string]any, into map[string]*string) {
-	for name, text := range into {
-		*text, _ = object[name].(string)
-	}
-}
-
-// boolean returns a boolean, which in a CSV is a word, in capitals after Excel.
-func boolean(object map[string]any, name string, absent bool) bool {
-	switch v := object[name].(type) {
-	case bool:
-		return v
-	case string:
-		return strings.EqualFold(v, "true") || v == "" && absent
-	}
-	return absent
-}
-
-// below returns the object of that name in another, or what the other has under
-// names such as metadata.crm.
-func below(object map[string]any, name string) map[string]any {
-	if inner, ok := object[name].(map[string]any); ok {
-		return inner
-	}
-	var inner map[string]any
-	for key, v := range object {
-		if rest, ok := strings.CutPrefix(key, name+"."); ok && v != "" {
-			if inner == nil {
-				inner = make(map[string]any)
-			}
-			inner[rest] = v
-		}
-	}
-	return inner
-}
-
-// readObjects calls each with every object of a file.
-func readObjects(r io.Reader, each func(map[string]any) error) error {
+// parse reads the values in a file, which must pass a check.
+func parse[T any](r io.Reader, check func(T) error) (values []T, err error) {
 	in := bufio.NewReader(r)
 	first, err := in.Peek(1)
 	if err != nil {
-		return errors.New("the file is empty")
+		return nil, errors.New("the file is empty")
 	}
 	next := csvObjects(in)
 	if first[0] == '{' {
@@ -307,14 +264,25 @@ func readObjects(r io.Reader, each func(map[string]any) error) error {
 	for n := 1; ; n++ {
 		object, err := next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return values, nil
+		}
+		nested := make(map[string]any)
+		for path, v := range object {
+			if v != "" {
+				nest(nested, path, v)
+			}
+		}
+		var value T
+		if err == nil {
+			err = json.Unmarshal(marshal(nested), &value)
 		}
 		if err == nil {
-			err = each(object)
+			err = check(value)
 		}
 		if err != nil {
-			return fmt.Errorf("record %d: %w", n, err)
+			return nil, fmt.Errorf("record %d: %w", n, err)
 		}
+		values = append(values, value)
 	}
 }
 
