@@ -133,7 +133,7 @@ func ResultColumns() []string {
 // Op is an operation on rows, such as adding members.
 type Op struct {
 	Name   string // as in the command, the summary and the page
-	Prefix string // of the correlation ids of its requests, such as oi
+	Prefix string // of the correlation ids of its requests, such as oi; see IsPrefix
 	Size   int    // rows that one request can carry
 	Done   Status // of a row that succeeded
 
@@ -165,6 +165,10 @@ type Op struct {
 	// when the run ends or an organization turns out to take no rows.
 	Ready func(ctx context.Context)
 }
+
+// IsPrefix reports whether correlation ids with this prefix are those of our runs: it
+// is an o and the letter of an operation.
+func IsPrefix(s string) bool { return len(s) == 2 && s[0] == 'o' }
 
 // KeyOf returns the key that the row shares with the rows that repeat it.
 func (op Op) KeyOf(r Row) string {

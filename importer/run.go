@@ -31,8 +31,8 @@ import (
 // from.
 func Run(ctx context.Context, batches iter.Seq2[Batch, error], op Op, n int) iter.Seq2[[]Outcome, error] {
 	return func(yield func([]Outcome, error) bool) {
-		if op.Prefix == "" {
-			yield(nil, fmt.Errorf("the operation %q has no prefix: its results could not be resumed", op.Name))
+		if !IsPrefix(op.Prefix) || !op.Done.Settled() {
+			yield(nil, fmt.Errorf("the operation %q has the prefix %q and the status %q: its results could not be resumed", op.Name, op.Prefix, op.Done))
 			return
 		}
 		r := newRun(ctx, op, n)

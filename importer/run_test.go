@@ -76,7 +76,7 @@ func TestRunSaysWhatRowsThatAreNotSentCameTo(t *testing.T) {
 		t.Error("a row that can't be sent was sent")
 		return Receipt{}, nil
 	}
-	all, err := collect(Run(t.Context(), in, Op{Prefix: "oi", Send: op}, 1))
+	all, err := collect(Run(t.Context(), in, Op{Prefix: "oi", Done: Added, Send: op}, 1))
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -105,7 +105,7 @@ func TestRefusedCredentialsEndTheRunAtOnce(t *testing.T) {
 		requests.Add(1)
 		return Receipt{}, refused
 	}
-	all, err := collect(Run(t.Context(), batches(1000, nil), Op{Prefix: "oi", Send: op}, 4))
+	all, err := collect(Run(t.Context(), batches(1000, nil), Op{Prefix: "oi", Done: Added, Send: op}, 4))
 	if !errors.Is(err, refused) || len(all) != 0 {
 		t.Errorf("%d outcomes, error %v", len(all), err)
 	}
@@ -374,8 +374,12 @@ func TestReadsOnlyWhenARequestCouldLeave(t *testing.T) {
 	})
 }
 
-func TestOperationWithoutPrefixIsAnError(t *testing.T) {
-	if all, err := collect(Run(t.Context(), batches(3, nil), Op{Name: "import", Send: slowly(0).Send}, 1)); err == nil || len(all) != 0 {
-		t.Errorf("%d outcomes, error %v", len(all), err)
+// TestOperationThatCannotBeResumedIsAnError: its lines would be dropped or refused.
+func TestOperationThatCannotBeResumedIsAnError(t *testing.T) {
+	for _, op := range []Op{{Done: Added}, {Prefix: "add", Done: Added}, {Prefix: "oi"}, {Prefix: "oi", Done: "blocked"}} {
+		op.Send = slowly(0).Send
+		if all, err := collect(Run(t.Context(), batches(3, nil), op, 1)); err == nil || len(all) != 0 {
+			t.Errorf("%q, %q: %d outcomes, error %v", op.Prefix, op.Done, len(all), err)
+		}
 	}
 }

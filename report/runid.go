@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"orgimport/importer"
 )
 
 // A run id is, for example, oi-52bf02e9-a2c2eldxmo3z: the prefix of the operation,
@@ -71,15 +73,11 @@ func Origin(correlationID, tenant string) (prefix string, ours bool) {
 func parseRunID(correlationID string) (prefix, tenant string, ok bool) {
 	prefix, rest, _ := strings.Cut(correlationID, "-")
 	tenant, run, _ := strings.Cut(rest, "-")
-	if !knownPrefix(prefix) || run == "" || len(tenant) != fingerprintLength || strings.Trim(tenant, "0123456789abcdef") != "" {
+	if !importer.IsPrefix(prefix) || run == "" || len(tenant) != fingerprintLength || strings.Trim(tenant, "0123456789abcdef") != "" {
 		return "", "", false
 	}
 	return prefix, tenant, true
 }
-
-// knownPrefix reports whether correlation ids with this prefix are those of our
-// runs: they are an o and the letter of an operation.
-func knownPrefix(prefix string) bool { return len(prefix) == 2 && prefix[0] == 'o' }
 
 // digits returns the first n hex digits of a hash of text.
 func digits(text string, n int) string {
