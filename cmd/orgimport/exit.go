@@ -133,7 +133,7 @@ func exitOf(err error) *exitError {
 	)
 	switch {
 	case errors.As(err, &input):
-		exit.code, exit.hint = exitUsage, input.Hint()
+		exit.code, exit.hint = exitUsage, input.Hint
 	case errors.As(err, &lost):
 		exit.code, exit.hint = exitUsage, hintFor(lost.Obstacle)
 	case errors.As(err, &config):

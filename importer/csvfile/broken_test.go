@@ -85,14 +85,6 @@ func TestTableRefusesWhatItCannotRead(t *testing.T) {
 			want: `error: line 1: the header is not UTF-8; hint: save the file in UTF-8, or give its encoding, such as --encoding windows-1252`,
 		},
 		{
-			name: "an unknown encoding", data: plainFile, dialect: csvfile.Dialect{Encoding: "ebcdic"},
-			want: `error: unknown encoding "ebcdic"; hint: --encoding takes utf-8, utf-16, utf-16le, utf-16be, windows-1252`,
-		},
-		{
-			name: "a quote for a delimiter", data: plainFile, dialect: csvfile.Dialect{Delimiter: '"'},
-			want: `error: '"' can't be a delimiter; hint: --delimiter takes one character, such as , or ; or |`,
-		},
-		{
 			name: "an organization that can't be", data: plainFile, dialect: csvfile.Dialect{OrgID: "org a"},
 			want: `error: "org a" can't be an organization: it holds white space; hint: --org takes the id or the name of an organization, such as org_P0M5j2B0FfwQioEe`,
 		},

@@ -434,6 +434,14 @@ func (c *columns) missing(what, hint string) error {
 	return noHeader(hint, "no column for the %s: the header has %s", what, quoted(c.names))
 }
 
+// noHeader returns the error of a line that can't be the header, which may come
+// further down.
+func noHeader(hint, format string, args ...any) *InputError {
+	e := inputError(hint, format, args...)
+	e.elsewhere = true
+	return e
+}
+
 // isHeader reports whether a record has names of columns as its values: those
 // of the party orgs where the organization should be, and of the party users where
 // the user should be.

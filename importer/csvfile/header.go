@@ -27,16 +27,16 @@ func (t *Table) openHeader() error {
 		found = t.lines.advance()
 	}
 	if !found {
-		if err := t.lines.broken(); err != nil {
-			return t.unreadable(err)
+		if err := t.broken(); err != nil {
+			return err
 		}
-		return &InputError{text: "the file is empty", hint: "it needs a header, such as org_id,user_id", empty: true}
+		return &InputError{text: "the file is empty", Hint: "it needs a header, such as org_id,user_id", Empty: true}
 	}
 	line, window := t.lines.start, t.lines.window()
 	if isDrawn(window) {
 		return &InputError{
 			line: line, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
-			hint: "have it written as CSV: psql --csv, or mysql --batch",
+			Hint: "have it written as CSV: psql --csv, or mysql --batch",
 		}
 	}
 	d := t.dialect
@@ -46,11 +46,11 @@ func (t *Table) openHeader() error {
 	given := d.Delimiter != 0
 	d.Delimiter = cmp.Or(d.Delimiter, sep)
 	err := t.readHeader(d)
-	if err == nil || errors.Is(err, t.lines.broken()) {
+	input, ok := errors.AsType[*InputError](err)
+	if !ok || input.err != nil {
 		return err
 	}
-	var input *InputError
-	if errors.As(err, &input) && (input.elsewhere || given) {
+	if input.elsewhere || given {
 		better := t.diagnose(window, d, given)
 		if better == nil && input.elsewhere && t.findHeader(d) {
 			return nil
@@ -90,7 +90,7 @@ func (t *Table) readHeader(d Dialect) error {
 	if input, ok := errors.AsType[*InputError](err); ok && ids != "" {
 		d.UserColumn = ids
 		if _, err := findColumns(names, d); err == nil {
-			input.hint = fmt.Sprintf("the column %q has ids of users: add --user-column %s", ids, shellWord(ids))
+			input.Hint = fmt.Sprintf("the column %q has ids of users: add --user-column %s", ids, shellWord(ids))
 		}
 	}
 	if err != nil {
@@ -109,8 +109,8 @@ func (t *Table) headerNames() (names []string, broken, err error) {
 		broken = csv.ErrQuote // on the first line; another, lines below, was taken for its end
 	}
 	if broken != nil {
-		if err := t.lines.broken(); err != nil {
-			return nil, nil, t.unreadable(err)
+		if err := t.broken(); err != nil {
+			return nil, nil, err
 		}
 		t.lines.retreat()
 		names = cut(string(t.lines.firstLine()), t.delimiter)
@@ -257,11 +257,6 @@ func delimiterName(r rune) string {
 	return cmp.Or(names[r], string(r))
 }
 
-// validDelimiter reports whether encoding/csv accepts r as a delimiter.
-func validDelimiter(r rune) bool {
-	return utf8.ValidRune(r) && r != utf8.RuneError && !strings.ContainsRune("\"\r\n\x00", r)
-}
-
 // sniffDelimiter returns the delimiter of a file that begins with head: the first
 // with which the header has the columns that d asks for, otherwise the one that
 // makes the most columns.
@@ -326,7 +321,7 @@ func sepLine(line []byte) (rune, bool) {
 		return 0, false
 	}
 	r, size := utf8.DecodeRuneInString(s[4:])
-	if strings.TrimSpace(s[4+size:]) != "" || !validDelimiter(r) {
+	if strings.TrimSpace(s[4+size:]) != "" || r == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", r) { // encoding/csv takes no such
 		return 0, false
 	}
 	return r, true

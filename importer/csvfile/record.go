@@ -2,6 +2,7 @@ package csvfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -52,10 +53,7 @@ func (t *Table) nextRow() (raw, error) {
 // *InputError if the end came too early.
 func (t *Table) next() (raw, error) {
 	if !t.lines.advance() {
-		if err := t.lines.broken(); err != nil {
-			return raw{}, t.unreadable(err)
-		}
-		return raw{}, io.EOF
+		return raw{}, cmp.Or(t.broken(), io.EOF)
 	}
 	if t.lines.long {
 		return t.unread("the line is longer than 1 MiB"), nil
@@ -83,6 +81,20 @@ func (t *Table) next() (raw, error) {
 		r.kept = append(r.kept, value)
 	}
 	return r, nil
+}
+
+// broken returns the error of a file whose end can't be reached; nil if it can.
+func (t *Table) broken() error {
+	e, ok := errors.AsType[*InputError](t.lines.broken())
+	if !ok {
+		return nil
+	}
+	here := *e
+	here.line = t.lines.start
+	if last := t.lines.start - 1; last > 0 {
+		here.text += fmt.Sprintf(", after line %d", last)
+	}
+	return &here
 }
 
 const textComment = "a comment, not a row"

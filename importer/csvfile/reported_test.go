@@ -129,7 +129,7 @@ func TestReportedFiles(t *testing.T) {
 		{
 			report:  "workadventure/workadventure#1786",
 			data:    plainFile,
-			dialect: csvfile.Dialect{Encoding: "UTF-16"},
+			dialect: csvfile.Dialect{Encoding: "utf-16"},
 			rows:    []string{"error: this is UTF-8, not UTF-16; hint: leave out --encoding"},
 		},
 		{

@@ -72,10 +72,10 @@ func findResults(names []string) (at []int, twice error) {
 }
 
 // lacks returns an error if a results file lacks a column. at is what findResults
-// returns.
+// returns, or nil.
 func lacks(at []int, names []string) error {
 	for _, name := range names {
-		if at[slices.Index(importer.ResultColumns(), name)] < 0 {
+		if at != nil && at[slices.Index(importer.ResultColumns(), name)] < 0 {
 			return inputError("give the file as the run wrote it", "these results lack the column %q", name)
 		}
 	}
@@ -170,7 +170,7 @@ func (t *ResultsText) open() error {
 	if err != nil {
 		return err
 	}
-	l := newLines(&explained{text})
+	l := newLines(text)
 	l.advance()
 	if _, ok := sepLine(l.record()); ok {
 		l.advance()
@@ -203,12 +203,7 @@ func (t *ResultsText) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Lacks returns an error if the file lacks a column.
-func (t *ResultsText) Lacks(names ...string) error {
-	if t.at == nil {
-		return nil
-	}
-	return lacks(t.at, names)
-}
+func (t *ResultsText) Lacks(names ...string) error { return lacks(t.at, names) }
 
 // isAsWritten reports whether a file that begins with head begins as a run has
 // written it, perhaps not to the end of the header.
@@ -271,7 +266,7 @@ func (t *Table) checkStatus(r raw) error {
 	}
 	return &InputError{
 		line: r.line, text: "no run writes the status " + strconv.Quote(truncate(r.values[fieldStatus], 40)),
-		hint: "correct it, or empty it to have the row read anew; if the column is your own, rename it",
+		Hint: "correct it, or empty it to have the row read anew; if the column is your own, rename it",
 	}
 }
 

@@ -26,7 +26,7 @@ type Table struct {
 
 	dialect Dialect
 	org     identifier // of every row, if Dialect has one
-	text    text
+	text    *text
 
 	delimiter  rune
 	headerLine int  // 0: the first that is not blank
@@ -70,7 +70,7 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{dialect: d, org: d.org(), text: text, lines: newLines(text.Reader)}
+	t := &Table{dialect: d, org: d.org(), text: text, lines: newLines(text)}
 	if err := t.openHeader(); err != nil {
 		return nil, err
 	}
@@ -153,12 +153,7 @@ func (t *Table) OrgDetails(row importer.Row) (displayName string, metadata map[s
 func (t *Table) Results() bool { return t.columns.results() }
 
 // Lacks returns an error if the file holds results and lacks a column of theirs.
-func (t *Table) Lacks(names ...string) error {
-	if !t.Results() {
-		return nil
-	}
-	return lacks(t.columns.own, names)
-}
+func (t *Table) Lacks(names ...string) error { return lacks(t.columns.own, names) }
 
 // Keyed reports whether a row may name its organization or its user by
 // something other than an id, so that it has to be looked up.
@@ -306,12 +301,6 @@ func (d Dialect) org() identifier {
 
 // check returns an *InputError if no file can be read with the dialect.
 func (d Dialect) check() error {
-	if d.Delimiter != 0 && !validDelimiter(d.Delimiter) {
-		return inputError("--delimiter takes one character, such as , or ; or |", "%q can't be a delimiter", d.Delimiter)
-	}
-	if names := Encodings(); d.Encoding != "" && !slices.Contains(names, strings.ToLower(d.Encoding)) {
-		return inputError("--encoding takes "+strings.Join(names, ", "), "unknown encoding %q", d.Encoding)
-	}
 	if org := d.org(); org.value != "" {
 		err := checkOrg(org)
 		if org.kind == importer.KindOrgName && strings.ContainsFunc(org.value, unicode.IsSpace) {
@@ -338,7 +327,7 @@ func Organizations(r io.Reader) (orgs []string, err error) {
 		case err != nil:
 			return nil, err
 		case row.Err != nil:
-			return nil, &InputError{line: row.Line, text: row.Err.Error(), hint: "correct the line"}
+			return nil, &InputError{line: row.Line, text: row.Err.Error(), Hint: "correct the line"}
 		case row.OrgID != "":
 			orgs = append(orgs, row.OrgID)
 		case row.Keys != nil:

@@ -83,7 +83,7 @@ func TestTableReadsDialects(t *testing.T) {
 		},
 		{
 			name: "UTF-16BE asked for, header not of ASCII", data: utf16be("組織,会員\norg_a,auth0|1\norg_b,auth0|2\n"),
-			dialect: csvfile.Dialect{Encoding: "UTF-16BE", OrgColumn: "組織", UserColumn: "会員"}, rows: want,
+			dialect: csvfile.Dialect{Encoding: "utf-16be", OrgColumn: "組織", UserColumn: "会員"}, rows: want,
 			about: `UTF-16 (big endian), comma, organization in "組織", user in "会員"`,
 		},
 		{
@@ -330,7 +330,7 @@ func failure(err error) string {
 	if !errors.As(err, &input) {
 		return fmt.Sprintf("%T, which is no InputError: %v", err, err)
 	}
-	return fmt.Sprintf("error: %v; hint: %s", err, input.Hint())
+	return fmt.Sprintf("error: %v; hint: %s", err, input.Hint)
 }
 
 func utf16le(s string) string { return utf16In(binary.LittleEndian, s) }

@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,7 +27,7 @@ const sniffSize = 4096
 // text is what a file holds: UTF-8 without byte order mark, with lines that end
 // in LF.
 type text struct {
-	io.Reader
+	lines       lineEnds
 	compression string // empty: none
 	encoding    textEncoding
 	own         bool // the results of an earlier run, by its header
@@ -33,31 +35,46 @@ type text struct {
 
 // openText returns the text of a file in the encoding of d, which is found out if
 // d leaves it open. It refuses what is not CSV, and JSON unless json is true.
-func openText(r io.Reader, d Dialect, json bool) (text, error) {
+func openText(r io.Reader, d Dialect, json bool) (*text, error) {
 	data, compression, err := decompress(bufio.NewReaderSize(&sticky{r: r}, sniffSize))
 	if err != nil {
-		return text{}, err
+		return nil, err
 	}
 	head, _ := data.Peek(sniffSize) // an error comes again when it is read
 	if err := refuseFile(head, compression); err != nil {
-		return text{}, err
+		return nil, err
 	}
-	name, own := strings.ToLower(d.Encoding), !d.Plain && hasResults(head)
+	name, own := d.Encoding, !d.Plain && hasResults(head)
 	switch {
 	case name == "":
 	case own && (!encodingNamed(name).anyBytes || isUTF8(head)):
 		name = "" // it is the original's
 	default:
 		if is := contradicts(head, name); is != "" {
-			return text{}, inputError("leave out --encoding", "this is %s, not %s", encodingNamed(is).title, encodingNamed(name).title)
+			return nil, inputError("leave out --encoding", "this is %s, not %s", encodingNamed(is).title, encodingNamed(name).title)
 		}
 	}
 	decoded, encoding := decode(data, name)
 	head, _ = decoded.Peek(sniffSize)
 	if err := refuseText(head, json); err != nil {
-		return text{}, err
+		return nil, err
 	}
-	return text{&lineEnds{decoded}, compression, encoding, own}, nil
+	return &text{lineEnds{decoded}, compression, encoding, own}, nil
+}
+
+// Read returns an *[InputError] where the file can't be read any further.
+func (t *text) Read(p []byte) (int, error) {
+	n, err := t.lines.Read(p)
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+	case t.compression == "":
+		err = &InputError{text: "the file can't be read any further", Hint: "make sure that the file can be read to its end", err: err}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = &InputError{text: "the " + t.compression + " data ends too early", Hint: "the file is cut off: " + hintAgain, err: err}
+	default:
+		err = &InputError{text: "the " + t.compression + " data is damaged", Hint: hintAgain, err: err}
+	}
+	return n, err
 }
 
 // Text returns what a file holds for a reader that knows nothing of what other
@@ -69,7 +86,7 @@ func Text(r io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := bufio.NewReaderSize(&explained{t}, sniffSize)
+	in := bufio.NewReaderSize(t, sniffSize)
 	head, _ := in.Peek(sniffSize) // an error comes again when it is read
 	start := bytes.TrimSpace(head)
 	first, rest, _ := bytes.Cut(start, []byte("\n"))
@@ -88,20 +105,6 @@ func Text(r io.Reader) (io.Reader, error) {
 		l.advance()
 	}
 	return newRecoder(l, comma, true, func(values []string) []string { return values }), nil
-}
-
-// isJSON reports whether a text begins like JSON.
-func isJSON(start []byte) bool { return bytes.ContainsAny(start[:1], "{[") }
-
-// explained says in an *[InputError] why a text can't be read any further.
-type explained struct{ text }
-
-func (e *explained) Read(p []byte) (int, error) {
-	n, err := e.text.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = unreadable(e.compression, err)
-	}
-	return n, err
 }
 
 // recoder reads a CSV file as one with commas, and with other columns. A record
@@ -198,6 +201,129 @@ func (l *lineEnds) end() int {
 	}
 }
 
+// InputError says why a file can't be read, or not any further. Every error of
+// [Open] is one, and every error of the range of [Table.Rows].
+type InputError struct {
+	Hint  string // what to do about it; empty if nothing is known to help
+	Empty bool   // nothing is in the file
+
+	text string
+	line int   // of the input; 0: the error is about the whole file
+	err  error // of the underlying reader
+
+	elsewhere bool // see noHeader
+}
+
+// inputError returns an error about the whole file.
+func inputError(hint, format string, args ...any) *InputError {
+	return &InputError{text: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func (e *InputError) Error() string {
+	text := e.text
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	if e.line > 0 {
+		return fmt.Sprintf("line %d: %s", e.line, text)
+	}
+	return text
+}
+
+func (e *InputError) Unwrap() error { return e.err }
+
+const (
+	hintAgain  = "get the file again"
+	hintSave   = "save it as CSV (UTF-8) in the program it comes from"
+	hintUnpack = "unpack it, or pack it with gzip or zstd"
+)
+
+// tarMagicAt is where a tar archive says that it is one (POSIX.1).
+const tarMagicAt = 257
+
+// refuseFile returns an error for a file that begins with head and is not CSV, but
+// one of the kinds that people take for it.
+func refuseFile(head []byte, compression string) error {
+	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) {
+		what := "a tar archive"
+		if compression != "" {
+			what += " in " + compression
+		}
+		return inputError("take the CSV file out of it, such as by tar -xf", "this is %s", what)
+	}
+	for _, f := range foreignFiles {
+		if bytes.HasPrefix(head, []byte(f.magic)) && bytes.Contains(head, []byte(f.contains)) {
+			return inputError(f.hint, "this is %s", f.what)
+		}
+	}
+	return nil
+}
+
+// foreignFiles are recognized by their first bytes, and archives also by the name
+// of a file in them. The first match counts.
+var foreignFiles = []struct{ magic, contains, what, hint string }{
+	{"PK\x03\x04", "opendocument.spreadsheet", "a LibreOffice spreadsheet", hintSave},
+	{"PK\x03\x04", "Index/Document.iwa", "a Numbers spreadsheet", hintSave},
+	{"PK\x03\x04", "xl/", "an Excel workbook", hintSave},
+	{"PK\x03\x04", "[Content_Types].xml", "an Excel workbook", hintSave},
+	{"PK\x03\x04", "", "a ZIP archive", hintUnpack},
+	{"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "", "an Excel workbook of the old format", hintSave},
+	{"%PDF-", "", "a PDF document", hintSave},
+	{"BZh", "", "a bzip2 archive", hintUnpack},
+	{"\xFD7zXZ\x00", "", "an xz archive", hintUnpack},
+	{"7z\xBC\xAF\x27\x1C", "", "a 7-Zip archive", hintUnpack},
+	{"\x04\x22\x4D\x18", "", "an LZ4 archive", hintUnpack},
+	{"LZIP", "", "an lzip archive", hintUnpack},
+	{"\x1F\x9D", "", "an archive of compress", hintUnpack},
+	{gzipMagic, "", "compressed twice", "unpack it once"},
+	{zstdMagic, "", "compressed twice", "unpack it once"},
+	{"PAR1", "", "a Parquet file", hintSave},
+	{"SQLite format 3\x00", "", "an SQLite database", hintSave},
+	{"\xFF\xFE\x00\x00", "", "a text in UTF-32", "save it in UTF-8"},
+	{"\x00\x00\xFE\xFF", "", "a text in UTF-32", "save it in UTF-8"},
+}
+
+// refuseText returns an error for a text that begins with head and is neither CSV
+// nor, if json is true, JSON.
+func refuseText(head []byte, json bool) error {
+	start := bytes.TrimSpace(head)
+	if json && len(start) > 0 && isJSON(start) {
+		return nil
+	}
+	for _, f := range foreignTexts {
+		if f.start.Match(start) {
+			return inputError(f.hint, "this is %s", f.what)
+		}
+	}
+	header := start
+	if i := bytes.IndexAny(start, "\r\n"); i >= 0 {
+		header = start[:i]
+	}
+	if bytes.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' }) {
+		return inputError("save it as CSV; if it is text, give its encoding with --encoding", "this is a binary file")
+	}
+	return nil
+}
+
+// foreignTexts are recognized by their first characters. The first match counts.
+var foreignTexts = []struct {
+	start      *regexp.Regexp
+	what, hint string
+}{
+	{
+		regexp.MustCompile(`(?i)^<(!doctype html|html|head|body)`), "a web page, perhaps the login page in front of the file",
+		"open the file's address in a browser and log in, then download the file itself",
+	},
+	{regexp.MustCompile(`(?i)^{\\rtf`), "a text with formatting (RTF)", hintSave},
+	{regexp.MustCompile(`(?i)^<table`), "a table in HTML", hintSave},
+	{regexp.MustCompile(`^<`), "an XML document", hintSave},
+	// [org_id] is a name in SQL.
+	{regexp.MustCompile(`^({|\[\s*($|[]{["]))`), "a JSON document", "turn it into a CSV file with a header org_id,user_id"},
+}
+
+// isJSON reports whether a text begins like JSON.
+func isJSON(start []byte) bool { return bytes.ContainsAny(start[:1], "{[") }
+
 // The first bytes of a compressed file, from RFC 1952 and RFC 8878.
 const (
 	gzipMagic = "\x1F\x8B"
@@ -224,7 +350,7 @@ func decompress(r *bufio.Reader) (plain *bufio.Reader, compression string, err e
 		return r, "", nil
 	}
 	if err != nil {
-		return nil, "", &InputError{text: "the " + compression + " data can't be read", hint: hintAgain, err: err}
+		return nil, "", &InputError{text: "the " + compression + " data can't be read", Hint: hintAgain, err: err}
 	}
 	return bufio.NewReader(&sticky{r: unpacked}), compression, nil
 }

@@ -130,7 +130,7 @@ func (in *input) named(err error) error {
 	switch {
 	case !ok:
 		return err
-	case wrong.Empty() && in.Path == "-":
+	case wrong.Empty && in.Path == "-":
 		return failed(NothingPiped, "standard input is empty")
 	default:
 		return fmt.Errorf("%s: %w", in.file.Name(), err)
