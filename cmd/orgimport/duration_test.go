@@ -141,7 +141,7 @@ func (w *toldTimes) Write(p []byte) (int, error) {
 // to.
 type timedRun struct {
 	name   string
-	limits func() auth0test.Limits
+	limits auth0test.Limits
 	rows   int
 	orgs   int
 	bad    int              // every so many rows one is bad; 0: none
@@ -156,27 +156,23 @@ type timedRun struct {
 	other []string // the command that is timed in its place, with $dir for the directory of the files
 }
 
-func oneLimit(buckets ...auth0test.Limit) func() auth0test.Limits {
-	return func() auth0test.Limits {
-		return auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{auth0test.WriteMembers: buckets}}
-	}
+func oneLimit(limit auth0test.Limit) auth0test.Limits {
+	return auth0test.Limits{Endpoints: map[auth0test.Class][]auth0test.Limit{auth0test.WriteMembers: {limit}}}
 }
 
-func preset(name string) func() auth0test.Limits {
-	return func() auth0test.Limits {
-		limits, err := auth0test.Preset(name)
-		if err != nil {
-			panic(err)
-		}
-		return limits
+func preset(name string) auth0test.Limits {
+	limits, known := auth0test.Preset(name)
+	if !known {
+		panic(name)
 	}
+	return limits
 }
 
 // TestTimeLeftIsTold within a factor of two of what is left, from the tenth second on.
 func TestTimeLeftIsTold(t *testing.T) {
-	hidden := func() auth0test.Limits {
-		limits := preset("enterprise-prod")()
-		limits.Show = auth0test.ShowGlobal
+	showing := func(show auth0test.Show) auth0test.Limits {
+		limits := preset("enterprise-prod")
+		limits.Show = show
 		return limits
 	}
 	for _, r := range []timedRun{
@@ -189,12 +185,8 @@ func TestTimeLeftIsTold(t *testing.T) {
 		{name: "many a second", limits: oneLimit(auth0test.Limit{Size: 50, Per: 50, Interval: time.Second}), rows: 30_000, orgs: 20, known: 0.3},
 		{name: "16 a second", limits: oneLimit(auth0test.Limit{Size: 50, Per: 16, Interval: time.Second}), rows: 12_000, orgs: 20, known: 0.6},
 		{name: "private cloud", limits: preset("private-15x"), rows: 60_000, orgs: 20, known: 0.3},
-		{name: "a hidden limit", limits: hidden, rows: 10_000, orgs: 20, known: 0.7},
-		{name: "no headers", limits: func() auth0test.Limits {
-			limits := preset("enterprise-prod")()
-			limits.Show = auth0test.ShowNone
-			return limits
-		}, rows: 10_000, orgs: 20, known: 0.7},
+		{name: "a hidden limit", limits: showing(auth0test.ShowGlobal), rows: 10_000, orgs: 20, known: 0.7},
+		{name: "no headers", limits: showing(auth0test.ShowNone), rows: 10_000, orgs: 20, known: 0.7},
 		{name: "no limit", limits: preset("none"), rows: 10_000, orgs: 20},
 		{name: "one at a time", limits: preset("private-15x"), rows: 10_000, orgs: 20, args: []string{"--workers", "1"}, known: 0.4},
 		{name: "a rate that is set", limits: preset("enterprise-prod"), rows: 3_000, orgs: 20, args: []string{"--rate", "2"}, known: 0.8},
@@ -217,7 +209,7 @@ func TestTimeLeftIsTold(t *testing.T) {
 func (r timedRun) run(t *testing.T) {
 	began := time.Now()
 	tenant := auth0test.New(auth0test.Config{
-		KnownOrg: exists, KnownUser: exists, Limits: r.limits(), Latency: auth0test.Recorded(), Seed: 1,
+		KnownOrg: exists, KnownUser: exists, Limits: r.limits, Latency: auth0test.Recorded(), Seed: 1,
 		Fault: func(*http.Request, int) (f auth0test.Fault) {
 			if since := time.Since(began); since >= r.outage[0] && since < r.outage[1] {
 				f.Status = http.StatusServiceUnavailable

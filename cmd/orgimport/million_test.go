@@ -130,12 +130,8 @@ func (l *longImport) crowd(n int) *crowd {
 // tenant returns a tenant with these users and members.
 func (l *longImport) tenant(t *testing.T, c *crowd) *auth0test.Tenant {
 	t.Helper()
-	limits, err := auth0test.Preset("enterprise-prod")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tenant := auth0test.New(auth0test.Config{
-		Users: c.users, Organizations: c.orgs, Limits: limits,
+		Users: c.users, Organizations: c.orgs, Limits: preset("enterprise-prod"),
 		Latency: auth0test.Recorded(),
 		Exports: auth0test.Exports{Duration: 5 * time.Minute, TimeLeft: true},
 	})

@@ -29,11 +29,11 @@ type tenantCmd struct {
 	Listen string        `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"server"`
 	For    time.Duration `help:"End after this time (default: on SIGINT or SIGTERM)." placeholder:"DURATION" group:"server"`
 
-	Users         string   `help:"The users that exist: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
-	Organizations string   `help:"The organizations that exist: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
-	Roles         []string `help:"Roles that exist (default: every id that begins with rol_)." placeholder:"NAME[=ID]" group:"people"`
-	UnknownOrg    string   `help:"Without --organizations, organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
-	UnknownUser   string   `help:"Without --users, users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
+	Users         string           `help:"The users that exist: a users export (NDJSON), a CSV with columns named like its fields, or how many to make up, from user1@example.com on." placeholder:"FILE|N" group:"people"`
+	Organizations string           `help:"The organizations that exist: NDJSON or CSV with id, name, display_name and metadata.KEY." placeholder:"FILE" group:"people"`
+	Roles         []auth0test.Role `help:"Roles that exist (default: every id that begins with rol_)." placeholder:"NAME[=ID]" group:"people"`
+	UnknownOrg    *regexp.Regexp   `help:"Without --organizations, organizations that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
+	UnknownUser   *regexp.Regexp   `help:"Without --users, users that match do not exist." placeholder:"REGEXP" default:"(?i)unknown" group:"people"`
 
 	Limits     []string `help:"Limits of a plan: free, essentials, enterprise-prod, enterprise-nonprod, private-15x, private-60x, private-100x, single-bucket-drip, single-bucket-fixed, or none. Or the limits of classes of requests (default: write-members): 20/1s is 20 at once and 20 a second, jobs=50:16/1s is 50 at once and 16 a second, global=… is for all. The tightest counts." default:"enterprise-prod" placeholder:"PLAN|[CLASS=][SIZE:]N/TIME" group:"limits"`
 	Window     bool     `help:"Limits come back at the end of each TIME, not continuously." group:"limits"`
@@ -57,12 +57,12 @@ type tenantCmd struct {
 	Lag        time.Duration `help:"How far lists of members and invitations lag behind." placeholder:"DURATION" group:"lists"`
 	RemovalLag time.Duration `help:"How long a removed member is still listed; Auth0 says 5 to 10 seconds." placeholder:"DURATION" group:"lists"`
 
-	Fail      float64  `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
-	CutBefore float64  `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
-	CutAfter  float64  `help:"Share of requests that are cut off after their work is done." placeholder:"0…1" group:"faults"`
-	Hang      float64  `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
-	FaultsIn  []string `help:"Classes of requests that have these faults." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
-	Outage    outage   `help:"These requests get a 503, such as the 100th to the 150th by 100-150." placeholder:"FROM-TO" group:"faults"`
+	Fail      float64           `help:"Share of requests that get a 503." placeholder:"0…1" group:"faults"`
+	CutBefore float64           `help:"Share of requests that are cut off before their work is done." placeholder:"0…1" group:"faults"`
+	CutAfter  float64           `help:"Share of requests that are cut off after their work is done." placeholder:"0…1" group:"faults"`
+	Hang      float64           `help:"Share of requests that never get an answer." placeholder:"0…1" group:"faults"`
+	FaultsIn  []auth0test.Class `help:"Classes of requests that have these faults." default:"write-members,write-roles,write-invitations" placeholder:"CLASS" group:"faults"`
+	Outage    outage            `help:"These requests get a 503, such as the 100th to the 150th by 100-150." placeholder:"FROM-TO" group:"faults"`
 }
 
 func (cmd *tenantCmd) Validate() error {
@@ -75,9 +75,6 @@ func (cmd *tenantCmd) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be between 0 and 1", f.flag))
 		}
 	}
-	for _, class := range cmd.FaultsIn {
-		errs = append(errs, knownClass(class))
-	}
 	if _, _, err := net.SplitHostPort(cmd.Listen); err != nil {
 		port := strings.TrimPrefix(cmd.Listen, ":")
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -86,13 +83,6 @@ func (cmd *tenantCmd) Validate() error {
 		errs = append(errs, fmt.Errorf("--listen must be HOST:PORT, such as 127.0.0.1:%s, not %q", port, cmd.Listen))
 	}
 	return errors.Join(errs...)
-}
-
-func knownClass(class string) error {
-	if slices.Contains(auth0test.Classes(), auth0test.Class(class)) {
-		return nil
-	}
-	return fmt.Errorf("there is no class of requests %q, only %s", class, strings.Trim(strings.ReplaceAll(fmt.Sprint(auth0test.Classes()), " ", ", "), "[]"))
 }
 
 func (cmd *tenantCmd) Run(c *console) error {
@@ -229,7 +219,7 @@ func (cmd *tenantCmd) config() (auth0test.Config, error) {
 			{Share: cmd.Hang, Fault: auth0test.Fault{Hang: true}},
 		} {
 			if incident.Share > 0 {
-				incident.Class = auth0test.Class(class)
+				incident.Class = class
 				config.Incidents = append(config.Incidents, incident)
 			}
 		}
@@ -273,17 +263,7 @@ func (o *outage) UnmarshalText(text []byte) error {
 
 // inhabit says who and what exists.
 func (cmd *tenantCmd) inhabit(config *auth0test.Config) (err error) {
-	if config.KnownOrg, err = unless(cmd.UnknownOrg); err != nil {
-		return usagef("", "--unknown-org: %w", err)
-	}
-	if config.KnownUser, err = unless(cmd.UnknownUser); err != nil {
-		return usagef("", "--unknown-user: %w", err)
-	}
-	if len(cmd.Roles) > 0 {
-		if config.Roles, err = auth0test.ParseRoles(cmd.Roles...); err != nil {
-			return usagef("", "--roles: %w", err)
-		}
-	}
+	config.KnownOrg, config.KnownUser, config.Roles = unless(cmd.UnknownOrg), unless(cmd.UnknownUser), cmd.Roles
 	if cmd.Users != "" {
 		config.KnownUser = nil
 		if config.Users, err = simulatedUsers(cmd.Users); err != nil {
@@ -300,16 +280,9 @@ func (cmd *tenantCmd) inhabit(config *auth0test.Config) (err error) {
 }
 
 // unless returns a function that is true of names that the expression does not
-// match.
-func unless(expression string) (func(string) bool, error) {
-	if expression == "" {
-		return func(string) bool { return true }, nil
-	}
-	re, err := regexp.Compile(expression)
-	if err != nil {
-		return nil, err
-	}
-	return func(name string) bool { return !re.MatchString(name) }, nil
+// match. An empty one matches none.
+func unless(expression *regexp.Regexp) func(string) bool {
+	return func(name string) bool { return expression.String() == "" || !expression.MatchString(name) }
 }
 
 func simulatedUsers(fileOrCount string) ([]auth0test.User, error) {
@@ -336,9 +309,8 @@ func fromFile[T any](name string, parse func(io.Reader) (T, error)) (none T, err
 }
 
 func (cmd *tenantCmd) limits() (limits auth0test.Limits, err error) {
-	if len(cmd.Limits) == 1 && slices.Contains(auth0test.PresetNames(), cmd.Limits[0]) {
-		limits, err = auth0test.Preset(cmd.Limits[0])
-	} else {
+	limits, isPlan := auth0test.Preset(strings.Join(cmd.Limits, ","))
+	if !isPlan {
 		limits, err = cmd.ownLimits()
 	}
 	if cmd.HideLimits {
@@ -352,9 +324,9 @@ func (cmd *tenantCmd) ownLimits() (limits auth0test.Limits, err error) {
 	const global = "global" // beside the classes
 	limits.Endpoints = make(map[auth0test.Class][]auth0test.Limit)
 	for _, text := range cmd.Limits {
-		class, size, named := strings.Cut(text, "=")
+		name, size, named := strings.Cut(text, "=")
 		if !named {
-			class, size = string(auth0test.WriteMembers), text
+			name, size = string(auth0test.WriteMembers), text
 		}
 		limit, err := parseLimit(size)
 		if err != nil {
@@ -366,14 +338,15 @@ func (cmd *tenantCmd) ownLimits() (limits auth0test.Limits, err error) {
 		if cmd.Reset == "next" {
 			limit.Reset = auth0test.ResetNext
 		}
-		if class == global {
+		if name == global {
 			limits.Global = append(limits.Global, limit)
 			continue
 		}
-		if err := knownClass(class); err != nil {
+		var class auth0test.Class
+		if err := class.UnmarshalText([]byte(name)); err != nil {
 			return limits, fmt.Errorf("--limits: %w, and %s", err, global)
 		}
-		limits.Endpoints[auth0test.Class(class)] = append(limits.Endpoints[auth0test.Class(class)], limit)
+		limits.Endpoints[class] = append(limits.Endpoints[class], limit)
 	}
 	return limits, nil
 }

@@ -2,13 +2,10 @@ package auth0test
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -119,20 +116,14 @@ func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// Preset returns limits by name, see [PresetNames]: those of a plan, from Auth0's
-// rate limit configurations as published in August 2026, or "none". A row "20
-// burst, 200 a minute" is read as two buckets, as in older documents; the
-// single-bucket presets read it as one.
-func Preset(name string) (Limits, error) {
-	limits, known := presets()[name]
-	if !known {
-		return Limits{}, fmt.Errorf("no limits called %q, only %s", name, strings.Join(PresetNames(), ", "))
-	}
-	return limits, nil
+// Preset returns limits by name, if it is known: those of a plan, from Auth0's rate
+// limit configurations as published in August 2026, or "none". A row "20 burst,
+// 200 a minute" is read as two buckets, as in older documents; the single-bucket
+// presets read it as one.
+func Preset(name string) (limits Limits, known bool) {
+	limits, known = presets()[name]
+	return limits, known
 }
-
-// PresetNames returns the names that [Preset] knows, in ascending order.
-func PresetNames() []string { return slices.Sorted(maps.Keys(presets())) }
 
 func presets() map[string]Limits {
 	row := func(burst, minute int) []Limit { return []Limit{perSecond(burst), perMinute(minute)} }

@@ -145,18 +145,15 @@ func (t *Tenant) roleList(ids []string) list {
 	}}
 }
 
-// ParseRoles reads roles of the form NAME, or NAME=ID.
-func ParseRoles(names ...string) ([]Role, error) {
-	roles := make([]Role, len(names))
-	for i, name := range names {
-		name, id, given := strings.Cut(name, "=")
-		if !given {
-			id = "rol_" + alnum(name, 16)
-		}
-		if name == "" || !strings.HasPrefix(id, "rol_") {
-			return nil, fmt.Errorf("%q is not a role such as Admin or Admin=rol_1234567890abcdef", names[i])
-		}
-		roles[i] = Role{ID: id, Name: name}
+// UnmarshalText reads a role of the form NAME, or NAME=ID.
+func (r *Role) UnmarshalText(text []byte) error {
+	name, id, given := strings.Cut(string(text), "=")
+	if !given {
+		id = "rol_" + alnum(name, 16)
 	}
-	return roles, nil
+	if name == "" || !strings.HasPrefix(id, "rol_") {
+		return fmt.Errorf("%q is not a role such as Admin or Admin=rol_1234567890abcdef", text)
+	}
+	*r = Role{ID: id, Name: name}
+	return nil
 }

@@ -1,6 +1,7 @@
 package auth0test_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -111,13 +112,13 @@ func TestInvalidRolesAreRefused(t *testing.T) {
 	}
 }
 
-func TestParseRoles(t *testing.T) {
-	roles, err := auth0test.ParseRoles("Admin", "Reader=rol_2")
-	if err != nil || len(roles) != 2 || len(roles[0].ID) != 20 || roles[1] != (auth0test.Role{ID: "rol_2", Name: "Reader"}) {
-		t.Errorf("%+v, error %v", roles, err)
+func TestRolesAreReadFromText(t *testing.T) {
+	var admin, reader auth0test.Role
+	if err := errors.Join(admin.UnmarshalText([]byte("Admin")), reader.UnmarshalText([]byte("Reader=rol_2"))); err != nil || len(admin.ID) != 20 || reader != (auth0test.Role{ID: "rol_2", Name: "Reader"}) {
+		t.Errorf("%+v, %+v, error %v", admin, reader, err)
 	}
 	for _, wrong := range []string{"", "=rol_1", "Admin=admin"} {
-		if _, err := auth0test.ParseRoles(wrong); err == nil {
+		if err := new(auth0test.Role).UnmarshalText([]byte(wrong)); err == nil {
 			t.Errorf("%q is a role", wrong)
 		}
 	}

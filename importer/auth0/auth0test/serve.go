@@ -244,6 +244,15 @@ func Classes() []Class {
 	return append(classes, Downloads, Other)
 }
 
+// UnmarshalText reads the name of a class.
+func (c *Class) UnmarshalText(text []byte) error {
+	*c = Class(text)
+	if classes := Classes(); !slices.Contains(classes, *c) {
+		return fmt.Errorf("there is no class of requests %q, only %s", text, strings.Trim(strings.ReplaceAll(fmt.Sprint(classes), " ", ", "), "[]"))
+	}
+	return nil
+}
+
 // limited reports whether requests of the class draw on limits of the Management
 // API.
 func (c Class) limited() bool { return c != Tokens && c != Downloads }
