@@ -120,9 +120,10 @@ func (r *request) scope() string {
 
 // stopwatch notes when a request leaves for the tenant and when its answer comes,
 // apart from the wait for its turn.
-type stopwatch struct{ base http.RoundTripper }
-
-type stopwatchKey struct{}
+type stopwatch struct {
+	base           http.RoundTripper
+	sent, received time.Time // of the last request
+}
 
 // RoundTrip sends the request. Once it is on its way, its answer is waited for even
 // if ctx ends: it says what became of the organization, or of the limit.
@@ -131,31 +132,17 @@ func (s *stopwatch) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	r, _ := ctx.Value(stopwatchKey{}).(*reading)
-	r.sent = time.Now()
+	s.sent = time.Now()
 	resp, err := s.base.RoundTrip(req.WithContext(context.WithoutCancel(ctx)))
-	r.received = time.Now()
+	s.received = time.Now()
 	return resp, err
 }
 
-// newHTTP returns a client for each class, which waits for its turn.
-func newHTTP(base http.RoundTripper) (clients [classes]*http.Client) {
-	var reserve ratelimit.Reserve
-	_ = reserve.UnmarshalText([]byte("10%")) // 1/tenth
-	for c := range clients {
-		clients[c] = &http.Client{
-			Transport:     &ratelimit.Transport{Base: &stopwatch{base}, Reserve: reserve},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-	}
-	return clients
-}
-
-// client sends requests within what an examination may take.
+// client sends requests, one at a time, within what an examination may take.
 type client struct {
 	tenant  *url.URL
-	base    http.RoundTripper
-	http    [classes]*http.Client
+	watch   stopwatch
+	paced   [classes]*ratelimit.Transport
 	started time.Time
 
 	requests  int
@@ -169,7 +156,18 @@ type client struct {
 }
 
 func newClient(tenant *url.URL, base http.RoundTripper) *client {
-	return &client{tenant: tenant, base: base, http: newHTTP(base), started: time.Now(), timeToAsk: MaxTime - timeToEnd}
+	c := &client{tenant: tenant, watch: stopwatch{base: base}, started: time.Now(), timeToAsk: MaxTime - timeToEnd}
+	c.forgetPace()
+	return c
+}
+
+// forgetPace begins anew with the pace of each class.
+func (c *client) forgetPace() {
+	var reserve ratelimit.Reserve
+	_ = reserve.UnmarshalText([]byte("10%")) // 1/tenth
+	for i := range c.paced {
+		c.paced[i] = &ratelimit.Transport{Base: &c.watch, Reserve: reserve}
+	}
 }
 
 func membersOf(organization string) string {
@@ -211,7 +209,7 @@ func (c *client) ask(ctx context.Context, r request) (x exchange, err error) {
 			if c.ending {
 				// What is left to send is one request, for which the pace that follows
 				// from the refusal would be far too slow.
-				c.http = newHTTP(c.base)
+				c.forgetPace()
 				if err := c.waitForWindow(ctx); err != nil {
 					return x, err
 				}
@@ -255,7 +253,6 @@ func (c *client) send(ctx context.Context, r request) (x exchange, err error) {
 	if r.query != nil {
 		target += "?" + r.query.Encode()
 	}
-	ctx = context.WithValue(ctx, stopwatchKey{}, &x.reading)
 	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
 	if err != nil {
 		return x, err
@@ -264,7 +261,9 @@ func (c *client) send(ctx context.Context, r request) (x exchange, err error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := c.http[r.class].Do(req)
+	c.watch.sent = time.Time{}
+	resp, err := c.paced[r.class].RoundTrip(req)
+	x.sent, x.received = c.watch.sent, c.watch.received
 	if !x.sent.IsZero() {
 		c.requests++
 	}
@@ -412,8 +411,6 @@ func (e *LeftBehindError) Error() string {
 	return fmt.Sprintf("left behind: %s: %v", e.Name, e.Err)
 }
 
-func (e *LeftBehindError) Unwrap() []error { return []error{e.Err, e.Before} }
-
 // errNameTaken ends an examination before it has begun.
 var errNameTaken = errors.New("the tenant has an organization with the name that was just made up")
 
@@ -491,6 +488,7 @@ func (o *organization) delete(ctx context.Context) error {
 				continue // it may be being made
 			}
 			if !found {
+				o.mayExist.Store(false)
 				return nil
 			}
 		}
@@ -507,18 +505,4 @@ func (o *organization) delete(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// end deletes the organization, whatever has ended the examination.
-func (o *organization) end(ctx context.Context, before error) error {
-	most := timeToDelete
-	if ctx.Err() != nil {
-		most = timeToStop
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
-	defer cancel()
-	if err := o.delete(ctx); err != nil {
-		return &LeftBehindError{o.name, err, before}
-	}
-	return before
 }

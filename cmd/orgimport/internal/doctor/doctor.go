@@ -42,7 +42,15 @@ func (d *Doctor) Run(ctx context.Context) (*Report, error) {
 	if err == nil {
 		err = e.examine(ctx)
 	}
-	err = o.end(ctx, err)
+	most := timeToDelete
+	if ctx.Err() != nil {
+		most = timeToStop
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	if left := o.delete(ctx); left != nil {
+		err = &LeftBehindError{o.name, left, err}
+	}
 	e.report.complete()
 	e.report.Requests, e.report.Refusals, e.report.Took = e.client.requests, e.client.refusals, time.Since(e.client.started)
 	return &e.report, err
@@ -128,14 +136,9 @@ func (e *examination) examine(ctx context.Context) error {
 	return nil
 }
 
-// write adds users to the organization, or removes them.
-func (e *examination) write(ctx context.Context, method string, users ...string) (exchange, error) {
-	return e.client.write(ctx, method, e.organization.id, users...)
-}
-
 // add adds users, and notes those who were no members.
 func (e *examination) add(ctx context.Context, users ...string) (exchange, error) {
-	x, err := e.write(ctx, http.MethodPost, users...)
+	x, err := e.client.write(ctx, http.MethodPost, e.organization.id, users...)
 	if err != nil || !x.ok() {
 		return x, err
 	}
@@ -156,7 +159,7 @@ func (e *examination) add(ctx context.Context, users ...string) (exchange, error
 
 // remove removes users, at most ten.
 func (e *examination) remove(ctx context.Context, users ...string) (exchange, error) {
-	x, err := e.write(ctx, http.MethodDelete, users...)
+	x, err := e.client.write(ctx, http.MethodDelete, e.organization.id, users...)
 	if err := x.refusal(err, "the removal of members"); err != nil {
 		return x, err
 	}
@@ -307,7 +310,7 @@ func addMalformed(ctx context.Context, e *examination) error {
 // addBad adds an id that can't be added, after the first of some users who can.
 func (e *examination) addBad(ctx context.Context, bad string, others []string) (batch, error) {
 	e.unclear = append(e.unclear, others...)
-	x, err := certain(e.write(ctx, http.MethodPost, slices.Insert(slices.Clone(others), min(1, len(others)), bad)...))
+	x, err := certain(e.client.write(ctx, http.MethodPost, e.organization.id, slices.Insert(slices.Clone(others), min(1, len(others)), bad)...))
 	return batch{x, bad, others}, err
 }
 

@@ -256,8 +256,8 @@ func (l limit) fits(series []reading, shared bool) bool {
 	return max(rate.low, l.rate.low) < min(rate.high, l.rate.high)
 }
 
-// round returns the roundest number of permissions in the time that the span
-// allows: of a second, if there is a whole number, or else of a minute.
+// round returns the roundest number of permissions a minute that the span allows, as
+// that of a second if it is a whole one.
 func (s span) round() (n int, interval time.Duration) {
 	if math.IsInf(s.high, 1) {
 		return max(1, int(math.Ceil(s.low))), time.Second
