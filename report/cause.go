@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"strconv"
@@ -13,20 +14,43 @@ import (
 // Cause is a group of rows that are not in for the same reason: the same
 // status, the same answer, and the same message but for ids and numbers.
 type Cause struct {
-	Status     importer.Status
-	HTTPStatus int
-	Code       string
-	Message    string // with … in place of each id and number
-	Rows       int
-	Examples   []Example // the first few of the rows
+	Rows       int             `json:"rows"`
+	Status     importer.Status `json:"status"`
+	HTTPStatus int             `json:"http_status,omitempty"`
+	Code       string          `json:"error_code,omitempty"`
+	Message    string          `json:"message"` // with … in place of each id and number
+
+	Example           // the first of the rows
+	More    []Example `json:"-"` // the next few
 }
 
 // Example is one row of a [Cause].
 type Example struct {
-	Line    int
-	OrgID   string
-	UserID  string
-	Message string // with … in place of each e-mail address
+	Line    int    `json:"example_line"`
+	OrgID   string `json:"example_org_id"`
+	UserID  string `json:"example_user_id"`
+	Message string `json:"example_message"` // with … in place of each e-mail address
+}
+
+// Said returns the message; that of a single row with its ids and numbers.
+func (c Cause) Said() string {
+	if c.Rows == 1 {
+		return c.Example.Message
+	}
+	return c.Message
+}
+
+// String returns the cause on one line, with the input line of an example.
+func (c Cause) String() string {
+	answer := ""
+	if c.HTTPStatus != 0 {
+		answer = fmt.Sprintf(" %d", c.HTTPStatus)
+	}
+	if c.Code != "" {
+		answer += " " + c.Code
+	}
+	return fmt.Sprintf("%d %s%s: %s (%s %d)", c.Rows, c.Status, answer,
+		cmp.Or(c.Said(), "no reason given"), Verb(c.Rows, "line", "such as line"), c.Line)
 }
 
 const (
@@ -35,16 +59,13 @@ const (
 	maxCauses = 500
 	// maxExamples is how many rows of a cause are remembered.
 	maxExamples = 3
-	// maxText bounds what is remembered of a message or an id, in bytes. The
-	// results file has all of it.
-	maxText = 400
 )
 
 // Causes groups rows that are not in by cause. The zero value is ready for use.
 type Causes struct {
 	Others int // rows of causes after the first 500, which are only counted
 
-	groups map[causeKey]*Cause
+	causes map[causeKey]*Cause
 }
 
 type causeKey struct {
@@ -60,58 +81,42 @@ func (c *Causes) Add(o *importer.Outcome) {
 	if o.Code == importer.CodeRowUnreadable {
 		text, _, _ = strings.Cut(text, ": ") // the row itself follows
 	}
-	message := Shorten(Printable(generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)))
-	key := causeKey{o.Status, o.HTTPStatus, Shorten(Printable(o.Code)), message}
-	group, ok := c.groups[key]
-	if !ok {
-		if len(c.groups) == maxCauses {
-			c.Others++
-			return
+	message := generalize(text, strconv.Itoa(o.HTTPStatus), o.Row.OrgID, o.Row.UserID)
+	key := causeKey{o.Status, o.HTTPStatus, Excerpt(o.Code), Excerpt(message)}
+	cause, ok := c.causes[key]
+	switch {
+	case ok && cause.Rows < maxExamples:
+		cause.More = append(cause.More, exampleOf(o))
+	case !ok && len(c.causes) == maxCauses:
+		c.Others++
+		return
+	case !ok:
+		if c.causes == nil {
+			c.causes = make(map[causeKey]*Cause)
 		}
-		if c.groups == nil {
-			c.groups = make(map[causeKey]*Cause)
-		}
-		// A substring would keep the whole answer in memory.
-		key.code, key.message = strings.Clone(key.code), strings.Clone(key.message)
-		group = &Cause{Status: key.status, HTTPStatus: key.httpStatus, Code: key.code, Message: key.message}
-		c.groups[key] = group
+		cause = &Cause{Status: key.status, HTTPStatus: key.httpStatus, Code: key.code, Message: key.message, Example: exampleOf(o)}
+		c.causes[key] = cause
 	}
-	group.Rows++
-	if len(group.Examples) < maxExamples {
-		group.Examples = append(group.Examples, Example{
-			Line:    o.Row.Line,
-			OrgID:   strings.Clone(Shorten(Printable(o.Row.OrgID))),
-			UserID:  strings.Clone(Shorten(Printable(o.Row.UserID))),
-			Message: strings.Clone(Shorten(Printable(withoutAddresses(o.Message)))),
-		})
-	}
+	cause.Rows++
+}
+
+func exampleOf(o *importer.Outcome) Example {
+	return Example{o.Row.Line, Excerpt(o.Row.OrgID), Excerpt(o.Row.UserID), Excerpt(withoutAddresses(o.Message))}
 }
 
 // Sorted returns the causes, the largest first, and of equal ones the one with
 // the earliest line.
 func (c *Causes) Sorted() []Cause {
-	all := make([]Cause, 0, len(c.groups))
-	for _, g := range c.groups {
-		all = append(all, *g)
+	all := make([]Cause, 0, len(c.causes))
+	for _, cause := range c.causes {
+		all = append(all, *cause)
 	}
 	slices.SortFunc(all, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Examples[0].Line, b.Examples[0].Line),
+		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Status, b.Status), cmp.Compare(a.HTTPStatus, b.HTTPStatus),
 			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 	})
 	return all
-}
-
-// Shorten cuts s to 400 bytes, at the beginning of a character.
-func Shorten(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	end := maxText
-	for end > 0 && s[end]&0xc0 == 0x80 {
-		end--
-	}
-	return s[:end] + "…"
 }
 
 // separators end a word of a message.

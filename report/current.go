@@ -16,7 +16,7 @@ type Current struct {
 	sent     importer.Set      // the line that counts for each key
 	unsent   map[int]int       // that of each other row, by its line of the input
 	lines    []currentLine     // by number
-	statuses []importer.Status // what lines say
+	statuses []importer.Status // that lines have
 }
 
 // currentLine is what is kept of a line.
@@ -28,12 +28,12 @@ type currentLine struct {
 
 // NewCurrent returns a Current of rows that are the same if their keys are.
 func NewCurrent(key func(importer.Row) string) *Current {
-	return &Current{key: key, unsent: make(map[int]int), statuses: []importer.Status{""}}
+	return &Current{key: key, unsent: make(map[int]int)}
 }
 
-// Settles reports whether a line with that status and error code says that nothing
+// settles reports whether a line with that status and error code says that nothing
 // is left to do for its row.
-func Settles(status importer.Status, code string) bool {
+func settles(status importer.Status, code string) bool {
 	return status.Settled() || status == importer.Failed && code == importer.CodeUnknownOutcome
 }
 
@@ -48,11 +48,8 @@ func (c *Current) Add(number int, o *importer.Outcome) {
 	for len(c.lines) <= number {
 		c.lines = append(c.lines, currentLine{})
 	}
-	c.lines[number] = currentLine{status: uint8(status), settles: Settles(o.Status, o.Code)}
-	if earlier, ok := c.unsent[o.Row.Line]; ok {
-		c.lines[earlier].replaced = true
-		delete(c.unsent, o.Row.Line)
-	}
+	c.lines[number] = currentLine{status: uint8(status), settles: settles(o.Status, o.Code)}
+	c.replaceUnsent(o.Row.Line)
 	if o.Status.Unsent() {
 		c.unsent[o.Row.Line] = number
 		return
@@ -69,27 +66,34 @@ func (c *Current) Add(number int, o *importer.Outcome) {
 	c.sent.Put(key, number)
 }
 
+// replaceUnsent notes that another line counts for the row on that line of the input
+// if it was not sent, and returns what the line for it said; "" if there was none.
+func (c *Current) replaceUnsent(line int) importer.Status {
+	number, ok := c.unsent[line]
+	if !ok {
+		return ""
+	}
+	delete(c.unsent, line)
+	c.lines[number].replaced = true
+	return c.statuses[c.lines[number].status]
+}
+
 // Replaced reports whether another line counts for the row of the line with that
 // number.
-func (c *Current) Replaced(number int) bool { return c.line(number).replaced }
+func (c *Current) Replaced(number int) bool {
+	return number < len(c.lines) && c.lines[number].replaced
+}
 
-// of returns the number of the line that counts for a row that was sent; 0 if there
-// is none.
-func (c *Current) of(r importer.Row) int {
+// of returns what the line that counts for a row that was sent says, and whether that
+// settles the row; "" if there is none.
+func (c *Current) of(r importer.Row) (status importer.Status, settled bool) {
 	if c.sent.Len() == 0 {
-		return 0
+		return "", false
 	}
-	number, _ := c.sent.Line(c.key(r))
-	return number
-}
-
-// line returns what is kept of a line; the zero value if it was not added.
-func (c *Current) line(number int) currentLine {
-	if number >= len(c.lines) {
-		return currentLine{}
+	number, found := c.sent.Line(c.key(r))
+	if !found {
+		return "", false
 	}
-	return c.lines[number]
+	l := c.lines[number]
+	return c.statuses[l.status], l.settles
 }
-
-// status returns what a line says; "" if it was not added.
-func (c *Current) status(number int) importer.Status { return c.statuses[c.line(number).status] }

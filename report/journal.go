@@ -18,15 +18,17 @@ type Journal struct {
 	Kept []string // columns behind those of every results file and of Row.Args
 
 	op      importer.Op
-	current *Current
+	current Current
 	sending map[string]importer.Outcome // rows whose last line says sending, by their keys
 	silent  map[string]bool             // organizations that gave a row no usable answer
 	run     string                      // of the last line with a correlation id
 
-	kept     Counts // lines that stay
-	found    Counts // of them, the settled ones that were asked for
-	replaced Counts // of them, the others, which a line of this run replaces
-	unknown  int    // of kept, those with CodeUnknownOutcome
+	lines   int                     // that stay
+	settled int                     // of them, those of rows that are done
+	gone    int                     // of these, those that Has was not asked for
+	left    map[importer.Status]int // of lines, those that no line of this run replaces
+	found   map[importer.Status]int // of lines, those that Has was asked for
+	unknown bool                    // one of the lines has CodeUnknownOutcome
 }
 
 // Resume reads the results file that earlier runs of op left in r and writes to
@@ -82,7 +84,10 @@ func Failures(r io.Reader, w io.Writer) error {
 // compact reads the lines that stays returns true for, and writes the header and
 // those of them that count for their rows.
 func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string, stays func(l line) bool) (*Journal, error) {
-	j := &Journal{op: op, current: NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), silent: make(map[string]bool), kept: Counts{}, found: Counts{}, replaced: Counts{}}
+	j := &Journal{
+		op: op, current: *NewCurrent(op.KeyOf), sending: make(map[string]importer.Outcome), silent: make(map[string]bool),
+		left: make(map[importer.Status]int), found: make(map[importer.Status]int),
+	}
 	if err := j.read(r, tenant, stays); err != nil {
 		return nil, err
 	}
@@ -104,17 +109,22 @@ func compact(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept [
 		if err != nil {
 			return nil, err
 		}
-		if stays(l) && !j.current.Replaced(l.number) {
-			j.kept[l.status()]++
-			if l.settles() && !l.status().Settled() {
-				j.unknown++
-			}
-			_, _ = out.Write(l.raw)
+		if !stays(l) || j.current.Replaced(l.number) {
+			continue
 		}
+		j.lines++
+		j.left[l.status()]++
+		if l.status().Settled() {
+			j.settled++
+		} else if l.settles() {
+			j.unknown = true
+		}
+		_, _ = out.Write(l.raw)
 	}
 	if err := out.Flush(); err != nil {
 		return nil, fmt.Errorf("write results: %w", err)
 	}
+	j.gone = j.settled
 	return j, nil
 }
 
@@ -160,8 +170,8 @@ func (j *Journal) note(l line) {
 	}
 }
 
-// Has reports whether a row is done already. It counts the rows that it finds, for
-// Gone, so it must be called once for each distinct row.
+// Has reports whether a row is done already. It counts the rows that it finds, so it
+// must be called once for each distinct row of the input.
 //
 // An id with control characters is never found: the pictures of them that a
 // results file has could belong to another id.
@@ -169,6 +179,9 @@ func (j *Journal) Has(r importer.Row) bool {
 	status, done := j.done(r)
 	if done {
 		j.found[status]++
+	}
+	if status.Settled() {
+		j.gone--
 	}
 	return done
 }
@@ -179,21 +192,18 @@ func (j *Journal) Done(r importer.Row) bool {
 	return done
 }
 
+// done returns what the line that counts for a row says, and whether the row is done.
 func (j *Journal) done(r importer.Row) (importer.Status, bool) {
-	if j.current == nil || !isVisible(r.OrgID) || !isVisible(r.UserID) {
+	if !isVisible(r.OrgID) || !isVisible(r.UserID) {
 		return "", false
 	}
-	n := j.current.of(r)
-	return j.current.status(n), j.current.line(n).settles
+	return j.current.of(r)
 }
 
-// Failed reports whether an earlier run attempted the row and did not settle it.
-func (j *Journal) Failed(r importer.Row) bool {
-	if j.current == nil {
-		return false
-	}
-	n := j.current.of(r)
-	return n != 0 && !j.current.line(n).settles
+// failed reports whether an earlier run attempted the row and did not settle it.
+func (j *Journal) failed(r importer.Row) bool {
+	status, settled := j.current.of(r)
+	return status != "" && !settled
 }
 
 // Late returns in which order rows are attempted: 0 is first, 1 is for those that
@@ -202,7 +212,7 @@ func (j *Journal) Late(r importer.Row) int {
 	switch {
 	case j.silent[r.OrgID]:
 		return 2
-	case j.Failed(r):
+	case j.failed(r):
 		return 1
 	}
 	return 0
@@ -215,33 +225,18 @@ func (j *Journal) Sending(r importer.Row) (importer.Outcome, bool) {
 	return o, ok
 }
 
-// replace notes that a line of this run replaces one of the journal.
+// replace notes that a line of this run replaces those of the journal for its row.
 func (j *Journal) replace(o *importer.Outcome) {
-	if j.current == nil {
-		return
+	if status := j.current.replaceUnsent(o.Row.Line); status != "" {
+		j.left[status]--
 	}
-	if n, ok := j.current.unsent[o.Row.Line]; ok {
-		delete(j.current.unsent, o.Row.Line)
-		j.replaced[j.current.status(n)]++
-	}
-	if o.Status != importer.Duplicate && j.Failed(o.Row) {
-		j.replaced[j.current.status(j.current.of(o.Row))]++
+	if status, settled := j.current.of(o.Row); status != "" && !settled && o.Status != importer.Duplicate {
+		j.left[status]--
 	}
 }
 
-// Lines returns how many lines were kept.
-func (j *Journal) Lines() int { return j.kept.Sum() }
+// Lines returns how many lines stay.
+func (j *Journal) Lines() int { return j.lines }
 
-// Settled returns how many of the kept lines are of rows that are done.
-func (j *Journal) Settled() (n int) {
-	for status, lines := range j.kept {
-		if status.Settled() {
-			n += lines
-		}
-	}
-	return n
-}
-
-// Gone returns how many settled lines are of rows that the input no longer has,
-// once Has was called for every row of it.
-func (j *Journal) Gone() int { return j.Settled() - j.found.Sum() + j.found[importer.Failed] }
+// Settled returns how many of the lines that stay are of rows that are done.
+func (j *Journal) Settled() int { return j.settled }

@@ -3,7 +3,6 @@ package report
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -40,9 +39,6 @@ type Reader struct {
 	// Tenant, if set, is the only one whose results are read: a line that was
 	// written against another ends the range with a *[WrongFileError].
 	Tenant string
-
-	// Args is how many of the Kept columns belong to Row.Args.
-	Args int
 
 	// What the file holds beside whole lines, known when it has been read.
 	Damaged int  // lines that a Writer does not write
@@ -113,14 +109,15 @@ func (r *Reader) Line() int { return r.number }
 // Text returns the line that was read last, without its end.
 func (r *Reader) Text() string { return string(bytes.TrimRight(r.raw, "\r\n")) }
 
-// Outcomes returns the outcome of each whole line, in the order of the file. An
-// error ends it: the file can't be read any further.
+// Outcomes returns the outcome of each whole line, in the order of the file. All
+// columns that follow those of every results file are in Row.Kept. An error ends it:
+// the file can't be read any further.
 func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 	return func(yield func(importer.Outcome, error) bool) {
 		for l, err := range r.lines() {
 			var o importer.Outcome
 			if err == nil {
-				o = l.outcome(r.Args)
+				o = l.outcome(0)
 			}
 			if !yield(o, err) {
 				return
@@ -145,7 +142,7 @@ func (r *Reader) lines() iter.Seq2[line, error] {
 }
 
 // next returns the next whole line, and io.EOF after the last. It counts the lines
-// that are not whole. See check for ours.
+// that are not whole. See line.check for ours.
 func (r *Reader) next(ours string) (line, error) {
 	for {
 		raw, whole, err := r.physical()
@@ -169,9 +166,15 @@ func (r *Reader) next(ours string) (line, error) {
 			continue
 		}
 		if r.widenTo != nil {
-			l.raw = encoded(r.widened(l.fields))
+			wide := make([]string, len(r.widenTo))
+			for i, place := range r.widenTo {
+				if place >= 0 {
+					wide[i] = l.fields[place]
+				}
+			}
+			l.raw = encoded(wide)
 		}
-		return l, cmp.Or(l.checkStatus(), l.check(ours))
+		return l, l.check(ours)
 	}
 }
 
@@ -185,12 +188,19 @@ func (r *Reader) pad(l *line) {
 	}
 }
 
-// checkStatus returns a *[WrongFileError] if no run writes the status of the line.
-func (l *line) checkStatus() error {
-	if l.status().Known() {
-		return nil
+// check returns a *[WrongFileError] if no run writes the status of the line, or if it
+// was written against another tenant than the one with that fingerprint. An empty one
+// is any tenant's.
+func (l *line) check(ours string) error {
+	if !l.status().Known() {
+		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it, or empty it to have the row attempted again", l.number, l.fields[columnStatus])}
 	}
-	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it, or empty it to have the row attempted again", l.number, l.fields[columnStatus])}
+	correlationID := l.fields[columnCorrelation]
+	if _, theirs, ok := parseRunID(correlationID); ok && ours != "" && theirs != ours {
+		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
+			"use its tenant, or name another results file", l.number, correlationID)}
+	}
+	return nil
 }
 
 // isOf reports whether a run of op against tenant wrote the line, or against any if
@@ -202,25 +212,12 @@ func (l *line) isOf(op importer.Op, tenant string) bool {
 
 // checkOp returns a *[WrongFileError] if another operation wrote the line.
 func (l *line) checkOp(op importer.Op) error {
-	status, prefix := l.status(), RunOf(l.fields[columnCorrelation])
-	if prefix, _, _ = strings.Cut(prefix, "-"); (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status.Claim() == op.Done.Claim()) {
+	status := l.status()
+	prefix, _, _ := parseRunID(l.fields[columnCorrelation])
+	if (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status.Claim() == op.Done.Claim()) {
 		return nil
 	}
 	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d (%s) was written by another operation than %s: name another results file", l.number, status, op.Name)}
-}
-
-// check returns a *[WrongFileError] if the line was written against another
-// tenant than the one with that fingerprint. An empty one is any tenant's.
-func (l *line) check(ours string) error {
-	correlationID := l.fields[columnCorrelation]
-	if ours == "" {
-		return nil
-	}
-	if _, theirs, ok := parseRunID(correlationID); !ok || theirs == ours {
-		return nil
-	}
-	return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
-		"use its tenant, or name another results file", l.number, correlationID)}
 }
 
 // status returns what the line says of its row.
@@ -229,10 +226,7 @@ func (l *line) status() importer.Status {
 }
 
 // settles reports whether nothing is left to do for the row of the line.
-func (l *line) settles() bool { return Settles(l.status(), l.fields[columnCode]) }
-
-// inputLine returns the line of the input that the line is about.
-func (l *line) inputLine() int { return l.int(columnLine) }
+func (l *line) settles() bool { return settles(l.status(), l.fields[columnCode]) }
 
 // int returns the number in a column; 0 if it holds none.
 func (l *line) int(column int) int {
@@ -240,23 +234,18 @@ func (l *line) int(column int) int {
 	return n
 }
 
-// row returns the row of the line, whose first kept columns are the arguments of
-// the operation. Its fields are valid until the next line is read.
-func (l *line) row(args int) importer.Row {
-	return importer.Row{
-		OrgID: l.fields[columnOrg], UserID: l.fields[columnUser], Line: l.inputLine(),
-		Args: l.fields[columnKept : columnKept+args : columnKept+args], Kept: l.fields[columnKept+args:],
-	}
-}
-
-// outcome returns what Writer.fields wrote as the line.
+// outcome returns what Writer.fields wrote as the line. The first args of the columns
+// that follow are the arguments of the operation.
 func (l *line) outcome(args int) importer.Outcome {
-	o := importer.Outcome{Row: l.row(args), Status: l.status()}
+	o := importer.Outcome{Status: l.status()}
+	more := l.fields[columnKept:] // which the next line reuses; an empty copy is nil
+	o.Row = importer.Row{
+		OrgID: l.fields[columnOrg], UserID: l.fields[columnUser], Line: l.int(columnLine),
+		Args: append([]string(nil), more[:args]...), Kept: append([]string(nil), more[args:]...),
+	}
 	o.HTTPStatus, o.Attempts = l.int(columnHTTPStatus), l.int(columnAttempts)
 	o.Code, o.Message, o.CorrelationID = l.fields[columnCode], l.fields[columnMessage], l.fields[columnCorrelation]
 	o.Time, _ = time.Parse(time.RFC3339, l.fields[columnTime])
-	// The next line reuses the fields. An empty copy is nil.
-	o.Row.Args, o.Row.Kept = append([]string(nil), o.Row.Args...), append([]string(nil), o.Row.Kept...)
 	return o
 }
 
@@ -294,20 +283,6 @@ func (r *Reader) widen(args int, kept []string) []string {
 	return want
 }
 
-// widened returns the fields of a line in the columns that widen asked for.
-func (r *Reader) widened(fields []string) []string {
-	if r.widenTo == nil {
-		return fields
-	}
-	wide := make([]string, len(r.widenTo))
-	for i, place := range r.widenTo {
-		if place >= 0 {
-			wide[i] = fields[place]
-		}
-	}
-	return wide
-}
-
 // physical returns the bytes up to the next line feed, and whether there is
 // one. A line longer than maxLine is returned without its end.
 func (r *Reader) physical() (raw []byte, whole bool, err error) {
@@ -332,12 +307,10 @@ func (r *Reader) physical() (raw []byte, whole bool, err error) {
 	return nil, false, fmt.Errorf("read results, line %d: %w", r.number, err)
 }
 
-var errControl = errors.New("it contains bytes that no results file has")
-
 // parse returns the fields of one line. They are valid until the next call.
 func (r *Reader) parse(raw []byte) ([]string, error) {
 	if !writable(raw) {
-		return nil, errControl
+		return nil, errors.New("it contains bytes that no results file has")
 	}
 	r.record.Reset(raw)
 	return r.csv.Read()

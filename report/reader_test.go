@@ -62,7 +62,7 @@ func TestEveryFieldIsWrittenAndReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Args = 1
+	o.Row.Args, o.Row.Kept = nil, append(o.Row.Args, o.Row.Kept...) // the reader knows no operation
 	for got, err := range r.Outcomes() {
 		if err != nil || !reflect.DeepEqual(got, o) {
 			t.Errorf("got  %+v, %v\nwant %+v", got, err, o)

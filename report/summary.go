@@ -2,7 +2,11 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"maps"
 	"strings"
 	"time"
@@ -44,7 +48,7 @@ type Summary struct {
 	ResumeCommand string // empty if nothing is left to do
 
 	outcomes Counts
-	unknown  int    // of them, those with CodeUnknownOutcome
+	unknown  bool   // one of them has CodeUnknownOutcome
 	done     int    // of them, those that a request of this run settled
 	retried  int    // of them, those that failed in an earlier run
 	run      string // of the last line with a correlation id
@@ -52,21 +56,23 @@ type Summary struct {
 	causes   Causes
 }
 
+// before returns the journal of earlier runs.
+func (s *Summary) before() *Journal { return cmp.Or(s.journal, &Journal{}) }
+
 // Add counts the rows of one answer.
 func (s *Summary) Add(outcomes []importer.Outcome) {
+	if s.outcomes == nil {
+		s.outcomes = make(Counts)
+	}
+	before := s.before()
 	for i := range outcomes {
 		o := &outcomes[i]
-		if s.outcomes == nil {
-			s.outcomes = make(Counts)
-		}
 		s.outcomes[o.Status]++
-		if o.Code == importer.CodeUnknownOutcome {
-			s.unknown++
-		}
+		s.unknown = s.unknown || o.Code == importer.CodeUnknownOutcome
 		if run := RunOf(o.CorrelationID); run != "" {
 			s.run = run
 		}
-		if s.journal != nil && o.Attempts > 0 && s.journal.Failed(o.Row) {
+		if o.Attempts > 0 && before.failed(o.Row) {
 			s.retried++
 		}
 		switch {
@@ -75,9 +81,7 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 		case o.Status.Settled() && o.Attempts > 0:
 			s.done++
 		}
-		if s.journal != nil {
-			s.journal.replace(o)
-		}
+		before.replace(o)
 	}
 }
 
@@ -90,7 +94,7 @@ func (s *Summary) Failures() int { return s.addUp().Failures() }
 
 // Unknown reports whether a row may have been done after all, see
 // [importer.CodeUnknownOutcome].
-func (s *Summary) Unknown() bool { return s.unknown > 0 || s.journal != nil && s.journal.unknown > 0 }
+func (s *Summary) Unknown() bool { return s.unknown || s.before().unknown }
 
 // All returns how many rows the input has, as far as it was read.
 func (s *Summary) All() int { return s.addUp().rows }
@@ -106,20 +110,14 @@ type totals struct {
 // addUp adds up. A run that stopped has not asked for every line of its journal:
 // then all lines count, and none is called gone.
 func (s *Summary) addUp() totals {
-	r := totals{Counts: maps.Clone(s.outcomes)}
-	if r.Counts == nil {
-		r.Counts = Counts{}
+	r := totals{Counts: make(Counts)}
+	maps.Copy(r.Counts, s.outcomes)
+	before := s.before().left
+	if s.Stopped == "" {
+		before, r.gone = s.before().found, s.before().gone
 	}
-	if j := s.journal; j != nil {
-		before, replaced := j.found, Counts(nil)
-		if s.Stopped == "" {
-			r.gone = j.Gone()
-		} else {
-			before, replaced = j.kept, j.replaced
-		}
-		for status, n := range before {
-			r.Counts[status] += n - replaced[status]
-		}
+	for status, n := range before {
+		r.Counts[status] += n
 	}
 	r.rows = r.Sum()
 	if s.Stopped != "" && s.Total > r.rows {
@@ -147,7 +145,7 @@ func (s *Summary) Rows() map[string]int {
 func (s *Summary) String() string {
 	r := s.addUp()
 	lines := []string{r.String()}
-	if s.journal != nil && s.journal.Lines() > 0 {
+	if s.before().Lines() > 0 {
 		lines = append(lines, s.resumed(r))
 	}
 	if r.gone > 0 {
@@ -250,29 +248,123 @@ func (s *Summary) errorLines() []string {
 	return lines
 }
 
-// String returns the cause on one line, with the input line of an example.
-func (c Cause) String() string {
-	answer := ""
-	if c.HTTPStatus != 0 {
-		answer = fmt.Sprintf(" %d", c.HTTPStatus)
-	}
-	if c.Code != "" {
-		answer += " " + c.Code
-	}
-	message := c.Message
-	if message == "" {
-		message = "no reason given"
-	}
-	if c.Rows == 1 {
-		return fmt.Sprintf("1 %s%s: %s (line %d)", c.Status, answer, cmp.Or(c.Examples[0].Message, message), c.Examples[0].Line)
-	}
-	return fmt.Sprintf("%d %s%s: %s (such as line %d)", c.Rows, c.Status, answer, message, c.Examples[0].Line)
-}
-
 // short rounds d as people like to read it.
 func short(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Second)
+}
+
+// Counts are numbers of rows by status.
+type Counts map[importer.Status]int
+
+// Sum returns the number of rows.
+func (c Counts) Sum() (n int) {
+	for _, rows := range c {
+		n += rows
+	}
+	return n
+}
+
+// Failures returns the number of rows that are not done.
+func (c Counts) Failures() (n int) {
+	for status, rows := range c {
+		if status.Failure() {
+			n += rows
+		}
+	}
+	return n
+}
+
+// All yields each status that some row has, and the number of these rows, in the
+// order of [importer.Statuses].
+func (c Counts) All() iter.Seq2[importer.StatusInfo, int] {
+	return func(yield func(importer.StatusInfo, int) bool) {
+		for _, s := range importer.Statuses() {
+			if n := c[s.Status]; n > 0 && !yield(s, n) {
+				return
+			}
+		}
+	}
+}
+
+// SummaryFile is a [Summary] as scripts and the page read it. Beside these fields
+// the file has the number of rows with each status, such as "added", which add up
+// to rows with not_attempted. The names never change; new ones may be added.
+type SummaryFile struct {
+	Results string `json:"results"` // path of the results file
+	Run     string `json:"run"`     // id of the run that wrote its last line with a correlation id
+	Lines   int    `json:"lines"`   // that it had at the end, without the header
+	Tenant  string `json:"tenant"`
+
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	ExitCode int       `json:"exit_code"`
+	Stopped  string    `json:"stopped,omitempty"` // why the run ended before its input did
+
+	Tolerated    int `json:"tolerated"`     // rows that are not done, and did not change the exit code
+	Rows         int `json:"rows"`          // of the input
+	NotAttempted int `json:"not_attempted"` // that the run did not come to
+	ResumedLines int `json:"resumed_lines"` // of the results file that the run resumed
+	GoneLines    int `json:"gone_lines"`    // of them, those whose rows are not in the input
+
+	Requests         int     `json:"requests"`
+	Refused          int     `json:"refused"`        // of them, answered with 429
+	Reads            int     `json:"reads"`          // of them, those that looked something up
+	WritesSaved      int     `json:"writes_saved"`   // requests that look-ups made unnecessary
+	Waited           float64 `json:"waited_seconds"` // for the tenant's limit
+	Held             float64 `json:"held_seconds"`   // for the rate that the user set
+	Outages          float64 `json:"outage_seconds"` // in which the tenant did not answer
+	MembersPerSecond float64 `json:"members_per_second"`
+
+	Errors      []Cause `json:"errors"`       // the largest first
+	OtherErrors int     `json:"other_errors"` // rows of causes beyond those
+
+	Files         []string `json:"files"`           // the paths written
+	ResumeCommand string   `json:"go_on,omitempty"` // absent if nothing is left to do
+	Next          string   `json:"next,omitempty"`  // what to type next if rows failed
+}
+
+// MarshalJSON returns the summary as one object, see [SummaryFile].
+func (s *Summary) MarshalJSON() ([]byte, error) {
+	r := s.addUp()
+	f := SummaryFile{
+		Results: s.Results, Run: s.run, Lines: r.rows - r.notAttempted + r.gone, Tenant: s.Tenant,
+		Started: s.Started.UTC(), Finished: s.Finished.UTC(), ExitCode: s.ExitCode, Stopped: s.Stopped,
+		Tolerated: s.Tolerated,
+		Rows:      r.rows, NotAttempted: r.notAttempted, ResumedLines: s.before().Lines(), GoneLines: r.gone,
+		Requests: s.Requests, Refused: s.Refused, Reads: s.Reads, WritesSaved: s.WritesSaved,
+		Waited: s.Waited.Seconds(), Held: s.Held.Seconds(), Outages: s.Outages.Seconds(), MembersPerSecond: s.membersPerSecond(),
+		Errors: s.causes.Sorted(), OtherErrors: s.causes.Others,
+		Files: append([]string{}, s.Files...), ResumeCommand: s.ResumeCommand, Next: s.Next,
+	}
+	counts := make(Counts)
+	for _, status := range importer.Statuses() {
+		counts[status.Status] = r.Counts[status.Status]
+	}
+	object, err := json.Marshal(f)
+	more, err2 := json.Marshal(counts)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	object[len(object)-1] = ',' // the counts follow as fields of the same object
+	return append(object, more[1:]...), nil
+}
+
+// maxSummary bounds what is read of a summary, in bytes: 500 causes of 2 kB each
+// and the rest fit into it.
+const maxSummary = 4 << 20
+
+// ReadSummary reads a summary as [Summary.MarshalJSON] returns it.
+func ReadSummary(r io.Reader) (*SummaryFile, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxSummary))
+	if err != nil {
+		return nil, fmt.Errorf("read the summary: %w", err)
+	}
+	var f SummaryFile
+	if err := json.Unmarshal(text, &f); err != nil || f.Results == "" {
+		return nil, &WrongFileError{Why: "this is not the summary of a run"}
+	}
+	return &f, nil
 }

@@ -226,7 +226,7 @@ func TestCausesGroupRowsThatCouldNotBeRead(t *testing.T) {
 		causes.Add(&o)
 	}
 	got := causes.Sorted()
-	if len(got) != 1 || got[0].Message != "… fields, the header has …" || got[0].Examples[1].Message != "3 fields, the header has 2: org_b,z: w,v" {
+	if len(got) != 1 || got[0].Message != "… fields, the header has …" || got[0].More[0].Message != "3 fields, the header has 2: org_b,z: w,v" {
 		t.Errorf("got %+v", got)
 	}
 }

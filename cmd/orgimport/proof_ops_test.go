@@ -79,12 +79,12 @@ func (p *program) outcomes(name string, args int) []importer.Outcome {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	r.Args = args
 	var all []importer.Outcome
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			p.t.Fatal(err)
 		}
+		o.Row.Args, o.Row.Kept = o.Row.Kept[:args], o.Row.Kept[args:]
 		all = append(all, o)
 	}
 	if r.Damaged > 0 || r.Torn {

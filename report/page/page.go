@@ -120,8 +120,7 @@ type fact struct{ Name, Value string }
 type causeView struct {
 	report.Cause
 	Title, Do string // see Page.Advise
-	Said      string // the message, as it was if there is only one row
-	More      int    // rows beside the examples
+	Others    int    // rows beside the examples
 }
 
 // maxPageCauses is how many causes the page shows.
@@ -149,7 +148,7 @@ func newView(t *tally, p Page) *view {
 	}
 	notAttempted := 0
 	if s := p.Summary; s != nil {
-		v.Tenant = report.Printable(report.Shorten(s.Tenant))
+		v.Tenant = report.Excerpt(s.Tenant)
 		v.LinesAfter = max(t.after, t.lines-s.Lines)
 		notAttempted = s.NotAttempted
 		if v.LinesAfter > 0 {
@@ -245,7 +244,7 @@ func (v *view) setNotes(t *tally) {
 	case !v.Finished:
 		text := fmt.Sprintf("The last run ended with exit code %d", s.ExitCode)
 		if s.Stopped != "" {
-			text += ": " + report.Printable(report.Shorten(s.Stopped))
+			text += ": " + report.Excerpt(s.Stopped)
 		}
 		note("%s.", text)
 	}
@@ -298,12 +297,8 @@ func (v *view) setCauses(t *tally) {
 	v.OtherRow = v.FailureRows
 	all := t.causes.Sorted()
 	for _, c := range all[:min(len(all), maxPageCauses)] {
-		view := causeView{Cause: c, Said: c.Message, More: c.Rows - len(c.Examples)}
-		if c.Rows == 1 {
-			view.Said = c.Examples[0].Message
-		}
-		view.Title, view.Do = v.Advise(c)
-		v.Causes = append(v.Causes, view)
+		title, do := v.Advise(c)
+		v.Causes = append(v.Causes, causeView{c, title, do, c.Rows - 1 - len(c.More)})
 		v.OtherRow -= c.Rows
 	}
 }

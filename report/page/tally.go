@@ -144,7 +144,7 @@ func (o *organizations) add(id string, notDone bool) {
 			o.More = true
 			return
 		}
-		org = &organization{ID: strings.Clone(report.Shorten(report.Printable(id)))}
+		org = &organization{ID: report.Excerpt(id)}
 		key := org.ID
 		if key != id {
 			key = strings.Clone(id)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,12 +27,31 @@ func Printable(s string) string {
 	return out.String()
 }
 
+// maxExcerpt bounds what is remembered of a value, in bytes. The results file has all
+// of it.
+const maxExcerpt = 400
+
+// Excerpt returns the beginning of a value as [Printable] does. It is a copy: a
+// substring would keep the whole answer of the server in memory.
+func Excerpt(s string) string {
+	s = Printable(s)
+	if len(s) <= maxExcerpt {
+		return strings.Clone(s)
+	}
+	end := maxExcerpt
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
 // isFormat reports whether r changes how others are shown and is not seen itself.
 // Those that join the parts of an emoji or of a word in Persian stay.
 func isFormat(r rune) bool {
 	return unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d'
 }
 
+// visibleAll returns the names in the form of [Visible].
 func visibleAll(names []string) []string {
 	names = slices.Clone(names)
 	for i, n := range names {
@@ -80,4 +100,24 @@ func picture(r rune) rune {
 		return utf8.RuneError
 	}
 	return r
+}
+
+// Number returns n with its thousands apart, such as "2,000".
+func Number(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// Plural returns n things in words, such as "1 row" or "2,000 rows".
+func Plural(n int, noun string) string { return Number(n) + " " + Verb(n, noun, noun+"s") }
+
+// Verb returns the form of a word that goes with n things: one or many.
+func Verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

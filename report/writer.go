@@ -53,8 +53,6 @@ type Writer struct {
 	lines  bytes.Buffer
 	csv    *csv.Writer
 	record []string
-	second int64  // of stamp
-	stamp  string // the last timestamp: the rows of an answer share it
 	err    error
 }
 
@@ -72,7 +70,7 @@ func (w *Writer) WriteHeader() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.encode(append(importer.ResultColumns(), visibleAll(w.more)...))
+	_ = w.csv.Write(append(importer.ResultColumns(), visibleAll(w.more)...)) // a buffer can't fail
 	return w.flush()
 }
 
@@ -85,7 +83,7 @@ func (w *Writer) Write(outcomes []importer.Outcome) error {
 		return w.err
 	}
 	for i := range outcomes {
-		w.encode(w.fields(&outcomes[i]))
+		_ = w.csv.Write(w.fields(&outcomes[i])) // a buffer can't fail
 	}
 	return w.flush()
 }
@@ -105,7 +103,7 @@ func (w *Writer) fields(o *importer.Outcome) []string {
 	r[columnMessage] = Visible(o.Message)
 	r[columnAttempts] = strconv.Itoa(o.Attempts)
 	r[columnCorrelation] = Visible(o.CorrelationID)
-	r[columnTime] = w.timestamp(o.Time)
+	r[columnTime] = o.Time.UTC().Format(time.RFC3339)
 	// A ragged row may have fewer or more kept values than there are columns.
 	for i := range w.more {
 		value := ""
@@ -118,16 +116,6 @@ func (w *Writer) fields(o *importer.Outcome) []string {
 	}
 	return r
 }
-
-func (w *Writer) timestamp(t time.Time) string {
-	if s := t.Unix(); w.stamp == "" || s != w.second {
-		w.second, w.stamp = s, t.UTC().Format(time.RFC3339)
-	}
-	return w.stamp
-}
-
-// encode appends one line to the buffer, which can't fail.
-func (w *Writer) encode(record []string) { _ = w.csv.Write(record) }
 
 // flush writes the buffered lines to the file with one call.
 func (w *Writer) flush() error {
