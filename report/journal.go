@@ -46,7 +46,7 @@ type Journal struct {
 //
 // It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {
-	return compact(r, w, op, tenant, kept, func(l line) bool { return !l.status().Settled() || l.isOf(op, tenant) })
+	return compact(r, w, op, tenant, kept, func(l line) bool { return !l.status().Settled() || l.prefix() == op.Prefix })
 }
 
 // Compact writes to w what stays of a results file when a run has come to the end

@@ -562,7 +562,7 @@ func FuzzResumeOfADamagedFile(f *testing.F) {
 func BenchmarkResume(b *testing.B) {
 	const rows = 3_000_000
 	for b.Loop() {
-		j, err := report.Resume(&million{rows: rows}, io.Discard, imports, "", nil)
+		j, err := report.Resume(&million{rows: rows}, io.Discard, imports, tenant, nil)
 		if err != nil || j.Lines() != rows {
 			b.Fatal(j, err)
 		}
@@ -596,7 +596,7 @@ func (m *million) Read(p []byte) (int, error) {
 			m.rest = strconv.AppendInt(m.rest, int64(100_000+m.next%100_000), 10)
 			m.rest = append(m.rest, ",auth0|6410784d38b3e02b"...)
 			m.rest = strconv.AppendInt(m.rest, int64(10_000_000+m.next), 10)
-			m.rest = append(m.rest, ",added,204,,,1,oi-9c1b2f6a-abcdefgh-"...)
+			m.rest = append(m.rest, ",added,204,,,1,oi-bac52a7c-abcdefgh-"...)
 			m.rest = strconv.AppendInt(m.rest, int64(m.next/10), 10)
 			m.rest = append(m.rest, ",2026-03-01T12:00:00Z\n"...)
 		}

@@ -130,9 +130,8 @@ func (r *Reader) Outcomes() iter.Seq2[importer.Outcome, error] {
 // yields.
 func (r *Reader) lines() iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
-		ours := fingerprint(r.Tenant)
 		for r.header != nil {
-			l, err := r.next(ours)
+			l, err := r.next()
 			r.raw = l.raw
 			if errors.Is(err, io.EOF) || !yield(l, err) || err != nil {
 				return
@@ -142,8 +141,8 @@ func (r *Reader) lines() iter.Seq2[line, error] {
 }
 
 // next returns the next whole line, and io.EOF after the last. It counts the lines
-// that are not whole. See line.check for ours.
-func (r *Reader) next(ours string) (line, error) {
+// that are not whole.
+func (r *Reader) next() (line, error) {
 	for {
 		raw, whole, err := r.physical()
 		if err != nil {
@@ -174,7 +173,7 @@ func (r *Reader) next(ours string) (line, error) {
 			}
 			l.raw = encoded(wide)
 		}
-		return l, l.check(ours)
+		return l, l.check(r.Tenant)
 	}
 }
 
@@ -189,31 +188,29 @@ func (r *Reader) pad(l *line) {
 }
 
 // check returns a *[WrongFileError] if no run writes the status of the line, or if it
-// was written against another tenant than the one with that fingerprint. An empty one
-// is any tenant's.
-func (l *line) check(ours string) error {
+// was written against another tenant; an empty tenant is any.
+func (l *line) check(tenant string) error {
 	if !l.status().Known() {
 		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d: no run writes the status %q: correct it, or empty it to have the row attempted again", l.number, l.fields[columnStatus])}
 	}
 	correlationID := l.fields[columnCorrelation]
-	if _, theirs, ok := parseRunID(correlationID); ok && ours != "" && theirs != ours {
+	if prefix, ours := Origin(correlationID, tenant); prefix != "" && !ours {
 		return &WrongFileError{Line: l.number, Why: fmt.Sprintf("line %d was written by a run against another tenant (correlation id %s): "+
 			"use its tenant, or name another results file", l.number, correlationID)}
 	}
 	return nil
 }
 
-// isOf reports whether a run of op against tenant wrote the line, or against any if
-// that is empty.
-func (l *line) isOf(op importer.Op, tenant string) bool {
-	prefix, ours := Origin(l.fields[columnCorrelation], tenant)
-	return ours && prefix == op.Prefix
+// prefix returns the prefix of the operation that wrote the line; "" if it does not
+// say.
+func (l *line) prefix() string {
+	prefix, _ := Origin(l.fields[columnCorrelation], "")
+	return prefix
 }
 
 // checkOp returns a *[WrongFileError] if another operation wrote the line.
 func (l *line) checkOp(op importer.Op) error {
-	status := l.status()
-	prefix, _, _ := parseRunID(l.fields[columnCorrelation])
+	status, prefix := l.status(), l.prefix()
 	if (prefix == "" || prefix == op.Prefix) && (!status.Settled() || status.Claim() == op.Done.Claim()) {
 		return nil
 	}

@@ -53,7 +53,7 @@ func SkippedMembers(correlationID string) bool {
 // RunOf returns the id of the run that a correlation id belongs to; "" if it is not
 // one of ours.
 func RunOf(correlationID string) string {
-	if _, _, ok := parseRunID(correlationID); !ok {
+	if prefix, _ := parseRunID(correlationID); prefix == "" {
 		return ""
 	}
 	return correlationID[:strings.LastIndexByte(correlationID, '-')]
@@ -63,20 +63,20 @@ func RunOf(correlationID string) string {
 // whether a run against that tenant made it; an empty tenant is any. The prefix
 // is empty if the id does not have our form.
 func Origin(correlationID, tenant string) (prefix string, ours bool) {
-	prefix, theirs, ok := parseRunID(correlationID)
-	return prefix, ok && (tenant == "" || theirs == fingerprint(tenant))
+	prefix, theirs := parseRunID(correlationID)
+	return prefix, prefix != "" && (tenant == "" || theirs == fingerprint(tenant))
 }
 
 // parseRunID returns the parts of a correlation id of ours: the prefix of the
 // operation and the fingerprint of the tenant. If the id does not have our form, they
 // are empty.
-func parseRunID(correlationID string) (prefix, tenant string, ok bool) {
+func parseRunID(correlationID string) (prefix, tenant string) {
 	prefix, rest, _ := strings.Cut(correlationID, "-")
 	tenant, run, _ := strings.Cut(rest, "-")
 	if !importer.IsPrefix(prefix) || run == "" || len(tenant) != fingerprintLength || strings.Trim(tenant, "0123456789abcdef") != "" {
-		return "", "", false
+		return "", ""
 	}
-	return prefix, tenant, true
+	return prefix, tenant
 }
 
 // digits returns the first n hex digits of a hash of text.
@@ -85,11 +85,7 @@ func digits(text string, n int) string {
 	return hex.EncodeToString(sum[:])[:n]
 }
 
-// fingerprint tells tenants apart without naming them. The fingerprint of an
-// empty tenant is empty.
+// fingerprint tells tenants apart without naming them.
 func fingerprint(tenant string) string {
-	if tenant == "" {
-		return ""
-	}
 	return digits(strings.ToLower(tenant), fingerprintLength)
 }
