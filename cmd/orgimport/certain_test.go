@@ -108,6 +108,27 @@ func TestMembersFoundOnAResume(t *testing.T) {
 	})
 }
 
+// TestMembersOfRowsThatAreDoneAreNotRead: a resume asks nothing for them.
+func TestMembersOfRowsThatAreDoneAreNotRead(t *testing.T) {
+	onFakeClock(t, "", func(t *testing.T) {
+		tenant := newProofTenant(auth0test.Config{})
+		p := newProgram(t, tenant, []byte("org_id,user_id\norg_a,auth0|1\n"))
+		p.doing(tenant, exitDone, "import", "members.csv")
+		p.write("members.csv", []byte("org_id,user_id\norg_a,auth0|1\norg_b,auth0|2\n"))
+		read := make(map[string]int)
+		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet {
+				read[r.URL.Path]++
+			}
+			return tenant.RoundTrip(r)
+		})
+		p.doing(transport, exitDone, "import", "members.csv", "--skip-members", "--resume")
+		if len(read) != 1 || read["/api/v2/organizations/org_b/members"] != 1 {
+			t.Errorf("it reads %v", read)
+		}
+	})
+}
+
 // TestOneListThatCantBeRead fails the rows of its organization, and no others.
 func TestOneListThatCantBeRead(t *testing.T) {
 	list := func(r *http.Request) bool {

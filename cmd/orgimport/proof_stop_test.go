@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,11 +35,12 @@ func TestSecondRunIsLockedOut(t *testing.T) {
 
 		other := newProofTenant(auth0test.Config{})
 		second := &program{t: t, dir: p.dir, tenant: other, secret: p.secret}
-		for _, args := range [][]string{nil, {"--resume"}, {"--failures", "failures.csv"}} {
+		p.write("summary.json", []byte("of the first"))
+		for _, args := range [][]string{nil, {"--resume"}, {"--failures", "failures.csv"}, {"--summary", "summary.json", "--metrics", "metrics.prom"}} {
 			e := second.run(exitLocked, args...)
 			e.says(t, "another run holds the lock")
 		}
-		if p.read("results.csv") != before || other.Stats().Total() != 0 || tenant.Stats().Total() != requests {
+		if p.read("results.csv") != before || p.read("summary.json") != "of the first" || slices.Contains(p.files(), "metrics.prom") || other.Stats().Total() != 0 || tenant.Stats().Total() != requests {
 			t.Error("the second run left traces")
 		}
 		first.signal(syscall.SIGTERM)

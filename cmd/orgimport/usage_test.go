@@ -96,7 +96,7 @@ var whatIsSaid = []said{
 	{typed: "import a.csv --max-wait 5", says: `--max-wait must be a time such as 30s, 10m or 2h, not "5"`, suggests: "longest wait for a rate limit"},
 	{typed: "import a.csv --max-duration 5min", says: `--max-duration must be a time such as 30s, 10m or 2h, not "5min"`, suggests: "stop cleanly with exit code 10"},
 	{typed: "import a.csv --lookup-wait 1d", says: `--lookup-wait must be a time such as 30s, 10m or 2h, not "1d"`, suggests: "longest wait for the export job"},
-	{typed: "import a.csv --max-wait=-5s", says: "--max-wait must be more than 0, such as 5m", suggests: "see orgimport import --help"},
+	{typed: "import a.csv --max-wait 0", says: "--max-wait must be more than 0, such as 5m", suggests: "see orgimport import --help"},
 	{typed: "verify r.csv --settle soon", says: `--settle must be a time such as 30s, 10m or 2h, not "soon"`, suggests: "how long to keep checking"},
 	{typed: "import a.csv --progress dots", says: `--progress must be auto, bar, log or off, not "dots"`, suggests: "how progress is shown"},
 	{typed: "import a.csv --encoding latin1", says: `--encoding must be auto, utf-8, utf-16, utf-16le, utf-16be or windows-1252, not "latin1"`, suggests: "encoding of the file"},

@@ -3,10 +3,12 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -212,6 +214,54 @@ func TestLineOfARowThatIsGoneGoes(t *testing.T) {
 	}
 }
 
+// TestLinesStayIfTheInputBreaks: those of the rows that could not be read.
+func TestLinesStayIfTheInputBreaks(t *testing.T) {
+	f := newFolder(t, "org_a,auth0|1", "org_a,bad")
+	if _, err := f.run(); err != nil {
+		t.Fatal(err)
+	}
+	f.put("members.csv", "org_id,user_id", "org_a,auth0|1", "org_a,auth0|2", "org_a,bad")
+	f.source.Resume, f.source.Op.Size = true, 1
+	sending := make(chan struct{})
+	f.source.Op.Send = func(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+		close(sending)
+		return f.send(ctx, b)
+	}
+	f.source.Rows = func(rows rowSeq) rowSeq {
+		return func(yield func(importer.Row, error) bool) {
+			for row, err := range rows {
+				if !yield(row, err) {
+					return
+				}
+				if row.Line == 3 {
+					<-sending
+					yield(importer.Row{}, errBad)
+					return
+				}
+			}
+		}
+	}
+	_, err := f.run()
+	if got := f.read("results.csv"); !errors.Is(err, errBad) || !strings.Contains(got, "auth0|2,added") || !strings.Contains(got, "bad,failed") {
+		t.Errorf("%v: the results are\n%s", err, got)
+	}
+}
+
+// TestRowsWithoutARequestAreHeldInBoundedMemory until the first answer.
+func TestRowsWithoutARequestAreHeldInBoundedMemory(t *testing.T) {
+	_, out := newFolder(t).open()
+	rejected := importer.Outcome{Status: importer.Rejected}
+	for _, n := range []int{maxHeld - 1, 1} {
+		if out.Wrote() {
+			t.Error("they are written before there are many")
+		}
+		out.record(slices.Repeat([]importer.Outcome{rejected}, n))
+	}
+	if !out.Wrote() {
+		t.Error("all of them are held")
+	}
+}
+
 // TestChangeOfTheInputIsToldFirst: rows may be missing, so the number of failed
 // rows is not known.
 func TestChangeOfTheInputIsToldFirst(t *testing.T) {
@@ -305,6 +355,48 @@ func TestResultsOfSomethingElse(t *testing.T) {
 }
 
 const resultsHeader = "line,org_id,user_id,status,http_status,error_code,message,attempts,correlation_id,timestamp"
+
+// TestInputOfSeveralOperationsIsRefused, and that of another tenant: it is not known
+// what its lines say of the rows.
+func TestInputOfSeveralOperationsIsRefused(t *testing.T) {
+	line := func(prefix, tenant, status string) string {
+		return "2,org_a,auth0|1," + status + ",204,,,1," + report.RunID(prefix, tenant, "") + "-1,2026-11-25T12:00:00Z"
+	}
+	f := newFolder(t)
+	f.source.ReadTwice = true
+	f.source.Select = func(*csvfile.Dialect, Origin) error { return nil }
+	for want, other := range map[string]string{
+		"line 3 was written by another operation than":       line("or", "acme.example", "removed"),
+		"line 3 was written by a run against another tenant": line("oi", "other.example", "added"),
+	} {
+		f.put("members.csv", resultsHeader, line("oi", "acme.example", "added"), other)
+		_, err := Open(t.Context(), f.source)
+		if isReason(t, err, WrongInput); err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
+// TestFewUsersAreAskedForOneByOne, and more are exported.
+func TestFewUsersAreAskedForOneByOne(t *testing.T) {
+	f := newFolder(t)
+	f.source.Lookups.How = "auto"
+	for _, n := range []int{maxSingleUsers, maxSingleUsers + 1} {
+		lines := []string{"org_id,email"}
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("org_a,%d@acme.com", i))
+		}
+		f.put("members.csv", lines...)
+		src, err := Open(t.Context(), f.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if singly := src.look.singly(); singly != (n == maxSingleUsers) {
+			t.Errorf("%d users are asked for one by one: %v", n, singly)
+		}
+		src.Close()
+	}
+}
 
 // TestIDsAreReused from earlier results, but not from lines without the flags with
 // which their keys were read.
