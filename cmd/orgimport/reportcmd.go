@@ -64,9 +64,11 @@ func (cmd *reportCmd) Run(c *console) error {
 	if err := results.Spool(beside); err != nil {
 		return stoppedOr(ctx, err)
 	}
-	open := func() (io.Reader, error) { return job.OpenResults(results.Again(), claimColumns()...) }
 	write := func(w io.Writer) error {
-		err := page.Write(w, open, about)
+		text, err := job.OpenResults(results.Again(), claimColumns()...)
+		if err == nil {
+			err = page.Write(w, text, about)
+		}
 		if errors.Is(err, page.ErrOtherResults) {
 			return usagef("name the summary of the last run that wrote the results, or leave it out", "%s: %w", cmd.Summary, err)
 		}

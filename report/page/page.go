@@ -48,23 +48,30 @@ var pageCSS string
 var pageJS string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": report.Number, "show": report.Printable, "plural": report.Plural, "inWords": inWords, "stamp": stamp,
+	"count": report.Number, "show": report.Printable, "excerpt": report.Excerpt, "plural": report.Plural, "inWords": inWords, "stamp": stamp,
+	"css": func() template.CSS { return template.CSS(pageCSS) },
+	"js":  func() template.JS { return template.JS(pageJS) },
+	// The Content-Security-Policy: this style, this script, nothing else.
+	"policy": func() string {
+		return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
+			digestOf(pageCSS), digestOf(pageJS))
+	},
 }).Parse(pageHTML))
 
 // ErrOtherResults says that Page.Summary is not that of the last run that wrote the
 // results.
 var ErrOtherResults = errors.New("this is the summary of other results, or of an earlier run")
 
-// Write reads a results file, which open opens, and writes an HTML file about it
-// that needs nothing else: it opens from a mail, prints, and searches its table
-// without a network. Its size is bounded, and so is the memory that Write needs, but
-// for some 30 bytes for each line.
+// Write reads a results file and writes an HTML file about it that needs nothing
+// else: it opens from a mail, prints, and searches its table without a network. Its
+// size is bounded, and so is the memory that Write needs, but for some 30 bytes for
+// each line.
 //
-// Write opens the results twice: a run that was resumed and killed leaves two lines
+// Write reads the results twice: a run that was resumed and killed leaves two lines
 // of a row, of which one counts. It returns a *[report.WrongFileError] if they are
 // not a results file.
-func Write(w io.Writer, open func() (io.Reader, error), p Page) error {
-	t, err := readTally(open, p.Summary)
+func Write(w io.Writer, results io.ReadSeeker, p Page) error {
+	t, err := readTally(results, p.Summary)
 	if err != nil {
 		return err
 	}
@@ -81,16 +88,12 @@ func Write(w io.Writer, open func() (io.Reader, error), p Page) error {
 // view is what the template shows.
 type view struct {
 	Page
-	CSS    template.CSS
-	JS     template.JS
-	Policy string // Content-Security-Policy: this style, this script, nothing else
 
-	Tenant string // empty if not known
-	Title  string
-	Lead   string // what the reader should know first
-	Rows   int
-	Terms  []term
-	Notes  []string
+	Title string
+	Lead  string // what the reader should know first
+	Rows  int
+	Terms []term
+	Notes []string
 
 	Finished   bool // the last run is known to have come to the end of its input
 	LinesAfter int  // lines of the results that the summary does not know
@@ -138,17 +141,9 @@ func classOf(s importer.StatusInfo) string {
 }
 
 func newView(t *tally, p Page) *view {
-	v := &view{
-		Page: p, CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
-		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
-			digestOf(pageCSS), digestOf(pageJS)),
-		Organizations: &t.organizations,
-		Table:         t.failures.table(),
-		FailureRows:   t.counts.Failures(),
-	}
+	v := &view{Page: p, Organizations: &t.organizations, Table: t.failures.table(), FailureRows: t.counts.Failures()}
 	notAttempted := 0
 	if s := p.Summary; s != nil {
-		v.Tenant = report.Excerpt(s.Tenant)
 		v.LinesAfter = max(t.after, t.lines-s.Lines)
 		notAttempted = s.NotAttempted
 		if v.LinesAfter > 0 {

@@ -36,10 +36,13 @@ type failing struct{ err error }
 
 func (f *failing) Write([]byte) (int, error) { return 0, f.err }
 
-// again returns a function that opens file anew each time.
-func again(file string) func() (io.Reader, error) {
-	return func() (io.Reader, error) { return strings.NewReader(file), nil }
+// seeker is a reader that seeks nowhere, with an error.
+type seeker struct {
+	io.Reader
+	err error
 }
+
+func (s *seeker) Seek(int64, int) (int64, error) { return 0, s.err }
 
 // about returns a page about results and the summary of their last run, which may be
 // nil.
@@ -56,7 +59,7 @@ func about(summary *report.SummaryFile) page.Page {
 func render(t testing.TB, results string, summary *report.SummaryFile) string {
 	t.Helper()
 	var html bytes.Buffer
-	if err := page.Write(&html, again(results), about(summary)); err != nil {
+	if err := page.Write(&html, strings.NewReader(results), about(summary)); err != nil {
 		t.Fatal(err)
 	}
 	return html.String()
@@ -180,7 +183,7 @@ func TestPageKnowsTheSummaryOfItsResults(t *testing.T) {
 		"more lines":               {ours, report.SummaryFile{Run: run, Lines: 3}, ""},
 	} {
 		var html strings.Builder
-		err := page.Write(&html, again(tt.results), about(&tt.summary))
+		err := page.Write(&html, strings.NewReader(tt.results), about(&tt.summary))
 		if errors.Is(err, page.ErrOtherResults) != (tt.want == "") || !strings.Contains(html.String(), tt.want) {
 			t.Errorf("%s: got %v, %s", name, err, text(html.String()))
 		}
@@ -345,7 +348,7 @@ func TestPageIsBounded(t *testing.T) {
 		outcomes[i].Message = strings.Repeat("<'", 200+i%7) + strings.Repeat(string(rune('一'+source.IntN(20000))), 5)
 	}
 	var html bytes.Buffer
-	if err := page.Write(&html, again(results(t, nil, outcomes...)), about(nil)); err != nil {
+	if err := page.Write(&html, strings.NewReader(results(t, nil, outcomes...)), about(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if html.Len() > 5<<20 {
@@ -383,22 +386,20 @@ func TestPageKeepsTheFirstFailures(t *testing.T) {
 
 func TestPageRefusesAFileThatIsNotResults(t *testing.T) {
 	bad := new(report.WrongFileError)
-	if err := page.Write(io.Discard, again("org_id,user_id\n"), page.Page{}); !errors.As(err, &bad) {
+	if err := page.Write(io.Discard, strings.NewReader("org_id,user_id\n"), page.Page{}); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestPageReturnsErrors(t *testing.T) {
 	broken := errors.New("input/output error")
-	good := again(header + "\n")
-	ends := func() (io.Reader, error) {
-		return io.MultiReader(strings.NewReader(header+"\n"), iotest.ErrReader(broken)), nil
-	}
-	closed := func() (io.Reader, error) { return nil, broken }
+	good := strings.NewReader(header + "\n")
+	ends := &seeker{Reader: io.MultiReader(strings.NewReader(header+"\n"), iotest.ErrReader(broken))}
+	stuck := &seeker{strings.NewReader(header + "\n"), broken}
 	for name, err := range map[string]error{
-		"results":         page.Write(io.Discard, ends, page.Page{}),
-		"results to open": page.Write(io.Discard, closed, page.Page{}),
-		"page":            page.Write(&failing{err: broken}, good, page.Page{}),
+		"results":                   page.Write(io.Discard, ends, page.Page{}),
+		"results, from their start": page.Write(io.Discard, stuck, page.Page{}),
+		"page":                      page.Write(&failing{err: broken}, good, page.Page{}),
 	} {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", name, err)
@@ -413,7 +414,7 @@ func FuzzPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, results, summary []byte) {
 		var html bytes.Buffer
 		last, _ := report.ReadSummary(bytes.NewReader(summary))
-		err := page.Write(&html, again(string(results)), about(last))
+		err := page.Write(&html, strings.NewReader(string(results)), about(last))
 		if bad := new(report.WrongFileError); err != nil && !errors.As(err, &bad) && !errors.Is(err, page.ErrOtherResults) {
 			t.Fatal(err)
 		}
@@ -442,7 +443,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := page.Write(io.Discard, again(file.String()), about(nil)); err != nil {
+		if err := page.Write(io.Discard, strings.NewReader(file.String()), about(nil)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -55,16 +55,24 @@ const (
 )
 
 // readTally reads a results file. The summary may be nil.
-func readTally(open func() (io.Reader, error), summary *report.SummaryFile) (*tally, error) {
-	r, err := openResults(open)
+func readTally(results io.ReadSeeker, summary *report.SummaryFile) (*tally, error) {
+	r, err := report.NewReader(results)
 	if err != nil {
 		return nil, err
 	}
-	current, err := currentLines(r)
-	if err != nil {
+	current := report.NewCurrent(func(row importer.Row) string {
+		return strconv.Itoa(row.Line) + " " + importer.PairKey(row) // which may have several, for roles
+	})
+	for o, err := range r.Outcomes() {
+		if err != nil {
+			return nil, err
+		}
+		current.Add(r.Line(), &o)
+	}
+	if _, err := results.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	if r, err = openResults(open); err != nil {
+	if r, err = report.NewReader(results); err != nil {
 		return nil, err
 	}
 	t := &tally{counts: report.Counts{}, organizations: organizations{byID: make(map[string]*organization)}, failures: failures{kept: r.Kept}}
@@ -91,28 +99,6 @@ func readTally(open func() (io.Reader, error), summary *report.SummaryFile) (*ta
 	t.damaged, t.torn = r.Damaged, r.Torn
 	t.lines += t.damaged
 	return t, nil
-}
-
-func openResults(open func() (io.Reader, error)) (*report.Reader, error) {
-	in, err := open()
-	if err != nil {
-		return nil, err
-	}
-	return report.NewReader(in)
-}
-
-// currentLines reads the results for the lines that count.
-func currentLines(r *report.Reader) (*report.Current, error) {
-	current := report.NewCurrent(func(row importer.Row) string {
-		return strconv.Itoa(row.Line) + " " + importer.PairKey(row) // which may have several, for roles
-	})
-	for o, err := range r.Outcomes() {
-		if err != nil {
-			return nil, err
-		}
-		current.Add(r.Line(), &o)
-	}
-	return current, nil
 }
 
 func (t *tally) add(o *importer.Outcome) {
