@@ -22,10 +22,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,12 +85,17 @@ func (c *Client) newCall(method, path string, query url.Values) *call {
 	return &call{method: method, path: path, query: query.Encode(), correlationID: c.nextCorrelationID()}
 }
 
+// sent returns the request for an error.
+func (call *call) sent() Error {
+	return Error{Method: call.method, Path: call.path, CorrelationID: call.correlationID}
+}
+
 // do sends a call until an answer settles it. It returns the answer if its status is
 // in want, and otherwise an error.
 func (c *Client) do(ctx context.Context, call *call, want ...int) (a *retry.Answer, _ error) {
 	var again []int // statuses of the last answers, each reason enough to send it once more
 	call.Part = organizationOf(call.path)
-	call.Lost = func(err error) error { return noAnswer(call, err) }
+	call.Lost = func(err error) error { return noAnswer(call.sent(), err) }
 	call.Try = func(ctx context.Context) retry.Result {
 		req, err := c.request(ctx, call)
 		if err != nil {
@@ -124,11 +133,11 @@ func (c *Client) meaningOf(a *retry.Answer, call *call, want, again []int) (retr
 			known.Store(true)
 			return retry.Done, nil
 		}
-		e = foreign(a, call, err)
+		e = foreign(a, call.sent(), err)
 	case a.Status < 400:
-		e = foreign(a, call, nil)
+		e = foreign(a, call.sent(), nil)
 	default:
-		e = refusal(a, call)
+		e = refusal(a, call.sent())
 	}
 	switch {
 	case e.Foreign && !known.Load():
@@ -221,4 +230,108 @@ func reason(err error) (code, message string) {
 		return e.Code, e.Message
 	}
 	return "", oneLine(err.Error(), maxMessage)
+}
+
+const organizationsPath = "/api/v2/organizations"
+
+// organizationPath returns the path of an organization, or of something below it. An
+// id may contain anything: the API's schema has no pattern for it.
+func organizationPath(orgID string, below ...string) (string, error) {
+	element, ok := pathElement(orgID)
+	if !ok {
+		return "", badID(importer.ReachOrg, orgID, "an organization")
+	}
+	return strings.Join(append([]string{organizationsPath, element}, below...), "/"), nil
+}
+
+// pathElement returns s escaped for a path, and whether it can be part of one: no
+// escape keeps a dot segment from being resolved on the way.
+func pathElement(s string) (string, bool) {
+	return url.PathEscape(s), s != "" && s != "." && s != ".."
+}
+
+// organizationOf returns the part of a path that names the organization, or "".
+func organizationOf(path string) string {
+	rest, ok := strings.CutPrefix(path, organizationsPath+"/")
+	if !ok {
+		return ""
+	}
+	id, _, _ := strings.Cut(rest, "/")
+	return id
+}
+
+// ParseDomain returns the base URL of a tenant from what people write:
+// acme.eu.auth0.com, or https://acme.eu.auth0.com. A port is allowed. http is
+// allowed for loopback addresses only, because each request carries a token.
+func ParseDomain(s string) (*url.URL, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return nil, errors.New("the domain is empty; it looks like acme.eu.auth0.com")
+	}
+	if !strings.Contains(s, "://") {
+		s = "https://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		// Without the URL itself: somebody may have put a password into it.
+		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", retry.WithoutURL(err))
+	}
+	switch {
+	case notATenant.MatchString(u.Hostname()):
+		return nil, fmt.Errorf("%s is a site of Auth0's, not a tenant, whose domain looks like acme.eu.auth0.com; the dashboard shows it in the settings of the application", strings.ToLower(u.Hostname()))
+	case u.User != nil:
+		return nil, errors.New("the domain holds a user name or a password; give the host alone")
+	case u.Hostname() == "":
+		return nil, errors.New("the domain has no host name; it looks like acme.eu.auth0.com")
+	case strings.Trim(u.Path, "/") != "":
+		return nil, fmt.Errorf("the domain has a path (%s); give the host alone", u.Path)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("the domain has a query or a fragment; give the host alone")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("http is for loopback addresses only, because the token would not be encrypted; use https://%s", u.Host)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the scheme of the domain is %s; it can only be https", u.Scheme)
+	}
+	if i := strings.IndexFunc(u.Hostname(), func(r rune) bool { return r < 0x80 && !hostRune(r) }); i >= 0 {
+		return nil, fmt.Errorf("the domain holds the character %q; give the host alone, such as acme.eu.auth0.com", u.Hostname()[i])
+	}
+	host, err := canonicalHost(u)
+	if err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host}, nil
+}
+
+// notATenant matches hosts of Auth0's own that people take for their tenant's: that of
+// the dashboard, of its other sites, and of regions without a tenant's name. Other names
+// before auth0.com may be those of tenants.
+var notATenant = regexp.MustCompile(`(?i)^((manage|www|accounts|community|support|status|docs|marketplace|cdn|login|(us|eu|au|jp|uk|ca)(-\d+)?)\.)?auth0\.com\.?$`)
+
+// hostRune reports whether r may be part of the name or address of a host.
+func hostRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:%", r)
+}
+
+// canonicalHost returns the host in lower case and without the default port: it
+// becomes part of the audience, which is compared as text.
+func canonicalHost(u *url.URL) (string, error) {
+	host, port := strings.ToLower(u.Host), u.Port()
+	if port == "" {
+		return strings.TrimSuffix(host, ":"), nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", fmt.Errorf("the domain has the port %s; a port is a number from 1 to 65535", port)
+	}
+	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return strings.TrimSuffix(host, ":"+port), nil
+	}
+	return host, nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
 }

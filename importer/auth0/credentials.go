@@ -1,23 +1,23 @@
 package auth0
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
-	"orgimport/importer/retry"
 )
 
 // Credentials are how a program proves itself to the tenant: a client secret, a
@@ -99,36 +99,6 @@ type MalformedError struct {
 
 func (e *MalformedError) Error() string { return "the " + e.What + " " + e.Why }
 
-// Source returns the source of tokens for the tenant at base. It fetches them
-// through rt, which must not be a [Bearer] but may wait for a limit of its own. A
-// token that nobody waits for any more is worth nothing, so rt needs no Grace.
-// Redirects are not followed.
-func (cr Credentials) Source(base *url.URL, rt http.RoundTripper) (*TokenSource, error) {
-	if err := cr.Validate(); err != nil {
-		return nil, err
-	}
-	if cr.Token != "" {
-		return &TokenSource{base: base, current: &heldToken{value: cr.Token, scopes: scopesOf(cr.Token)}}, nil
-	}
-	f := &fetcher{
-		host: base.Hostname(),
-		config: clientcredentials.Config{
-			ClientID: cr.ClientID, ClientSecret: cr.ClientSecret,
-			TokenURL: base.String() + tokenPath, AuthStyle: oauth2.AuthStyleInParams,
-		},
-		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
-		client:   retry.NewHTTPClient(wholeAnswers{rt}),
-	}
-	if len(cr.PrivateKeyPEM) > 0 {
-		a, err := newAsserter(cr, "https://"+base.Host+"/")
-		if err != nil {
-			return nil, err
-		}
-		f.assert = a.assertion
-	}
-	return &TokenSource{base: base, fetch: f.fetch}, nil
-}
-
 // String returns the kind of the credentials and the client, and no secret.
 func (cr Credentials) String() string {
 	kind := "no credentials"
@@ -152,92 +122,201 @@ func (cr Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, cr.
 // LogValue returns String.
 func (cr Credentials) LogValue() slog.Value { return slog.StringValue(cr.String()) }
 
-// scopesOf returns the scopes in the claims of an access token. It does not verify
-// the signature; the tenant does. It returns nil if the token is not a JWT or has no
-// such claim.
-func scopesOf(token string) []string {
-	var claims struct {
-		jwt.RegisteredClaims
-		Scope string `json:"scope"`
-	}
-	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
-		return nil
-	}
-	return strings.Fields(claims.Scope)
+// assertionLifetime is the most that Auth0 recommends; it refuses more than 5
+// minutes.
+const assertionLifetime = time.Minute
+
+// asserter signs the assertions of private key JWT.
+type asserter struct {
+	method   jwt.SigningMethod
+	key      *rsa.PrivateKey
+	keyID    string
+	clientID string
+	audience string // https://DOMAIN/, with the slash
 }
 
-// ParseDomain returns the base URL of a tenant from what people write:
-// acme.eu.auth0.com, or https://acme.eu.auth0.com. A port is allowed. http is
-// allowed for loopback addresses only, because each request carries a token.
-func ParseDomain(s string) (*url.URL, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return nil, errors.New("the domain is empty; it looks like acme.eu.auth0.com")
+// newAsserter reads the private key. No error shows anything of the key.
+func newAsserter(cr Credentials, audience string) (*asserter, error) {
+	a := &asserter{keyID: cr.KeyID, clientID: cr.ClientID, audience: audience}
+	switch alg := cmp.Or(cr.SigningAlg, "RS256"); alg {
+	case "RS256", "RS384", "PS256":
+		a.method = jwt.GetSigningMethod(alg)
+	default:
+		return nil, keyError(fmt.Sprintf("can't be used with the algorithm %q; Auth0 takes RS256, RS384 and PS256", alg))
 	}
-	if !strings.Contains(s, "://") {
-		s = "https://" + s
+	var err error
+	a.key, err = parsePrivateKey(cr.PrivateKeyPEM)
+	return a, err
+}
+
+// assertion returns a fresh assertion: each can be used once.
+func (a *asserter) assertion() (string, error) {
+	now := time.Now()
+	token := jwt.NewWithClaims(a.method, jwt.RegisteredClaims{
+		Issuer:    a.clientID,
+		Subject:   a.clientID,
+		Audience:  jwt.ClaimStrings{a.audience},
+		IssuedAt:  jwt.NewNumericDate(now),
+		ExpiresAt: jwt.NewNumericDate(now.Add(assertionLifetime)),
+		ID:        rand.Text(),
+	})
+	if a.keyID != "" {
+		token.Header["kid"] = a.keyID
 	}
-	u, err := url.Parse(s)
-	if err != nil {
-		// Without the URL itself: somebody may have put a password into it.
-		return nil, fmt.Errorf("the domain is not valid: %w; it looks like acme.eu.auth0.com", retry.WithoutURL(err))
+	return token.SignedString(a.key)
+}
+
+// keyError returns the error of a private key that can't be used.
+func keyError(why string) *MalformedError { return &MalformedError{What: whatKey, Why: why} }
+
+// whatKey is What of a [MalformedError] about a private key.
+const whatKey = "private key"
+
+// minKeyBits is the smallest RSA key that Auth0 takes.
+const minKeyBits = 2048
+
+var (
+	utf8BOM = []byte("\uFEFF")
+
+	// pemBlock matches a block of PEM, its label and its body. Line ends may be
+	// lost: some forms for secrets turn them into spaces.
+	pemBlock = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----`)
+
+	// fileName matches what looks like the name of a file.
+	fileName = regexp.MustCompile(`(?i)^(\.{0,2}/|~|[a-z]:\\|\\\\)?[^\n\x00]{1,250}$`)
+)
+
+// parsePrivateKey reads an RSA key in PEM, PKCS #1 or PKCS #8, in the forms that
+// people have: with line ends as a literal \n, CRLF or none at all, in quotes, after
+// a byte order mark, or all of it in base64. Its error names any other form.
+func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
+	switch der := bytes.TrimLeft(given, " \t\r\n"); {
+	case isUTF16(given):
+		return nil, keyError("is in UTF-16; save it as UTF-8")
+	case bytes.HasPrefix(der, []byte{0x30, 0x82}):
+		// What follows it is cut off, but not a last byte that looks like space.
+		var key asn1.RawValue
+		if _, err := asn1.Unmarshal(der, &key); err == nil {
+			der = key.FullBytes
+		}
+		return parseDER("", der)
 	}
+	text := unquote(string(bytes.TrimPrefix(bytes.TrimSpace(given), utf8BOM)))
+	text = strings.NewReplacer(`\r`, "", `\\n`, "\n", `\n`, "\n").Replace(text)
+	if !strings.Contains(text, "-----BEGIN") {
+		inner, ok := fromBase64(text)
+		switch {
+		case ok && bytes.Contains(inner, []byte("-----BEGIN")):
+			text = string(inner)
+		case ok && bytes.HasPrefix(inner, []byte{0x30, 0x82}):
+			return parseDER("", inner)
+		default:
+			return nil, notAKey(text)
+		}
+	}
+	var err error
+	for _, block := range pemBlock.FindAllStringSubmatch(text, -1) {
+		var key *rsa.PrivateKey
+		if key, err = parseBlock(block[1], block[2]); err == nil {
+			return key, nil
+		}
+		if strings.Contains(block[1], "PRIVATE") {
+			break
+		}
+	}
+	if err == nil {
+		err = keyError("is cut off: it has no line -----END …-----")
+	}
+	return nil, err
+}
+
+// notAKey returns the error for a text that contains no PEM.
+func notAKey(text string) error {
 	switch {
-	case notATenant.MatchString(u.Hostname()):
-		return nil, fmt.Errorf("%s is a site of Auth0's, not a tenant, whose domain looks like acme.eu.auth0.com; the dashboard shows it in the settings of the application", strings.ToLower(u.Hostname()))
-	case u.User != nil:
-		return nil, errors.New("the domain holds a user name or a password; give the host alone")
-	case u.Hostname() == "":
-		return nil, errors.New("the domain has no host name; it looks like acme.eu.auth0.com")
-	case strings.Trim(u.Path, "/") != "":
-		return nil, fmt.Errorf("the domain has a path (%s); give the host alone", u.Path)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, errors.New("the domain has a query or a fragment; give the host alone")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, fmt.Errorf("http is for loopback addresses only, because the token would not be encrypted; use https://%s", u.Host)
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("the scheme of the domain is %s; it can only be https", u.Scheme)
+	case text == "":
+		return keyError("is empty")
+	case strings.HasPrefix(text, "{"):
+		return keyError("is JSON; give it in PEM form, which begins with -----BEGIN PRIVATE KEY-----")
+	case strings.HasPrefix(text, "ssh-"):
+		return keyError("is a public key of ssh; give the private RSA key in PEM form")
+	case fileName.MatchString(text) && (strings.ContainsAny(text, `/\`) || strings.Contains(text, ".")) && len(text) < 250:
+		return &MalformedError{What: whatKey, Why: "is the name of a file, not a key", IsPath: true}
 	}
-	if i := strings.IndexFunc(u.Hostname(), func(r rune) bool { return r < 0x80 && !hostRune(r) }); i >= 0 {
-		return nil, fmt.Errorf("the domain holds the character %q; give the host alone, such as acme.eu.auth0.com", u.Hostname()[i])
+	return keyError("is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----")
+}
+
+func parseBlock(label, body string) (*rsa.PrivateKey, error) {
+	switch {
+	case strings.Contains(body, "ENCRYPTED"), strings.HasPrefix(label, "ENCRYPTED"):
+		return nil, keyError("is encrypted with a password; decrypt it: openssl pkey -in KEY -out DECRYPTED")
+	case strings.HasPrefix(label, "OPENSSH"):
+		return nil, keyError("is in the form of OpenSSH; convert it: ssh-keygen -p -m PEM -f KEY")
+	case strings.HasPrefix(label, "EC "), strings.HasPrefix(label, "DSA"):
+		return nil, keyError("is an " + strings.TrimSuffix(label, " PRIVATE KEY") + " key; Auth0 takes RSA keys")
+	case strings.Contains(label, "PUBLIC KEY"):
+		return nil, keyError("is a public key; give the private key that belongs to it")
+	case strings.Contains(label, "CERTIFICATE"):
+		return nil, keyError("is a certificate; give the private key that belongs to it")
 	}
-	host, err := canonicalHost(u)
+	der, ok := fromBase64(body)
+	if !ok {
+		return nil, keyError("is damaged: it is not base64 between its first and its last line")
+	}
+	return parseDER(label, der)
+}
+
+func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
+	key, err := x509.ParsePKCS1PrivateKey(der)
 	if err != nil {
-		return nil, err
+		other, err := x509.ParsePKCS8PrivateKey(der)
+		switch k := other.(type) {
+		case *rsa.PrivateKey:
+			key = k
+		case *ecdsa.PrivateKey:
+			return nil, keyError("is an EC key; Auth0 takes RSA keys")
+		case nil:
+			if _, ecErr := x509.ParseECPrivateKey(der); ecErr == nil {
+				return nil, keyError("is an EC key; Auth0 takes RSA keys")
+			}
+			return nil, keyError(damaged(label, err))
+		default:
+			return nil, keyError("is not an RSA key; Auth0 takes RSA keys")
+		}
 	}
-	return &url.URL{Scheme: u.Scheme, Host: host}, nil
+	if bits := key.N.BitLen(); bits < minKeyBits {
+		return nil, keyError(fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits))
+	}
+	return key, nil
 }
 
-// notATenant matches hosts of Auth0's own that people take for their tenant's: that of
-// the dashboard, of its other sites, and of regions without a tenant's name. Other names
-// before auth0.com may be those of tenants.
-var notATenant = regexp.MustCompile(`(?i)^((manage|www|accounts|community|support|status|docs|marketplace|cdn|login|(us|eu|au|jp|uk|ca)(-\d+)?)\.)?auth0\.com\.?$`)
-
-// hostRune reports whether r may be part of the name or address of a host.
-func hostRune(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_:%", r)
+func damaged(label string, err error) string {
+	if label == "" {
+		return "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"
+	}
+	return "is damaged or cut off: " + err.Error()
 }
 
-// canonicalHost returns the host in lower case and without the default port: it
-// becomes part of the audience, which is compared as text.
-func canonicalHost(u *url.URL) (string, error) {
-	host, port := strings.ToLower(u.Host), u.Port()
-	if port == "" {
-		return strings.TrimSuffix(host, ":"), nil
+func fromBase64(s string) ([]byte, bool) {
+	s = strings.TrimRight(strings.Join(strings.Fields(s), ""), "=")
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if b, err := encoding.DecodeString(s); err == nil && len(b) > 0 {
+			return b, true
+		}
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return "", fmt.Errorf("the domain has the port %s; a port is a number from 1 to 65535", port)
-	}
-	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		return strings.TrimSuffix(host, ":"+port), nil
-	}
-	return host, nil
+	return nil, false
 }
 
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
+// unquote removes quotes around s.
+func unquote(s string) string {
+	s = strings.TrimSpace(s)
+	for _, q := range []string{`"`, `'`, "`"} {
+		if len(s) >= 2 && strings.HasPrefix(s, q) && strings.HasSuffix(s, q) {
+			return strings.TrimSpace(s[1 : len(s)-1])
+		}
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return s
+}
+
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || bytes.IndexByte(b, 0) == 1 || bytes.IndexByte(b, 0) == 0
 }

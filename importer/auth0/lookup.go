@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"orgimport/importer"
@@ -87,117 +85,6 @@ func (l *Lookup) progress(phase string, done, of int) {
 		l.OnProgress(phase, done, of)
 	}
 }
-
-// FindConnections returns the ids of the tenant's connections by name. Names that it
-// does not have are left out.
-func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[string]string, error) {
-	ids := make(map[string]string)
-	for i, name := range names {
-		l.progress("connections", i, len(names))
-		id, err := l.Connections.connectionNamed(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if id != "" {
-			ids[name] = id
-		}
-	}
-	return ids, nil
-}
-
-// absent reports whether err says in the API's own words that what was asked for
-// does not exist, or that nothing can have such a name. No other refusal says so.
-func absent(err error) bool {
-	if errors.Is(err, errNoPath) {
-		return true
-	}
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok || e.Foreign:
-		return false
-	case e.Status == http.StatusNotFound:
-		return e.aboutRows()
-	case e.Status == http.StatusBadRequest:
-		return badValue.MatchString(e.words())
-	}
-	return e.Status == http.StatusRequestURITooLong
-}
-
-// looked is what came of the look-up of one key.
-type looked[K, R any] struct {
-	key    K
-	result R
-	err    error // why it failed for good, if that is about this key alone
-}
-
-// askEach calls one for every key, as ask does. An error that does not end the run
-// does not end the range either.
-func askEach[K, R any](ctx context.Context, workers int, keys []K, one func(context.Context, K) (R, error)) iter.Seq2[looked[K, R], error] {
-	return ask(ctx, workers, keys, func(ctx context.Context, key K) (looked[K, R], error) {
-		result, err := one(ctx, key)
-		if err != nil && importer.ReachOf(err) == importer.ReachRun {
-			return looked[K, R]{}, err
-		}
-		return looked[K, R]{key, result, err}, nil
-	})
-}
-
-// ask calls one for every item, several at a time, and yields the results as they
-// come. The first error ends the range, and so does break; it waits for the calls
-// under way.
-func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
-	return askAll(ctx, workers, items, func(ctx context.Context, item T) iter.Seq2[R, error] {
-		return func(yield func(R, error) bool) { yield(one(ctx, item)) }
-	})
-}
-
-// askAll is ask for calls that have any number of results.
-func askAll[T, R any](ctx context.Context, workers int, items []T, all func(context.Context, T) iter.Seq2[R, error]) iter.Seq2[R, error] {
-	type answered struct {
-		result R
-		err    error
-	}
-	return func(yield func(R, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		next, answers := make(chan T), make(chan answered)
-		var running sync.WaitGroup
-		for range max(1, min(workers, len(items))) {
-			running.Go(func() {
-				for item := range next {
-					for result, err := range all(ctx, item) {
-						answers <- answered{result, err}
-					}
-				}
-			})
-		}
-		running.Go(func() {
-			defer close(next)
-			for _, item := range items {
-				select {
-				case next <- item:
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
-		go func() {
-			running.Wait()
-			close(answers)
-		}()
-		ended := false
-		for a := range answers {
-			if !ended && (!yield(a.result, a.err) || a.err != nil) {
-				ended = true
-				cancel()
-			}
-		}
-	}
-}
-
-// fewOrgs is up to how many organizations are asked for one by one. It is also how
-// many of those missing from the whole list are asked for, to check the list.
-const fewOrgs = 20
 
 // FindOrganizations looks up the organizations of d: few of them one by one, many in
 // the tenant's list, whichever takes fewer requests. For n organizations that is at

@@ -214,6 +214,23 @@ func (c *Client) userByID(ctx context.Context, id string) ([]user, error) {
 	return []user{{ID: found.ID, Keys: []importer.Key{{Kind: importer.KindUserID, Value: found.ID}}}}, err
 }
 
+// FindConnections returns the ids of the tenant's connections by name. Names that it
+// does not have are left out.
+func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[string]string, error) {
+	ids := make(map[string]string)
+	for i, name := range names {
+		l.progress("connections", i, len(names))
+		id, err := l.Connections.connectionNamed(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if id != "" {
+			ids[name] = id
+		}
+	}
+	return ids, nil
+}
+
 // connectionNamed returns the id of the connection with a name, or "" if there is
 // none.
 func (c *Client) connectionNamed(ctx context.Context, name string) (string, error) {

@@ -1,10 +1,14 @@
 package auth0
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"orgimport/importer"
 )
@@ -90,6 +94,10 @@ const (
 	doConflict   = "Auth0 documents none for adding members. Check in the dashboard whether the user is a member already: then the row is done."
 )
 
+// codeTooManyRoles is the error code of a row whose user already has the 50 roles
+// in the organization that Auth0 allows.
+const codeTooManyRoles = "too_many_roles"
+
 // notThere are the statuses for something in the request that does not exist.
 var notThere = []int{http.StatusNotFound, http.StatusBadRequest}
 
@@ -138,6 +146,9 @@ var (
 	// in doubt which is missing.
 	otherThings = regexp.MustCompile(`organi[sz]ation|connection|role|client|tenant|member`)
 )
+
+// missingRole matches sentences that say that a role does not exist.
+var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)
 
 // meaning returns the line of the table for a refusal.
 func (e *Error) meaning() meaning {
@@ -218,4 +229,112 @@ func (e *Error) words() string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// Blame returns the users of the refused batch that the refusal names, in their
+// order: by their id, or by their place in the request, as in "on property
+// members[3]". A refusal that names all of them, or none, blames nobody.
+func (e *Error) Blame(userIDs []string) []string {
+	if e.Reach() != importer.ReachRow {
+		return nil
+	}
+	blamed := namedIn(e.Message, memberPlace, userIDs)
+	if len(blamed) == len(userIDs) {
+		return nil
+	}
+	return blamed
+}
+
+// How the validator of the Management API names an item of the request.
+var (
+	memberPlace = regexp.MustCompile(`(?:^|[\s'"(])members\[(\d{1,6})\]`)
+	rolePlace   = regexp.MustCompile(`(?:^|[\s'"(])roles\[(\d{1,6})\]`)
+)
+
+// namedIn returns the ids that a message names, by themselves or by their place in
+// the request.
+func namedIn(message string, place *regexp.Regexp, ids []string) (found []string) {
+	named := make([]bool, len(ids))
+	for _, m := range place.FindAllStringSubmatch(message, -1) {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
+			named[i] = true
+		}
+	}
+	markIDs(message, ids, named)
+	for i, id := range ids {
+		if named[i] {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+// markIDs marks the ids that message contains as whole words. An id may contain
+// anything but white space, even other ids, so it looks for the longest first, and
+// the text of one does not name another.
+func markIDs(message string, ids []string, named []bool) {
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(ids[b]) - len(ids[a]) })
+
+	taken := make([]bool, len(message))
+	for _, i := range order {
+		id := ids[i]
+		if id == "" {
+			continue
+		}
+		for from := 0; ; {
+			at := strings.Index(message[from:], id)
+			if at < 0 {
+				break
+			}
+			start, end := from+at, from+at+len(id)
+			from = start + 1
+			if slices.Contains(taken[start:end], true) || !opens(message[:start]) || !closes(message[end:]) {
+				continue
+			}
+			named[i] = true
+			for k := start; k < end; k++ {
+				taken[k] = true
+			}
+		}
+	}
+}
+
+// opens reports whether an id may begin after this text.
+func opens(before string) bool {
+	r, _ := utf8.DecodeLastRuneInString(before)
+	return before == "" || separates(r)
+}
+
+// closes reports whether an id may end before this text: where a separator
+// follows, or the punctuation that ends a sentence and then a separator.
+func closes(after string) bool {
+	after = strings.TrimLeft(after, `.:!?\`)
+	r, _ := utf8.DecodeRuneInString(after)
+	return after == "" || separates(r)
+}
+
+func separates(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune(`'"`+"`"+`,;()[]{}<>‘’“”«»`, r)
+}
+
+// absent reports whether err says in the API's own words that what was asked for
+// does not exist, or that nothing can have such a name. No other refusal says so.
+func absent(err error) bool {
+	if errors.Is(err, errNoPath) {
+		return true
+	}
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || e.Foreign:
+		return false
+	case e.Status == http.StatusNotFound:
+		return e.aboutRows()
+	case e.Status == http.StatusBadRequest:
+		return badValue.MatchString(e.words())
+	}
+	return e.Status == http.StatusRequestURITooLong
 }

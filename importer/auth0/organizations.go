@@ -1,11 +1,15 @@
 package auth0
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,6 +51,10 @@ func (c *Client) OrganizationNamed(ctx context.Context, name string) (Organizati
 func (c *Client) Organizations(ctx context.Context) iter.Seq2[Organization, error] {
 	return items(c.organizationPages(ctx))
 }
+
+// fewOrgs is up to how many organizations are asked for one by one. It is also how
+// many of those missing from the whole list are asked for, to check the list.
+const fewOrgs = 20
 
 // Named returns the organizations with the given ids and names, or all of the tenant if
 // none is given, in the order of their ids. unknown are those that no organization has.
@@ -119,30 +127,154 @@ func (o *Organization) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-const organizationsPath = "/api/v2/organizations"
+// Creator makes the organizations that the tenant lacks, with
+// POST /api/v2/organizations.
+//
+// A request whose answer was lost is sent again. If the API then says that the name is
+// taken, the organization is the one that was asked for.
+type Creator struct {
+	Client *Client // makes organizations
+	Lists  *Client // reads the existing ones
 
-// organizationPath returns the path of an organization, or of something below it. An
-// id may contain anything: the API's schema has no pattern for it.
-func organizationPath(orgID string, below ...string) (string, error) {
-	element, ok := pathElement(orgID)
-	if !ok {
-		return "", badID(importer.ReachOrg, orgID, "an organization")
-	}
-	return strings.Join(append([]string{organizationsPath, element}, below...), "/"), nil
+	Connections    []string // ids of those to enable for new organizations, 10 at most
+	AutoMembership bool     // whoever logs in with such a connection becomes a member
+
+	// Details, if set, returns what a row says of its organization besides the name.
+	Details func(importer.Row) (displayName string, metadata map[string]string)
+
+	existing map[string]Organization // by name and by id
 }
 
-// pathElement returns s escaped for a path, and whether it can be part of one: no
-// escape keeps a dot segment from being resolved on the way.
-func pathElement(s string) (string, bool) {
-	return url.PathEscape(s), s != "" && s != "." && s != ".."
+// Read reads which organizations there are. It comes before the operation, and requires
+// the scope read:organizations.
+func (cr *Creator) Read(ctx context.Context) error {
+	cr.existing = make(map[string]Organization)
+	for o, err := range cr.Lists.Organizations(ctx) {
+		if err != nil {
+			return err
+		}
+		cr.existing[importer.FoldAddress(o.Name)], cr.existing[o.ID] = o, o // no name begins as ids do
+	}
+	return nil
 }
 
-// organizationOf returns the part of a path that names the organization, or "".
-func organizationOf(path string) string {
-	rest, ok := strings.CutPrefix(path, organizationsPath+"/")
-	if !ok {
-		return ""
+// Op returns the operation. A row has one Arg, the name of its organization, or the
+// organization's id. The receipt has the id of a new one.
+func (cr *Creator) Op() importer.Op {
+	return importer.Op{
+		Name: "organizations", Prefix: "oo", Size: 1, Done: importer.Created, Already: importer.AlreadyExists,
+		Args: []string{"name"},
+		Key:  organizationKey,
+		Send: cr.send,
 	}
-	id, _, _ := strings.Cut(rest, "/")
-	return id
+}
+
+// organizationKey returns the name of a row in the form in which names are compared, as
+// Auth0 has none with capitals, or the id of a row without one.
+func organizationKey(r importer.Row) string {
+	return cmp.Or(importer.FoldAddress(r.Args[0]), r.OrgID)
+}
+
+// What the API's schema says of names. They can't begin as ids do.
+var (
+	goodName = regexp.MustCompile(`^[a-z0-9_-]{0,49}[a-z0-9]$`)
+	badRunes = regexp.MustCompile(`[^a-z0-9_-]+`)
+)
+
+// Check settles a row whose organization exists, and rejects one whose organization
+// does not and can't be made. For a bad name, the message has the one that it could be:
+// names are for ever, so nothing is guessed.
+func (cr *Creator) Check(row *importer.Row) {
+	given := strings.TrimSpace(row.Args[0])
+	o, exists := cr.existing[organizationKey(*row)]
+	switch {
+	case exists:
+		row.OrgID, row.Args[0] = o.ID, cmp.Or(given, o.Name)
+		row.Err = &importer.Decided{Status: importer.AlreadyExists, Message: "there already, according to the tenant's list of organizations"}
+		return
+	case given == "":
+		row.Err = &importer.Rejection{Code: importer.CodeOrgNotFound, Message: "no organization " + row.OrgID}
+		return
+	case goodName.MatchString(given) && !strings.HasPrefix(given, "org_"):
+		return
+	}
+	message := fmt.Sprintf("%q can't be the name of an organization", given)
+	could := strings.Trim(strings.TrimPrefix(badRunes.ReplaceAllString(strings.ToLower(given), "-"), "org_"), "-_")
+	if could = strings.TrimRight(could[:min(len(could), 50)], "-_"); could != "" {
+		message += ": it could be " + could
+	}
+	row.Err = &importer.Rejection{Code: "organization_name", Message: message}
+}
+
+func (cr *Creator) send(ctx context.Context, b importer.Batch) (importer.Receipt, error) {
+	row := b.Rows[0]
+	name := organizationKey(row)
+	call := cr.Client.newCall(http.MethodPost, organizationsPath, nil)
+	var err error
+	if call.body, err = json.Marshal(cr.body(name, row)); err != nil {
+		return call.receipt(err), err
+	}
+	var made Organization
+	call.into = &made
+	_, err = cr.Client.do(ctx, call, http.StatusCreated, http.StatusOK)
+	receipt := call.receipt(err)
+	if err == nil {
+		receipt.FoundOrg = made.ID
+		return receipt, nil
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok, importer.ReachOf(err) == importer.ReachRun, importer.ReachOf(err) == importer.ReachBatch:
+		return receipt, err
+	case refusal.Status == http.StatusConflict && !quota.MatchString(refusal.words()):
+		return cr.taken(ctx, name, receipt, err)
+	case errors.Is(err, importer.ErrOrgFull):
+		return receipt, err
+	}
+	return receipt, reaching(importer.ReachRow, err.Error())
+}
+
+// taken finds out whose a name is that is taken.
+func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
+	o, err := cr.Lists.OrganizationNamed(ctx, name)
+	switch {
+	case err != nil && importer.ReachOf(err) == importer.ReachRun:
+		return receipt, err
+	case err != nil && importer.ReachOf(err) == importer.ReachBatch: // nobody knows yet
+		receipt.Message += "; " + err.Error()
+		return receipt, err
+	case err != nil:
+		receipt.Message += "; " + err.Error()
+		return receipt, reaching(importer.ReachRow, refusal.Error())
+	}
+	receipt.FoundOrg, receipt.Code, receipt.Message = o.ID, "", ""
+	if receipt.Attempts > 1 {
+		receipt.Message = "created by a request whose answer was lost"
+		return receipt, nil
+	}
+	return receipt, errExists
+}
+
+// errExists is the error of a row whose organization exists.
+var errExists = &reachError{errors.New("the organization exists already"), importer.ReachRow, importer.ErrMember}
+
+// body returns the body of the request.
+func (cr *Creator) body(name string, row importer.Row) any {
+	type connection struct {
+		ID   string `json:"connection_id"`
+		Auto bool   `json:"assign_membership_on_login"`
+	}
+	body := struct {
+		Name        string            `json:"name"`
+		DisplayName string            `json:"display_name,omitempty"`
+		Metadata    map[string]string `json:"metadata,omitempty"`
+		Connections []connection      `json:"enabled_connections,omitempty"`
+	}{Name: name}
+	if cr.Details != nil {
+		body.DisplayName, body.Metadata = cr.Details(row)
+	}
+	for _, id := range cr.Connections {
+		body.Connections = append(body.Connections, connection{id, cr.AutoMembership})
+	}
+	return body
 }

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,10 +160,6 @@ var errEmptyRole = &importer.Rejection{Code: "roles_empty", Message: "a role is 
 
 // RoleSeparator separates the role ids in a row's Args.
 const RoleSeparator = "|"
-
-// codeTooManyRoles is the error code of a row whose user already has the 50 roles
-// in the organization that Auth0 allows.
-const codeTooManyRoles = "too_many_roles"
 
 // AssignRoles returns the operation that gives members roles in an organization,
 // with POST /api/v2/organizations/{id}/members/{user_id}/roles. A row has one
@@ -373,6 +368,3 @@ func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids 
 		a.refused[id] = receipt
 	}
 }
-
-// missingRole matches sentences that say that a role does not exist.
-var missingRole = regexp.MustCompile(`\broles?\b.*\b(not exist|not found|unknown|doesn't exist|don't exist)|\b(no such|unknown|inexistent) roles?\b`)

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -58,6 +59,36 @@ type fetching struct {
 	err   error
 	// calledOff: the fetching caller was cancelled, which does not concern the others.
 	calledOff bool
+}
+
+// Source returns the source of tokens for the tenant at base. It fetches them
+// through rt, which must not be a [Bearer] but may wait for a limit of its own. A
+// token that nobody waits for any more is worth nothing, so rt needs no Grace.
+// Redirects are not followed.
+func (cr Credentials) Source(base *url.URL, rt http.RoundTripper) (*TokenSource, error) {
+	if err := cr.Validate(); err != nil {
+		return nil, err
+	}
+	if cr.Token != "" {
+		return &TokenSource{base: base, current: &heldToken{value: cr.Token, scopes: scopesOf(cr.Token)}}, nil
+	}
+	f := &fetcher{
+		host: base.Hostname(),
+		config: clientcredentials.Config{
+			ClientID: cr.ClientID, ClientSecret: cr.ClientSecret,
+			TokenURL: base.String() + tokenPath, AuthStyle: oauth2.AuthStyleInParams,
+		},
+		audience: cmp.Or(cr.Audience, "https://"+base.Host+"/api/v2/"),
+		client:   retry.NewHTTPClient(wholeAnswers{rt}),
+	}
+	if len(cr.PrivateKeyPEM) > 0 {
+		a, err := newAsserter(cr, "https://"+base.Host+"/")
+		if err != nil {
+			return nil, err
+		}
+		f.assert = a.assertion
+	}
+	return &TokenSource{base: base, fetch: f.fetch}, nil
 }
 
 // Token returns a token that has not expired. The error is a [*CredentialsError]
@@ -169,9 +200,6 @@ func (s *TokenSource) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "token source of "+s.base.Host)
 }
 
-// bearerPrefix precedes the token in the Authorization header.
-const bearerPrefix = "Bearer "
-
 // Bearer is a transport that adds the token of a source to each request, and has
 // the source replace a refused token. It passes the refusal on: whether the request
 // is sent again is decided elsewhere.
@@ -217,7 +245,7 @@ func (b *Bearer) note(resp *http.Response, token string) error {
 		return err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(a.Body))
-	e := refusal(a, &call{method: resp.Request.Method, path: resp.Request.URL.EscapedPath()})
+	e := refusal(a, Error{Method: resp.Request.Method, Path: resp.Request.URL.EscapedPath()})
 	if e.refusesToken() {
 		b.Source.refuse(token, e)
 	} else {
@@ -225,8 +253,6 @@ func (b *Bearer) note(resp *http.Response, token string) error {
 	}
 	return nil
 }
-
-const tokenPath = "/oauth/token"
 
 // assertionType is the name in RFC 7523 of a JWT used instead of a client secret.
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -245,7 +271,7 @@ type fetcher struct {
 func (f *fetcher) fetch(ctx context.Context, client *retry.Client) (*heldToken, error) {
 	var held *heldToken
 	err := client.Do(ctx, &retry.Call{
-		Lost: func(err error) error { return noAnswer(&call{method: http.MethodPost, path: tokenPath}, err) },
+		Lost: func(err error) error { return noAnswer(Error{Method: http.MethodPost, Path: tokenPath}, err) },
 		Try: func(ctx context.Context) (r retry.Result) {
 			held, r = f.try(ctx)
 			return r
@@ -290,6 +316,20 @@ func (f *fetcher) try(ctx context.Context) (*heldToken, retry.Result) {
 // its way: a minute, and of a short life a tenth.
 func usableUntil(began time.Time, lifetime time.Duration) time.Time {
 	return began.Add(lifetime - min(time.Minute, lifetime/10))
+}
+
+// scopesOf returns the scopes in the claims of an access token. It does not verify
+// the signature; the tenant does. It returns nil if the token is not a JWT or has no
+// such claim.
+func scopesOf(token string) []string {
+	var claims struct {
+		jwt.RegisteredClaims
+		Scope string `json:"scope"`
+	}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+		return nil
+	}
+	return strings.Fields(claims.Scope)
 }
 
 // explain says what an error of oauth2 means. Nothing of the original is kept that

@@ -37,7 +37,7 @@ func TestRefusalIsWorded(t *testing.T) {
 		{503, "", `{"message":"cut`, "||503 with a body that is not JSON"},
 	} {
 		a := &retry.Answer{Status: test.status, Header: http.Header{"Content-Type": {test.contentType}}, Body: []byte(test.body), Request: withToken()}
-		e := refusal(a, &call{})
+		e := refusal(a, Error{})
 		if got := e.Code + "|" + e.Reason + "|" + e.Message; got != test.want {
 			t.Errorf("%s: %s, want %s", test.body, got, test.want)
 		}
@@ -65,7 +65,7 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(404, "{\"message\":\"a\\u0000\\u2028\\ud800 sesameopen\"}")
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		a := &retry.Answer{Status: status, Header: http.Header{}, Body: []byte(body), Request: withToken()}
-		e := refusal(a, &call{method: "POST", path: "/p"})
+		e := refusal(a, Error{Method: "POST", Path: "/p"})
 		for _, s := range []string{e.Message, e.Code, e.Reason, e.Error()} {
 			if strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) || strings.Contains(s, "sesameopen") {
 				t.Errorf("%q is not fit for a line", s)
@@ -105,7 +105,7 @@ func TestVerdictWithoutEnvelope(t *testing.T) {
 		{400, "<html>The user does not exist", "400 with an HTML page: a gateway answered, not Auth0", true},
 		{403, `{"message":"Forbidden"}`, "Forbidden: a gateway answered, not Auth0", true},
 	} {
-		e := refusal(&retry.Answer{Status: test.status, Header: http.Header{}, Body: []byte(test.body), Request: withToken()}, &call{})
+		e := refusal(&retry.Answer{Status: test.status, Header: http.Header{}, Body: []byte(test.body), Request: withToken()}, Error{})
 		if e.Foreign != test.foreign || e.Message != test.message {
 			t.Errorf("%d %s: %q, foreign: %t", test.status, test.body, e.Message, e.Foreign)
 		}
