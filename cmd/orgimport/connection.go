@@ -223,7 +223,7 @@ func (o *observer) waiting() waiting {
 		return waiting{}
 	}
 	if since := o.outage.Load(); since != nil {
-		return waiting{text: "no answer, gives up in " + brief(max(0, time.Until(since.Add(tenant.MaxWait())))), halted: true}
+		return waiting{text: "no answer, gives up in " + brief(max(0, time.Until(since.Add(tenant.Pace.MaxWait)))), halted: true}
 	}
 	w := tenant.State().Waiting
 	if left := time.Until(w.Until); left >= time.Second {

@@ -233,7 +233,7 @@ func (d *differ) comparison(ctx context.Context) *diff.Comparison {
 			read = d.all.Table()
 			return importer.Each(d.all.Rows(), func(*importer.Row) error { return context.Cause(ctx) })
 		},
-		Lists:       func(orgIDs []string) iter.Seq2[diff.List, error] { return d.readLists(ctx, orgIDs) },
+		Lists:       func(orgIDs []string) iter.Seq2[auth0.MemberPage, error] { return d.readLists(ctx, orgIDs) },
 		OrgName:     func(id string) string { return names[id] },
 		Carry:       slices.DeleteFunc(slices.Clone(d.kept), func(i int) bool { return isIDColumn(d.all.Table().Kept[i]) }),
 		Unusual:     func(userID string) bool { return read.Unusual(userID) },
@@ -243,8 +243,8 @@ func (d *differ) comparison(ctx context.Context) *diff.Comparison {
 }
 
 // readLists yields the members of organizations.
-func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[diff.List, error] {
-	return func(yield func(diff.List, error) bool) {
+func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[auth0.MemberPage, error] {
+	return func(yield func(auth0.MemberPage, error) bool) {
 		d.log.Info("reading the members of " + report.Plural(len(orgIDs), "organization"))
 		l := &memberLists{began: time.Now(), orgs: len(orgIDs)}
 		d.lists.Store(l)
@@ -253,7 +253,7 @@ func (d *differ) readLists(ctx context.Context, orgIDs []string) iter.Seq2[diff.
 			if list, ok := errors.AsType[*auth0.ListError](err); ok && list.Extent != auth0.Refused {
 				err = &exitError{exitTemporary, list, "try again later"}
 			}
-			if !yield(diff.List{OrgID: page.OrgID, Missing: page.Absent != nil, Members: page.Members}, err) || err != nil {
+			if !yield(page, err) || err != nil {
 				return
 			}
 			if l.read.Add(int64(len(page.Members))); page.Last {

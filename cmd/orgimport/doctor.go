@@ -182,7 +182,7 @@ func (cmd *doctorCmd) reach(ctx context.Context, c *console, d *doctor.Doctor, o
 	if err := tenant.RequireScopes(ctx, groups...); err != nil {
 		return err
 	}
-	d.Tenant, d.Base = tenant.URL, &auth0.Bearer{Source: tenant.Tokens, Base: tenant.Attempt()}
+	d.Tenant, d.Base = tenant.URL, &auth0.Bearer{Source: tenant.Tokens, Base: tenant.Attempt}
 	return nil
 }
 

@@ -156,21 +156,20 @@ var fileProblems = map[files.Problem]struct {
 	code int
 	hint string
 }{
-	files.IsFolder:     {exitUsage, "name a file in it"},
-	files.IsInput:      {exitUsage, "give it another name"},
-	files.IsOutput:     {exitUsage, "give each its own file"},
-	files.NotRegular:   {exitUsage, "name a file that does not exist yet"},
-	files.NoFolder:     {exitUsage, "make the folder, or name another file with NAME"},
-	files.NotWritable:  {exitUsage, "make sure that the folder is writable, or name another file with NAME"},
-	files.NoReader:     {exitUsage, "start the program that reads it first"},
-	files.WriteFailed:  {exitStopped, "make room, and make sure that the folder is writable"},
-	files.Disturbed:    {exitStopped, "leave the file alone during a run; run again with --resume"},
-	files.NotReadable:  {exitUsage, ""},
-	files.NotSpooled:   {exitStopped, "make room NAME PATH"},
-	files.Exists:       {exitUsage, "continue with --resume, or name another file with --results"},
-	files.LockHeld:     {exitLocked, "wait for it to end, or give this run its own --results"},
-	files.LockNoFolder: {exitUsage, "make the folder, or name another file with NAME"},
-	files.LockFailed:   {exitStopped, "make the folder writable, or name another file with NAME"},
+	files.IsFolder:    {exitUsage, "name a file in it"},
+	files.IsInput:     {exitUsage, "give it another name"},
+	files.IsOutput:    {exitUsage, "give each its own file"},
+	files.NotRegular:  {exitUsage, "name a file that does not exist yet"},
+	files.NoFolder:    {exitUsage, "make the folder, or name another file with NAME"},
+	files.NotWritable: {exitUsage, "make sure that the folder is writable, or name another file with NAME"},
+	files.NoReader:    {exitUsage, "start the program that reads it first"},
+	files.WriteFailed: {exitStopped, "make room, and make sure that the folder is writable"},
+	files.Disturbed:   {exitStopped, "leave the file alone during a run; run again with --resume"},
+	files.NotReadable: {exitUsage, ""},
+	files.NotSpooled:  {exitStopped, "make room NAME PATH"},
+	files.Exists:      {exitUsage, "continue with --resume, or name another file with --results"},
+	files.LockHeld:    {exitLocked, "wait for it to end, or give this run its own --results"},
+	files.LockFailed:  {exitStopped, "make the folder writable, or name another file with NAME"},
 }
 
 // jobReasons says how a job ends a command, what to add to its reason, and what to do
@@ -179,13 +178,10 @@ var jobReasons = map[job.Reason]struct {
 	code      int
 	add, hint string
 }{
-	job.WrongInput:      {exitUsage, "", ""},
+	job.Unusable:        {exitUsage, "", ""},
 	job.NothingPiped:    {exitUsage, "", "the command before the | has printed nothing, or < FILE is missing"},
 	job.WrongResults:    {exitUsage, "", "give this run another --results"},
-	job.NoResults:       {exitUsage, "", ""},
-	job.NoUsers:         {exitUsage, "", ""},
 	job.CutUsers:        {exitUsage, "", "get the file again"},
-	job.PackedResults:   {exitUsage, "", ""},
 	job.WrongUsers:      {exitUsage, "", "give a users export made by Auth0, NDJSON or CSV, with every field that the rows name users by (jq -c '.[]' FILE makes NDJSON of an array, jq -c . FILE of other JSON)"},
 	job.NotSingly:       {exitUsage, "", "leave --lookup each out"},
 	job.ManyConnections: {exitUsage, "", "split the file by connection"},

@@ -141,7 +141,7 @@ func TestEveryProblemHasAnExitCode(t *testing.T) {
 			t.Errorf("problem %d with a file has no exit code", p)
 		}
 	}
-	for r := job.WrongInput; r <= job.NoAnswer; r++ {
+	for r := job.Unusable; r <= job.NoAnswer; r++ {
 		if jobReasons[r].code == exitDone && r != job.LookUpFailed {
 			t.Errorf("reason %d of a job has no exit code", r)
 		}

@@ -151,7 +151,7 @@ func (r *inviteRun) check(ctx context.Context, o *openRun) error {
 	// A row is noted only when the pace has let its request through, so that another
 	// run can send a row that was still waiting.
 	r.inviter.Note, r.inviter.Begun = o.out.Note, o.out.Before().Sending
-	o.pace.Base = &auth0.Bearer{Source: o.tenant.Tokens, Base: r.inviter.Transport(*o.tenant.Attempt())}
+	o.pace.Base = &auth0.Bearer{Source: o.tenant.Tokens, Base: r.inviter.Transport(*o.tenant.Attempt)}
 	scopes := [][]string{{scopeInvite}, {"read:organization_invitations"}}
 	var connections []string
 	if r.Connection != "" {

@@ -26,8 +26,9 @@ type Comparison struct {
 	// them. Rows is called twice.
 	Rows func() iter.Seq2[importer.Row, error]
 
-	// Lists yields the members of organizations, all of one at a time or in parts.
-	Lists func(orgIDs []string) iter.Seq2[List, error]
+	// Lists yields the members of organizations page by page. An organization may turn
+	// out to be absent after pages of it.
+	Lists func(orgIDs []string) iter.Seq2[auth0.MemberPage, error]
 
 	// OrgName returns the name of an organization; empty if it is not known.
 	OrgName func(orgID string) string
@@ -47,13 +48,6 @@ type Comparison struct {
 	// OnReject is called with the outcome of each row that is not resolved, in the
 	// order of the file.
 	OnReject func(importer.Outcome) error
-}
-
-// List is the list of an organization's members, or a part of it.
-type List struct {
-	OrgID   string
-	Missing bool // the tenant has no such organization
-	Members []auth0.Member
 }
 
 // Result says who joins, who leaves and who is kept.
@@ -105,7 +99,7 @@ type comparison struct {
 // lines of joiners, and of members whom no row names. It returns the errors of
 // Rows, Lists and OnReject as they are.
 func (c *Comparison) Run() (*Result, error) {
-	r := &comparison{Comparison: c, orgs: make(map[string]*org), doubts: newDoubts()}
+	r := &comparison{Comparison: c, orgs: make(map[string]*org), doubts: doubts{make(map[string]int), importer.Set{}, make(map[int]string)}}
 	for _, step := range []func() error{r.readNames, r.readMembers, r.readRows} {
 		if err := step(); err != nil {
 			return nil, err
@@ -137,13 +131,13 @@ func (c *comparison) readNames() error {
 // readMembers reads the members. Those whom no row names leave, unless they are kept
 // later.
 func (c *comparison) readMembers() error {
-	for part, err := range c.Lists(slices.Sorted(maps.Keys(c.orgs))) {
+	for page, err := range c.Lists(slices.Sorted(maps.Keys(c.orgs))) {
 		if err != nil {
 			return err
 		}
-		org := c.orgs[part.OrgID]
-		org.missing = org.missing || part.Missing
-		for _, m := range part.Members {
+		org := c.orgs[page.OrgID]
+		org.missing = org.missing || page.Absent != nil
+		for _, m := range page.Members {
 			pair := importer.PairKey(importer.Row{OrgID: org.ID, UserID: m.UserID})
 			switch line, named := c.pairs.Line(pair); {
 			case !named:
@@ -222,18 +216,18 @@ func (c *comparison) keepDoubtful() {
 		}
 		before = [2]string{orgID, userID}
 		org.Members++
-		d := c.doubts.of(orgID, userID, email)
-		if d.line == 0 && !org.named {
-			d = doubt{org.line, reasonNobodyNamed}
+		line, reason := c.doubts.of(orgID, userID, email)
+		if line == 0 && !org.named {
+			line, reason = org.line, reasonNobodyNamed
 		}
-		if d.line == 0 {
+		if line == 0 {
 			org.Leavers++
 			return false
 		}
-		if org.Kept++; org.named && !c.doubts.rejected(d.line) {
-			doubtful[d.line] = true
+		if org.Kept++; org.named && !c.doubts.rejected(line) {
+			doubtful[line] = true
 		}
-		c.Kept.add(record[:2], append(record[2:], strconv.Itoa(d.line), d.reason)...)
+		c.Kept.add(record[:2], append(record[2:], strconv.Itoa(line), reason)...)
 		return true
 	})
 	c.Kept.sort()

@@ -36,15 +36,19 @@ func (f file) rows() iter.Seq2[importer.Row, error] {
 type tenant map[string][]auth0.Member
 
 // lists yields the members one by one, each of them twice.
-func (t tenant) lists(orgIDs []string) iter.Seq2[diff.List, error] {
-	return func(yield func(diff.List, error) bool) {
+func (t tenant) lists(orgIDs []string) iter.Seq2[auth0.MemberPage, error] {
+	return func(yield func(auth0.MemberPage, error) bool) {
 		for _, id := range orgIDs {
 			members, exists := t[id]
-			if !yield(diff.List{OrgID: id, Missing: !exists}, nil) {
+			var absent *auth0.ListError
+			if !exists {
+				absent = &auth0.ListError{}
+			}
+			if !yield(auth0.MemberPage{OrgID: id, Absent: absent}, nil) {
 				return
 			}
 			for _, m := range slices.Concat(members, members) {
-				if !yield(diff.List{OrgID: id, Members: []auth0.Member{m}}, nil) {
+				if !yield(auth0.MemberPage{OrgID: id, Members: []auth0.Member{m}}, nil) {
 					return
 				}
 			}
@@ -276,11 +280,11 @@ func TestMissingOrganization(t *testing.T) {
 func TestDeletedMeanwhile(t *testing.T) {
 	in := tenant{"org_a": members("ann"), "org_b": members("bob", "eve")}
 	r := compare(t, file{named("org_a", "ann"), named("org_b", "bob")}, in, func(c *diff.Comparison) {
-		c.Lists = func(ids []string) iter.Seq2[diff.List, error] {
-			return func(yield func(diff.List, error) bool) {
-				_ = yield(diff.List{OrgID: "org_a", Members: in["org_a"]}, nil) &&
-					yield(diff.List{OrgID: "org_b", Members: in["org_b"]}, nil) &&
-					yield(diff.List{OrgID: "org_b", Missing: true}, nil)
+		c.Lists = func(ids []string) iter.Seq2[auth0.MemberPage, error] {
+			return func(yield func(auth0.MemberPage, error) bool) {
+				_ = yield(auth0.MemberPage{OrgID: "org_a", Members: in["org_a"]}, nil) &&
+					yield(auth0.MemberPage{OrgID: "org_b", Members: in["org_b"]}, nil) &&
+					yield(auth0.MemberPage{OrgID: "org_b", Absent: &auth0.ListError{}}, nil)
 			}
 		}
 	})
@@ -301,8 +305,8 @@ func TestErrorsEndIt(t *testing.T) {
 			}
 		},
 		"lists": func(c *diff.Comparison) {
-			c.Lists = func([]string) iter.Seq2[diff.List, error] {
-				return func(yield func(diff.List, error) bool) { yield(diff.List{}, broken) }
+			c.Lists = func([]string) iter.Seq2[auth0.MemberPage, error] {
+				return func(yield func(auth0.MemberPage, error) bool) { yield(auth0.MemberPage{}, broken) }
 			}
 		},
 		"a rejected row": func(c *diff.Comparison) { c.OnReject = func(importer.Outcome) error { return broken } },

@@ -18,12 +18,6 @@ const (
 	reasonNobodyNamed = "no_member_named" // in his organization, by any row
 )
 
-// doubt is the first row that may mean a member; its line is 0 if none does.
-type doubt struct {
-	line   int
-	reason string
-}
-
 // doubts are the rows that may mean somebody whom they do not name for certain. An
 // empty organization stands for any.
 type doubts struct {
@@ -32,13 +26,9 @@ type doubts struct {
 	reasons map[int]string // by line
 }
 
-func newDoubts() doubts {
-	return doubts{anybody: make(map[string]int), reasons: make(map[int]string)}
-}
-
-// of returns the first row that may mean a member.
-func (d *doubts) of(orgID, userID, email string) doubt {
-	line := 0
+// of returns the line of the first row that may mean a member, 0 if none does, and why
+// it may.
+func (d *doubts) of(orgID, userID, email string) (line int, reason string) {
 	add := func(other int) {
 		if other > 0 && (line == 0 || other < line) {
 			line = other
@@ -53,7 +43,7 @@ func (d *doubts) of(orgID, userID, email string) doubt {
 			}
 		}
 	}
-	return doubt{line, cmp.Or(d.reasons[line], reasonSameAddress)}
+	return line, cmp.Or(d.reasons[line], reasonSameAddress)
 }
 
 // rejected reports whether the row on a line was rejected.

@@ -36,10 +36,10 @@ func BenchmarkMillion(b *testing.B) {
 					}
 				}
 			}
-			lists := func(ids []string) iter.Seq2[diff.List, error] {
-				return func(yield func(diff.List, error) bool) {
+			lists := func(ids []string) iter.Seq2[auth0.MemberPage, error] {
+				return func(yield func(auth0.MemberPage, error) bool) {
 					for i, org := range ids {
-						list := diff.List{OrgID: org, Members: make([]auth0.Member, each)}
+						list := auth0.MemberPage{OrgID: org, Members: make([]auth0.Member, each)}
 						for j := range list.Members {
 							_, user := id(i, j)
 							list.Members[j] = auth0.Member{UserID: user, Email: fmt.Sprintf("user%d@acme-%d.com", j, i), Name: fmt.Sprint("Given Family ", j)}

@@ -24,21 +24,20 @@ func Named(name, path string) File { return File{name, path} }
 type Problem int
 
 const (
-	IsFolder     Problem = iota // an output is a folder
-	IsInput                     // an output is an input
-	IsOutput                    // an output is another output
-	NotRegular                  // a file that must be regular is a device, a pipe or a folder
-	NoFolder                    // the folder of an output does not exist
-	NotWritable                 // an output can't be written; nothing has been sent
-	NoReader                    // nobody reads the pipe that is an output
-	WriteFailed                 // an output can't be written any more
-	Disturbed                   // something else has changed an output
-	NotReadable                 // an input can't be read
-	NotSpooled                  // a pipe can't be copied, to be read twice
-	Exists                      // an output exists, and must not be replaced
-	LockHeld                    // another process holds the lock
-	LockNoFolder                // the folder of the lock file does not exist
-	LockFailed                  // the lock file can't be made
+	IsFolder    Problem = iota // an output is a folder
+	IsInput                    // an output is an input
+	IsOutput                   // an output is another output
+	NotRegular                 // a file that must be regular is a device, a pipe or a folder
+	NoFolder                   // the folder of an output does not exist
+	NotWritable                // an output can't be written; nothing has been sent
+	NoReader                   // nobody reads the pipe that is an output
+	WriteFailed                // an output can't be written any more
+	Disturbed                  // something else has changed an output
+	NotReadable                // an input can't be read
+	NotSpooled                 // a pipe can't be copied, to be read twice
+	Exists                     // an output exists, and must not be replaced
+	LockHeld                   // another process holds the lock
+	LockFailed                 // the lock file can't be made
 )
 
 // Error is a problem with a file.
@@ -189,7 +188,7 @@ func Lock(f File) (unlock func(), err error) {
 		l := flock.New(f.Path, flock.SetPermissions(0o600))
 		locked, err := l.TryLock()
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, problem(LockNoFolder, f, "can't make the lock file %s: its folder does not exist", f.Path)
+			return nil, problem(NoFolder, f, "can't make the lock file %s: its folder does not exist", f.Path)
 		}
 		if err != nil {
 			return nil, problem(LockFailed, f, "can't make the lock file: %w", err)

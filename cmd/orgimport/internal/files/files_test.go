@@ -249,7 +249,7 @@ func TestOneHoldsALock(t *testing.T) {
 func TestLockThatCantBeMade(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Lock(File{"--lock", filepath.Join(dir, "absent", "lock")})
-	isProblem(t, err, LockNoFolder)
+	isProblem(t, err, NoFolder)
 	_, err = Lock(File{"--lock", os.DevNull})
 	isProblem(t, err, NotRegular)
 	_, err = Lock(File{"--lock", dir})

@@ -57,7 +57,7 @@ func (in *input) open(ctx context.Context) (err error) {
 	}
 	if in.plain = !ours; ours && in.Select != nil && in.ReadTwice {
 		if err := in.findOrigin(ctx); err != nil {
-			return failed(WrongInput, "%s: %w", in.file.Name(), err)
+			return failed(Unusable, "%s: %w", in.file.Name(), err)
 		}
 	}
 	return in.reopen()

@@ -103,14 +103,11 @@ type Lookups struct {
 type Reason int
 
 const (
-	WrongInput      Reason = iota // the input does not suit the operation
+	Unusable        Reason = iota // a file can't be read, or does not suit the operation
 	NothingPiped                  // standard input is empty
 	WrongResults                  // the results are of another operation, tenant or input
-	NoResults                     // the results can't be read
-	NoUsers                       // the file of users can't be read
 	WrongUsers                    // the file of users holds no users
 	CutUsers                      // the file of users is cut off
-	PackedResults                 // the results are compressed
 	NotSingly                     // users can't be looked up one by one by such keys
 	ManyConnections               // the rows name too many connections
 	LookUpFailed                  // the tenant could not be asked
@@ -124,8 +121,8 @@ const (
 // Error is why a job can't begin or go on.
 type Error struct {
 	Reason  Reason
-	Path    string // of PackedResults, the file
-	Unpack  string // of PackedResults, the program that unpacks it
+	Path    string // of compressed results
+	Unpack  string // of compressed results, the program that unpacks them
 	Most    string // of TooManyFailed, the limit
 	Swapped bool   // of AllFailed and TooManyFailed: the columns look swapped
 	Err     error  // what happened

@@ -371,7 +371,7 @@ func TestInputOfSeveralOperationsIsRefused(t *testing.T) {
 	} {
 		f.put("members.csv", resultsHeader, line("oi", "acme.example", "added"), other)
 		_, err := Open(t.Context(), f.source)
-		if isReason(t, err, WrongInput); err != nil && !strings.Contains(err.Error(), want) {
+		if isReason(t, err, Unusable); err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v", err)
 		}
 	}

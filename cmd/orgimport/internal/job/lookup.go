@@ -30,7 +30,6 @@ const (
 	maxConnections = 20
 )
 
-// The scopes of look-ups. Any one of scopesReadOrganization is enough.
 const scopeReadUsers = "read:users"
 
 // ScopesReadOrganization returns the scopes that allow reading an organization. Any
@@ -43,14 +42,12 @@ func ScopesReadOrganization() []string {
 // the rows that need no request.
 type lookups struct {
 	*Config
-	dir       *importer.Directory // nil: nothing has to be looked up
-	checked   bool                // every user is looked up
-	mixed     bool                // some rows have ids where others have keys
-	unchecked string              // why the ids of organizations could not be checked; empty: they were
-	reads     tenancy.Reads
-	now       atomic.Pointer[Phase] // nil: no look-up is under way
-	phases    []PhaseCost
-	resumed   bool // an earlier run may have added members that have no line
+	Findings
+	checked bool // every user is looked up
+	mixed   bool // some rows have ids where others have keys
+	reads   tenancy.Reads
+	now     atomic.Pointer[Phase] // nil: no look-up is under way
+	resumed bool                  // an earlier run may have added members that have no line
 }
 
 // Phase is the progress of the look-ups of one kind.
@@ -72,7 +69,7 @@ type PhaseCost struct {
 
 // Findings are what the look-ups of a source found, and what they cost.
 type Findings struct {
-	Directory *importer.Directory // nil: nothing was looked up
+	Directory *importer.Directory // nil: nothing has to be looked up
 	Unchecked string              // why the organizations were not checked; empty: they were
 	Phases    []PhaseCost
 	Reads     int // requests
@@ -105,7 +102,7 @@ func (l *lookups) prepare(ctx context.Context, in *input) error {
 	}
 	in.rows = int(in.passed.Load())
 	used := in.table.UsedKeys()
-	if l.Resume && l.dir != nil {
+	if l.Resume && l.Directory != nil {
 		if err := l.reuse(ctx, in); err != nil {
 			return err
 		}
@@ -115,11 +112,11 @@ func (l *lookups) prepare(ctx context.Context, in *input) error {
 }
 
 // found reports whether the rows have the ids that the tenant returned.
-func (l *lookups) found() bool { return l.dir != nil && !l.Assume }
+func (l *lookups) found() bool { return l.Directory != nil && !l.Assume }
 
 // collect reads an input to its end and collects the keys to look up.
 func (l *lookups) collect(ctx context.Context, in *input) error {
-	d := l.dir
+	d := l.Directory
 	if d == nil {
 		d = newDirectory(l.Config)
 	}
@@ -137,7 +134,7 @@ func (l *lookups) collect(ctx context.Context, in *input) error {
 	if !needed {
 		return nil
 	}
-	l.dir, l.checked = d, l.Lookups.CheckUsers || !userIDs
+	l.Directory, l.checked = d, l.Lookups.CheckUsers || !userIDs
 	l.mixed = userIDs && d.Users.Len() > 0 || orgIDs && d.Orgs.Len() > 0
 	for _, kind := range d.Users.Kinds() {
 		if l.Lookups.How == "each" && !auth0.AskedSingly(kind) {
@@ -152,7 +149,7 @@ func (l *lookups) collect(ctx context.Context, in *input) error {
 
 // connections returns the connections that rows name.
 func (l *lookups) connections() []string {
-	return slices.DeleteFunc(slices.Clone(l.dir.Users.Connections()), func(name string) bool { return name == "" })
+	return slices.DeleteFunc(slices.Clone(l.Directory.Users.Connections()), func(name string) bool { return name == "" })
 }
 
 // reuse takes the ids of rows that are done from the results of earlier runs, which
@@ -205,7 +202,7 @@ func (l *lookups) reuse(ctx context.Context, in *input) error {
 	if err != nil {
 		return nil //nolint:nilerr // then no line has an id to reuse
 	}
-	l.dir = newDirectory(l.Config)
+	l.Directory = newDirectory(l.Config)
 	for row, err := range results.Rows() {
 		switch {
 		case err != nil || ctx.Err() != nil:
@@ -217,7 +214,7 @@ func (l *lookups) reuse(ctx context.Context, in *input) error {
 			if given.Has(givenID(row.Keys.User, row.UserID)) {
 				row.Keys.User = importer.Key{}
 			}
-			l.dir.Reuse(row)
+			l.Directory.Reuse(row)
 		}
 	}
 	// What has to be looked up is known only now.
@@ -248,11 +245,11 @@ func givenID(k importer.Key, id string) string { return k.Kind + "\n" + k.Value 
 // scopes returns the scopes that the look-ups need. The token must have one of
 // each group.
 func (l *lookups) scopes() (groups [][]string) {
-	users := l.dir.Users.Len() > l.dir.Users.Hits()
+	users := l.Directory.Users.Len() > l.Directory.Users.Hits()
 	if users && l.Lookups.Users.Path == "" {
 		groups = append(groups, []string{scopeReadUsers})
 	}
-	if l.dir.Orgs.Len() > l.dir.Orgs.Hits() {
+	if l.Directory.Orgs.Len() > l.Directory.Orgs.Hits() {
 		groups = append(groups, ScopesReadOrganization())
 	}
 	if users && len(l.connections()) > 0 {
@@ -267,10 +264,10 @@ func (l *lookups) scopes() (groups [][]string) {
 // missing returns what has to be looked up, as text.
 func (l *lookups) missing() string {
 	var what []string
-	if n := l.dir.Orgs.Len() - l.dir.Orgs.Hits(); n > 0 {
+	if n := l.Directory.Orgs.Len() - l.Directory.Orgs.Hits(); n > 0 {
 		what = append(what, report.Plural(n, "organization"))
 	}
-	if n := l.dir.Users.Len() - l.dir.Users.Hits(); n > 0 {
+	if n := l.Directory.Users.Len() - l.Directory.Users.Hits(); n > 0 {
 		what = append(what, report.Plural(n, "user"))
 	}
 	if l.Lookups.SkipMembers {
@@ -281,12 +278,12 @@ func (l *lookups) missing() string {
 
 // lookUp looks up what rows name: see [Source.LookUp].
 func (l *lookups) lookUp(ctx context.Context, t *tenancy.Tenant, rows rowSeq, before *report.Journal, scopes [][]string) error {
-	if l.dir == nil {
+	if l.Directory == nil {
 		return nil
 	}
 	if read := ScopesReadOrganization(); l.onlyCheckOrgs() && t.Lacks(read...) {
-		l.unchecked = "the token lacks the scope " + read[0]
-		l.dir.Orgs = importer.Index{}
+		l.Unchecked = "the token lacks the scope " + read[0]
+		l.Directory.Orgs = importer.Index{}
 	}
 	if err := t.RequireScopes(ctx, append(l.scopes(), scopes...)...); err != nil {
 		return err
@@ -314,30 +311,26 @@ func (l *lookups) lookUp(ctx context.Context, t *tenancy.Tenant, rows rowSeq, be
 		l.now.Store(&Phase{Name: step.name, Began: began, Tenant: t})
 		look.OnProgress = func(name string, done, of int) { l.now.Store(&Phase{name, done, of, began, time.Now(), t}) }
 		if err := step.find(); err != nil {
-			return stoppedOr(ctx, lookUpFailed(err))
+			if _, known := errors.AsType[*Error](err); !known {
+				err = &Error{Reason: LookUpFailed, Err: err}
+			}
+			return stoppedOr(ctx, err)
 		}
 		requests, took := int(l.reads.Sent.Load()-sent), time.Since(began)
 		if requests == 0 {
 			continue
 		}
-		l.phases = append(l.phases, PhaseCost{step.name, requests, took.Seconds()})
+		l.Phases = append(l.Phases, PhaseCost{step.name, requests, took.Seconds()})
 		l.Log.Info(fmt.Sprintf("looked up %s with %s in %s", step.name, report.Plural(requests, "request"), took.Round(time.Second)))
 	}
-	l.dir.CheckOrgs = false // these rows are sent whether or not the organization exists
+	l.Directory.CheckOrgs = false // these rows are sent whether or not the organization exists
 	return nil
 }
 
-func lookUpFailed(err error) error {
-	if _, known := errors.AsType[*Error](err); known {
-		return err
-	}
-	return &Error{Reason: LookUpFailed, Err: err}
-}
-
 func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) error {
-	err := look.FindOrganizations(ctx, l.dir)
+	err := look.FindOrganizations(ctx, l.Directory)
 	if refused, ok := errors.AsType[*auth0.CredentialsError](err); ok && refused.Status == http.StatusForbidden && l.onlyCheckOrgs() {
-		l.unchecked = refused.Error()
+		l.Unchecked = refused.Error()
 		return nil
 	}
 	return err
@@ -346,11 +339,11 @@ func (l *lookups) findOrganizations(ctx context.Context, look *auth0.Lookup) err
 // onlyCheckOrgs reports whether organizations are looked up only to check that
 // they exist, so that an import can do without.
 func (l *lookups) onlyCheckOrgs() bool {
-	return l.Lookups.CheckOrgs && !slices.ContainsFunc(l.dir.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
+	return l.Lookups.CheckOrgs && !slices.ContainsFunc(l.Directory.Orgs.Kinds(), func(kind string) bool { return kind != importer.KindOrgID })
 }
 
 func (l *lookups) findUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.Tenant) error {
-	d := l.dir
+	d := l.Directory
 	if d.Users.Len() == d.Users.Hits() {
 		return nil
 	}
@@ -380,7 +373,7 @@ func (l *lookups) singly() bool {
 	if l.Lookups.How != "auto" {
 		return l.Lookups.How == "each"
 	}
-	users := &l.dir.Users
+	users := &l.Directory.Users
 	return users.Len()-users.Hits() <= maxSingleUsers && !slices.ContainsFunc(users.Kinds(), func(kind string) bool { return !auth0.AskedSingly(kind) })
 }
 
@@ -395,12 +388,12 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
 			err = file // files calls it the input
 		}
-		return failed(NoUsers, "can't read %s: %w", l.Lookups.Users.Name, err)
+		return failed(Unusable, "can't read %s: %w", l.Lookups.Users.Name, err)
 	}
 	defer f.Close()
 	text, err := csvfile.Text(f)
 	if err == nil {
-		err = look.ReadUsers(text, l.dir)
+		err = look.ReadUsers(text, l.Directory)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -415,15 +408,15 @@ func (l *lookups) readUsers(ctx context.Context, look *auth0.Lookup, t *tenancy.
 		return failed(WrongUsers, "%s %s: %w", l.Lookups.Users.Name, l.Lookups.Users.Path, err)
 	}
 	final := t.Lacks(scopeReadUsers)
-	for _, kind := range l.dir.Users.Kinds() {
+	for _, kind := range l.Directory.Users.Kinds() {
 		if final || !auth0.AskedSingly(kind) {
-			l.dir.NotFound[kind] = ", not in " + l.Lookups.Users.Path
+			l.Directory.NotFound[kind] = ", not in " + l.Lookups.Users.Path
 		}
 	}
 	if final {
-		return look.Guard(&l.dir.Users)
+		return look.Guard(&l.Directory.Users)
 	}
-	return look.FindUsersSingly(ctx, l.dir)
+	return look.FindUsersSingly(ctx, l.Directory)
 }
 
 // findMembers looks up the members of the organizations that rows name.
@@ -444,6 +437,6 @@ func (l *lookups) findMembers(ctx context.Context, look *auth0.Lookup, rows rowS
 			perOrg[strings.Clone(row.OrgID)]++
 		}
 	}
-	l.dir.Resumed = l.resumed
-	return look.FindMembers(ctx, l.dir, &pairs, perOrg)
+	l.Directory.Resumed = l.resumed
+	return look.FindMembers(ctx, l.Directory, &pairs, perOrg)
 }

@@ -169,7 +169,7 @@ func ReadJournal(path, tenant string, op importer.Op) (*report.Journal, error) {
 		return &report.Journal{}, nil
 	}
 	if err != nil {
-		return nil, failed(NoResults, "can't read the results: %w", err)
+		return nil, failed(Unusable, "can't read the results: %w", err)
 	}
 	defer f.Close()
 	text, err := openToContinue(f)
@@ -194,7 +194,7 @@ func openToContinue(f *os.File) (*csvfile.ResultsText, error) {
 	text, err := OpenResults(f, importer.ResultColumns()...)
 	if err == nil && text.Compression != "" {
 		err = &Error{
-			Reason: PackedResults, Path: f.Name(), Unpack: map[string]string{"gzip": "gunzip", "zstd": "unzstd"}[text.Compression],
+			Reason: Unusable, Path: f.Name(), Unpack: map[string]string{"gzip": "gunzip", "zstd": "unzstd"}[text.Compression],
 			Err: errors.New("the file is compressed, and a run can't add lines to it"),
 		}
 	}

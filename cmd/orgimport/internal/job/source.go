@@ -71,11 +71,9 @@ func (s *Source) LookUp(ctx context.Context, t *tenancy.Tenant, before *report.J
 
 // Findings returns what was looked up so far.
 func (s *Source) Findings() Findings {
-	l := s.look
-	return Findings{
-		Directory: l.dir, Unchecked: l.unchecked, Phases: l.phases,
-		Reads: int(l.reads.Sent.Load()), Unlimited: int(l.reads.Unlimited.Load()),
-	}
+	found := s.look.Findings
+	found.Reads, found.Unlimited = int(s.look.reads.Sent.Load()), int(s.look.reads.Unlimited.Load())
+	return found
 }
 
 // Phase returns the look-ups under way, nil if there are none. It may be called
@@ -88,7 +86,7 @@ func (s *Source) Rows() rowSeq { return s.prepared(s.read()) }
 
 // prepared returns rows of the input as they are to be sent.
 func (s *Source) prepared(rows rowSeq) rowSeq {
-	rows = importer.Resolve(rows, s.look.dir)
+	rows = importer.Resolve(rows, s.look.Directory)
 	if s.Assume {
 		rows = importer.Each(rows, keysAsIDs)
 	}

@@ -46,10 +46,7 @@ type OrgRows struct {
 	Rows  int    `json:"rows"`
 }
 
-const (
-	surveyLargest = 10
-	surveyRejects = 10
-)
+const surveyFirst = 10 // of the largest organizations, and of the rejected rows
 
 // Survey ranges over all rows, and returns what the operation would do with them.
 // Rows that are done according to the journal count as settled. It calls rejected, if
@@ -94,7 +91,7 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 			s.perOrg.add(row.OrgID)
 		case !errors.As(row.Err, &decided):
 			s.Rejected++
-			if len(s.Rejects) < surveyRejects {
+			if len(s.Rejects) < surveyFirst {
 				s.Rejects = append(s.Rejects, row)
 			}
 			if rejected == nil {
@@ -115,7 +112,7 @@ func surveyOf(rows rowSeq, size int, rejected func(importer.Row) error) (*Survey
 			s.Small++
 		}
 	}
-	s.Largest = s.largest(surveyLargest)
+	s.Largest = s.largest(surveyFirst)
 	return s, nil
 }
 

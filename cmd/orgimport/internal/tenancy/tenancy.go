@@ -46,13 +46,12 @@ type Observer interface {
 
 // Tenant is a tenant that a program talks to. It is safe for concurrent use.
 type Tenant struct {
-	URL    *url.URL
-	Tokens *auth0.TokenSource
+	URL     *url.URL
+	Tokens  *auth0.TokenSource
+	Attempt *retry.Attempt // at a request, without a pace or a token
+	Pace    Pace
 
-	attempt  *retry.Attempt
-	pace     Pace
-	observer Observer
-
+	observer  Observer
 	tokenPace *ratelimit.Transport
 	answered  atomic.Bool                         // a server has answered at the tenant's address
 	known     atomic.Bool                         // the Management API has answered there
@@ -64,8 +63,10 @@ type Tenant struct {
 // New returns a tenant at an address. It sends nothing. An error is about the
 // credentials.
 func New(address *url.URL, credentials auth0.Credentials, transport http.RoundTripper, pace Pace, o Observer) (*Tenant, error) {
-	t := &Tenant{URL: address, pace: pace, observer: o}
-	t.attempt = &retry.Attempt{Base: transport, Timeout: pace.RequestTimeout, Grace: DrainTime}
+	t := &Tenant{
+		URL: address, Pace: pace, observer: o,
+		Attempt: &retry.Attempt{Base: transport, Timeout: pace.RequestTimeout, Grace: DrainTime},
+	}
 	// Without Grace: nothing needs a token after the run is stopped.
 	t.tokenPace = t.paced(&retry.Attempt{Base: transport, Timeout: pace.RequestTimeout})
 	var err error
@@ -81,19 +82,13 @@ func New(address *url.URL, credentials auth0.Credentials, transport http.RoundTr
 func (t *Tenant) Host() string { return t.URL.Host }
 
 // Workers returns how many look-ups are made at a time.
-func (t *Tenant) Workers() int { return cmp.Or(t.pace.Workers, DefaultWorkers) }
-
-// MaxWait returns how long an outage lasts at most before everybody gives up.
-func (t *Tenant) MaxWait() time.Duration { return t.pace.MaxWait }
-
-// Attempt returns what makes one attempt at a request, without a pace or a token.
-func (t *Tenant) Attempt() *retry.Attempt { return t.attempt }
+func (t *Tenant) Workers() int { return cmp.Or(t.Pace.Workers, DefaultWorkers) }
 
 // Class returns a client for one class of endpoints, and the transport that sets
 // its pace.
 func (t *Tenant) Class() (*auth0.Client, *ratelimit.Transport) {
 	pace := t.paced(nil)
-	pace.Base = &noting{&auth0.Bearer{Source: t.Tokens, Base: t.attempt}, func() { t.latest.Store(pace) }}
+	pace.Base = &noting{&auth0.Bearer{Source: t.Tokens, Base: t.Attempt}, func() { t.latest.Store(pace) }}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.classes = append(t.classes, pace)
@@ -112,11 +107,11 @@ const lookUpPrefix = "ol"
 
 // paced returns a transport with its own pace.
 func (t *Tenant) paced(base http.RoundTripper) *ratelimit.Transport {
-	return &ratelimit.Transport{Base: base, Rate: t.pace.Rate, Reserve: t.pace.Reserve, MaxInFlight: t.pace.Workers, MaxWait: t.pace.MaxWait, OnWait: t.observer.Wait}
+	return &ratelimit.Transport{Base: base, Rate: t.Pace.Rate, Reserve: t.Pace.Reserve, MaxInFlight: t.Pace.Workers, MaxWait: t.Pace.MaxWait, OnWait: t.observer.Wait}
 }
 
 func (t *Tenant) retries() retry.Client {
-	return retry.Client{MaxAttempts: t.pace.MaxAttempts, MaxWait: t.pace.MaxWait, OnEvent: t.observer.Event, Answered: &t.answered}
+	return retry.Client{MaxAttempts: t.Pace.MaxAttempts, MaxWait: t.Pace.MaxWait, OnEvent: t.observer.Event, Answered: &t.answered}
 }
 
 // State sums up the states of the classes. The wait is that of the class that has
@@ -204,7 +199,7 @@ func (t *Tenant) Lookup(n *Reads) *auth0.Lookup {
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
-		Download: auth0.NewDownload(&retry.Attempt{Base: t.attempt.Base, Timeout: t.pace.RequestTimeout, Stall: true}),
+		Download: auth0.NewDownload(&retry.Attempt{Base: t.Attempt.Base, Timeout: t.Pace.RequestTimeout, Stall: true}),
 		Workers:  t.Workers(),
 	}
 }
