@@ -35,11 +35,11 @@ const (
 	fieldCount
 )
 
-// fields describes the fields. The tag is that in record, and the name of the
-// column in a results file. The names are those of the column in other files, as
-// fold returns them. A file has at most one column for each field.
+// fields describes the fields by the name of the column in a results file, and by
+// its names in other files, as fold returns them. A file has at most one column for
+// each field.
 var fields = [fieldCount]struct {
-	tag   string
+	name  string
 	names []string
 }{
 	fieldOrgID:         {"org_id", []string{"orgid", "organizationid"}},
@@ -59,32 +59,12 @@ var fields = [fieldCount]struct {
 // named reports whether a column of that name is known as the field.
 func (f field) named(name string) bool { return slices.Contains(fields[f].names, fold(name)) }
 
-// record is what gocsv makes of a record.
-type record struct {
-	OrgID         string `csv:"org_id"`
-	Org           string `csv:"org"`
-	OrgName       string `csv:"org_name"`
-	UserID        string `csv:"user_id"`
-	User          string `csv:"user"`
-	Email         string `csv:"email"`
-	Connection    string `csv:"connection"`
-	Roles         string `csv:"roles"`
-	Status        string `csv:"status"`
-	Code          string `csv:"error_code"`
-	Message       string `csv:"message"`
-	CorrelationID string `csv:"correlation_id"`
-}
-
 // values are the values of a record by field.
 type values [fieldCount]string
 
-func (r *record) values() values {
-	return values{
-		fieldOrgID: r.OrgID, fieldOrg: r.Org, fieldOrgName: r.OrgName,
-		fieldUserID: r.UserID, fieldUser: r.User, fieldEmail: r.Email,
-		fieldConnection: r.Connection, fieldRoles: r.Roles,
-		fieldStatus: r.Status, fieldCode: r.Code, fieldMessage: r.Message, fieldCorrelationID: r.CorrelationID,
-	}
+// record is what gocsv makes of a record. The number is fieldCount.
+type record struct {
+	Values values `csv:"field" csv[]:"13"`
 }
 
 // party is one of the two things that a row names: its organization or its user.
@@ -199,13 +179,13 @@ var ownHeaders = [][]string{{"org_id", "org_name", "user_id", "email", "name"}, 
 func (c *columns) findOwn(d Dialect) (err error) {
 	if !d.Plain {
 		c.own, c.twice = findResults(c.names)
-		isStatus := func(name string) bool { return fold(name) == fields[fieldStatus].tag }
+		isStatus := func(name string) bool { return fold(name) == fields[fieldStatus].name }
 		if c.twice != nil && len(c.where(isStatus)) > 0 {
 			return c.twice // it is not known which of them says whether they are results
 		}
 	}
 	for f := range c.at {
-		if k := slices.Index(importer.ResultColumns(), fields[f].tag); k >= 0 && c.results() {
+		if k := slices.Index(importer.ResultColumns(), fields[f].name); k >= 0 && c.results() {
 			c.at[f] = c.own[k]
 		}
 	}
@@ -404,7 +384,7 @@ func (c *columns) byName(f field, p party) (int, error) {
 	found := c.where(f.named)
 	names := slices.Compact(slices.Sorted(slices.Values(c.namesAt(found))))
 	differ := len(names) == len(found)
-	exact := c.where(func(n string) bool { return n == fields[f].tag && (f == fieldOrgID || f == fieldUserID) })
+	exact := c.where(func(n string) bool { return n == fields[f].name && (f == fieldOrgID || f == fieldUserID) })
 	switch {
 	case len(found) == 1:
 		return found[0], nil
@@ -538,14 +518,14 @@ func (c *columns) width() int {
 	return n
 }
 
-// tags names the columns for gocsv: those with a field by its tag in record, all
-// others by their index, so that no two have the same name.
+// tags names the columns for gocsv: those with a field as it names the element of
+// record, all others by their index, so that no two have the same name.
 func (c *columns) tags() []string {
 	tags := make([]string, len(c.names))
 	for i := range tags {
 		tags[i] = strconv.Itoa(i)
 		if f := c.fieldAt(i); f != fieldNone {
-			tags[i] = fields[f].tag
+			tags[i] = fmt.Sprintf("field[%d]", f)
 		}
 	}
 	return tags

@@ -58,11 +58,18 @@ func (t *Table) next() (raw, error) {
 	if t.lines.long {
 		return t.unread("the line is longer than 1 MiB"), nil
 	}
-	rec, rest, err := t.unmarshal()
+	var rec any
+	var rest map[string]string // of columns without a field
+	var err error
+	if len(t.columns.kept) > 0 {
+		rec, rest, err = t.records.ReadUnmatched()
+	} else {
+		rec, err = t.records.Read()
+	}
 	if err != nil {
 		return t.lenient(err), nil
 	}
-	r := raw{values: rec.values(), line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
+	r := raw{values: rec.(*record).Values, line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
 	r.values.clean()
 	if r.lines > 1 && strings.Contains(r.values.find(&t.columns.org).value+r.values.find(&t.columns.user).value, "\n") {
 		// A quote was not closed, and another, lines below, was taken for its
@@ -98,20 +105,6 @@ func (t *Table) broken() error {
 }
 
 const textComment = "a comment, not a row"
-
-// unmarshal returns the record, and the values of other columns if any are kept.
-func (t *Table) unmarshal() (_ *record, rest map[string]string, err error) {
-	var rec any
-	if len(t.columns.kept) > 0 {
-		rec, rest, err = t.records.ReadUnmatched()
-	} else {
-		rec, err = t.records.Read()
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return rec.(*record), rest, nil
-}
 
 // clean makes the values that name an organization or a user what they are meant
 // to be.

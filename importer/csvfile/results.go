@@ -62,7 +62,7 @@ func findResults(names []string) (at []int, twice error) {
 		}
 	}
 	least := leastResultColumns
-	if at[slices.Index(header, fields[fieldStatus].tag)] < 0 {
+	if at[slices.Index(header, fields[fieldStatus].name)] < 0 {
 		least = leastWithoutStatus
 	}
 	if found < least {
@@ -111,7 +111,7 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 	if err != nil || !t.Results() {
 		return false, err
 	}
-	if err := t.Lacks(fields[fieldStatus].tag); err != nil {
+	if err := t.Lacks(fields[fieldStatus].name); err != nil {
 		return true, err
 	}
 	whole := !slices.Contains(t.columns.own, -1)
