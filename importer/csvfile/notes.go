@@ -104,18 +104,8 @@ func (t *Table) noteChanged(said Result, org, user identifier) {
 
 // mentions reports whether a text has a value in it, not as a part of another.
 func mentions(text, value string) bool {
-	text, value = strings.ToLower(text), strings.ToLower(value)
-	for at := 0; ; {
-		i := strings.Index(text[at:], value)
-		if i < 0 {
-			return false
-		}
-		begin, end := at+i, at+i+len(value)
-		if (begin == 0 || text[begin-1] == ' ') && (end == len(text) || strings.IndexByte(" ,;:", text[end]) >= 0) {
-			return true
-		}
-		at = begin + 1
-	}
+	found, _ := regexp.MatchString(`(?i)(^| )`+regexp.QuoteMeta(value)+`($|[ ,;:])`, text) // QuoteMeta makes no error
+	return found
 }
 
 // Notes returns what there is to know about the rows that were ranged over. It is
@@ -248,18 +238,10 @@ const kindPhone = "phone_number"
 // holdsSeveral reports whether a value holds several of what is, or one in the
 // brackets or quotes of a list.
 func holdsSeveral(value string, is func(string) bool) bool {
-	switch value[0] {
-	case '[', '{', '(', '"':
+	if strings.IndexByte(`[{("`, value[0]) >= 0 || strings.HasPrefix(value, "b'") || strings.HasPrefix(value, `b"`) {
 		return true
-	case 'b':
-		if len(value) > 1 && (value[1] == '\'' || value[1] == '"') {
-			return true
-		}
 	}
-	isSeparator := func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '/' || unicode.IsSpace(r) }
-	if strings.IndexFunc(value, isSeparator) < 0 {
-		return false // as nearly always
-	}
+	isSeparator := func(r rune) bool { return strings.ContainsRune(",;/", r) || unicode.IsSpace(r) }
 	n := 0
 	for part := range strings.FieldsFuncSeq(value, isSeparator) {
 		if is(part) {
@@ -331,28 +313,26 @@ func (s *shapes) odd() (odd []shape) {
 }
 
 // wrongShapes are those of which a sentence can say what is wrong, and what to do.
-var wrongShapes = []struct {
-	is                shape
-	one, more, advice string
-}{
-	{shapeEmail, "is an e-mail address", "are e-mail addresses", "rename the column to email, or add --user-by email"},
-	{shapeEncoded, "is URL-encoded", "are URL-encoded", "%7C stands for |, %40 for @: decode them"},
-	{shapeEscaped, "holds a backslash before a mark", "hold a backslash before a mark", `CSV has quotes for that: \| stands for |`},
-	{shapeSeveral, "holds several, or brackets or quotes", "hold several, or brackets or quotes", "give each its own row"},
+var wrongShapes = [shapeCount]struct{ one, more, advice string }{
+	shapeEmail:   {"is an e-mail address", "are e-mail addresses", "rename the column to email, or add --user-by email"},
+	shapeEncoded: {"is URL-encoded", "are URL-encoded", "%7C stands for |, %40 for @: decode them"},
+	shapeEscaped: {"holds a backslash before a mark", "hold a backslash before a mark", `CSV has quotes for that: \| stands for |`},
+	shapeSeveral: {"holds several, or brackets or quotes", "hold several, or brackets or quotes", "give each its own row"},
 }
 
 // texts says how many of what is counted have a shape that nobody makes, or another
 // than the others.
 func (s *shapes) texts(what string) (texts []string) {
-	odd := s.odd()
-	for _, w := range wrongShapes {
-		if c := s[w.is]; c.n > 0 {
-			texts = append(texts, fmt.Sprintf("%s, the first on line %d `%s`: %s", count(c.n, what+" "+w.one, what+"s "+w.more), c.line, shorten(c.example), w.advice))
+	var others []shape
+	for _, is := range s.odd() {
+		if w := wrongShapes[is]; w.one != "" {
+			texts = append(texts, fmt.Sprintf("%s, the first on line %d `%s`: %s", count(s[is].n, what+" "+w.one, what+"s "+w.more), s[is].line, shorten(s[is].example), w.advice))
+		} else {
+			others = append(others, is)
 		}
-		odd = slices.DeleteFunc(odd, func(is shape) bool { return is == w.is })
 	}
-	if len(odd) > 0 {
-		texts = append(texts, s.text(odd, what+" has", what+"s have"))
+	if len(others) > 0 {
+		texts = append(texts, s.text(others, what+" has", what+"s have"))
 	}
 	return texts
 }

@@ -269,13 +269,7 @@ func (t *Table) widthText(values []string) string {
 // clean returns a value as it was meant: without white space and invisible
 // characters around it, and without the formula ="…" that keeps a spreadsheet
 // from taking it for a number.
-func clean(value string) string {
-	v := trim(value)
-	if inner := unwrapFormula(v); len(inner) < len(v) {
-		return trim(inner)
-	}
-	return v
-}
+func clean(value string) string { return trim(unwrapFormula(trim(value))) }
 
 // withoutApostrophe returns a clean value of the field without the apostrophe
 // that Auth0's own export writes before every text, if it wrote the column.
@@ -288,13 +282,7 @@ func (t *Table) withoutApostrophe(f field, value string) string {
 
 // trim returns s as people see it, without white space and invisible characters
 // around it.
-func trim(s string) string {
-	s = strings.TrimSpace(s)
-	if isPlain(s) {
-		return s
-	}
-	return strings.TrimFunc(s, isUnseen)
-}
+func trim(s string) string { return strings.TrimFunc(s, isUnseen) }
 
 func isUnseen(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
 

@@ -307,8 +307,8 @@ func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
 // sameOrg reports whether the organization that a row names can be that of --org.
 // A results file has the id that a name has led to.
 func (t *Table) sameOrg(named identifier) bool {
-	if t.columns.results() && named.kind != t.org.kind {
-		return true
+	if named.kind != t.org.kind {
+		return t.columns.results()
 	}
-	return named.kind == t.org.kind && named.value == t.org.value
+	return named.value == t.org.value
 }

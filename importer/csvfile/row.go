@@ -291,34 +291,30 @@ func checkOrg(org identifier) error {
 		return fmt.Errorf("is %q, which no path can hold", id)
 	case err != nil:
 		return err
-	case !isPlain(id) && strings.ContainsFunc(id, unicode.IsSpace):
+	case strings.ContainsFunc(id, unicode.IsSpace):
 		return errors.New("holds white space")
-	case otherQuotes(id) != id && isOrgShaped(otherQuotes(id)):
-		return errOtherQuotes
-	case id[0] == '\'' && isOrgShaped(id[1:]):
-		return errApostrophe
 	}
-	return nil
+	return checkQuotes(id, isOrgShaped)
 }
 
 func checkUser(user identifier) error {
-	id := user.value
-	if err := checkText(id, maxUserID, user.kind); err != nil {
+	if err := checkText(user.value, maxUserID, user.kind); err != nil {
 		return err
 	}
-	switch inner := otherQuotes(id); {
-	case inner != id && (isUserShaped(inner) || user.kind == importer.KindEmail):
-		return errOtherQuotes
-	case id[0] == '\'' && (isUserShaped(id[1:]) || user.kind == importer.KindEmail):
-		return errApostrophe
+	return checkQuotes(user.value, func(v string) bool { return isUserShaped(v) || user.kind == importer.KindEmail })
+}
+
+// checkQuotes returns an error if a value has around it, or before it, what is no
+// part of it. isValue reports whether the rest is a value.
+func checkQuotes(value string, isValue func(string) bool) error {
+	switch inner := otherQuotes(value); {
+	case inner != value && isValue(inner):
+		return errors.New("is in quotes that are none in CSV, but others in the column are not")
+	case value[0] == '\'' && isValue(value[1:]):
+		return errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
 	}
 	return nil
 }
-
-var (
-	errApostrophe  = errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
-	errOtherQuotes = errors.New("is in quotes that are none in CSV, but others in the column are not")
-)
 
 func checkText(id string, longest int, kind string) error {
 	switch {
