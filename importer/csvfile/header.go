@@ -21,11 +21,7 @@ const headerLines = 20
 
 // openHeader reads the header and sets everything up for the rows.
 func (t *Table) openHeader() error {
-	found := t.lines.advance()
-	sep, ok := sepLine(t.lines.record())
-	if ok {
-		found = t.lines.advance()
-	}
+	sep, found := t.lines.skipSep()
 	if !found {
 		if err := t.broken(); err != nil {
 			return err

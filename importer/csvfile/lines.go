@@ -80,6 +80,17 @@ func (l *lines) advance() bool {
 	}
 }
 
+// skipSep goes to the first record, past a "sep=" line, and returns the delimiter
+// that the line declares.
+func (l *lines) skipSep() (sep rune, found bool) {
+	found = l.advance()
+	sep, declared := sepLine(l.record())
+	if declared {
+		found = l.advance()
+	}
+	return sep, found
+}
+
 // drop moves past the record.
 func (l *lines) drop() {
 	l.begin = l.until

@@ -82,22 +82,26 @@ func lacks(at []int, names []string) error {
 	return nil
 }
 
+// resultsHeader returns the delimiter and the names of the header of results that
+// head begins with, and what findResults returns for them.
+func resultsHeader(head []byte) (delimiter rune, names []string, at []int, twice error) {
+	for _, delimiter = range delimiters {
+		names = splitHeader(head, delimiter)
+		if at, twice = findResults(names); at != nil {
+			break
+		}
+	}
+	return delimiter, names, at, twice
+}
+
 // hasResults reports whether the header of a file that begins with head is that of
 // a results file, as written or as a spreadsheet has saved it.
 func hasResults(head []byte) bool {
-	text, _ := decode(bufio.NewReader(bytes.NewReader(head)), "")
-	head, _ = text.Peek(sniffSize)
-	head = bytes.ReplaceAll(head, []byte("\r"), []byte("\n"))
-	head = bytes.TrimLeft(head, "\n \t")
-	if line, rest, _ := bytes.Cut(head, []byte("\n")); len(line) > 0 {
-		if _, ok := sepLine(line); ok {
-			head = rest
-		}
-	}
-	return slices.ContainsFunc(delimiters[:], func(delimiter rune) bool {
-		at, _ := findResults(splitHeader(head, delimiter))
-		return at != nil
-	})
+	decoded, _ := decode(bufio.NewReader(bytes.NewReader(head)), "")
+	l := newLines(&lineEnds{decoded})
+	l.skipSep()
+	_, _, at, _ := resultsHeader(l.window())
+	return at != nil
 }
 
 // IsResults reads a file to its end and reports whether it holds the results of an
@@ -171,23 +175,17 @@ func (t *ResultsText) open() error {
 		return err
 	}
 	l := newLines(text)
-	l.advance()
-	if _, ok := sepLine(l.record()); ok {
-		l.advance()
+	l.skipSep()
+	comma, names, at, err := resultsHeader(l.window())
+	switch {
+	case at == nil:
+		return inputError("name a file that a run wrote as its --results", "this is not a results file: its first line should begin with %q", strings.Join(importer.ResultColumns(), ","))
+	case err != nil:
+		return err
 	}
-	for _, comma := range delimiters {
-		names := splitHeader(l.window(), comma)
-		if t.at, err = findResults(names); t.at == nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		t.Compression = text.compression
-		t.Reader = newRecoder(l, comma, false, arranged(names, t.at, l))
-		return nil
-	}
-	return inputError("name a file that a run wrote as its --results", "this is not a results file: its first line should begin with %q", strings.Join(importer.ResultColumns(), ","))
+	t.at, t.Compression = at, text.compression
+	t.Reader = newRecoder(l, comma, false, arranged(names, at, l))
+	return nil
 }
 
 // Seek begins anew; the offset must be 0, and whence [io.SeekStart].

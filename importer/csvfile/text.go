@@ -101,9 +101,7 @@ func Text(r io.Reader) (io.Reader, error) {
 		return in, nil
 	}
 	l := newLines(in)
-	if l.advance(); declared {
-		l.advance()
-	}
+	l.skipSep()
 	return newRecoder(l, comma, true, func(values []string) []string { return values }), nil
 }
 
