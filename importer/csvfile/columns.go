@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"orgimport/importer"
 )
@@ -62,6 +61,14 @@ func (f field) named(name string) bool { return slices.Contains(fields[f].names,
 // values are the values of a record by field.
 type values [fieldCount]string
 
+// clean makes the values that name an organization or a user what they are meant
+// to be.
+func (v *values) clean() {
+	for f := fieldOrgID; f <= fieldConnection; f++ {
+		v[f] = clean(v[f])
+	}
+}
+
 // record is what gocsv makes of a record. The number is fieldCount.
 type record struct {
 	Values values `csv:"field" csv[]:"13"`
@@ -102,6 +109,35 @@ func (p party) by(kind string) party {
 type identifier struct {
 	kind, value string
 	from        field // fieldNone: --org
+}
+
+// id returns the value if it is an id of that kind. The values of a record share
+// their memory: the id is copied, so that a row that waits does not keep all of
+// them alive.
+func (r identifier) id(kind string) string {
+	if r.kind != kind {
+		return ""
+	}
+	return strings.Clone(r.value)
+}
+
+// key returns the value unless it is an id of that kind, or empty.
+func (r identifier) key(id string) importer.Key {
+	if r.kind == id || r.value == "" {
+		return importer.Key{}
+	}
+	return importer.Key{Kind: r.kind, Value: strings.Clone(r.value)}
+}
+
+// title says what the value is.
+func (r identifier) title(s *party) string {
+	switch r.kind {
+	case s.kinds[0]:
+		return "id"
+	case importer.KindEmail:
+		return "e-mail"
+	}
+	return strings.ReplaceAll(r.kind, "_", " ")
 }
 
 // identify returns what a value of the field names.
@@ -414,14 +450,6 @@ func (c *columns) missing(what, hint string) error {
 	return noHeader(hint, "no column for the %s: the header has %s", what, quoted(c.names))
 }
 
-// noHeader returns the error of a line that can't be the header, which may come
-// further down.
-func noHeader(hint, format string, args ...any) *InputError {
-	e := inputError(hint, format, args...)
-	e.elsewhere = true
-	return e
-}
-
 // isHeader reports whether a record has names of columns as its values: those
 // of the party orgs where the organization should be, and of the party users where
 // the user should be.
@@ -551,35 +579,75 @@ func (c *columns) title(p *party) string {
 	return strings.Join(parts, " or ")
 }
 
-// fold makes names equal that people take for the same: case, white space,
-// hyphens and underscores don't count.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		if isUnseen(r) || r == '_' || r == '-' {
-			return -1
+// How many of its ten columns a header must have to be that of a results file. Without
+// the status they are as many as no log or list has by chance.
+const (
+	leastResultColumns = 3
+	leastWithoutStatus = 7
+)
+
+// findResults returns where a header has the columns of a results file, whatever
+// stands beside them; -1 for a column that it lacks. It returns nil if the header
+// is not that of a results file. If the columns stand together in their order,
+// others of the same names are copies of columns of the input. Otherwise a name that
+// stands twice is an error; at is where it stands first.
+func findResults(names []string) (at []int, twice error) {
+	header := importer.ResultColumns()
+	at = make([]int, len(header))
+	folded := make([]string, len(names))
+	for i, name := range names {
+		folded[i] = fold(name)
+	}
+	for begin := range folded {
+		for k := range at {
+			if begin+k >= len(folded) || folded[begin+k] != fold(header[k]) {
+				break
+			}
+			if at[k] = begin + k; k == len(at)-1 {
+				return at, nil
+			}
 		}
-		return unicode.ToLower(r)
-	}, name)
+	}
+	found := 0
+	for k, name := range header {
+		at[k] = slices.Index(folded, fold(name))
+		if at[k] < 0 {
+			continue
+		}
+		found++
+		if again := slices.Index(folded[at[k]+1:], fold(name)); again >= 0 && twice == nil {
+			twice = inputError(hintRename, "more than one column could be the %s: %s", name, quoted([]string{names[at[k]], names[at[k]+1+again]}))
+		}
+	}
+	least := leastResultColumns
+	if at[slices.Index(header, fields[fieldStatus].name)] < 0 {
+		least = leastWithoutStatus
+	}
+	if found < least {
+		return nil, nil
+	}
+	return at, twice
 }
 
-// looksLikeRow reports whether there are ids where the names should be. The ids
-// that Auth0 makes for organizations are "org_" and 16 characters.
-func looksLikeRow(names []string) bool {
-	return slices.ContainsFunc(names, func(s string) bool {
-		return isUserShaped(s) || isOrgShaped(s) && len(s) == len("org_")+16
-	})
+// resultsHeader returns the delimiter and the names of the header of results that
+// head begins with, and what findResults returns for them.
+func resultsHeader(head []byte) (delimiter rune, names []string, at []int, twice error) {
+	for _, delimiter = range delimiters {
+		names = splitHeader(head, delimiter)
+		if at, twice = findResults(names); at != nil {
+			break
+		}
+	}
+	return delimiter, names, at, twice
 }
 
-// quoted returns names for a message, shortened if they are many or long.
-func quoted(names []string) string {
-	const most = 20
-	var list []string
-	for _, name := range names[:min(len(names), most)] {
-		list = append(list, strconv.Quote(truncate(name, 40)))
+// lacks returns an error if a results file lacks a column. at is what findResults
+// returns, or nil.
+func lacks(at []int, names []string) error {
+	for _, name := range names {
+		if at != nil && at[slices.Index(importer.ResultColumns(), name)] < 0 {
+			return inputError("give the file as the run wrote it", "these results lack the column %q", name)
+		}
 	}
-	text := strings.Join(list, ", ")
-	if len(names) > most {
-		text += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return text
+	return nil
 }

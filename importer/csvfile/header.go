@@ -136,7 +136,7 @@ func (t *Table) unnamedIDs(names []string) string {
 	if i < 0 {
 		return ""
 	}
-	found := false
+	name := ""
 	rows := newReader(bytes.NewReader(t.lines.buf[t.lines.until:]), t.delimiter)
 	for range peekRows {
 		values, err := rows.Read()
@@ -146,14 +146,12 @@ func (t *Table) unnamedIDs(names []string) string {
 		if i >= len(values) || clean(values[i]) == "" {
 			continue
 		}
-		if found = isUserShaped(clean(values[i])); !found {
+		if !isUserShaped(clean(values[i])) {
 			return ""
 		}
+		name = trim(names[i])
 	}
-	if !found {
-		return ""
-	}
-	return trim(names[i])
+	return name
 }
 
 // openRecords has gocsv read what comes after the header, with a header that names
@@ -245,12 +243,99 @@ func isDrawn(head []byte) bool {
 	return false
 }
 
-// delimiters are found out without being named. The first is the default.
-var delimiters = [...]rune{',', ';', '\t', '|'}
+// peekRows is how many rows are read to judge a file by.
+const peekRows = 100
 
-func delimiterName(r rune) string {
-	names := map[rune]string{',': "comma", ';': "semicolon", '\t': "tab", '|': "pipe"}
-	return cmp.Or(names[r], string(r))
+// peek reads the first rows and judges the file by them.
+func (t *Table) peek() error {
+	var peeked []raw
+	for len(peeked) < peekRows {
+		r, err := t.nextRow()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		peeked = append(peeked, r)
+	}
+	t.peeked = peeked
+	if t.columns.results() { // its ids are written as they were sent
+		return nil
+	}
+	if err := t.checkOtherQuotes(); err != nil {
+		return err
+	}
+	t.findExports()
+	return t.checkSwapped()
+}
+
+// all reports whether the values of a field that are not empty all match, and
+// returns the first of them.
+func (t *Table) all(f field, match func(value string) bool) (first string, all bool) {
+	for _, r := range t.peeked {
+		if v := r.values[f]; v != "" {
+			if !match(v) {
+				return "", false
+			}
+			first = cmp.Or(first, v)
+		}
+	}
+	return first, first != ""
+}
+
+// checkOtherQuotes returns an error if every value of a column is in quotes that
+// CSV does not have.
+func (t *Table) checkOtherQuotes() error {
+	for f := fieldOrgID; f <= fieldEmail; f++ {
+		if first, all := t.all(f, func(v string) bool { return otherQuotes(v) != v }); all {
+			return otherQuotesError(t.columns.name(f), first)
+		}
+	}
+	return nil
+}
+
+func otherQuotesError(column, value string) *InputError {
+	kind := "typographic"
+	if value[0] == '\'' {
+		kind = "single"
+	}
+	return inputError(`replace them by ", or take them out: only " is a quote in CSV`,
+		"the values of column %q are in %s quotes: %s", otherQuotes(column), kind, shorten(value))
+}
+
+// findExports finds the columns that Auth0's own export has written: those in
+// which every value begins with an apostrophe, and none ends with one.
+func (t *Table) findExports() {
+	for f := fieldOrgID; f <= fieldConnection; f++ {
+		_, t.exported[f] = t.all(f, func(v string) bool { return len(v) > 1 && v[0] == '\'' && v[len(v)-1] != '\'' })
+	}
+}
+
+// checkSwapped returns an error if most rows have a user's id in the column of the
+// organization and the other way round. Every request of such an import would
+// fail. If the header comes again in the other order, these are the rows of
+// another file, which was joined.
+func (t *Table) checkSwapped() error {
+	swapped := 0
+	var org, user identifier
+	for i := range t.peeked {
+		values := &t.peeked[i].values
+		if t.columns.isHeader(values, &t.columns.user, &t.columns.org) {
+			return nil
+		}
+		o, u := values.find(&t.columns.org), values.find(&t.columns.user)
+		if isUserShaped(o.value) && isOrgShaped(u.value) {
+			org, user = o, u
+			swapped++
+		}
+	}
+	if 2*swapped <= len(t.peeked) {
+		return nil
+	}
+	orgColumn, userColumn := t.columns.name(org.from), t.columns.name(user.from)
+	return inputError(fmt.Sprintf("--org-column %s --user-column %s", shellWord(userColumn), shellWord(orgColumn)),
+		"the columns look swapped: %q has users, %q has organizations", orgColumn, userColumn)
 }
 
 // sniffDelimiter returns the delimiter of a file that begins with head: the first
@@ -263,62 +348,4 @@ func sniffDelimiter(head []byte, d Dialect) rune {
 		}
 	}
 	return widestDelimiter(head)
-}
-
-// widestDelimiter returns the delimiter that makes the most columns of the header.
-func widestDelimiter(head []byte) rune {
-	return slices.MaxFunc(delimiters[:], func(a, b rune) int {
-		return len(splitHeader(head, a)) - len(splitHeader(head, b))
-	})
-}
-
-// splitHeader returns the names in the header of a file that begins with head.
-func splitHeader(head []byte, delimiter rune) []string {
-	names, err := newReader(bytes.NewReader(head), delimiter).Read()
-	if err != nil {
-		line, _, _ := bytes.Cut(head, []byte("\n"))
-		return cut(string(line), delimiter)
-	}
-	return names
-}
-
-// newReader returns a csv.Reader of records of any length.
-func newReader(r io.Reader, delimiter rune) *csv.Reader {
-	c := csv.NewReader(r)
-	c.Comma = delimiter
-	c.FieldsPerRecord = -1
-	c.TrimLeadingSpace = strings.TrimSpace(string(delimiter)) != "" // before a quote it is common
-	return c
-}
-
-// cut splits a line at every delimiter, inside quotes too, and takes the quotes
-// around values off. If it returns as many values as there should be, there is no
-// other way to read the line.
-func cut(line string, delimiter rune) []string {
-	values := strings.Split(strings.TrimRight(line, "\r\n"), string(delimiter))
-	for i, v := range values {
-		v = strings.TrimSpace(v)
-		if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
-			v = strings.ReplaceAll(v[1:len(v)-1], `""`, `"`)
-		}
-		values[i] = v
-	}
-	return values
-}
-
-// sepLine returns the delimiter that a line such as "sep=;" declares. Excel
-// takes such a line at the top of a file for a setting, not for data.
-func sepLine(line []byte) (rune, bool) {
-	s := strings.TrimRight(string(line), "\r\n")
-	if u := strings.TrimSpace(s); len(u) > 1 && u[0] == '"' && u[len(u)-1] == '"' {
-		s = u[1 : len(u)-1]
-	}
-	if len(s) < 4 || !strings.EqualFold(s[:4], "sep=") {
-		return 0, false
-	}
-	r, size := utf8.DecodeRuneInString(s[4:])
-	if strings.TrimSpace(s[4+size:]) != "" || r == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", r) { // encoding/csv takes no such
-		return 0, false
-	}
-	return r, true
 }

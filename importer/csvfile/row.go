@@ -1,17 +1,270 @@
 package csvfile
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"orgimport/importer"
 )
+
+// raw is a record before it becomes a row.
+type raw struct {
+	values values
+	kept   []string // nil unless columns are kept
+	line   int      // where it starts
+	lines  int      // in it
+	err    error    // why it can't be read: then it has no values
+
+	swallowed int  // how many of its lines look like rows of their own
+	unended   bool // it is the last and has no line end
+}
+
+func (r *raw) result() Result {
+	value := func(f field) string { return trim(r.values[f]) }
+	return Result{
+		Line: r.line, Status: importer.Status(strings.ToLower(value(fieldStatus))),
+		Code: value(fieldCode), Message: value(fieldMessage), CorrelationID: value(fieldCorrelationID),
+	}
+}
+
+// nextRow returns the next record that is asked for and does not repeat the
+// header, as in files that were joined.
+func (t *Table) nextRow() (raw, error) {
+	if len(t.peeked) > 0 {
+		r := t.peeked[0]
+		t.peeked = t.peeked[1:]
+		return r, nil
+	}
+	for {
+		r, err := t.next()
+		if err != nil || r.err != nil {
+			return r, err
+		}
+		only := t.dialect.Only
+		asked := only == nil || !t.columns.results() || only(r.result())
+		if asked && !t.columns.isHeader(&r.values, &t.columns.org, &t.columns.user) {
+			return r, nil
+		}
+	}
+}
+
+// next returns the next record. At the end of the file the error is io.EOF, or an
+// *InputError if the end came too early.
+func (t *Table) next() (raw, error) {
+	if !t.lines.advance() {
+		return raw{}, cmp.Or(t.broken(), io.EOF)
+	}
+	if t.lines.long {
+		return t.unread("the line is longer than 1 MiB"), nil
+	}
+	var rec any
+	var rest map[string]string // of columns without a field
+	var err error
+	if len(t.columns.kept) > 0 {
+		rec, rest, err = t.records.ReadUnmatched()
+	} else {
+		rec, err = t.records.Read()
+	}
+	if err != nil {
+		return t.lenient(err), nil
+	}
+	r := raw{values: rec.(*record).Values, line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
+	r.values.clean()
+	if r.lines > 1 && strings.Contains(r.values.find(&t.columns.org).value+r.values.find(&t.columns.user).value, "\n") {
+		// A quote was not closed, and another, lines below, was taken for its
+		// end. The lines between are rows.
+		return t.unread("the quotes make an id of several lines"), nil
+	}
+	if t.comments && t.lines.firstLine()[0] == '#' {
+		return t.unread(textComment), nil
+	}
+	r.swallowed = t.swallowed()
+	for _, i := range t.columns.kept {
+		value, ok := rest[t.records.Headers[i]]
+		if !ok {
+			value = r.values[t.columns.fieldAt(i)]
+		}
+		r.kept = append(r.kept, value)
+	}
+	return r, nil
+}
+
+// broken returns the error of a file whose end can't be reached; nil if it can.
+func (t *Table) broken() error {
+	e, ok := errors.AsType[*InputError](t.lines.broken())
+	if !ok {
+		return nil
+	}
+	here := *e
+	here.line = t.lines.start
+	if last := t.lines.start - 1; last > 0 {
+		here.text += fmt.Sprintf(", after line %d", last)
+	}
+	return &here
+}
+
+const textComment = "a comment, not a row"
+
+// swallowed returns how many lines of the record, after its first, look like
+// rows.
+func (t *Table) swallowed() (rows int) {
+	for line := range bytes.Lines(t.lines.record()[t.lines.first:]) {
+		if values := cut(string(line), t.delimiter); t.fits(values) && (looksLikeRow(values) || t.namesUser(values)) {
+			rows++
+		}
+	}
+	return rows
+}
+
+// namesUser reports whether the values have an e-mail address, or an id as Auth0
+// makes them, in a column of the user.
+func (t *Table) namesUser(values []string) bool {
+	return slices.ContainsFunc(t.columns.of(&t.columns.user), func(i int) bool {
+		return i < len(values) && strings.ContainsAny(values[i], "@|") && !strings.ContainsAny(values[i], " \t")
+	})
+}
+
+// lenient reads a record that encoding/csv has refused with err, if there is
+// only one way to read it.
+func (t *Table) lenient(err error) raw {
+	if errors.Is(err, csv.ErrFieldCount) {
+		values, _ := newReader(bytes.NewReader(t.lines.record()), t.delimiter).Read()
+		if t.fits(values) || t.namesBoth(values) {
+			return t.rawOf(values)
+		}
+		return t.unread(t.widthText(values))
+	}
+	if t.lines.count == 1 {
+		if values := cut(string(t.lines.firstLine()), t.delimiter); t.fits(values) && t.unquoted(values) {
+			return t.rawOf(values)
+		}
+	}
+	return t.unread(quoteText(err, t.lines.firstLine()))
+}
+
+// unquoted reports whether the values with a field have no quotes, other than those
+// of a formula, and no quote is opened that is never closed.
+func (t *Table) unquoted(values []string) bool {
+	for _, i := range t.columns.at {
+		if i >= 0 && i < len(values) && strings.Contains(unwrapFormula(values[i]), `"`) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(values, func(v string) bool { return strings.LastIndexByte(v, '"') == 0 })
+}
+
+// fits reports whether a record has as many values as the header has names, but
+// for empty values after the last column with a name, which spreadsheets write.
+//
+// A record with more values must be empty after the last column with a field.
+// Otherwise an id without quotes may hold the delimiter, and the values after it
+// have moved by one.
+func (t *Table) fits(values []string) bool {
+	switch n := len(t.columns.names); {
+	case len(values) < n:
+		return len(values) >= t.columns.width()
+	case len(values) == n:
+		return true
+	}
+	return strings.Join(values[slices.Max(t.columns.at[:])+1:], "") == ""
+}
+
+// namesBoth reports whether a record that ends too early ends behind its
+// organization and its user. Spreadsheets leave out empty values at the end of a
+// row. The last line of a file may be cut off, and a user with white space in it
+// may be the rest of a value that goes over two lines.
+func (t *Table) namesBoth(values []string) bool {
+	if len(values) >= len(t.columns.names) || t.lines.unended {
+		return false
+	}
+	r := t.rawOf(values)
+	org, user := r.values.find(&t.columns.org), r.values.find(&t.columns.user)
+	if t.dialect.noUsers() {
+		return org.value != ""
+	}
+	return (org.value != "" || t.org.value != "") && user.value != "" && !strings.ContainsFunc(user.value, isUnseen)
+}
+
+func (t *Table) rawOf(values []string) raw {
+	value := func(i int) string {
+		if i < 0 || i >= len(values) {
+			return ""
+		}
+		return values[i]
+	}
+	r := raw{line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
+	for f, i := range t.columns.at {
+		r.values[f] = value(i)
+	}
+	r.values.clean()
+	for _, i := range t.columns.kept {
+		r.kept = append(r.kept, value(i))
+	}
+	return r
+}
+
+// unread returns a record without values: what is not certain must not get
+// into a file that may be an input again. The text says why; the line is
+// appended.
+//
+// The record ends with its first line: the others may be rows that a stray quote
+// has swallowed.
+func (t *Table) unread(text string) raw {
+	t.lines.retreat()
+	line := bytes.TrimSpace(t.lines.firstLine())
+	if bytes.HasPrefix(line, []byte("#")) {
+		text = textComment
+	}
+	excerpt := strings.ToValidUTF8(truncate(string(line), 200), "\uFFFD")
+	r := raw{line: t.lines.start, lines: 1, err: &importer.Rejection{Code: importer.CodeRowUnreadable, Message: text + ": " + excerpt}}
+	if len(t.columns.kept) > 0 {
+		r.kept = make([]string, len(t.columns.kept))
+	}
+	return r
+}
+
+// quoteText puts into words what encoding/csv says about quotes.
+func quoteText(err error, line []byte) string {
+	switch {
+	case bytes.Contains(line, []byte(`\"`)):
+		return `a backslash before a quote, where CSV doubles the quote`
+	case bytes.HasPrefix(line, []byte(`""`)):
+		return "doubled quotes, where CSV has one"
+	case errors.Is(err, csv.ErrBareQuote):
+		return "a quote inside a value that does not begin with one"
+	case errors.Is(err, csv.ErrQuote):
+		return "a quoted value that is not closed, or goes on after its closing quote"
+	}
+	return err.Error()
+}
+
+// widthText says that a record has more or fewer values than the header.
+func (t *Table) widthText(values []string) string {
+	got, want := len(values), len(t.columns.names)
+	text := fmt.Sprintf("%d fields, the header has %d", got, want)
+	if got == 1 {
+		text = fmt.Sprintf("1 field, the header has %d", want)
+		if line := t.lines.firstLine(); line[0] == '"' && bytes.ContainsRune(line, t.delimiter) {
+			text += "; the line is quoted as a whole"
+		}
+	}
+	switch {
+	case got == want+1 && t.fits(values[1:]) && strings.Trim(values[0], "0123456789") == "":
+		text += "; if the first is the number of the row, the header needs a name for it"
+	case got > want:
+		text += fmt.Sprintf("; a value that holds the delimiter (%s) must be in quotes, or the file have another", delimiterName(t.delimiter))
+	}
+	return text
+}
 
 // row makes a row of a record.
 func (t *Table) row(r raw) importer.Row {
@@ -80,24 +333,6 @@ func isUnreadable(err error) bool {
 	return ok && e.Code == importer.CodeRowUnreadable
 }
 
-// id returns the value if it is an id of that kind. The values of a record share
-// their memory: the id is copied, so that a row that waits does not keep all of
-// them alive.
-func (r identifier) id(kind string) string {
-	if r.kind != kind {
-		return ""
-	}
-	return strings.Clone(r.value)
-}
-
-// key returns the value unless it is an id of that kind, or empty.
-func (r identifier) key(id string) importer.Key {
-	if r.kind == id || r.value == "" {
-		return importer.Key{}
-	}
-	return importer.Key{Kind: r.kind, Value: strings.Clone(r.value)}
-}
-
 func (t *Table) keys(org, user identifier, connection string) *importer.Keys {
 	k := importer.Keys{Org: org.key(importer.KindOrgID), User: user.key(importer.KindUserID)}
 	if k.User != (importer.Key{}) {
@@ -119,6 +354,55 @@ func (t *Table) kept(r raw) []string {
 		r.kept[i] = strings.ToValidUTF8(strings.TrimSpace(value), "\uFFFD")
 	}
 	return r.kept
+}
+
+// withoutApostrophe returns a clean value of the field without the apostrophe
+// that Auth0's own export writes before every text, if it wrote the column.
+func (t *Table) withoutApostrophe(f field, value string) string {
+	if t.exported[f] {
+		return clean(strings.TrimPrefix(value, "'"))
+	}
+	return value
+}
+
+// noteRecord notes what is remarkable about a record, whatever becomes of it.
+func (t *Table) noteRecord(r raw) {
+	if r.err != nil {
+		return
+	}
+	if r.swallowed > 0 {
+		t.found.swallowed.add(r.swallowed, r.line, "")
+	} else if r.lines > 1 {
+		t.found.spans.add(1, r.line, "")
+	}
+	for i, value := range r.kept {
+		if !utf8.ValidString(value) {
+			t.found.misread.add(1, r.line, t.Kept[i])
+		}
+	}
+}
+
+// SettledByImport returns the Err of a row that has this result of an earlier
+// import; nil if the row is to be sent.
+func SettledByImport(r Result) error {
+	switch {
+	case r.Status.Claim() == importer.ClaimMember:
+		return &importer.Decided{Status: importer.AlreadyMember, Message: "in already, according to the results of an earlier run", CorrelationID: r.CorrelationID}
+	case r.Status == importer.Duplicate:
+		return &importer.Decided{Status: importer.Duplicate, Message: "same pair as an earlier line, according to the results of an earlier run"}
+	}
+	return nil
+}
+
+// checkStatus returns an error if the record has a status that no run writes.
+func (t *Table) checkStatus(r raw) error {
+	if !t.columns.results() || r.values[fieldStatus] == "" || r.result().Status.Known() {
+		return nil
+	}
+	return &InputError{
+		line: r.line, text: "no run writes the status " + strconv.Quote(truncate(r.values[fieldStatus], 40)),
+		Hint: "correct it, or empty it to have the row read anew; if the column is your own, rename it",
+	}
 }
 
 // reject returns why the row is not to be sent, as far as the row itself tells.
@@ -151,6 +435,29 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 		return &importer.Rejection{Code: importer.CodeOtherOrg, Message: fmt.Sprintf("the row is of organization %q, --org says %q", named.value, t.org.value)}
 	}
 	return t.checkIDs(row, org, user)
+}
+
+// staysRejected reports whether a row that an earlier run rejected with that code
+// is unchanged. A row whose keys led to nobody is looked up again, and one that
+// has been given its ids is read anew. Any other is rejected until its status is
+// removed: the file does not say with which flags its other columns were read.
+func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
+	switch code {
+	case "":
+		return !t.dialect.OrgNames && (r.values[fieldOrgID] == "" && t.org.value == "" || r.values[fieldUserID] == "")
+	case importer.CodeOtherOrg:
+		return org.kind != t.org.kind || org.value != t.org.value
+	}
+	return org.value == "" && t.org.value == "" || user.value == "" && !t.dialect.OrgNames
+}
+
+// sameOrg reports whether the organization that a row names can be that of --org.
+// A results file has the id that a name has led to.
+func (t *Table) sameOrg(named identifier) bool {
+	if named.kind != t.org.kind {
+		return t.columns.results()
+	}
+	return named.value == t.org.value
 }
 
 // rowCount is what database clients write below the rows.
@@ -202,22 +509,6 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 	}
 }
 
-// roundTrips reports whether a value comes back unchanged from a results file that a
-// spreadsheet has saved: in another encoding, or with the result of a formula
-// instead of it.
-func roundTrips(value string) bool {
-	return !strings.HasPrefix(value, "=") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-// The longest ids, in characters. 50 is the maxLength of an organization's id
-// in the path, by the OpenAPI description of the Management API. For a user's
-// id that description gives no number; 1024 is the longest that the My
-// Organization API of the same tenants admits.
-const (
-	maxOrgID  = 50
-	maxUserID = 1024
-)
-
 // checkIDs returns why no tenant could hold what the row names; nil if one could.
 // It does not require "org_" or "|": the server knows better which ids there are.
 func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
@@ -231,13 +522,13 @@ func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
 	case user.value == "" && !t.dialect.noUsers():
 		return errors.New("the user is empty")
 	}
-	if err := checkOrg(org); err != nil {
+	if err := checkOrg(org.kind, org.value); err != nil {
 		return fmt.Errorf("the organization's %s %w", org.title(&orgParty), err)
 	}
 	if t.dialect.noUsers() {
 		return nil
 	}
-	if err := checkUser(user); err != nil {
+	if err := checkUser(user.kind, user.value); err != nil {
 		return fmt.Errorf("the user's %s %w", user.title(&userParty), err)
 	}
 	if row.Keys != nil && row.Keys.Connection != "" {
@@ -267,89 +558,3 @@ var providers = []string{
 	"oauth2", "office365", "oidc", "okta", "paypal", "pingfederate", "salesforce", "saml", "samlp", "sfdc", "sharepoint",
 	"shopify", "sms", "soundcloud", "twitter", "vkontakte", "waad", "weibo", "windowslive", "wordpress", "yahoo", "yandex",
 }
-
-// title says what the value is.
-func (r identifier) title(s *party) string {
-	switch r.kind {
-	case s.kinds[0]:
-		return "id"
-	case importer.KindEmail:
-		return "e-mail"
-	}
-	return strings.ReplaceAll(r.kind, "_", " ")
-}
-
-// checkOrg is stricter than checkText about ids, because an id becomes a segment
-// of a path, where "." and ".." name other paths.
-func checkOrg(org identifier) error {
-	if org.kind != importer.KindOrgID {
-		return checkText(org.value, maxUserID, org.kind)
-	}
-	id := org.value
-	switch err := checkText(id, maxOrgID, org.kind); {
-	case id == "." || id == "..":
-		return fmt.Errorf("is %q, which no path can hold", id)
-	case err != nil:
-		return err
-	case strings.ContainsFunc(id, unicode.IsSpace):
-		return errors.New("holds white space")
-	}
-	return checkQuotes(id, isOrgShaped)
-}
-
-func checkUser(user identifier) error {
-	if err := checkText(user.value, maxUserID, user.kind); err != nil {
-		return err
-	}
-	return checkQuotes(user.value, func(v string) bool { return isUserShaped(v) || user.kind == importer.KindEmail })
-}
-
-// checkQuotes returns an error if a value has around it, or before it, what is no
-// part of it. isValue reports whether the rest is a value.
-func checkQuotes(value string, isValue func(string) bool) error {
-	switch inner := otherQuotes(value); {
-	case inner != value && isValue(inner):
-		return errors.New("is in quotes that are none in CSV, but others in the column are not")
-	case value[0] == '\'' && isValue(value[1:]):
-		return errors.New("begins with an apostrophe, as in Auth0's own export, but others in the column don't")
-	}
-	return nil
-}
-
-func checkText(id string, longest int, kind string) error {
-	switch {
-	case id[0] == '=' && !isFreeText(kind):
-		return errors.New("is a formula of a spreadsheet")
-	case id == `\N`:
-		return errors.New(`is \N, which is how databases write that there is none`)
-	case isPlain(id) && len(id) <= longest:
-		return nil
-	case !utf8.ValidString(id):
-		return errors.New("is not UTF-8 (if the file is in Windows-1252, add --encoding windows-1252)")
-	case strings.ContainsRune(id, utf8.RuneError):
-		return errors.New("holds U+FFFD, the mark of a character that was lost in a conversion")
-	case strings.ContainsAny(id, "\n\r\u0085\u2028\u2029"):
-		return errors.New("holds a line break")
-	case strings.ContainsFunc(id, unicode.IsControl):
-		return errors.New("holds a control character")
-	case strings.ContainsFunc(id, isPicture):
-		return errors.New("holds the picture of a control character, as a results file has them")
-	case utf8.RuneCountInString(id) > longest:
-		return fmt.Errorf("is longer than %d characters", longest)
-	}
-	if i := strings.IndexFunc(id, isInvisible); i >= 0 && !isFreeText(kind) {
-		r, _ := utf8.DecodeRuneInString(id[i:])
-		return fmt.Errorf("holds the invisible character %U", r)
-	}
-	return nil
-}
-
-// isFreeText reports whether keys of this kind may hold characters of no width,
-// such as those that join emoji.
-func isFreeText(kind string) bool {
-	return kind == "display_name" || strings.Contains(kind, "metadata.")
-}
-
-// isPicture reports whether r is what a results file has instead of a character
-// that would end a line or control a terminal.
-func isPicture(r rune) bool { return r >= '\u2400' && r <= '\u2426' }

@@ -5,6 +5,7 @@
 package csvfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -302,7 +303,7 @@ func (d Dialect) org() identifier {
 // check returns an *InputError if no file can be read with the dialect.
 func (d Dialect) check() error {
 	if org := d.org(); org.value != "" {
-		err := checkOrg(org)
+		err := checkOrg(org.kind, org.value)
 		if org.kind == importer.KindOrgName && strings.ContainsFunc(org.value, unicode.IsSpace) {
 			err = errors.New("holds white space")
 		}
@@ -312,6 +313,14 @@ func (d Dialect) check() error {
 		}
 	}
 	return nil
+}
+
+// Result is what a results file says about a row besides its ids.
+type Result struct {
+	Line          int // of the results file
+	Status        importer.Status
+	Code, Message string
+	CorrelationID string
 }
 
 // Organizations reads a list of organizations: the column that [Open] would take
@@ -335,4 +344,82 @@ func Organizations(r io.Reader) (orgs []string, err error) {
 		}
 	}
 	return orgs, nil
+}
+
+// IsResults reads a file to its end and reports whether it holds the results of an
+// earlier run: its header has a status and at least two other columns of theirs,
+// and a line has a status of ours. A file that has all their columns, and correlation
+// ids, is one whatever became of its statuses. If a line has a status that is not
+// ours, the error names it.
+func IsResults(r io.Reader, d Dialect) (bool, error) {
+	d.Only = nil
+	t, err := Open(r, d)
+	if err != nil || !t.Results() {
+		return false, err
+	}
+	if err := t.Lacks(fields[fieldStatus].name); err != nil {
+		return true, err
+	}
+	whole := !slices.Contains(t.columns.own, -1)
+	ours, other := false, error(nil)
+	for {
+		r, err := t.nextRow()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		said := r.result()
+		ours = ours || said.Status.Known() || whole && said.CorrelationID != ""
+		if said.Status.Claim() == importer.ClaimExists {
+			return true, inputError("give the file that they were made from", "these are the results of organizations, which name no users")
+		}
+		if other == nil {
+			other = t.checkStatus(r)
+		}
+	}
+	if !ours {
+		return false, nil
+	}
+	return true, cmp.Or(t.columns.twice, other)
+}
+
+// InputError says why a file can't be read, or not any further. Every error of
+// [Open] is one, and every error of the range of [Table.Rows].
+type InputError struct {
+	Hint  string // what to do about it; empty if nothing is known to help
+	Empty bool   // nothing is in the file
+
+	text string
+	line int   // of the input; 0: the error is about the whole file
+	err  error // of the underlying reader
+
+	elsewhere bool // see noHeader
+}
+
+func (e *InputError) Error() string {
+	text := e.text
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	if e.line > 0 {
+		return fmt.Sprintf("line %d: %s", e.line, text)
+	}
+	return text
+}
+
+func (e *InputError) Unwrap() error { return e.err }
+
+// inputError returns an error about the whole file.
+func inputError(hint, format string, args ...any) *InputError {
+	return &InputError{text: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// noHeader returns the error of a line that can't be the header, which may come
+// further down.
+func noHeader(hint, format string, args ...any) *InputError {
+	e := inputError(hint, format, args...)
+	e.elsewhere = true
+	return e
 }

@@ -3,10 +3,7 @@ package csvfile
 import (
 	"bufio"
 	"bytes"
-	"cmp"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -20,9 +17,6 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
-
-// sniffSize is how many bytes of a file are examined to find out what it is.
-const sniffSize = 4096
 
 // text is what a file holds: UTF-8 without byte order mark, with lines that end
 // in LF.
@@ -77,90 +71,6 @@ func (t *text) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Text returns what a file holds for a reader that knows nothing of what other
-// programs make of a text: UTF-8 without byte order mark, with lines that end in LF
-// and, unless it is JSON, with commas between the values. A line stays on its line.
-// Its errors, and those of reading the text, are *[InputError]s.
-func Text(r io.Reader) (io.Reader, error) {
-	t, err := openText(r, Dialect{}, true)
-	if err != nil {
-		return nil, err
-	}
-	in := bufio.NewReaderSize(t, sniffSize)
-	head, _ := in.Peek(sniffSize) // an error comes again when it is read
-	start := bytes.TrimSpace(head)
-	first, rest, _ := bytes.Cut(start, []byte("\n"))
-	comma, declared := sepLine(first)
-	switch {
-	case len(start) == 0 || isJSON(start):
-		return in, nil
-	case !declared:
-		comma, rest = widestDelimiter(start), start
-	}
-	if comma == delimiters[0] && len(rest) == len(start) {
-		return in, nil
-	}
-	l := newLines(in)
-	l.skipSep()
-	return newRecoder(l, comma, true, func(values []string) []string { return values }), nil
-}
-
-// recoder reads a CSV file as one with commas, and with other columns. A record
-// that can't be read becomes one of a single value.
-type recoder struct {
-	lines    *lines
-	csv      *csv.Reader
-	row      func(values []string) []string // nil: the record can't be read
-	numbered bool                           // a record stays on its line
-
-	width int // of the header
-	line  int // that is written next
-	out   bytes.Buffer
-	w     *csv.Writer
-}
-
-// newRecoder returns a recoder of the records of l, the current one included.
-func newRecoder(l *lines, comma rune, numbered bool, row func([]string) []string) *recoder {
-	l.comma = comma
-	c := &recoder{lines: l, csv: newReader(l, comma), row: row, numbered: numbered, line: 1}
-	c.w = csv.NewWriter(&c.out)
-	c.record()
-	return c
-}
-
-func (c *recoder) Read(p []byte) (int, error) {
-	for c.out.Len() == 0 {
-		if !c.lines.advance() {
-			return 0, c.lines.err
-		}
-		c.record()
-	}
-	return c.out.Read(p)
-}
-
-// record writes the current record.
-func (c *recoder) record() {
-	for ; c.numbered && c.line < c.lines.start; c.line++ {
-		c.out.WriteByte('\n')
-	}
-	values, err := c.csv.Read()
-	c.width = cmp.Or(c.width, len(values))
-	cut := c.lines.unended && len(values) < c.width // some programs write no last line end
-	if err == nil {
-		values = c.row(values)
-	}
-	if err != nil || values == nil {
-		c.lines.retreat()
-		values = []string{string(bytes.TrimRight(c.lines.firstLine(), "\n"))}
-	}
-	_ = c.w.Write(values) // a buffer can't fail
-	c.w.Flush()
-	c.line = c.lines.start + c.lines.count
-	if cut {
-		c.out.Truncate(c.out.Len() - 1)
-	}
-}
-
 // lineEnds reads a text whose lines end in LF, CRLF or CR, in any mixture, as one
 // whose lines end in LF. Any number of carriage returns before a line feed
 // belong to that line end: some programs turn LF into CRLF twice.
@@ -198,37 +108,6 @@ func (l *lineEnds) end() int {
 		}
 	}
 }
-
-// InputError says why a file can't be read, or not any further. Every error of
-// [Open] is one, and every error of the range of [Table.Rows].
-type InputError struct {
-	Hint  string // what to do about it; empty if nothing is known to help
-	Empty bool   // nothing is in the file
-
-	text string
-	line int   // of the input; 0: the error is about the whole file
-	err  error // of the underlying reader
-
-	elsewhere bool // see noHeader
-}
-
-// inputError returns an error about the whole file.
-func inputError(hint, format string, args ...any) *InputError {
-	return &InputError{text: fmt.Sprintf(format, args...), Hint: hint}
-}
-
-func (e *InputError) Error() string {
-	text := e.text
-	if e.err != nil {
-		text += ": " + e.err.Error()
-	}
-	if e.line > 0 {
-		return fmt.Sprintf("line %d: %s", e.line, text)
-	}
-	return text
-}
-
-func (e *InputError) Unwrap() error { return e.err }
 
 const (
 	hintAgain  = "get the file again"
@@ -466,9 +345,6 @@ func (e textEncoding) misread(s string) bool {
 	return err == nil && utf8.ValidString(raw) && !isASCII(raw)
 }
 
-// byteOrderMark is U+FEFF in UTF-8, which every encoding's mark becomes.
-const byteOrderMark = "\uFEFF"
-
 // decode returns r as UTF-8 without byte order mark, and its encoding: the named
 // one, unless the name leaves it open.
 func decode(r *bufio.Reader, name string) (*bufio.Reader, textEncoding) {
@@ -484,6 +360,16 @@ func decode(r *bufio.Reader, name string) (*bufio.Reader, textEncoding) {
 		_, _ = text.Discard(len(head)) // they are buffered
 	}
 	return text, e
+}
+
+// hasResults reports whether the header of a file that begins with head is that of
+// a results file, as written or as a spreadsheet has saved it.
+func hasResults(head []byte) bool {
+	decoded, _ := decode(bufio.NewReader(bytes.NewReader(head)), "")
+	l := newLines(&lineEnds{decoded})
+	l.skipSep()
+	_, _, at, _ := resultsHeader(l.window())
+	return at != nil
 }
 
 // sniffEncoding returns the encoding of a file that begins with head: by its
@@ -537,8 +423,4 @@ func isUTF8(head []byte) bool {
 	whole := len(head) < sniffSize
 	_, _, err := encoding.UTF8Validator.Transform(make([]byte, len(head)), head, whole)
 	return err == nil || errors.Is(err, transform.ErrShortSrc)
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
