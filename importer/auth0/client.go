@@ -76,7 +76,7 @@ type call struct {
 	path          string // escaped
 	query         string
 	body          []byte
-	into          any // what a success is decoded into; nil: it must be JSON, or a 204
+	into          any // what a success other than a 204 is decoded into
 	correlationID string
 	limitIsFinal  bool // a 429 is an answer: it is not about the rate
 }
@@ -159,12 +159,9 @@ func (c *Client) meaningOf(a *retry.Answer, call *call, want, again []int) (retr
 
 // decode decodes the body of a success.
 func (call *call) decode(a *retry.Answer) error {
-	var any json.RawMessage
 	switch {
 	case a.Status == http.StatusNoContent:
 		return nil
-	case call.into == nil:
-		return json.Unmarshal(a.Body, &any)
 	case string(bytes.TrimSpace(a.Body)) == "null":
 		return errors.New("null")
 	}

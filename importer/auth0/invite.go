@@ -26,8 +26,8 @@ import (
 // 5xx, the list of invitations shows whether it was made; if it does not show it, the
 // row fails with [importer.CodeUnknownOutcome].
 //
-// The answer contains a link that lets anyone in. It is not read, and the list is
-// asked for without it.
+// The answer contains a link that lets anyone in. The link is not read, and the list
+// is asked for without it.
 type Inviter struct {
 	Client *Client // sends invitations; its transport must pass through Transport
 	Lists  *Client // reads the existing ones
@@ -125,7 +125,7 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 func (v *Inviter) invite(ctx context.Context, row importer.Row) (importer.Receipt, error) {
 	path, err := organizationPath(row.OrgID, "invitations")
 	call := v.Client.newCall(http.MethodPost, path, nil)
-	call.MaxAttempts = 1
+	call.MaxAttempts, call.into = 1, new(invitation) // without it, nobody knows that one was made
 	if err == nil {
 		call.body, err = json.Marshal(v.body(row))
 	}

@@ -255,6 +255,24 @@ func TestAnInvitationIsSentAtMostOnce(t *testing.T) {
 	}
 }
 
+// TestAnAnswerWithoutAnInvitationSaysNothing: the list says whether one was made.
+func TestAnAnswerWithoutAnInvitationSaysNothing(t *testing.T) {
+	for _, body := range []string{`{"statusCode":500,"error":"Internal Server Error","message":"try later"}`, `{}`, `[]`, `null`, ``, `<html>`} {
+		synctest.Test(t, func(t *testing.T) {
+			v, _ := newInviter(t, &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+				if r.Method == http.MethodGet {
+					return reply(200, `{"invitations":[]}`), nil
+				}
+				return reply(200, body), nil
+			}})
+			got := statuses(assign(t, v.Op(), 1, invitee("org_a", "ann@acme.com")))
+			if want := []string{"failed unknown_outcome"}; !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", body, got, want)
+			}
+		})
+	}
+}
+
 // TestWhatAnEarlierRunHasBegunIsNotSent: the list is read instead.
 func TestWhatAnEarlierRunHasBegunIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -297,7 +315,7 @@ func TestWhatIsWrongWithOneAddressIsSaidOfIt(t *testing.T) {
 			case strings.Contains(body, "ceo@inviter.example"):
 				return reply(400, `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Object didn't pass validation for format email: ceo@inviter.example' on property invitee.email.","errorCode":"invalid_body"}`), nil
 			}
-			return reply(201, `{"id":"uinv_1"}`), nil
+			return reply(201, `{"invitee":{"email":"b@acme.com"}}`), nil
 		}}
 		v, _ := newInviter(t, tenant)
 		got := statuses(assign(t, v.Op(), 1, invitee("org_a", "ceo@inviter.example"), invitee("org_a", "b@acme.com")))
