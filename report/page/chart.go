@@ -185,6 +185,3 @@ func inWords(d time.Duration) string {
 	}
 	return report.Plural(int(d/(24*time.Hour)), "day")
 }
-
-// stamp returns a time in full, as the page writes it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +47,10 @@ var pageCSS string
 var pageJS string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": report.Number, "show": report.Printable, "excerpt": report.Excerpt, "plural": report.Plural, "inWords": inWords, "stamp": stamp,
+	"count": report.Number, "plural": report.Plural, "verb": report.Verb, "show": report.Printable, "excerpt": report.Excerpt,
+	"decimal": decimal, "inWords": inWords, "stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"seconds": func(s float64) string { return inWords(time.Duration(min(s, maxSeconds) * float64(time.Second))) },
+
 	"css": func() template.CSS { return template.CSS(pageCSS) },
 	"js":  func() template.JS { return template.JS(pageJS) },
 	// The Content-Security-Policy: this style, this script, nothing else.
@@ -57,6 +59,15 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 			digestOf(pageCSS), digestOf(pageJS))
 	},
 }).Parse(pageHTML))
+
+// maxSeconds is the longest time that a summary is believed to tell: a year.
+const maxSeconds = 365 * 24 * 3600
+
+// digestOf returns the hash that allows text in a Content-Security-Policy.
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
 
 // ErrOtherResults says that Page.Summary is not that of the last run that wrote the
 // results.
@@ -88,25 +99,20 @@ func Write(w io.Writer, results io.ReadSeeker, p Page) error {
 // view is what the template shows.
 type view struct {
 	Page
+	*tally
 
 	Title string
 	Lead  string // what the reader should know first
 	Rows  int
 	Terms []term
-	Notes []string
 
 	Finished   bool // the last run is known to have come to the end of its input
 	LinesAfter int  // lines of the results that the summary does not know
 
-	Facts    []fact
 	Chart    *chart
-	LastRun  []fact
 	Causes   []causeView
 	OtherRow int // rows of causes that are not shown
-
-	Organizations *organizations
-	Table         *table
-	FailureRows   int
+	Table    *table
 }
 
 // term is one status in the totals.
@@ -116,8 +122,6 @@ type term struct {
 	Share                string
 	X, Width             int // of its part of the bar, in tenths of a percent
 }
-
-type fact struct{ Name, Value string }
 
 // causeView is a cause as the page shows it.
 type causeView struct {
@@ -141,7 +145,7 @@ func classOf(s importer.StatusInfo) string {
 }
 
 func newView(t *tally, p Page) *view {
-	v := &view{Page: p, Organizations: &t.organizations, Table: t.failures.table(), FailureRows: t.counts.Failures()}
+	v := &view{Page: p, tally: t, Chart: settledChart(&t.settled), Table: t.failures.table()}
 	notAttempted := 0
 	if s := p.Summary; s != nil {
 		v.LinesAfter = max(t.after, t.lines-s.Lines)
@@ -151,18 +155,16 @@ func newView(t *tally, p Page) *view {
 		}
 		v.Finished = v.LinesAfter == 0 && (s.ExitCode == 0 || s.ExitCode == 1)
 	}
-	v.setTerms(t, notAttempted)
+	v.setTerms(notAttempted)
 	v.setTitle(notAttempted)
-	v.setNotes(t)
-	v.setRun(t)
-	v.setCauses(t)
+	v.setCauses()
 	return v
 }
 
 // setTerms sets the totals.
-func (v *view) setTerms(t *tally, notAttempted int) {
-	v.Rows = t.counts.Sum() + notAttempted
-	for status, n := range t.counts.All() {
+func (v *view) setTerms(notAttempted int) {
+	v.Rows = v.counts.Sum() + notAttempted
+	for status, n := range v.counts.All() {
 		v.Terms = append(v.Terms, term{Class: classOf(status), Name: strings.ReplaceAll(string(status.Status), "_", " "), Meaning: status.Meaning, Rows: n})
 	}
 	if notAttempted > 0 {
@@ -196,7 +198,7 @@ func setShares(terms []term, all int) {
 // setTitle sets what the reader should know first. It says that nothing is left to
 // do only of a run that is known to have come to the end of its input.
 func (v *view) setTitle(notAttempted int) {
-	notDone := v.FailureRows
+	notDone := v.counts.Failures()
 	v.Lead = "Below is why, and what to do about each cause."
 	switch {
 	case v.Rows == 0:
@@ -227,82 +229,13 @@ func (v *view) setTitle(notAttempted int) {
 	}
 }
 
-// setNotes sets what the page can't know.
-func (v *view) setNotes(t *tally) {
-	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
-	switch s := v.Summary; {
-	case s == nil:
-		note("Rows that were not attempted have no line in the results and are not counted here. The summary of the run says how many there are: %s.", v.ToSummarize)
-	case v.LinesAfter > 0:
-		note("%s of the results %s written after the summary, by a run that was killed or is still going on. What is said of the last run is said of the one before.",
-			report.Plural(v.LinesAfter, "line"), report.Verb(v.LinesAfter, "was", "were"))
-	case !v.Finished:
-		text := fmt.Sprintf("The last run ended with exit code %d", s.ExitCode)
-		if s.Stopped != "" {
-			text += ": " + report.Excerpt(s.Stopped)
-		}
-		note("%s.", text)
-	}
-	if t.damaged > 0 {
-		note("%s of the results could not be read and %s not counted; %s attempts such rows again.",
-			report.Plural(t.damaged, "line"), report.Verb(t.damaged, "is", "are"), v.Resume)
-	}
-	if t.torn {
-		note("The last line of the results is cut short and not counted: the run was killed, or it is still going on.")
-	}
-}
-
-// setRun sets how the run went, in facts and a chart.
-func (v *view) setRun(t *tally) {
-	if !t.first.IsZero() {
-		v.Facts = []fact{{"First answer", stamp(t.first)}, {"Last answer", stamp(t.last)}, {"Between them", inWords(t.last.Sub(t.first))}}
-	}
-	v.Chart = settledChart(&t.settled)
-	s := v.Summary
-	if s == nil {
-		return
-	}
-	add := func(name, value string) { v.LastRun = append(v.LastRun, fact{name, value}) }
-	wait := func(name string, seconds float64) {
-		if seconds > 0 {
-			add(name, inWords(time.Duration(min(seconds, maxSeconds)*float64(time.Second))))
-		}
-	}
-	add("Started", stamp(s.Started))
-	add("Took", inWords(s.Finished.Sub(s.Started)))
-	add("Exit code", strconv.Itoa(s.ExitCode))
-	add("Requests", report.Number(s.Requests))
-	add("Answered with 429", report.Number(s.Refused))
-	if s.Reads > 0 {
-		add("Requests for look-ups", report.Number(s.Reads))
-	}
-	if s.WritesSaved > 0 {
-		add("Requests that these saved", report.Number(s.WritesSaved))
-	}
-	wait("Waited for the tenant's limit", s.Waited)
-	wait("Waited for the rate that was set", s.Held)
-	wait("Waited for a tenant that did not answer", s.Outages)
-	if s.MembersPerSecond > 0 {
-		add("Rows a second, waits included", decimal(s.MembersPerSecond))
-	}
-}
-
 // setCauses sets the causes, with what to do about them.
-func (v *view) setCauses(t *tally) {
-	v.OtherRow = v.FailureRows
-	all := t.causes.Sorted()
+func (v *view) setCauses() {
+	v.OtherRow = v.counts.Failures()
+	all := v.causes.Sorted()
 	for _, c := range all[:min(len(all), maxPageCauses)] {
 		title, do := v.Advise(c)
 		v.Causes = append(v.Causes, causeView{c, title, do, c.Rows - 1 - len(c.More)})
 		v.OtherRow -= c.Rows
 	}
-}
-
-// maxSeconds is the longest time that a summary is believed to tell: a year.
-const maxSeconds = 365 * 24 * 3600
-
-// digestOf returns the hash that allows text in a Content-Security-Policy.
-func digestOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -19,14 +19,14 @@ type tally struct {
 	lines   int  // of the file, those that do not count included
 	ofRun   bool // a line is of the run that the summary names
 	after   int  // lines of other runs after the last of these
-	damaged int
-	torn    bool
+	Damaged int
+	Torn    bool
 
-	first, last time.Time // of the lines with a request
+	First, Last time.Time // of the lines with a request
 	settled     timeline  // rows that a request settled
 	causes      report.Causes
 
-	organizations organizations
+	Organizations organizations
 	failures      failures
 }
 
@@ -75,7 +75,7 @@ func readTally(results io.ReadSeeker, summary *report.SummaryFile) (*tally, erro
 	if r, err = report.NewReader(results); err != nil {
 		return nil, err
 	}
-	t := &tally{counts: report.Counts{}, organizations: organizations{byID: make(map[string]*organization)}, failures: failures{kept: r.Kept}}
+	t := &tally{counts: report.Counts{}, Organizations: organizations{byID: make(map[string]*organization)}, failures: failures{kept: r.Kept}}
 	for o, err := range r.Outcomes() {
 		if err != nil {
 			return nil, err
@@ -96,20 +96,20 @@ func readTally(results io.ReadSeeker, summary *report.SummaryFile) (*tally, erro
 			t.failures.add(o.Row.Line, r.Text())
 		}
 	}
-	t.damaged, t.torn = r.Damaged, r.Torn
-	t.lines += t.damaged
+	t.Damaged, t.Torn = r.Damaged, r.Torn
+	t.lines += t.Damaged
 	return t, nil
 }
 
 func (t *tally) add(o *importer.Outcome) {
 	t.counts[o.Status]++
-	t.organizations.add(o.Row.OrgID, o.Status.Failure())
+	t.Organizations.add(o.Row.OrgID, o.Status.Failure())
 	if o.HTTPStatus != 0 {
-		if t.first.IsZero() || o.Time.Before(t.first) {
-			t.first = o.Time
+		if t.First.IsZero() || o.Time.Before(t.First) {
+			t.First = o.Time
 		}
-		if o.Time.After(t.last) {
-			t.last = o.Time
+		if o.Time.After(t.Last) {
+			t.Last = o.Time
 		}
 	}
 	if o.Status.Settled() && !o.Status.Before() && !o.Time.IsZero() {
