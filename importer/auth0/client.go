@@ -168,6 +168,16 @@ func (call *call) decode(a *retry.Answer) error {
 	return json.Unmarshal(a.Body, call.into)
 }
 
+// unmarshalItem decodes an object into v. It returns an error with the text without if
+// that leaves id empty: then nothing says what the object is.
+func unmarshalItem(data []byte, v any, id *string, without string) error {
+	err := json.Unmarshal(data, v)
+	if err == nil && *id == "" {
+		err = errors.New(without)
+	}
+	return err
+}
+
 func (c *Client) request(ctx context.Context, call *call) (*http.Request, error) {
 	target := c.BaseURL.String() + call.path
 	if call.query != "" {

@@ -242,7 +242,7 @@ func notAKey(text string) error {
 	case fileName.MatchString(text) && (strings.ContainsAny(text, `/\`) || strings.Contains(text, ".")) && len(text) < 250:
 		return &MalformedError{What: whatKey, Why: "is the name of a file, not a key", IsPath: true}
 	}
-	return keyError("is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----")
+	return keyError(noKey)
 }
 
 func parseBlock(label, body string) (*rsa.PrivateKey, error) {
@@ -266,35 +266,31 @@ func parseBlock(label, body string) (*rsa.PrivateKey, error) {
 }
 
 func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
-	key, err := x509.ParsePKCS1PrivateKey(der)
-	if err != nil {
-		other, err := x509.ParsePKCS8PrivateKey(der)
-		switch k := other.(type) {
-		case *rsa.PrivateKey:
-			key = k
-		case *ecdsa.PrivateKey:
-			return nil, keyError("is an EC key; Auth0 takes RSA keys")
-		case nil:
-			if _, ecErr := x509.ParseECPrivateKey(der); ecErr == nil {
-				return nil, keyError("is an EC key; Auth0 takes RSA keys")
-			}
-			return nil, keyError(damaged(label, err))
-		default:
-			return nil, keyError("is not an RSA key; Auth0 takes RSA keys")
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		parsed = key
+	} else if key, err := x509.ParseECPrivateKey(der); err == nil {
+		parsed = key
+	}
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		if bits := key.N.BitLen(); bits < minKeyBits {
+			return nil, keyError(fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits))
 		}
+		return key, nil
+	case *ecdsa.PrivateKey:
+		return nil, keyError("is an EC key; Auth0 takes RSA keys")
+	case nil:
+		if label == "" {
+			return nil, keyError(noKey)
+		}
+		return nil, keyError("is damaged or cut off: " + err.Error())
 	}
-	if bits := key.N.BitLen(); bits < minKeyBits {
-		return nil, keyError(fmt.Sprintf("has %d bits; Auth0 takes RSA keys of %d bits or more", bits, minKeyBits))
-	}
-	return key, nil
+	return nil, keyError("is not an RSA key; Auth0 takes RSA keys")
 }
 
-func damaged(label string, err error) string {
-	if label == "" {
-		return "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"
-	}
-	return "is damaged or cut off: " + err.Error()
-}
+// noKey says what a text or bytes are that nothing shows to be a key.
+const noKey = "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"
 
 func fromBase64(s string) ([]byte, bool) {
 	s = strings.TrimRight(strings.Join(strings.Fields(s), ""), "=")

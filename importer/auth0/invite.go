@@ -404,13 +404,7 @@ type invitation struct {
 // invited.
 func (i *invitation) UnmarshalJSON(data []byte) error {
 	type plain invitation
-	if err := json.Unmarshal(data, (*plain)(i)); err != nil {
-		return err
-	}
-	if i.Invitee.Email == "" {
-		return errors.New("an invitation without an address")
-	}
-	return nil
+	return unmarshalItem(data, (*plain)(i), &i.Invitee.Email, "an invitation without an address")
 }
 
 // Invitees yields the addresses that an organization has invited and that have not

@@ -3,7 +3,6 @@ package auth0
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"net/url"
@@ -170,13 +169,7 @@ type apiUser struct {
 // UnmarshalJSON refuses an object without an id: it is not a user.
 func (u *apiUser) UnmarshalJSON(data []byte) error {
 	type plain apiUser
-	if err := json.Unmarshal(data, (*plain)(u)); err != nil {
-		return err
-	}
-	if u.ID == "" {
-		return errors.New("a user without an id")
-	}
-	return nil
+	return unmarshalItem(data, (*plain)(u), &u.ID, "a user without an id")
 }
 
 func (c *Client) usersByEmail(ctx context.Context, address string) ([]user, error) {

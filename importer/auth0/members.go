@@ -65,13 +65,7 @@ type Member struct {
 // UnmarshalJSON refuses an object without an id: it does not say who is there.
 func (m *Member) UnmarshalJSON(data []byte) error {
 	type plain Member
-	if err := json.Unmarshal(data, (*plain)(m)); err != nil {
-		return err
-	}
-	if m.UserID == "" {
-		return errors.New("a member without a user id")
-	}
-	return nil
+	return unmarshalItem(data, (*plain)(m), &m.UserID, "a member without a user id")
 }
 
 // The fields of a [Member] beside the user's id. Roles require the scope
@@ -150,13 +144,13 @@ func (ids *RoleIDs) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// maxAhead is how many members may be held of organizations whose turn has not come.
-// They take about 40 MB.
-const maxAhead = 200_000
+// maxAhead is how many pages may be held of organizations whose turn has not come.
+// Their members take about 40 MB.
+const maxAhead = 200_000 / pageSize
 
 // Rosters reads the members of several organizations at a time, and yields the
 // organizations in order. It holds the members of the organization whose turn it is,
-// and some members of those after it. It is for one use.
+// and some pages of those after it. It is for one use.
 type Rosters struct {
 	Client  *Client
 	Fields  []string // as of [Client.Members]
@@ -165,12 +159,7 @@ type Rosters struct {
 	// Read counts the members that have been read.
 	Read atomic.Int64
 
-	mu       sync.Mutex
-	changed  sync.Cond // ahead has shrunk, head has changed, or the range is over
-	maxAhead int       // 0: maxAhead
-	ahead    int       // members held of organizations whose turn has not come
-	head     *filling  // the organization whose turn it is; it never waits for room
-	over     bool
+	maxAhead int // 0: maxAhead
 }
 
 // Roster is an organization and all of its members, sorted by id and without
@@ -187,8 +176,9 @@ type Roster struct {
 type filling struct {
 	Roster
 	err   error         // why its members are not all there
+	turn  chan struct{} // closed when its turn comes
 	done  chan struct{} // closed when all members are read, or err is set
-	ahead int           // members of it that count in Rosters.ahead
+	ahead int           // pages that take room
 }
 
 // Of yields the rosters of organizations. An error ends the sequence: that of an
@@ -196,27 +186,29 @@ type filling struct {
 func (rs *Rosters) Of(ctx context.Context, orgs []Organization) iter.Seq2[Roster, error] {
 	return func(yield func(Roster, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		rs.changed.L, rs.maxAhead = &rs.mu, cmp.Or(rs.maxAhead, maxAhead)
+		room := make(chan struct{}, cmp.Or(rs.maxAhead, maxAhead))
 		fillings := make(chan *filling, rs.Workers-1)
 		var readers sync.WaitGroup
 		defer readers.Wait()
-		defer rs.end()
 		defer cancel()
 		readers.Go(func() {
 			defer close(fillings)
 			for _, org := range orgs {
-				f := &filling{Roster: Roster{Organization: org}, done: make(chan struct{})}
+				f := &filling{Roster: Roster{Organization: org}, turn: make(chan struct{}), done: make(chan struct{})}
 				select {
 				case fillings <- f:
-					readers.Go(func() { rs.fill(ctx, f) })
+					readers.Go(func() { rs.fill(ctx, f, room) })
 				case <-ctx.Done():
 					return
 				}
 			}
 		})
 		for f := range fillings {
-			rs.advance(f)
+			close(f.turn)
 			<-f.done
+			for range f.ahead {
+				<-room
+			}
 			if list, ok := errors.AsType[*ListError](f.err); ok && list.Extent == Absent {
 				f.Absent, f.Members, f.err = list, nil, nil
 			}
@@ -234,52 +226,26 @@ func (rs *Rosters) Of(ctx context.Context, orgs []Organization) iter.Seq2[Roster
 	}
 }
 
-// fill reads the members of an organization.
-func (rs *Rosters) fill(ctx context.Context, f *filling) {
+// fill reads the members of an organization. Until its turn comes, each page takes
+// room.
+func (rs *Rosters) fill(ctx context.Context, f *filling, room chan<- struct{}) {
 	defer close(f.done)
-	for m, err := range rs.Client.Members(ctx, f.ID, rs.Fields...) {
+	for page, err := range rs.Client.memberPages(ctx, f.ID, rs.Fields...) {
 		if err != nil {
 			f.err = err
 			return
 		}
-		if !rs.hold(f) {
-			f.err = context.Canceled
+		select {
+		case <-f.turn:
+		case room <- struct{}{}:
+			f.ahead++
+		case <-ctx.Done():
+			f.err = ctx.Err()
 			return
 		}
-		f.Members = append(f.Members, m)
-		rs.Read.Add(1)
+		f.Members = append(f.Members, page.items...)
+		rs.Read.Add(int64(len(page.items)))
 	}
 	slices.SortStableFunc(f.Members, func(a, b Member) int { return strings.Compare(a.UserID, b.UserID) })
 	f.Members = slices.CompactFunc(f.Members, func(a, b Member) bool { return a.UserID == b.UserID })
-}
-
-// hold waits until there is room for one more member of f, and reports whether the
-// range continues.
-func (rs *Rosters) hold(f *filling) bool {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	for !rs.over && rs.head != f && rs.ahead >= rs.maxAhead {
-		rs.changed.Wait()
-	}
-	if rs.head != f {
-		rs.ahead++
-		f.ahead++
-	}
-	return !rs.over
-}
-
-// advance makes f the organization whose turn it is.
-func (rs *Rosters) advance(f *filling) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	rs.ahead -= f.ahead
-	rs.head = f
-	rs.changed.Broadcast()
-}
-
-func (rs *Rosters) end() {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	rs.over = true
-	rs.changed.Broadcast()
 }

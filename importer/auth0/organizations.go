@@ -118,13 +118,7 @@ func (c *Client) organization(ctx context.Context, path string) (Organization, e
 // UnmarshalJSON refuses an object without an id: it is not an organization.
 func (o *Organization) UnmarshalJSON(data []byte) error {
 	type plain Organization
-	if err := json.Unmarshal(data, (*plain)(o)); err != nil {
-		return err
-	}
-	if o.ID == "" {
-		return errors.New("an organization without an id")
-	}
-	return nil
+	return unmarshalItem(data, (*plain)(o), &o.ID, "an organization without an id")
 }
 
 // Creator makes the organizations that the tenant lacks, with

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"orgimport/importer"
 	"orgimport/importer/retry"
@@ -278,22 +279,28 @@ func (j *usersJob) fetch(ctx context.Context, link string, read func(io.Reader) 
 
 // linkError returns why a download failed, without the link.
 func linkError(err error) error {
-	if refused, ok := errors.AsType[*JobError](err); ok { // a redirect
-		return refused
+	var (
+		redirect *JobError
+		noHost   *net.DNSError
+		lost     *net.OpError
+		slow     *retry.TimeoutError
+		format   *formatError
+	)
+	switch {
+	case errors.As(err, &redirect):
+		return redirect
+	case errors.As(err, &noHost):
+		err = noHost
+	case errors.As(err, &lost):
+		err = lost
+	case errors.As(err, &slow):
+		err = slow
+	case errors.As(err, &format):
+		err = format
+	default:
+		err = errors.New("the download was cut off")
 	}
-	if lost, ok := errors.AsType[*net.DNSError](err); ok {
-		return fmt.Errorf("%w: %w", errLink, lost)
-	}
-	if lost, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("%w: %w", errLink, lost)
-	}
-	if slow, ok := errors.AsType[*retry.TimeoutError](err); ok {
-		return fmt.Errorf("%w: %w", errLink, slow)
-	}
-	if format, ok := errors.AsType[*formatError](err); ok {
-		return fmt.Errorf("%w: %w", errLink, format)
-	}
-	return fmt.Errorf("%w: the download was cut off", errLink)
+	return fmt.Errorf("%w: %w", errLink, err)
 }
 
 // safeLink reports whether a download from u can't be read or changed on its way.
@@ -420,17 +427,17 @@ func firstVisible(in *bufio.Reader) (byte, error) {
 	}
 }
 
-func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
+func (x *usersExport) readJSON(in io.Reader, each func(user)) error {
+	bounded := &recordReader{in: in}
+	lines := bufio.NewReaderSize(bounded, 256<<10)
 	var object map[string]json.RawMessage
 	var keys []importer.Key
 	for number := 1; ; number++ {
-		line, err := readLine(in)
+		bounded.left = maxUserLine
+		line, err := lines.ReadBytes('\n')
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
 			return err
-		}
-		if len(line) > maxUserLine {
-			return &formatError{number, "is too long"}
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			clear(object)
@@ -449,24 +456,6 @@ func (x *usersExport) readJSON(in *bufio.Reader, each func(user)) error {
 			return nil
 		}
 	}
-}
-
-// readLine returns the next line, or a little more than maxUserLine bytes of a longer
-// one.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	line, err := in.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
-	}
-	long := bytes.Clone(line)
-	for errors.Is(err, bufio.ErrBufferFull) && len(long) <= maxUserLine {
-		line, err = in.ReadSlice('\n')
-		long = append(long, line...)
-	}
-	if errors.Is(err, bufio.ErrBufferFull) {
-		err = nil
-	}
-	return long, err
 }
 
 // emit calls each with a user whose fields value returns. It returns an error if one
@@ -561,24 +550,14 @@ func scalar(v json.RawMessage) string {
 		return string(v)
 	}
 	inner := v[1 : len(v)-1]
-	if isPlainJSON(inner) {
-		return string(inner)
+	if !bytes.ContainsFunc(inner, func(r rune) bool { return r == '\\' || r >= utf8.RuneSelf }) {
+		return string(inner) // without the cost of decoding
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil || strings.ContainsRune(s, '\uFFFD') {
 		return "" // damaged by a conversion, so nobody's key
 	}
 	return s
-}
-
-// isPlainJSON reports whether the inside of a JSON string is its value.
-func isPlainJSON(inner []byte) bool {
-	for _, b := range inner {
-		if b == '\\' || b >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // readCSV reads Auth0's CSV, whose strings begin with a single quote so that no
@@ -600,7 +579,6 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 			return &formatError{1, fmt.Sprintf("has the column %q twice", name)}
 		}
 		places[name] = i
-		x.seen[name] = true
 	}
 	for field, name := range exportNames {
 		if _, ok := places[field]; ok {
@@ -609,9 +587,11 @@ func (x *usersExport) readCSV(in io.Reader, each func(user)) error {
 		for i, written := range header {
 			if strings.ToLower(strings.TrimSpace(written)) == name {
 				places[field] = i
-				x.seen[field] = true
 			}
 		}
+	}
+	for name := range places {
+		x.seen[name] = true
 	}
 	if _, ok := places[fieldUserID]; !ok {
 		return &formatError{1, fmt.Sprintf("has no column %s: it has %q", fieldUserID, header)}
