@@ -11,6 +11,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -153,4 +154,11 @@ func EachSendable(rows rowSeq, f func(*importer.Row)) rowSeq {
 		}
 		return nil
 	})
+}
+
+// isUnresolved reports whether the user or the organization of a row is unknown or
+// ambiguous.
+func isUnresolved(r importer.Row) bool {
+	e, ok := errors.AsType[*importer.Rejection](r.Err)
+	return ok && e.Unresolved()
 }
