@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 
 	"orgimport/cmd/orgimport/internal/files"
@@ -30,7 +29,10 @@ type input struct {
 // holds those of an earlier run, and, if it is read twice, which operation wrote them.
 func (in *input) open(ctx context.Context) (err error) {
 	if in.Resume {
-		in.keys = keptColumns(in.Results)
+		if f, earlier := openEarlier(in.Results); f != nil {
+			in.keys = earlier.Kept
+			f.Close()
+		}
 	}
 	in.file.Remember()
 	if in.ReadTwice {
@@ -185,22 +187,4 @@ func (in *input) all() rowSeq {
 		in.passed.Add(1)
 		return nil
 	})
-}
-
-// keptColumns returns the kept columns of a results file, if there is one.
-func keptColumns(path string) []string {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	text, err := openToContinue(f)
-	if err != nil {
-		return nil // Create returns the error
-	}
-	r, err := report.NewReader(text)
-	if err != nil {
-		return nil // Create returns the error
-	}
-	return r.Kept
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -158,33 +157,17 @@ func (l *lookups) connections() []string {
 // key in the input where other rows have the key alone: those were not looked up,
 // and the tenant may know somebody else by the key.
 func (l *lookups) reuse(ctx context.Context, in *input) error {
-	f, err := os.Open(l.Results)
-	if err != nil {
-		return nil //nolint:nilerr // there are none yet
+	f, lines := openEarlier(l.Results)
+	if f == nil {
+		return nil
 	}
 	defer f.Close()
 	d := in.dialect()
-	// A line without a correlation id does not show which run wrote it. It counts
-	// only if some lines have one and all of those read keys as this run does.
-	sameKeys, anyID := true, false
-	text, err := openToContinue(f)
+	alike, err := readAlike(lines, d.By())
 	if err != nil {
 		return err
 	}
-	lines, err := report.NewReader(text)
-	if err != nil {
-		return nil //nolint:nilerr // the results are of something else, as whoever resumes from them says
-	}
-	for o, err := range lines.Outcomes() {
-		if err != nil {
-			return err
-		}
-		if o.CorrelationID != "" {
-			anyID = true
-			sameKeys = sameKeys && report.ReadBy(o.CorrelationID, d.By())
-		}
-	}
-	if _, err := f.Seek(0, 0); err != nil {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	var given importer.Set
@@ -196,7 +179,7 @@ func (l *lookups) reuse(ctx context.Context, in *input) error {
 	d.Keys, d.Plain = true, false
 	d.Earlier = func(csvfile.Result) error { return nil }
 	d.Only = func(r csvfile.Result) bool {
-		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && sameKeys && anyID)
+		return r.Status.Settled() && (report.ReadBy(r.CorrelationID, d.By()) || r.CorrelationID == "" && alike)
 	}
 	results, err := csvfile.Open(f, d)
 	if err != nil {
@@ -219,6 +202,24 @@ func (l *lookups) reuse(ctx context.Context, in *input) error {
 	}
 	// What has to be looked up is known only now.
 	return l.collect(ctx, in)
+}
+
+// readAlike reports whether all lines with a correlation id, and at least one, are of
+// runs that read keys by the same flags. A line without one does not show which run
+// wrote it, and counts only then.
+func readAlike(lines *report.Reader, by string) (alike bool, err error) {
+	for o, err := range lines.Outcomes() {
+		if err != nil {
+			return false, err
+		}
+		if o.CorrelationID == "" {
+			continue
+		}
+		if alike = report.ReadBy(o.CorrelationID, by); !alike {
+			return false, nil
+		}
+	}
+	return alike, nil
 }
 
 // givenIDs returns the pairs of a key and an id that rows have.

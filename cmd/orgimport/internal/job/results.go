@@ -204,6 +204,22 @@ func openToContinue(f *os.File) (*csvfile.ResultsText, error) {
 	return text, nil
 }
 
+// openEarlier opens the results of earlier runs, if there are any that can be read.
+// [Create] returns the error of those that can't.
+func openEarlier(path string) (*os.File, *report.Reader) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil
+	}
+	if text, err := openToContinue(f); err == nil {
+		if lines, err := report.NewReader(text); err == nil {
+			return f, lines
+		}
+	}
+	f.Close()
+	return nil, nil
+}
+
 // Extract is a file that is made from the results when a run ends.
 type Extract struct {
 	files.File
