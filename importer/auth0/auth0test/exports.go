@@ -163,7 +163,7 @@ func (t *Tenant) readExport(c *call) (*job, *reply) {
 			return nil, refused
 		}
 	}
-	j.users = t.users.list
+	j.users = t.users
 	j.users = j.users[:max(len(j.users)-t.cfg.Exports.Youngest, 0)]
 	if all := t.connections(); j.ConnectionID != "" && len(all) > 0 { // if there are none, every connection exists, and there are no users
 		at := slices.IndexFunc(all, func(c Connection) bool { return c.ID == j.ConnectionID })
@@ -191,7 +191,7 @@ func (t *Tenant) job(c *call) *reply {
 	switch {
 	case left > 0 && set.TimeLeft:
 		j.Percent = int(100 - 100*left/set.Duration)
-		j.Left = int((left + time.Second - 1) / time.Second)
+		j.Left = wholeSeconds(left)
 	case left > 0:
 	case j.fails:
 		j.Status = "failed"
@@ -244,11 +244,8 @@ func denied(status int, code, message string) *reply {
 	}
 }
 
-// errCut ends a download that is cut.
-var errCut = errors.New("the connection is cut")
-
 // write writes the users. If cut, it ends after half of them, in the middle of
-// the next.
+// the next, with io.ErrUnexpectedEOF.
 func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	out := bufio.NewWriter(w)
 	lines, end := io.Writer(out), func() error { return nil }
@@ -274,7 +271,7 @@ func (j *job) write(w io.Writer, set Exports, cut bool) error {
 	if err := errors.Join(end(), out.Flush()); err != nil || !cut {
 		return err
 	}
-	return errCut
+	return io.ErrUnexpectedEOF
 }
 
 // user is a line of the export. Without a list of fields it has all.
@@ -311,22 +308,4 @@ func at(v any, path string) any {
 		v = object[name]
 	}
 	return v
-}
-
-// nest puts v at a path into an object.
-func nest(object map[string]any, path string, v any) {
-	head, rest, deep := strings.Cut(path, ".")
-	if !deep {
-		object[head] = v
-		return
-	}
-	inner := make(map[string]any)
-	if name, indexed := strings.CutSuffix(head, "[0]"); indexed {
-		object[name] = []map[string]any{inner}
-	} else if known, ok := object[head].(map[string]any); ok {
-		inner = known
-	} else {
-		object[head] = inner
-	}
-	nest(inner, rest, v)
 }

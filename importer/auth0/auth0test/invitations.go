@@ -13,15 +13,14 @@ const defaultInvitationLife = 604_800 * time.Second
 
 // Invitation is an invitation to an organization.
 type Invitation struct {
-	ID, OrgID, Email  string
-	ClientID, Inviter string
-	ConnectionID      string
-	Roles             []string
-	Ticket            string // a secret, as is the link with it
-	Created, Expires  time.Time
-	Mailed            bool // to the address
-	Replaced          bool // by another one, and so not listed
-
+	ID, OrgID, Email          string
+	ClientID, Inviter         string
+	ConnectionID              string
+	Roles                     []string
+	Ticket                    string // a secret, as is the link with it
+	Created, Expires          time.Time
+	Mailed                    bool // to the address
+	replaced                  bool // by another one, and so not listed
 	appMetadata, userMetadata map[string]any
 }
 
@@ -47,7 +46,7 @@ func (t *Tenant) AddInvitations(invitations ...Invitation) {
 	}
 }
 
-// addInvitation gives an invitation its id and its ticket; t.mu is held.
+// addInvitation gives an invitation its id and its ticket.
 func (t *Tenant) addInvitation(v *Invitation) {
 	t.invitations++
 	v.ID = "uinv_" + alnum(fmt.Sprint("invitation", t.invitations), 16)
@@ -79,14 +78,14 @@ func (t *Tenant) invite(c *call) *reply {
 		return refused
 	}
 	for _, earlier := range t.invited[v.OrgID] {
-		if earlier.Email != v.Email || earlier.Replaced || !v.Created.Before(earlier.Expires) {
+		if earlier.Email != v.Email || earlier.replaced || !v.Created.Before(earlier.Expires) {
 			continue
 		}
 		switch t.cfg.Undocumented.InviteAgain {
 		case InviteRefused:
 			return refuse(http.StatusConflict, "", "An invitation for this user exists already.")
 		case InviteReplaces:
-			earlier.Replaced = true
+			earlier.replaced = true
 		}
 	}
 	t.addInvitation(v)
@@ -154,7 +153,7 @@ func (t *Tenant) listInvitations(c *call) *reply {
 	shown := make(map[string]*Invitation)
 	var order []place
 	for _, v := range t.invited[orgID] {
-		if !v.Replaced && !t.now().Before(v.Created.Add(t.cfg.Undocumented.AddDelay)) {
+		if !v.replaced && !t.now().Before(v.Created.Add(t.cfg.Undocumented.AddDelay)) {
 			shown[v.ID] = v
 			order = append(order, place{v.Created.UnixMilli(), v.ID})
 		}

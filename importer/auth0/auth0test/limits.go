@@ -52,20 +52,21 @@ func (t *Tenant) take(class Class) (header http.Header, refused *reply) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l, now := &t.cfg.Limits, t.now()
-	endpoint, listed := t.endpoints[class]
-	if !listed && class.limited() {
-		endpoint = t.endpoints[Other]
+	key := class
+	if _, listed := l.Endpoints[class]; !listed && class.limited() {
+		key = Other
 	}
+	own := len(l.Endpoints[key]) > 0
 	var verdicts []Verdict // that of the endpoint first
-	if t.global != nil && class.limited() && (endpoint == nil || !l.SkipGlobal) {
+	if len(l.Global) > 0 && class.limited() && !(own && l.SkipGlobal) {
 		v := t.global.Take(now)
 		verdicts = append(verdicts, v)
 		if !v.OK {
 			refused = limitReached(class, "Global")
 		}
 	}
-	if endpoint != nil && refused == nil {
-		v := endpoint.Take(now)
+	if own && refused == nil {
+		v := t.endpoints[key].Take(now)
 		verdicts = slices.Insert(verdicts, 0, v)
 		if !v.OK {
 			refused = limitReached(class, "Endpoint")
@@ -87,10 +88,11 @@ func (t *Tenant) take(class Class) (header http.Header, refused *reply) {
 	if l.Show != ShowNone {
 		header.Set("X-RateLimit-Limit", strconv.Itoa(shown.Limit))
 		header.Set("X-RateLimit-Remaining", strconv.Itoa(shown.Remaining))
-		header.Set("X-RateLimit-Reset", strconv.FormatInt(unixCeil(shown.Reset), 10))
+		// Rounded up, so that a client does not retry too early.
+		header.Set("X-RateLimit-Reset", strconv.FormatInt(shown.Reset.Add(time.Second-1).Unix(), 10))
 	}
 	if refused != nil && l.RetryAfter {
-		header.Set("Retry-After", wholeSeconds(max(verdicts[0].Reset.Sub(now), time.Second)))
+		header.Set("Retry-After", strconv.Itoa(wholeSeconds(max(verdicts[0].Reset.Sub(now), time.Second))))
 	}
 	return header, refused
 }
@@ -104,17 +106,8 @@ func limitReached(class Class, name string) *reply {
 	return refuse(http.StatusTooManyRequests, "too_many_requests", name+" limit has been reached")
 }
 
-// unixCeil rounds up, so that a client does not retry too early.
-func unixCeil(t time.Time) int64 {
-	if t.Nanosecond() > 0 {
-		return t.Unix() + 1
-	}
-	return t.Unix()
-}
-
-func wholeSeconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
-}
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // Preset returns limits by name, if it is known: those of a plan, from Auth0's rate
 // limit configurations as published in August 2026, or "none". A row "20 burst,

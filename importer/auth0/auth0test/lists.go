@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -181,26 +180,6 @@ func parseCursor(s string) (place, error) {
 		return place{}, err
 	}
 	return place{at.UnixMilli(), id}, nil
-}
-
-// present removes the fields without a value.
-func present(body map[string]any) map[string]any {
-	maps.DeleteFunc(body, func(_ string, v any) bool {
-		switch v := v.(type) {
-		case string:
-			return v == ""
-		case []string:
-			return len(v) == 0
-		case []EnabledConnection:
-			return len(v) == 0
-		case map[string]string:
-			return len(v) == 0
-		case map[string]any:
-			return len(v) == 0
-		}
-		return false
-	})
-	return body
 }
 
 // pick removes the fields of body that the query's fields and include_fields do

@@ -48,7 +48,7 @@ func (t *Tenant) readMembers(c *call) ([]string, *reply) {
 			}
 		}
 	}
-	malformed := places(ids, u.malformed)
+	malformed := indexes(ids, u.malformed)
 	if len(malformed) > 0 && u.MalformedUser != http.StatusNoContent && !u.MalformedPartial {
 		return nil, u.refuseMalformed(ids, malformed[0])
 	}
@@ -65,8 +65,8 @@ func (t *Tenant) addMembers(c *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	malformed := places(ids, u.malformed)
-	unknown := places(ids, func(id string) bool { return !u.malformed(id) && !t.knowsUser(id) })
+	malformed := indexes(ids, u.malformed)
+	unknown := indexes(ids, func(id string) bool { return !u.malformed(id) && !t.knowsUser(id) })
 	switch {
 	case len(malformed) > 0 && u.MalformedUser != http.StatusNoContent:
 		refused = u.refuseMalformed(ids, malformed[0])
@@ -95,7 +95,7 @@ func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 	u := &t.cfg.Undocumented
 	roster := t.roster(orgID)
 	if u.Readd >= http.StatusBadRequest {
-		if members := places(ids, roster.has); len(members) > 0 {
+		if members := indexes(ids, roster.has); len(members) > 0 {
 			return refuse(u.Readd, "", u.Naming.message(
 				"users are already members of the organization", "user is already a member of the organization", "members", ids, members))
 		}
@@ -155,6 +155,29 @@ func (t *Tenant) listMembers(c *call) *reply {
 		return body
 	}
 	return t.show(list{name: "members", order: t.visible(orgID), item: item, checkpoint: true, nextAtEnd: true}, query)
+}
+
+// memberRoles returns a member's roles as a list of members shows them.
+func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
+	roles := []map[string]any{}
+	for _, id := range t.given[membership{orgID, userID}] {
+		r, _ := t.role(id)
+		roles = append(roles, map[string]any{"id": r.ID, "name": r.Name})
+	}
+	return roles
+}
+
+// listMemberRoles is GET /organizations/{id}/members/{user_id}/roles, which is
+// reported to answer 404 for a user who is not a member.
+func (t *Tenant) listMemberRoles(c *call) *reply {
+	orgID, userID := c.PathValue("org"), c.PathValue("user")
+	if !t.knowsOrg(orgID) {
+		return t.unknownOrg(orgID)
+	}
+	if !t.roster(orgID).has(userID) {
+		return noUser()
+	}
+	return t.show(t.roleList(t.given[membership{orgID, userID}]), c.URL.Query())
 }
 
 // roster holds the members of an organization. Times are Unix milliseconds of the

@@ -2,8 +2,6 @@ package auth0test
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -95,7 +93,7 @@ func (t *Tenant) organizationOf(id string) Organization {
 // listOrganizations is GET /organizations. It shows those that are listed; if
 // there are none, those that anybody was added to.
 func (t *Tenant) listOrganizations(c *call) *reply {
-	order := t.places()
+	order := t.organizationOrder()
 	if len(t.orgIDs) == 0 {
 		for _, id := range slices.Sorted(maps.Keys(t.rosters)) {
 			order = append(order, place{id: id}) // so that new ones do not move the others
@@ -149,7 +147,7 @@ func (t *Tenant) Organizations() []Organization {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []Organization
-	for _, p := range t.places() {
+	for _, p := range t.organizationOrder() {
 		all = append(all, t.orgs[p.id])
 	}
 	return all
@@ -163,8 +161,8 @@ func (t *Tenant) addOrganization(o Organization) {
 	}
 }
 
-// places returns those of the organizations that are listed.
-func (t *Tenant) places() []place {
+// organizationOrder returns the places of the organizations that are listed.
+func (t *Tenant) organizationOrder() []place {
 	var order []place
 	for i, id := range t.orgIDs {
 		if t.orgs[id].ID != "" {
@@ -177,10 +175,4 @@ func (t *Tenant) places() []place {
 // body has the fields recorded for organizations without a branding.
 func (o Organization) body() map[string]any {
 	return present(map[string]any{"id": o.ID, "name": o.Name, "display_name": cmp.Or(o.DisplayName, o.Name), "metadata": o.Metadata})
-}
-
-// alnum returns n letters and digits, at most 24, that depend on s only.
-func alnum(s string, n int) string {
-	sum := sha256.Sum256([]byte(s))
-	return strings.NewReplacer("-", "x", "_", "y").Replace(base64.RawURLEncoding.EncodeToString(sum[:]))[:n]
 }

@@ -59,7 +59,7 @@ func (t *Tenant) assignRoles(c *call) *reply {
 
 // unknownRoles refuses roles that can't be given in an organization.
 func (t *Tenant) unknownRoles(orgID string, ids []string) *reply {
-	unknown := places(ids, func(id string) bool {
+	unknown := indexes(ids, func(id string) bool {
 		r, found := t.role(id)
 		return !found || r.Organization != "" && r.Organization != orgID
 	})
@@ -95,29 +95,6 @@ func (t *Tenant) readRoles(c *call) ([]string, *reply) {
 		return nil, noUser()
 	}
 	return body.Roles, nil
-}
-
-// memberRoles returns a member's roles as a list of members shows them.
-func (t *Tenant) memberRoles(orgID, userID string) []map[string]any {
-	roles := []map[string]any{}
-	for _, id := range t.given[membership{orgID, userID}] {
-		r, _ := t.role(id)
-		roles = append(roles, map[string]any{"id": r.ID, "name": r.Name})
-	}
-	return roles
-}
-
-// listMemberRoles is GET /organizations/{id}/members/{user_id}/roles, which is
-// reported to answer 404 for a user who is not a member.
-func (t *Tenant) listMemberRoles(c *call) *reply {
-	orgID, userID := c.PathValue("org"), c.PathValue("user")
-	if !t.knowsOrg(orgID) {
-		return t.unknownOrg(orgID)
-	}
-	if !t.roster(orgID).has(userID) {
-		return noUser()
-	}
-	return t.show(t.roleList(t.given[membership{orgID, userID}]), c.URL.Query())
 }
 
 // listRoles is GET /roles. It shows the roles of organizations among those of the

@@ -187,7 +187,7 @@ func typeName(v any) string {
 // read reads the body of a request into v. It must be JSON that fits the schema of
 // the endpoint.
 func (t *Tenant) read(c *call, v any) *reply {
-	if c.Header.Get("Content-Type") != "" && mediaType(c) != "application/json" && !t.cfg.Undocumented.AnyContentType {
+	if c.Header.Get("Content-Type") != "" && c.mediaType() != "application/json" && !t.cfg.Undocumented.AnyContentType {
 		return refuse(http.StatusUnsupportedMediaType, "", "Unsupported Media Type")
 	}
 	var body any
@@ -250,8 +250,8 @@ func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	switch n {
 	case NameAll:
 		names := make([]string, len(at))
-		for i, place := range at {
-			names[i] = ids[place]
+		for i, index := range at {
+			names[i] = ids[index]
 		}
 		return "One or more " + many + ": " + strings.Join(names, ", ")
 	case NameFirst:
@@ -262,8 +262,8 @@ func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	return "One or more " + many
 }
 
-// places returns where in ids the condition holds.
-func places(ids []string, holds func(string) bool) []int {
+// indexes returns where in ids the condition holds.
+func indexes(ids []string, holds func(string) bool) []int {
 	var at []int
 	for i, id := range ids {
 		if holds(id) {

@@ -3,18 +3,22 @@ package auth0test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -189,6 +193,12 @@ func (t *Tenant) leave(c *call, rep *reply) {
 	s.Requests[c.class][status]++
 }
 
+// mediaType returns the content type without its parameters, or "".
+func (c *call) mediaType() string {
+	m, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	return m
+}
+
 // showsLimits reports whether an answer has the X-RateLimit headers. As
 // recorded, the Management API sends them with successes and 429s and with no
 // other error, the Authentication API always.
@@ -338,11 +348,7 @@ func (rep *reply) read() (io.ReadCloser, int64) {
 	}
 	r, w := io.Pipe()
 	go func() {
-		err := rep.stream(w)
-		if errors.Is(err, errCut) {
-			err = io.ErrUnexpectedEOF
-		}
-		_ = w.CloseWithError(err) // never fails
+		_ = w.CloseWithError(rep.stream(w)) // never fails
 	}()
 	return r, -1
 }
@@ -368,6 +374,24 @@ func marshal(v any) []byte {
 		return []byte(`{}`)
 	}
 	return []byte(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// present removes the fields without a value.
+func present(body map[string]any) map[string]any {
+	maps.DeleteFunc(body, func(_ string, v any) bool {
+		switch v := reflect.ValueOf(v); v.Kind() {
+		case reflect.String, reflect.Slice, reflect.Map:
+			return v.Len() == 0
+		}
+		return false
+	})
+	return body
+}
+
+// alnum returns n letters and digits, at most 24, that depend on s only.
+func alnum(s string, n int) string {
+	sum := sha256.Sum256([]byte(s))
+	return strings.NewReplacer("-", "x", "_", "y").Replace(base64.RawURLEncoding.EncodeToString(sum[:]))[:n]
 }
 
 // apiError is the Management API's error body, in its order of fields.
@@ -522,7 +546,7 @@ func (f Fault) reply(c *call) (*reply, error) {
 		rep = limitReached(c.class, "Global")
 	}
 	if f.RetryAfter > 0 {
-		rep.header.Set("Retry-After", wholeSeconds(f.RetryAfter))
+		rep.header.Set("Retry-After", strconv.Itoa(wholeSeconds(f.RetryAfter)))
 	}
 	return rep, nil
 }

@@ -21,6 +21,7 @@ package auth0test
 import (
 	"crypto/rsa"
 	"errors"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -47,7 +48,9 @@ type Tenant struct {
 	endpoints   map[Class]*Limiter
 	orgs        map[string]Organization // by id and, as names never start with org_, by name; of one that was deleted, without an id
 	orgIDs      []string                // in the order in which they were made
-	users       userList
+	users       []User                  // in the order in which they came
+	userByID    map[string]int
+	usersByMail map[string][]int
 	rosters     map[string]*roster
 	given       map[membership][]string  // roles
 	invited     map[string][]*Invitation // by organization
@@ -68,12 +71,14 @@ func New(cfg Config) *Tenant {
 		cfg:       cfg,
 		started:   time.Now(),
 		allScopes: []string{"create:organization_connections"}, // no endpoint asks for it alone
+		global:    NewLimiter(cfg.Limits.Global...),
 		endpoints: make(map[Class]*Limiter),
 		orgs:      make(map[string]Organization, 2*len(cfg.Organizations)),
-		users:     newUserList(cfg.Users),
-		rosters:   make(map[string]*roster),
-		given:     make(map[membership][]string),
-		invited:   make(map[string][]*Invitation),
+		users:     slices.Clip(cfg.Users), // as long as nobody signs up, they are not copied
+		userByID:  make(map[string]int, len(cfg.Users)), usersByMail: make(map[string][]int, len(cfg.Users)),
+		rosters: make(map[string]*roster),
+		given:   make(map[membership][]string),
+		invited: make(map[string][]*Invitation),
 		exports: exports{
 			url:  &url.URL{Scheme: "https", Host: "exports.auth0test.example"}, // user-exports.auth0.com, really
 			jobs: make(map[string]*job), links: make(map[string]link),
@@ -85,14 +90,11 @@ func New(cfg Config) *Tenant {
 		met:        make([]int, len(cfg.Incidents)),
 		rng:        rand.New(rand.NewPCG(cfg.Seed, 0)),
 	}
-	if len(cfg.Limits.Global) > 0 {
-		t.global = NewLimiter(cfg.Limits.Global...)
-	}
 	for class, limits := range cfg.Limits.Endpoints {
-		t.endpoints[class] = nil
-		if len(limits) > 0 {
-			t.endpoints[class] = NewLimiter(limits...)
-		}
+		t.endpoints[class] = NewLimiter(limits...)
+	}
+	for i := range cfg.Users {
+		t.indexUser(i)
 	}
 	for _, o := range cfg.Organizations {
 		t.addOrganization(o)
@@ -123,7 +125,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["Date"] = nil // keeps net/http from adding its own
 	}
 	w.WriteHeader(rep.status)
-	if err := rep.write(w); errors.Is(err, errCut) { // a client that has gone needs no answer
+	if err := rep.write(w); errors.Is(err, io.ErrUnexpectedEOF) { // a client that has gone needs no answer
 		_ = http.NewResponseController(w).Flush()
 		abort(w, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -171,7 +170,7 @@ func (t *Tenant) issueToken(c *call) *reply {
 
 // parameters reads a form or a JSON object of strings.
 func parameters(c *call) (url.Values, bool) {
-	if mediaType(c) != "application/json" {
+	if c.mediaType() != "application/json" {
 		p, err := url.ParseQuery(string(c.body))
 		return p, err == nil
 	}
@@ -184,12 +183,6 @@ func parameters(c *call) (url.Values, bool) {
 		p.Set(k, v)
 	}
 	return p, true
-}
-
-// mediaType returns the content type without its parameters, or "".
-func mediaType(c *call) string {
-	m, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	return m
 }
 
 // authenticate finds the application that asks. A tenant without applications

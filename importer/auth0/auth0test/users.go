@@ -29,43 +29,24 @@ func MakeUsers(n int) []User {
 	return users
 }
 
-// userList holds the tenant's users in the order in which they came. Users never
-// change.
-type userList struct {
-	list    []User
-	byID    map[string]int
-	byEmail map[string][]int
-}
-
-func newUserList(users []User) userList {
-	l := userList{
-		list: slices.Clip(users), // as long as nobody signs up, they are not copied
-		byID: make(map[string]int, len(users)), byEmail: make(map[string][]int, len(users)),
-	}
-	for i := range users {
-		l.index(i)
-	}
-	return l
-}
-
-func (l *userList) index(i int) {
-	u := &l.list[i]
-	l.byID[u.ID] = i
-	l.byEmail[u.Email] = append(l.byEmail[u.Email], i)
-}
-
 // AddUsers lets users sign up.
 func (t *Tenant) AddUsers(users ...User) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, u := range users {
-		t.users.list = append(t.users.list, u)
-		t.users.index(len(t.users.list) - 1)
+		t.users = append(t.users, u)
+		t.indexUser(len(t.users) - 1)
 	}
 }
 
+func (t *Tenant) indexUser(i int) {
+	u := &t.users[i]
+	t.userByID[u.ID] = i
+	t.usersByMail[u.Email] = append(t.usersByMail[u.Email], i)
+}
+
 func (t *Tenant) knowsUser(id string) bool {
-	if _, listed := t.users.byID[id]; listed {
+	if _, listed := t.userByID[id]; listed {
 		return true
 	}
 	if t.cfg.KnownUser != nil {
@@ -76,8 +57,8 @@ func (t *Tenant) knowsUser(id string) bool {
 
 // profile returns a user, made up from the id if it is not listed.
 func (t *Tenant) profile(id string) User {
-	if i, listed := t.users.byID[id]; listed {
-		return t.users.list[i]
+	if i, listed := t.userByID[id]; listed {
+		return t.users[i]
 	}
 	local := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
@@ -113,8 +94,8 @@ func (t *Tenant) usersByEmail(c *call) *reply {
 		return invalidQuery("Missing required property: email", "", "")
 	}
 	var found []User
-	for _, i := range t.users.byEmail[email] {
-		found = append(found, t.users.list[i])
+	for _, i := range t.usersByMail[email] {
+		found = append(found, t.users[i])
 	}
 	if len(found) == 0 {
 		sum := sha256.Sum256([]byte(email))
@@ -166,7 +147,7 @@ func (t *Tenant) connections() []Connection {
 		return t.cfg.Connections
 	}
 	names := make(map[string]bool)
-	for _, u := range t.users.list {
+	for _, u := range t.users {
 		names[u.connection()] = true
 	}
 	var all []Connection
@@ -266,14 +247,14 @@ func parse[T any](r io.Reader, check func(T) error) (values []T, err error) {
 		if errors.Is(err, io.EOF) {
 			return values, nil
 		}
-		nested := make(map[string]any)
-		for path, v := range object {
-			if v != "" {
-				nest(nested, path, v)
-			}
-		}
 		var value T
 		if err == nil {
+			nested := make(map[string]any)
+			for path, v := range object {
+				if v != "" {
+					nest(nested, path, v)
+				}
+			}
 			err = json.Unmarshal(marshal(nested), &value)
 		}
 		if err == nil {
@@ -284,6 +265,24 @@ func parse[T any](r io.Reader, check func(T) error) (values []T, err error) {
 		}
 		values = append(values, value)
 	}
+}
+
+// nest puts v at a path into an object.
+func nest(object map[string]any, path string, v any) {
+	head, rest, deep := strings.Cut(path, ".")
+	if !deep {
+		object[head] = v
+		return
+	}
+	inner := make(map[string]any)
+	if name, indexed := strings.CutSuffix(head, "[0]"); indexed {
+		object[name] = []map[string]any{inner}
+	} else if known, ok := object[head].(map[string]any); ok {
+		inner = known
+	} else {
+		object[head] = inner
+	}
+	nest(inner, rest, v)
 }
 
 // csvObjects returns a function that returns the next record of a CSV as an
