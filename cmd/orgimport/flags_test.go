@@ -14,7 +14,7 @@ import (
 func TestNoFlagIsForgotten(t *testing.T) {
 	o := operation{op: func(*auth0.Client) importer.Op { return importer.Op{} }}
 	c := &console{}
-	usual := o.config(c, &sourceFlags{}, nil, "", nil)
+	usual := o.config(c, &sourceFlags{}, &auth0.Client{}, "", nil)
 	var f sourceFlags
 	for _, group := range []reflect.Value{reflect.ValueOf(&f.dialectFlags).Elem(), reflect.ValueOf(&f.lookupFlags).Elem()} {
 		for i := range group.NumField() {
@@ -31,7 +31,7 @@ func TestNoFlagIsForgotten(t *testing.T) {
 			default:
 				t.Fatalf("a flag has the type %s", flag.Type())
 			}
-			if reflect.DeepEqual(o.config(c, &f, nil, "", nil), usual) {
+			if reflect.DeepEqual(o.config(c, &f, &auth0.Client{}, "", nil), usual) {
 				t.Errorf("%s changes nothing", group.Type().Field(i).Name)
 			}
 			flag.SetZero()

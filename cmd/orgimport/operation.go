@@ -55,14 +55,19 @@ type headline struct {
 	otherWay   string                      // what may spare requests
 }
 
-// config returns what the operation reads. host is that of the tenant; empty: any.
+// config returns what the operation reads, and names the run that the requests of
+// client belong to. host is that of the tenant; empty: any.
 func (o operation) config(c *console, f *sourceFlags, client *auth0.Client, host string, log *slog.Logger) job.Config {
-	task := o.task
+	task, dialect := o.task, f.dialect()
 	task.Op = o.op(client)
+	client.RunID = report.RunID(task.Op.Prefix, host, dialect.By())
+	if o.skipMembers {
+		client.RunID = report.Skipping(client.RunID)
+	}
 	lookups := f.lookups()
 	lookups.SkipMembers = o.skipMembers
 	return job.Config{
-		Task: task, Path: o.file, Stdin: c.stdin, Dialect: f.dialect(), Lookups: lookups,
+		Task: task, Path: o.file, Stdin: c.stdin, Dialect: dialect, Lookups: lookups,
 		Tenant: host, Results: f.Results, Resume: f.Resume, Log: log,
 	}
 }
@@ -130,10 +135,6 @@ func (s *session) open(ctx context.Context) (*openRun, error) {
 	client, pace := tenant.Class()
 	config := s.config(s.console, &s.flags.sourceFlags, client, tenant.Host(), s.log)
 	config.Op.Ready = pace.Ready
-	client.RunID = report.RunID(config.Op.Prefix, tenant.Host(), config.Dialect.By())
-	if s.skipMembers {
-		client.RunID = report.Skipping(client.RunID)
-	}
 	if err := files.CheckWritable(append(s.outputs.files(), files.Named("--results", s.flags.Results))...); err != nil {
 		return nil, err
 	}
