@@ -58,15 +58,15 @@ func (s *Source) Survey(ctx context.Context, before *report.Journal, rejected fu
 		return context.Cause(ctx)
 	}))
 	rows = importer.Distinct(rows, s.Op.KeyOf)
+	saved := newSaved()
+	if s.look.found() {
+		rows = saved.count(rows)
+	}
 	rows = EachSendable(rows, func(row *importer.Row) {
 		if before.Done(*row) {
 			row.Err = &importer.Decided{Status: importer.AlreadyMember, Message: "done already, according to the results file"}
 		}
 	})
-	saved := newSaved()
-	if s.look.found() {
-		rows = saved.count(rows)
-	}
 	survey, err := surveyOf(rows, s.Op.Size, rejected)
 	if err != nil {
 		return nil, stoppedOr(ctx, err)
