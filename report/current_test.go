@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"orgimport/importer"
@@ -47,6 +49,18 @@ func checkCurrent(t *testing.T, lines ...importer.Outcome) {
 	for i := range lines {
 		if c.Replaced(i+2) != (i != want) {
 			t.Errorf("of %s, %s, %s, line %d is replaced: %v", lines[0].Status, lines[1].Status, lines[2].Status, i, i == want)
+		}
+	}
+}
+
+func TestTheREADMEHasEveryStatus(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range importer.Statuses() {
+		if !strings.Contains(string(readme), "`"+string(s.Status)+"`") {
+			t.Errorf("it lacks %s", s.Status)
 		}
 	}
 }
