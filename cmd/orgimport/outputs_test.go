@@ -64,27 +64,30 @@ func TestEveryOutputIsChecked(t *testing.T) {
 		}
 		e.says(t, says)
 	}
-	for command, more := range map[string][]string{
-		"import": nil,
-		"plan":   {"--check"},
-		"remove": {"--max-removals", "5"},
-		"roles":  {"--role", "rol_0000000000000000"},
-		"invite": {"--inviter", "Acme", "--application", "client", "--max-invitations", "5"},
-		"report": nil,
-	} {
-		flags := outputFlags(t, command)
-		if len(flags) == 0 {
-			t.Errorf("%s has no outputs", command)
-		}
-		for _, flag := range flags {
-			args := append([]string{command, "members.csv", flag, "members.csv"}, more...)
+	more := map[string][]string{
+		"plan":          {"--check"},
+		"remove":        {"--max-removals", "5"},
+		"roles":         {"--role", "rol_0000000000000000"},
+		"invite":        {"--inviter", "Acme", "--application", "client", "--max-invitations", "5"},
+		"organizations": {"--max-organizations", "5"},
+		"export":        {"--orgs", "members.csv"},
+	}
+	checked := 0
+	for _, c := range commands() {
+		command := c.name
+		for _, flag := range outputFlags(t, command) {
+			args := append([]string{command, "members.csv", flag, "members.csv"}, more[command]...)
+			checked++
 			if command != "plan" || flag != "--results" { // which plan reads
 				refuses(" itself", args...)
 			}
-			if command != "plan" && command != "report" && !slices.Contains([]string{"--results", "--failures", "--lock"}, flag) {
+			if c.results != "" && command != "plan" && !slices.Contains([]string{"--results", "--failures", "--lock"}, flag) {
 				refuses("can't be used with --dry-run", append(args, "--dry-run")...)
 			}
 		}
+	}
+	if checked < 30 {
+		t.Errorf("only %d outputs of all commands were checked", checked)
 	}
 	for i, flag := range outputFlags(t, "import") {
 		for _, other := range outputFlags(t, "import")[:i] {
