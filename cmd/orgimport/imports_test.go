@@ -79,7 +79,7 @@ var importTable = map[string]imports{
 			"cmd/orgimport/internal/tenancy",
 			"importer", "importer/csvfile", "importer/retry", "importer/auth0", "importer/auth0/auth0test",
 			"ratelimit", "report", "report/page", "samples",
-			"github.com/alecthomas/kong", "github.com/compose-spec/compose-go/v2/dotenv", "github.com/lmittmann/tint",
+			"github.com/agnivade/levenshtein", "github.com/alecthomas/kong", "github.com/compose-spec/compose-go/v2/dotenv", "github.com/lmittmann/tint",
 			"github.com/schollz/progressbar/v3", "golang.org/x/sync/errgroup", "golang.org/x/term",
 		},
 	},
