@@ -61,7 +61,7 @@ func (cmd *rolesCmd) Run(c *console) error {
 			otherWay: "each request assigns roles to one member; orgimport help should-i-import has faster ways for many"},
 	}
 	if cmd.DryRun {
-		o.task.Rows = r.rowsByName
+		r.roles = nil // no role is looked up: each name counts as one
 		return c.dryRun(&cmd.jobFlags, o)
 	}
 	return c.operate(&cmd.jobFlags, o)
@@ -143,16 +143,6 @@ func (r *roleRun) resolve(rows iter.Seq2[importer.Row, error]) iter.Seq2[importe
 		case !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(has, id) }):
 			row.Err = &importer.Decided{Status: importer.AlreadyAssigned, Message: "has the roles already, according to the organization's list of members", CorrelationID: m.CorrelationID}
 		}
-	})
-}
-
-// rowsByName is the stage for a dry run, which looks up no roles: each name counts
-// as a role.
-func (r *roleRun) rowsByName(rows iter.Seq2[importer.Row, error]) iter.Seq2[importer.Row, error] {
-	return job.EachSendable(rows, func(row *importer.Row) {
-		value := r.rolesOf(*row)
-		names, err := auth0.RoleNames(value, r.separators(value))
-		row.Args, row.Err = []string{strings.Join(names, auth0.RoleSeparator)}, err
 	})
 }
 

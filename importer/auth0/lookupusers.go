@@ -213,32 +213,19 @@ func (l *Lookup) FindConnections(ctx context.Context, names []string) (map[strin
 	ids := make(map[string]string)
 	for i, name := range names {
 		l.progress("connections", i, len(names))
-		id, err := l.Connections.connectionNamed(ctx, name)
-		if err != nil {
+		var found []struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+		}
+		err := l.Connections.get(ctx, "/api/v2/connections", url.Values{"name": {name}, "fields": {"id,name"}, "include_fields": {"true"}}, &found)
+		if err != nil && !absent(err) {
 			return nil, err
 		}
-		if id != "" {
-			ids[name] = id
+		for _, connection := range found {
+			if connection.Name == name {
+				ids[name] = connection.ID
+			}
 		}
 	}
 	return ids, nil
-}
-
-// connectionNamed returns the id of the connection with a name, or "" if there is
-// none.
-func (c *Client) connectionNamed(ctx context.Context, name string) (string, error) {
-	var found []struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	}
-	err := c.get(ctx, "/api/v2/connections", url.Values{"name": {name}, "fields": {"id,name"}, "include_fields": {"true"}}, &found)
-	if absent(err) {
-		return "", nil
-	}
-	for _, connection := range found {
-		if connection.Name == name {
-			return connection.ID, nil
-		}
-	}
-	return "", err
 }

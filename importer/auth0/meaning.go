@@ -253,38 +253,19 @@ var (
 
 // namedIn returns the ids that a message names, by themselves or by their place in
 // the request.
-func namedIn(message string, place *regexp.Regexp, ids []string) (found []string) {
-	named := make([]bool, len(ids))
+//
+// An id may contain anything but white space, even other ids, so the longest is looked
+// for first, and its text is taken out: it names no other.
+func namedIn(message string, place *regexp.Regexp, ids []string) []string {
+	named := make(map[string]bool)
 	for _, m := range place.FindAllStringSubmatch(message, -1) {
-		if i, err := strconv.Atoi(m[1]); err == nil && i < len(named) {
-			named[i] = true
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(ids) {
+			named[ids[i]] = true
 		}
 	}
-	markIDs(message, ids, named)
-	for i, id := range ids {
-		if named[i] {
-			found = append(found, id)
-		}
-	}
-	return found
-}
-
-// markIDs marks the ids that message contains as whole words. An id may contain
-// anything but white space, even other ids, so it looks for the longest first, and
-// the text of one does not name another.
-func markIDs(message string, ids []string, named []bool) {
-	order := make([]int, len(ids))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(ids[b]) - len(ids[a]) })
-
-	taken := make([]bool, len(message))
-	for _, i := range order {
-		id := ids[i]
-		if id == "" {
-			continue
-		}
+	longest := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
+	slices.SortFunc(longest, func(a, b string) int { return len(b) - len(a) })
+	for _, id := range longest {
 		for from := 0; ; {
 			at := strings.Index(message[from:], id)
 			if at < 0 {
@@ -292,15 +273,13 @@ func markIDs(message string, ids []string, named []bool) {
 			}
 			start, end := from+at, from+at+len(id)
 			from = start + 1
-			if slices.Contains(taken[start:end], true) || !opens(message[:start]) || !closes(message[end:]) {
-				continue
-			}
-			named[i] = true
-			for k := start; k < end; k++ {
-				taken[k] = true
+			if opens(message[:start]) && closes(message[end:]) {
+				named[id] = true
+				message = message[:start] + strings.Repeat("\x00", len(id)) + message[end:]
 			}
 		}
 	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !named[id] })
 }
 
 // opens reports whether an id may begin after this text.

@@ -4,47 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"orgimport/importer"
 	"orgimport/importer/retry"
 )
 
-// Role is a role of the tenant, or of one of its organizations.
-type Role struct {
+// role is a role of the tenant, or of one of its organizations.
+type role struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Type string `json:"type"` // tenant or organization; may be absent
 }
 
 // ofTenant reports whether the role can be given in any organization.
-func (r Role) ofTenant() bool { return r.Type == "" || r.Type == "tenant" }
+func (r role) ofTenant() bool { return r.Type == "" || r.Type == "tenant" }
 
 // Roles finds the tenant's roles by name. Those of organizations are left out: many
-// may have the same name. The zero value knows no names.
+// may have the same name. The zero value knows no names, and nil takes every name for
+// the id of a role.
 type Roles struct {
 	byName map[string][]string // ids
 	types  map[string]bool     // by the ids of all listed roles: whether it is the tenant's
 	more   bool                // the tenant may have roles that the API does not list
 }
 
-// NewRoles returns the roles of a list.
-func NewRoles(roles ...Role) *Roles {
-	rs := &Roles{byName: make(map[string][]string), types: make(map[string]bool)}
-	for _, r := range roles {
-		rs.add(r)
-	}
-	return rs
-}
-
-func (rs *Roles) add(r Role) {
+func (rs *Roles) add(r role) {
 	if _, twice := rs.types[r.ID]; twice {
 		return
 	}
@@ -56,8 +46,8 @@ func (rs *Roles) add(r Role) {
 
 // Roles reads the list of roles. It requires the scope read:roles.
 func (c *Client) Roles(ctx context.Context) (*Roles, error) {
-	rs := NewRoles()
-	for r, err := range items(pages[Role](ctx, c, list{
+	rs := &Roles{byName: make(map[string][]string), types: make(map[string]bool)}
+	for r, err := range items(pages[role](ctx, c, list{
 		what: "the roles of the tenant", path: "/api/v2/roles", name: "roles", query: url.Values{}, byNumber: true,
 	})) {
 		if part, ok := errors.AsType[*ListError](err); ok && (part.Extent == Capped || part.Extent == Lagging) {
@@ -77,13 +67,13 @@ func (c *Client) Roles(ctx context.Context) (*Roles, error) {
 // name or its id. Its error has the error code of the row.
 func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	value = strings.TrimSpace(value)
-	if rs.byName[value] != nil && !isRoleID(value) {
+	if rs != nil && rs.byName[value] != nil && !isRoleID(value) {
 		id, err := rs.id(value)
 		return RoleIDs{id}, err
 	}
 	var ids RoleIDs
-	for part := range splitAny(value, separators) {
-		id, err := rs.id(strings.TrimSpace(part))
+	for _, part := range split(value, separators) {
+		id, err := rs.id(part)
 		if err != nil {
 			return nil, err
 		}
@@ -93,70 +83,45 @@ func (rs *Roles) IDs(value, separators string) (RoleIDs, error) {
 	return slices.Compact(ids), nil
 }
 
-// RoleNames returns the parts of a value, in ascending order, when the tenant's roles
-// are not known. Its error is that of [Roles.IDs] for an empty part.
-func RoleNames(value, separators string) ([]string, error) {
-	var names []string
-	for part := range splitAny(strings.TrimSpace(value), separators) {
-		if part = strings.TrimSpace(part); part == "" {
-			return nil, errEmptyRole
-		}
-		names = append(names, part)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
-
 // NeedsNames reports whether a value contains anything but ids, so that the list of
 // roles has to be read.
 func NeedsNames(value, separators string) bool {
-	for part := range splitAny(value, separators) {
-		if part := strings.TrimSpace(part); part != "" && !isRoleID(part) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(split(value, separators), func(part string) bool { return part != "" && !isRoleID(part) })
 }
 
-func splitAny(s, separators string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for {
-			i := strings.IndexAny(s, separators)
-			if i < 0 {
-				yield(s)
-				return
-			}
-			_, width := utf8.DecodeRuneInString(s[i:])
-			if !yield(s[:i]) {
-				return
-			}
-			s = s[i+width:]
-		}
+// split returns the parts of s between any of the separators, without the space
+// around them.
+func split(s, separators string) []string {
+	parts := []string{s}
+	for _, r := range separators {
+		parts = strings.Split(strings.Join(parts, string(r)), string(r))
 	}
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return parts
 }
 
 func isRoleID(s string) bool { return strings.HasPrefix(s, "rol_") }
 
 // id returns the id of a role that is given by its name or its id.
 func (rs *Roles) id(role string) (string, error) {
-	ids := rs.byName[role]
 	switch {
-	case isRoleID(role): // whatever roles are called
+	case role == "":
+		return "", &importer.Rejection{Code: "roles_empty", Message: "a role is empty"}
+	case rs == nil, isRoleID(role): // whatever roles are called
 		return role, nil
+	}
+	switch ids := rs.byName[role]; {
 	case len(ids) == 1:
 		return ids[0], nil
 	case len(ids) > 1:
 		return "", &importer.Rejection{Code: "role_ambiguous", Message: fmt.Sprintf("%d roles have the name %s: %s: give the id", len(ids), role, strings.Join(ids[:min(len(ids), 3)], ", "))}
-	case role == "":
-		return "", errEmptyRole
-	}
-	if rs.more {
+	case rs.more:
 		return "", &importer.Rejection{Code: "role_unlisted", Message: fmt.Sprintf("none of the %d roles that the API lists has the name %s: give the id", len(rs.types), role)}
 	}
 	return "", &importer.Rejection{Code: "role_not_found", Message: "no role of the tenant has the name " + role}
 }
-
-var errEmptyRole = &importer.Rejection{Code: "roles_empty", Message: "a role is empty"}
 
 // RoleSeparator separates the role ids in a row's Args.
 const RoleSeparator = "|"
@@ -349,10 +314,10 @@ func (a *assigner) refuse(e *Error, receipt importer.Receipt, orgID string, ids 
 	defer a.mu.Unlock()
 	guilty := namedIn(e.Message, rolePlace, ids)
 	unknown := slices.DeleteFunc(slices.Clone(ids), a.known)
-	if guilty == nil && len(unknown) == 0 && !strings.Contains(e.words(), "role") {
+	if len(guilty) == 0 && len(unknown) == 0 && !strings.Contains(e.words(), "role") {
 		return // it may be about the user
 	}
-	if guilty == nil && len(ids) > 1 && missingRole.MatchString(e.words()) {
+	if len(guilty) == 0 && len(ids) > 1 && missingRole.MatchString(e.words()) {
 		guilty = unknown
 	}
 	if len(ids) == 1 {

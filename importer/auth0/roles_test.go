@@ -214,6 +214,12 @@ func TestRolesByName(t *testing.T) {
 			t.Errorf("%q: %q, error %v, want %q", test.value, got, err, test.want)
 		}
 	}
+	if names, err := (*auth0.Roles)(nil).IDs("Writer; Reader,Writer", ",;"); err != nil || !slices.Equal(names, []string{"Reader", "Writer"}) {
+		t.Errorf("without a list: %q, error %v", names, err)
+	}
+	if _, err := (*auth0.Roles)(nil).IDs("Reader,,Writer", ","); err == nil {
+		t.Error("an empty role is taken for one")
+	}
 	if auth0.NeedsNames("rol_1|rol_2", "|") || !auth0.NeedsNames("rol_1,x", ",") {
 		t.Error("which values need the list of roles")
 	}
