@@ -16,7 +16,6 @@ type chart struct {
 	X       []string // labels from left to right, at equal distances
 	Y       []string // labels from top to bottom
 	Grid    string   // path data: the times of X
-	Area    string   // path data, filled
 	Line    string   // path data
 }
 
@@ -49,7 +48,7 @@ func settledChart(t *timeline) *chart {
 	c := &chart{
 		Summary: fmt.Sprintf("%s by requests, the first and the last %s apart.",
 			report.Plural(total, "row"), inWords(time.Duration(t.last-t.first)*time.Second)),
-		Y: []string{decimal(top), decimal(top / 2), "0"}, Line: line, Area: line + "V" + coordinate(chartHeight) + "Z",
+		Y: []string{decimal(top), decimal(top / 2), "0"}, Line: line,
 	}
 	layout := "15:04"
 	switch {

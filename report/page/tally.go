@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,11 +132,7 @@ func (o *organizations) add(id string, notDone bool) {
 			return
 		}
 		org = &organization{ID: report.Excerpt(id)}
-		key := org.ID
-		if key != id {
-			key = strings.Clone(id)
-		}
-		o.byID[key] = org
+		o.byID[strings.Clone(id)] = org
 	}
 	org.Rows++
 	if notDone {
@@ -161,17 +158,9 @@ func (o *organizations) Worst() []*organization {
 
 // top returns the organizations with the highest number, unless it is 0.
 func (o *organizations) top(number func(*organization) int) []*organization {
-	var top []*organization
-	for _, org := range o.byID {
-		if number(org) == 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(top, org, func(a, b *organization) int {
-			return cmp.Or(cmp.Compare(number(b), number(a)), cmp.Compare(a.ID, b.ID))
-		})
-		if at < maxPageOrganizations {
-			top = slices.Insert(top[:min(len(top), maxPageOrganizations-1)], at, org)
-		}
-	}
-	return top
+	all := slices.SortedFunc(maps.Values(o.byID), func(a, b *organization) int {
+		return cmp.Or(cmp.Compare(number(b), number(a)), cmp.Compare(a.ID, b.ID))
+	})
+	top := all[:min(len(all), maxPageOrganizations)]
+	return slices.DeleteFunc(top, func(org *organization) bool { return number(org) == 0 })
 }
