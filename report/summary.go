@@ -14,38 +14,40 @@ import (
 	"orgimport/importer"
 )
 
-// Summary is the totals of a run. Add counts the outcomes; the fields are what
-// only the caller knows, to be set before the Summary is written. The zero value
-// is ready for use.
+// Facts are what only the caller knows of a run.
+type Facts struct {
+	Results string `json:"results"` // path of the results file
+	Tenant  string `json:"tenant"`  // host of the API
+
+	Started   time.Time `json:"started"`
+	Finished  time.Time `json:"finished"`
+	ExitCode  int       `json:"exit_code"`
+	Stopped   string    `json:"stopped,omitempty"` // why the run ended before its input did
+	Tolerated int       `json:"tolerated"`         // rows that are not done, and did not change the exit code
+
+	Requests    int     `json:"requests"`       // sent, of every kind
+	Refused     int     `json:"refused"`        // of them, answered with 429
+	Reads       int     `json:"reads"`          // of them, those that looked something up
+	WritesSaved int     `json:"writes_saved"`   // requests that look-ups made unnecessary
+	Waited      float64 `json:"waited_seconds"` // seconds, for the tenant's limit
+	Held        float64 `json:"held_seconds"`   // seconds, for the rate that the user set
+	Outages     float64 `json:"outage_seconds"` // seconds in which the tenant did not answer
+
+	Files         []string `json:"files"`           // the paths written
+	ResumeCommand string   `json:"go_on,omitempty"` // absent if nothing is left to do
+	Next          string   `json:"next,omitempty"`  // what to type next if rows failed
+}
+
+// Summary is the totals of a run. Add counts the outcomes; the facts are to be set
+// before the Summary is written. The zero value is ready for use.
 //
 // It is not safe for concurrent use.
 type Summary struct {
+	Facts
+
 	// Total is how many rows the input has, 0 if that is not known. It tells how
 	// many were not attempted if the run stopped, and is not used otherwise.
 	Total int
-	// Stopped says why the run ended before the input did; empty if it did not.
-	Stopped string
-
-	Results string // path of the results file
-	Tenant  string // host of the API
-
-	Started, Finished time.Time
-
-	Requests int           // sent, of every kind
-	Refused  int           // of them, answered with 429
-	Waited   time.Duration // for the tenant's limit
-	Held     time.Duration // for the rate that the user set
-	Outages  time.Duration // in which the tenant did not answer
-
-	Reads       int // of Requests, those that looked something up
-	WritesSaved int // requests that look-ups made unnecessary
-
-	ExitCode  int
-	Tolerated int      // rows that are not done, and did not change the exit code
-	Files     []string // the paths written
-	Next      string   // what to type next if rows failed; may be empty
-
-	ResumeCommand string // empty if nothing is left to do
 
 	outcomes Counts
 	unknown  bool   // one of them has CodeUnknownOutcome
@@ -207,8 +209,8 @@ func (s *Summary) resumed(r totals) string {
 func (s *Summary) traffic() string {
 	text := fmt.Sprintf("%s in %s, %s answered 429, %s waited for the tenant's limit",
 		Plural(s.Requests, "request"), short(s.elapsed()), Number(s.Refused), short(s.Waited))
-	if short(s.Held) > 0 {
-		text += fmt.Sprintf(", %s for the rate that was set", short(s.Held))
+	if held := short(s.Held); held > 0 {
+		text += fmt.Sprintf(", %s for the rate that was set", held)
 	}
 	if s.done > 0 {
 		text += fmt.Sprintf(", %.1f rows a second", s.membersPerSecond())
@@ -216,14 +218,15 @@ func (s *Summary) traffic() string {
 	return text
 }
 
-func (s *Summary) elapsed() time.Duration { return max(0, s.Finished.Sub(s.Started)) }
+// elapsed returns how many seconds the run took.
+func (s *Summary) elapsed() float64 { return max(0, s.Finished.Sub(s.Started).Seconds()) }
 
 // membersPerSecond returns how fast this run settled rows, the waits included.
 func (s *Summary) membersPerSecond() float64 {
 	if s.elapsed() == 0 {
 		return 0
 	}
-	return float64(s.done) / s.elapsed().Seconds()
+	return float64(s.done) / s.elapsed()
 }
 
 // maxErrorLines is how many causes the summary names. The page and the JSON form
@@ -248,8 +251,9 @@ func (s *Summary) errorLines() []string {
 	return lines
 }
 
-// short rounds d as people like to read it.
-func short(d time.Duration) time.Duration {
+// short returns so many seconds, rounded as people like to read them.
+func short(seconds float64) time.Duration {
+	d := time.Duration(seconds * float64(time.Second))
 	if d < 10*time.Second {
 		return d.Round(100 * time.Millisecond)
 	}
@@ -293,52 +297,29 @@ func (c Counts) All() iter.Seq2[importer.StatusInfo, int] {
 // the file has the number of rows with each status, such as "added", which add up
 // to rows with not_attempted. The names never change; new ones may be added.
 type SummaryFile struct {
-	Results string `json:"results"` // path of the results file
-	Run     string `json:"run"`     // id of the run that wrote its last line with a correlation id
-	Lines   int    `json:"lines"`   // that it had at the end, without the header
-	Tenant  string `json:"tenant"`
+	Facts
 
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished"`
-	ExitCode int       `json:"exit_code"`
-	Stopped  string    `json:"stopped,omitempty"` // why the run ended before its input did
-
-	Tolerated    int `json:"tolerated"`     // rows that are not done, and did not change the exit code
-	Rows         int `json:"rows"`          // of the input
-	NotAttempted int `json:"not_attempted"` // that the run did not come to
-	ResumedLines int `json:"resumed_lines"` // of the results file that the run resumed
-	GoneLines    int `json:"gone_lines"`    // of them, those whose rows are not in the input
-
-	Requests         int     `json:"requests"`
-	Refused          int     `json:"refused"`        // of them, answered with 429
-	Reads            int     `json:"reads"`          // of them, those that looked something up
-	WritesSaved      int     `json:"writes_saved"`   // requests that look-ups made unnecessary
-	Waited           float64 `json:"waited_seconds"` // for the tenant's limit
-	Held             float64 `json:"held_seconds"`   // for the rate that the user set
-	Outages          float64 `json:"outage_seconds"` // in which the tenant did not answer
+	Run              string  `json:"run"`           // id of the run that wrote the last line with a correlation id
+	Lines            int     `json:"lines"`         // of the results at the end, without the header
+	Rows             int     `json:"rows"`          // of the input
+	NotAttempted     int     `json:"not_attempted"` // that the run did not come to
+	ResumedLines     int     `json:"resumed_lines"` // of the results file that the run resumed
+	GoneLines        int     `json:"gone_lines"`    // of them, those whose rows are not in the input
 	MembersPerSecond float64 `json:"members_per_second"`
 
 	Errors      []Cause `json:"errors"`       // the largest first
 	OtherErrors int     `json:"other_errors"` // rows of causes beyond those
-
-	Files         []string `json:"files"`           // the paths written
-	ResumeCommand string   `json:"go_on,omitempty"` // absent if nothing is left to do
-	Next          string   `json:"next,omitempty"`  // what to type next if rows failed
 }
 
 // MarshalJSON returns the summary as one object, see [SummaryFile].
 func (s *Summary) MarshalJSON() ([]byte, error) {
 	r := s.addUp()
 	f := SummaryFile{
-		Results: s.Results, Run: s.run, Lines: r.rows - r.notAttempted + r.gone, Tenant: s.Tenant,
-		Started: s.Started.UTC(), Finished: s.Finished.UTC(), ExitCode: s.ExitCode, Stopped: s.Stopped,
-		Tolerated: s.Tolerated,
-		Rows:      r.rows, NotAttempted: r.notAttempted, ResumedLines: s.before().Lines(), GoneLines: r.gone,
-		Requests: s.Requests, Refused: s.Refused, Reads: s.Reads, WritesSaved: s.WritesSaved,
-		Waited: s.Waited.Seconds(), Held: s.Held.Seconds(), Outages: s.Outages.Seconds(), MembersPerSecond: s.membersPerSecond(),
-		Errors: s.causes.Sorted(), OtherErrors: s.causes.Others,
-		Files: append([]string{}, s.Files...), ResumeCommand: s.ResumeCommand, Next: s.Next,
+		Facts: s.Facts, Run: s.run, Lines: r.rows - r.notAttempted + r.gone,
+		Rows: r.rows, NotAttempted: r.notAttempted, ResumedLines: s.before().Lines(), GoneLines: r.gone,
+		MembersPerSecond: s.membersPerSecond(), Errors: s.causes.Sorted(), OtherErrors: s.causes.Others,
 	}
+	f.Started, f.Finished, f.Files = s.Started.UTC(), s.Finished.UTC(), append([]string{}, s.Files...)
 	counts := make(Counts)
 	for _, status := range importer.Statuses() {
 		counts[status.Status] = r.Counts[status.Status]

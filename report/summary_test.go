@@ -116,9 +116,10 @@ func checkSums(t *testing.T, s *report.Summary) {
 }
 
 func TestSummarySaysHowTheRunWent(t *testing.T) {
-	s := report.Summary{
+	var s report.Summary
+	s.Facts = report.Facts{
 		Started: noon, Finished: noon.Add(5*time.Minute + 400*time.Millisecond),
-		Requests: 1003, Refused: 2, Waited: 252 * time.Second, Held: 12 * time.Second,
+		Requests: 1003, Refused: 2, Waited: 252, Held: 12,
 		Files: []string{"results.csv", "failures.csv"}, ResumeCommand: "orgimport import --resume members.csv",
 	}
 	add(&s, 300, importer.Added)
@@ -135,9 +136,10 @@ continue with: orgimport import --resume members.csv`
 }
 
 func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
-	s := report.Summary{
-		Results: "r.csv", Tenant: tenant, Total: 10, Stopped: "interrupted", Started: noon, Finished: noon.Add(2 * time.Second), Requests: 3, Refused: 1,
-		Waited: 1500 * time.Millisecond, ExitCode: 130, Files: []string{"r.csv"}, ResumeCommand: "orgimport import",
+	s := report.Summary{Total: 10}
+	s.Facts = report.Facts{
+		Results: "r.csv", Tenant: tenant, Stopped: "interrupted", Started: noon, Finished: noon.Add(2 * time.Second), Requests: 3, Refused: 1,
+		Waited: 1.5, ExitCode: 130, Files: []string{"r.csv"}, ResumeCommand: "orgimport import",
 	}
 	add(&s, 4, importer.Added)
 	failed := outcome(9, "org_a", "auth0|x", importer.Failed)
@@ -147,13 +149,13 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"results":"r.csv","run":"oi-0123abcd-abcdefgh","lines":5,"tenant":"acme.eu.auth0.com",` +
-		`"started":"2026-03-01T12:00:00Z","finished":"2026-03-01T12:00:02Z","exit_code":130,"stopped":"interrupted",` +
-		`"tolerated":0,"rows":10,"not_attempted":5,"resumed_lines":0,"gone_lines":0,` +
-		`"requests":3,"refused":1,"reads":0,"writes_saved":0,"waited_seconds":1.5,"held_seconds":0,"outage_seconds":0,"members_per_second":2,` +
+	want := `{"results":"r.csv","tenant":"acme.eu.auth0.com",` +
+		`"started":"2026-03-01T12:00:00Z","finished":"2026-03-01T12:00:02Z","exit_code":130,"stopped":"interrupted","tolerated":0,` +
+		`"requests":3,"refused":1,"reads":0,"writes_saved":0,"waited_seconds":1.5,"held_seconds":0,"outage_seconds":0,` +
+		`"files":["r.csv"],"go_on":"orgimport import",` +
+		`"run":"oi-0123abcd-abcdefgh","lines":5,"rows":10,"not_attempted":5,"resumed_lines":0,"gone_lines":0,"members_per_second":2,` +
 		`"errors":[{"rows":1,"status":"failed","http_status":400,"error_code":"invalid_body","message":"no such user",` +
 		`"example_line":9,"example_org_id":"org_a","example_user_id":"auth0|x","example_message":"no such user"}],"other_errors":0,` +
-		`"files":["r.csv"],"go_on":"orgimport import",` +
 		`"added":4,"already_assigned":0,"already_exists":0,"already_invited":0,"already_member":0,"assigned":0,"created":0,"duplicate":0,"failed":1,"invited":0,"rejected":0,"removed":0,"sending":0}`
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -161,7 +163,7 @@ func TestSummaryForScriptsKeepsItsNames(t *testing.T) {
 }
 
 func TestReadSummary(t *testing.T) {
-	s := report.Summary{Results: "r.csv", Started: noon, Waited: 1500 * time.Millisecond}
+	s := report.Summary{Facts: report.Facts{Results: "r.csv", Started: noon, Waited: 1.5}}
 	add(&s, 4, importer.Added)
 	text, err := json.Marshal(&s)
 	if err != nil {

@@ -276,7 +276,7 @@ func (r *openRun) checkLimit(rows int, flag, noun string) error {
 func (r *openRun) summary() *report.Summary {
 	s := &r.out.Summary
 	state, found := r.tenant.State(), r.src.Findings()
-	s.Requests, s.Refused, s.Waited, s.Held = state.Sent+found.Unlimited, state.Refused, state.Waited, state.Held
+	s.Requests, s.Refused, s.Waited, s.Held = state.Sent+found.Unlimited, state.Refused, state.Waited.Seconds(), state.Held.Seconds()
 	s.Reads, s.Total = found.Reads, int(r.out.Progress().Total)
 	return s
 }
@@ -343,7 +343,7 @@ func (s *session) ended(ctx context.Context, sum *report.Summary, wrote bool, er
 	}
 	sum.Started, sum.Finished, sum.ExitCode = s.started, time.Now(), e.code
 	host, _ := hostOf(s.flags.Domain)
-	sum.Results, sum.Tenant, sum.Outages = s.flags.Results, host, time.Duration(s.outages.Load())
+	sum.Results, sum.Tenant, sum.Outages = s.flags.Results, host, time.Duration(s.outages.Load()).Seconds()
 	if e.err != nil && (e.code != exitUsage || wrote) {
 		sum.ResumeCommand = s.resumeCommand()
 	}

@@ -69,7 +69,7 @@ func writeMetrics(w io.Writer, s *report.Summary, path string) error {
 		{"orgimport_duration_seconds", "How long the last run took.", s.Finished.Sub(s.Started).Seconds()},
 		{"orgimport_requests", "Requests of the last run.", float64(s.Requests)},
 		{"orgimport_requests_refused", "Requests of the last run that were answered with 429.", float64(s.Refused)},
-		{"orgimport_waited_seconds", "How long the last run waited for the tenant's limit.", s.Waited.Seconds()},
+		{"orgimport_waited_seconds", "How long the last run waited for the tenant's limit.", s.Waited},
 	} {
 		describe(gauge.name, gauge.help)
 		fmt.Fprintf(&text, "%s{%s %s\n", gauge.name, labels, value(gauge.value))

@@ -77,8 +77,8 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 	failed := outcome(3, "org_a", "auth0|2", importer.Failed)
 	ended := func(code, lines, notAttempted int, stopped string) *report.SummaryFile {
 		return &report.SummaryFile{
-			Tenant: "acme.eu.auth0.com", Run: reporttest.Run, Lines: lines, Rows: lines + notAttempted, NotAttempted: notAttempted,
-			Started: noon, Finished: noon.Add(time.Minute), ExitCode: code, Stopped: stopped,
+			Facts: report.Facts{Tenant: "acme.eu.auth0.com", Started: noon, Finished: noon.Add(time.Minute), ExitCode: code, Stopped: stopped},
+			Run:   reporttest.Run, Lines: lines, Rows: lines + notAttempted, NotAttempted: notAttempted,
 		}
 	}
 	interrupted := func(lines int) *report.SummaryFile { return ended(130, lines, 8, "stopped by SIGINT") }
@@ -104,7 +104,7 @@ func TestPageBeginsWithWhatMatters(t *testing.T) {
 		{"stopped at a pipe", results(t, nil, added), ended(10, 1, 0, "--max-duration"), []string{
 			"1 row done so far", "It is not known whether the run came to the end of its input: continue with --again.",
 		}},
-		{"stopped before the first row", header + "\n", &report.SummaryFile{Rows: 8, NotAttempted: 8, ExitCode: 130}, []string{"None of 8 rows was attempted Continue with --again."}},
+		{"stopped before the first row", header + "\n", &report.SummaryFile{Facts: report.Facts{ExitCode: 130}, Rows: 8, NotAttempted: 8}, []string{"None of 8 rows was attempted Continue with --again."}},
 		{"killed after a run that was stopped", results(t, nil, added, failed, added), interrupted(2), []string{
 			"and 8 were not attempted", "1 line of the results was written after the summary, by a run that was killed or is still going on.",
 		}},
@@ -139,8 +139,11 @@ func TestPageShowsTheCourseOfTheRun(t *testing.T) {
 	duplicate := outcome(201, "org_a", "auth0|200", importer.Duplicate)
 	rows = append(rows, before, duplicate)
 	summary := &report.SummaryFile{
-		Run: reporttest.Run, Lines: len(rows), Rows: len(rows), Started: noon, Finished: noon.Add(2 * time.Minute), Requests: 1200, Refused: 1,
-		Waited: 12.4, Held: 0.2, Outages: 20, Reads: 7, WritesSaved: 3, MembersPerSecond: 0.833,
+		Facts: report.Facts{
+			Started: noon, Finished: noon.Add(2 * time.Minute), Requests: 1200, Refused: 1,
+			Waited: 12.4, Held: 0.2, Outages: 20, Reads: 7, WritesSaved: 3,
+		},
+		Run: reporttest.Run, Lines: len(rows), Rows: len(rows), MembersPerSecond: 0.833,
 	}
 	html := render(t, results(t, nil, rows...), summary)
 	got := strings.ReplaceAll(text(html), "&#39;", "'")
@@ -290,7 +293,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 	for i := range rows {
 		rows[i].Code, rows[i].Message, rows[i].CorrelationID = hostile, hostile, hostile
 	}
-	html := render(t, results(t, nil, rows...), &report.SummaryFile{Tenant: hostile, Stopped: hostile, ExitCode: 3})
+	html := render(t, results(t, nil, rows...), &report.SummaryFile{Facts: report.Facts{Tenant: hostile, Stopped: hostile, ExitCode: 3}})
 	if strings.Contains(html, "alert(1)</script>") || strings.Contains(html, "<img") || strings.Count(html, "<script") != 2 {
 		t.Errorf("something of a row is markup")
 	}
@@ -303,7 +306,7 @@ func TestPageEscapesWhatRowsHold(t *testing.T) {
 func TestPageShowsWhatIsNotSeen(t *testing.T) {
 	o := outcome(2, "org_a\u2066", "auth0|\u202egnp.exe", importer.Failed)
 	o.Message, o.Row.Kept = "no such user \u200b", []string{"\u061c"}
-	html := render(t, results(t, []string{"name\u200e"}, o), &report.SummaryFile{Run: reporttest.Run, Lines: 1, Tenant: "acme\u202e"})
+	html := render(t, results(t, []string{"name\u200e"}, o), &report.SummaryFile{Facts: report.Facts{Tenant: "acme\u202e"}, Run: reporttest.Run, Lines: 1})
 	before, after, _ := strings.Cut(html, `id="lines">`) // which are unchanged, to be saved
 	_, after, _ = strings.Cut(after, "</script>")
 	if shown := before + after; strings.ContainsAny(shown, "\u2066\u202e\u200b\u061c\u200e") {
