@@ -26,6 +26,14 @@ func Group(rows iter.Seq2[Row, error], size int, late func(Row) int) iter.Seq2[B
 	return func(yield func(Batch, error) bool) {
 		var w waiting
 		var held []Row
+		rest := func() bool {
+			for b := range w.rest() {
+				if !yield(b, nil) {
+					return false
+				}
+			}
+			return true
+		}
 		for row, err := range rows {
 			switch {
 			case err != nil:
@@ -43,22 +51,19 @@ func Group(rows iter.Seq2[Row, error], size int, late func(Row) int) iter.Seq2[B
 				}
 			}
 		}
-		for b := range w.rest() {
-			if !yield(b, nil) {
-				return
-			}
+		if !rest() {
+			return
 		}
 		slices.SortStableFunc(held, func(a, b Row) int { return late(a) - late(b) })
-		for _, row := range held {
+		for i, row := range held {
+			if i > 0 && late(row) > late(held[i-1]) && !rest() {
+				return
+			}
 			if b, full := w.add(row, size); full && !yield(b, nil) {
 				return
 			}
 		}
-		for b := range w.rest() {
-			if !yield(b, nil) {
-				return
-			}
-		}
+		rest()
 	}
 }
 

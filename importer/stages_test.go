@@ -125,7 +125,7 @@ func TestGroupPacksRowsThatFailedBehindAllOthers(t *testing.T) {
 	}
 	late := func(r importer.Row) int { return map[string]int{"u0": 1, "u": 2}[r.UserID] }
 	got = batches(importer.Group(rowsOf(whole...), 4, late))
-	want := []string{"org_a [6:u1 8:u1 10:u1]", "org_b [1:u 3:u 5:u 7:u]", "org_a [0:u0 2:u0 4:u0]", "org_b [9:u 11:u]"}
+	want := []string{"org_a [6:u1 8:u1 10:u1]", "org_a [0:u0 2:u0 4:u0]", "org_b [1:u 3:u 5:u 7:u]", "org_b [9:u 11:u]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
