@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"errors"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -37,6 +38,26 @@ func TestReaderReturnsWhatWasWritten(t *testing.T) {
 	}
 	if r.Damaged != 1 || !r.Torn || !reflect.DeepEqual(r.Kept, []string{"x", "y"}) {
 		t.Errorf("damaged %d, torn %v, kept %q", r.Damaged, r.Torn, r.Kept)
+	}
+}
+
+// A line that never ends, as a disk may leave it, costs itself only.
+func TestReaderGivesUpALongLine(t *testing.T) {
+	file := results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added), outcome(3, "org_a", "auth0|2", importer.Added))
+	at := strings.LastIndex(file, "3,org_a")
+	r, err := report.NewReader(io.MultiReader(strings.NewReader(file[:at]+"3,org_a,auth0|2,failed,,,"),
+		strings.NewReader(strings.Repeat("x", 17<<20)), strings.NewReader(",0,,\n"+file[at:])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, err := range r.Outcomes() {
+		if lines++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines != 2 || r.Damaged != 1 {
+		t.Errorf("%d lines, %d damaged", lines, r.Damaged)
 	}
 }
 
