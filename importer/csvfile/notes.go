@@ -84,8 +84,14 @@ func (t *Table) noteChanged(said Result, org, user identifier) {
 
 // mentions reports whether a text has a value in it, not as a part of another.
 func mentions(text, value string) bool {
-	found, _ := regexp.MatchString(`(?i)(^| )`+regexp.QuoteMeta(value)+`($|[ ,;:])`, text) // QuoteMeta makes no error
-	return found
+	text, value = " "+strings.ToLower(text), " "+strings.ToLower(value)
+	for found := true; found; {
+		_, text, found = strings.Cut(text, value)
+		if found && (text == "" || strings.IndexByte(" ,;:", text[0]) >= 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // Notes returns what there is to know about the rows that were ranged over. It is
