@@ -111,30 +111,31 @@ type identifier struct {
 	from        field // fieldNone: --org
 }
 
-// id returns the value if it is an id of that kind. The values of a record share
-// their memory: the id is copied, so that a row that waits does not keep all of
-// them alive.
-func (r identifier) id(kind string) string {
-	if r.kind != kind {
+func (r identifier) isID() bool { return r.kind == importer.KindOrgID || r.kind == importer.KindUserID }
+
+// id returns the id, empty if it is a key. The values of a record share their
+// memory: the id is copied, so that a row that waits does not keep all of them.
+func (r identifier) id() string {
+	if !r.isID() {
 		return ""
 	}
 	return strings.Clone(r.value)
 }
 
-// key returns the value unless it is an id of that kind, or empty.
-func (r identifier) key(id string) importer.Key {
-	if r.kind == id || r.value == "" {
+// key returns the key, empty if it is an id.
+func (r identifier) key() importer.Key {
+	if r.isID() || r.value == "" {
 		return importer.Key{}
 	}
 	return importer.Key{Kind: r.kind, Value: strings.Clone(r.value)}
 }
 
-// title says what the value is.
-func (r identifier) title(s *party) string {
-	switch r.kind {
-	case s.kinds[0]:
+// title names the kind in a message.
+func (r identifier) title() string {
+	switch {
+	case r.isID():
 		return "id"
-	case importer.KindEmail:
+	case r.kind == importer.KindEmail:
 		return "e-mail"
 	}
 	return strings.ReplaceAll(r.kind, "_", " ")
@@ -166,7 +167,7 @@ func (v *values) find(p *party) identifier {
 // findKey returns the first value of a party that is not empty and not an id.
 func (v *values) findKey(p *party) identifier {
 	for _, f := range p.fields {
-		if r := p.identify(f, v[f]); r.value != "" && r.kind != p.kinds[0] {
+		if r := p.identify(f, v[f]); r.value != "" && !r.isID() {
 			return r
 		}
 	}
@@ -189,15 +190,21 @@ type columns struct {
 // results reports whether the file holds the results of an earlier run.
 func (c *columns) results() bool { return c.own != nil }
 
-// findColumns finds the columns that a header names. Its errors are *InputErrors.
-func findColumns(header []string, d Dialect) (columns, error) {
-	c := columns{names: make([]string, len(header))}
-	for i, name := range header {
+// newColumns returns columns with these names, of which none has a field yet.
+func newColumns(names []string) columns {
+	c := columns{names: make([]string, len(names))}
+	for i, name := range names {
 		c.names[i] = trim(name)
 	}
 	for f := range c.at {
 		c.at[f] = -1
 	}
+	return c
+}
+
+// findColumns finds the columns that a header names. Its errors are *InputErrors.
+func findColumns(header []string, d Dialect) (columns, error) {
+	c := newColumns(header)
 	if err := c.findOwn(d); err != nil {
 		return columns{}, err
 	}
@@ -284,11 +291,8 @@ var errNoNames = errors.New("no column is called like one of organizations")
 
 // unnamed returns n columns without names, of which the first has organizations.
 func unnamed(n int) columns {
-	c := columns{names: make([]string, n), org: orgParty}
-	for f := range c.at {
-		c.at[f] = -1
-	}
-	c.at[fieldOrg] = 0
+	c := newColumns(make([]string, n))
+	c.org, c.at[fieldOrg] = orgParty, 0
 	return c
 }
 
@@ -592,35 +596,28 @@ const (
 // others of the same names are copies of columns of the input. Otherwise a name that
 // stands twice is an error; at is where it stands first.
 func findResults(names []string) (at []int, twice error) {
-	header := importer.ResultColumns()
-	at = make([]int, len(header))
-	folded := make([]string, len(names))
-	for i, name := range names {
-		folded[i] = fold(name)
-	}
-	for begin := range folded {
-		for k := range at {
-			if begin+k >= len(folded) || folded[begin+k] != fold(header[k]) {
-				break
+	have, want := folded(names), folded(importer.ResultColumns())
+	at = make([]int, len(want))
+	for begin := range len(have) - len(want) + 1 {
+		if slices.Equal(have[begin:begin+len(want)], want) {
+			for k := range at {
+				at[k] = begin + k
 			}
-			if at[k] = begin + k; k == len(at)-1 {
-				return at, nil
-			}
+			return at, nil
 		}
 	}
 	found := 0
-	for k, name := range header {
-		at[k] = slices.Index(folded, fold(name))
-		if at[k] < 0 {
+	for k, name := range want {
+		if at[k] = slices.Index(have, name); at[k] < 0 {
 			continue
 		}
 		found++
-		if again := slices.Index(folded[at[k]+1:], fold(name)); again >= 0 && twice == nil {
-			twice = inputError(hintRename, "more than one column could be the %s: %s", name, quoted([]string{names[at[k]], names[at[k]+1+again]}))
+		if again := slices.Index(have[at[k]+1:], name); again >= 0 && twice == nil {
+			twice = inputError(hintRename, "more than one column could be the %s: %s", importer.ResultColumns()[k], quoted([]string{names[at[k]], names[at[k]+1+again]}))
 		}
 	}
 	least := leastResultColumns
-	if at[slices.Index(header, fields[fieldStatus].name)] < 0 {
+	if at[slices.Index(want, fields[fieldStatus].name)] < 0 {
 		least = leastWithoutStatus
 	}
 	if found < least {

@@ -47,21 +47,21 @@ func (c *tally) add(n, line int, example string) {
 func (t *Table) noteRow(row importer.Row, org, user identifier) {
 	keys := &t.found.keys
 	for _, r := range []identifier{org, user} {
-		keys[r.from] = keys[r.from] || r.kind != importer.KindOrgID && r.kind != importer.KindUserID
+		keys[r.from] = keys[r.from] || !r.isID()
 	}
 	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
 	switch {
 	case row.UserID != "":
 		t.found.users[userShape(row.UserID)].add(1, row.Line, row.UserID)
 	case user.value != "":
-		t.found.userKeyed = user.title(&userParty)
+		t.found.userKeyed = user.title()
 		t.found.userKeys[keyShape(user)].add(1, row.Line, user.value)
 	}
 	switch {
 	case row.OrgID != "":
 		t.found.orgs[orgShape(row.OrgID)].add(1, row.Line, row.OrgID)
 	case org.value != "":
-		t.found.orgKeyed = "organization " + org.title(&orgParty)
+		t.found.orgKeyed = "organization " + org.title()
 		t.found.orgKeys[keyShape(org)].add(1, row.Line, org.value)
 	}
 }

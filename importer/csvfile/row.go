@@ -277,7 +277,7 @@ func (t *Table) row(r raw) importer.Row {
 		row.Args = []string{""}
 	}
 	if r.err != nil {
-		if t.org.kind == importer.KindOrgID {
+		if t.org.isID() {
 			row.OrgID = t.org.value
 		}
 		row.Err = r.err
@@ -294,14 +294,14 @@ func (t *Table) row(r raw) importer.Row {
 		}
 	}
 	named := org // in the row itself
-	if org.value == "" || t.columns.results() && org.kind != t.org.kind && t.org.kind == importer.KindOrgID {
+	if org.value == "" || t.columns.results() && org.kind != t.org.kind && t.org.isID() {
 		org = cmp.Or(t.org, org)
 	}
-	row.OrgID, row.UserID = org.id(importer.KindOrgID), user.id(importer.KindUserID)
+	row.OrgID, row.UserID = org.id(), user.id()
 	connection := r.values[fieldConnection]
 	switch {
 	case t.dialect.OrgNames:
-		row.Args[0] = org.key(importer.KindOrgID).Value
+		row.Args[0] = org.key().Value
 	case t.dialect.Keys:
 		row.Keys = t.keys(cmp.Or(t.org, r.values.findKey(&t.columns.org)), r.values.findKey(&t.columns.user), connection)
 	case row.OrgID == "" || row.UserID == "":
@@ -319,7 +319,7 @@ func (t *Table) row(r raw) importer.Row {
 			t.noteChanged(r.result(), org, user)
 		}
 	case t.dialect.Keys && !isUnreadable(row.Err):
-		row.Keys = &importer.Keys{Org: org.key(importer.KindOrgID), User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
+		row.Keys = &importer.Keys{Org: org.key(), User: importer.Key{Kind: user.kind, Value: strings.Clone(user.value)}}
 	default:
 		row.Keys = nil
 	}
@@ -334,7 +334,7 @@ func isUnreadable(err error) bool {
 }
 
 func (t *Table) keys(org, user identifier, connection string) *importer.Keys {
-	k := importer.Keys{Org: org.key(importer.KindOrgID), User: user.key(importer.KindUserID)}
+	k := importer.Keys{Org: org.key(), User: user.key()}
 	if k.User != (importer.Key{}) {
 		k.Connection = strings.Clone(cmp.Or(connection, t.dialect.Connection))
 	}
@@ -466,7 +466,7 @@ var rowCount = regexp.MustCompile(`^\(\d+ rows?( affected)?\)$`)
 // isComment reports whether a value is a comment where there could be an id.
 func isComment(r identifier) bool {
 	return strings.HasPrefix(r.value, "#") && r.from != fieldNone && otherShape(r.value) != shapeNull &&
-		(r.kind == importer.KindOrgID || r.kind == importer.KindUserID || r.kind == importer.KindOrgName)
+		(r.isID() || r.kind == importer.KindOrgName)
 }
 
 // unreadRow takes the ids out of a row and returns why it is rejected.
@@ -523,13 +523,13 @@ func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
 		return errors.New("the user is empty")
 	}
 	if err := checkOrg(org.kind, org.value); err != nil {
-		return fmt.Errorf("the organization's %s %w", org.title(&orgParty), err)
+		return fmt.Errorf("the organization's %s %w", org.title(), err)
 	}
 	if t.dialect.noUsers() {
 		return nil
 	}
 	if err := checkUser(user.kind, user.value); err != nil {
-		return fmt.Errorf("the user's %s %w", user.title(&userParty), err)
+		return fmt.Errorf("the user's %s %w", user.title(), err)
 	}
 	if row.Keys != nil && row.Keys.Connection != "" {
 		if err := checkText(row.Keys.Connection, maxUserID, "connection"); err != nil {

@@ -162,7 +162,7 @@ func (t *Table) Keyed() bool {
 	if t.dialect.OrgNames {
 		return false
 	}
-	if t.org.value != "" && t.org.kind != importer.KindOrgID {
+	if t.org.value != "" && !t.org.isID() {
 		return true
 	}
 	for _, s := range []*party{&t.columns.org, &t.columns.user} {

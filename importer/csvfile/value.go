@@ -199,6 +199,14 @@ func fold(name string) string {
 	}, name)
 }
 
+func folded(names []string) []string {
+	names = slices.Clone(names)
+	for i, name := range names {
+		names[i] = fold(name)
+	}
+	return names
+}
+
 // truncate returns at most the first n characters of s.
 func truncate(s string, n int) string {
 	for i := range s {
