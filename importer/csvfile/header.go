@@ -143,13 +143,13 @@ func (t *Table) unnamedIDs(names []string) string {
 		if err != nil || i == len(values)-1 && rows.InputOffset() == int64(len(t.lines.buf)-t.lines.until) {
 			break // it may be cut off
 		}
-		if i >= len(values) || clean(values[i]) == "" {
-			continue
-		}
-		if !isUserShaped(clean(values[i])) {
+		switch id := clean(valueAt(values, i)); {
+		case id == "":
+		case isUserShaped(id):
+			name = trim(names[i])
+		default:
 			return ""
 		}
-		name = trim(names[i])
 	}
 	return name
 }

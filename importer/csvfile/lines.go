@@ -291,6 +291,14 @@ func splitHeader(head []byte, delimiter rune) []string {
 	return names
 }
 
+// valueAt returns the value of the column i, empty if there is none.
+func valueAt(values []string, i int) string {
+	if i < 0 || i >= len(values) {
+		return ""
+	}
+	return values[i]
+}
+
 // sepLine returns the delimiter that a line such as "sep=;" declares. Excel
 // takes such a line at the top of a file for a setting, not for data.
 func sepLine(line []byte) (rune, bool) {

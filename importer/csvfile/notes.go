@@ -21,13 +21,27 @@ type Note struct {
 type findings struct {
 	spans, swallowed, misread, stay, changed tally
 
-	users, orgs         shapes // of their ids
-	userKeys, orgKeys   shapes // of the keys in their place
-	userKeyed, orgKeyed string // the kinds of these keys, as text
+	users, orgs forms
 
 	idColumn string // a column called id with ids of users, which nobody has asked for
 
 	keys [fieldCount]bool // fields that a row took a key from
+}
+
+// forms are those of what rows name their users or their organizations by.
+type forms struct {
+	ids, keys shapes
+	kind      string // of the keys, for a message
+}
+
+func (f *forms) add(line int, r identifier, idShape func(string) shape) {
+	switch {
+	case r.isID():
+		f.ids[idShape(r.value)].add(1, line, r.value)
+	case r.value != "":
+		f.kind = r.title()
+		f.keys[keyShape(r)].add(1, line, r.value)
+	}
 }
 
 // tally counts something and keeps the first as an example.
@@ -50,20 +64,8 @@ func (t *Table) noteRow(row importer.Row, org, user identifier) {
 		keys[r.from] = keys[r.from] || !r.isID()
 	}
 	keys[fieldConnection] = keys[fieldConnection] || row.Keys != nil && row.Keys.Connection != t.dialect.Connection
-	switch {
-	case row.UserID != "":
-		t.found.users[userShape(row.UserID)].add(1, row.Line, row.UserID)
-	case user.value != "":
-		t.found.userKeyed = user.title()
-		t.found.userKeys[keyShape(user)].add(1, row.Line, user.value)
-	}
-	switch {
-	case row.OrgID != "":
-		t.found.orgs[orgShape(row.OrgID)].add(1, row.Line, row.OrgID)
-	case org.value != "":
-		t.found.orgKeyed = "organization " + org.title()
-		t.found.orgKeys[keyShape(org)].add(1, row.Line, org.value)
-	}
+	t.found.users.add(row.Line, user, userShape)
+	t.found.orgs.add(row.Line, org, orgShape)
 }
 
 // noteChanged notes a key that is not the one for which an earlier run has found
@@ -126,13 +128,13 @@ func (t *Table) Notes() []Note {
 	if s := f.changed; s.n > 0 {
 		say(true, "%s for which the earlier run found nobody, the first on line %d: it is %s: did a spreadsheet change it?", count(s.n, "key is not the one", "keys are not those"), s.line, s.example)
 	}
-	if f.idColumn != "" && f.users == (shapes{}) {
+	if f.idColumn != "" && f.users.ids == (shapes{}) {
 		say(true, "the column %q has ids of users, which are not read: add --user-column %s", f.idColumn, shellWord(f.idColumn))
 	}
 	for _, of := range []struct {
 		shapes *shapes
 		what   string
-	}{{&f.users, "user id"}, {&f.orgs, "organization id"}, {&f.userKeys, f.userKeyed}, {&f.orgKeys, f.orgKeyed}} {
+	}{{&f.users.ids, "user id"}, {&f.orgs.ids, "organization id"}, {&f.users.keys, f.users.kind}, {&f.orgs.keys, "organization " + f.orgs.kind}} {
 		for _, text := range of.shapes.texts(of.what) {
 			say(true, "%s", text)
 		}
@@ -340,7 +342,7 @@ func (s *shapes) text(odd []shape, one, more string) string {
 // Unusual reports whether the id of a user has a form of which the notes say that it
 // is another one than most in the file have.
 func (t *Table) Unusual(userID string) bool {
-	return userID != "" && slices.Contains(t.found.users.odd(), userShape(userID))
+	return userID != "" && slices.Contains(t.found.users.ids.odd(), userShape(userID))
 }
 
 // Unended reports whether the last line has no line end, so that the file may be cut

@@ -117,12 +117,8 @@ func isAsWritten(head []byte) bool {
 // which a run writes them. A file without line numbers gets its own.
 func arranged(names []string, at []int, l *lines) func([]string) []string {
 	header := importer.ResultColumns()
-	width := 0
-	for i, name := range names {
-		if trim(name) != "" {
-			width = i + 1
-		}
-	}
+	c := newColumns(names)
+	width := c.width()
 	first := true
 	return func(values []string) []string {
 		if len(values) > width && strings.Join(values[width:], "") != "" {
@@ -135,19 +131,13 @@ func arranged(names []string, at []int, l *lines) func([]string) []string {
 				row = append(row, header[k])
 			case i < 0 && k == 0:
 				row = append(row, strconv.Itoa(l.start))
-			case i < 0 || i >= len(values):
-				row = append(row, "")
 			default:
-				row = append(row, trim(values[i]))
+				row = append(row, trim(valueAt(values, i)))
 			}
 		}
 		for i := range width {
-			switch {
-			case slices.Contains(at, i):
-			case i < len(values):
-				row = append(row, values[i])
-			default:
-				row = append(row, "")
+			if !slices.Contains(at, i) {
+				row = append(row, valueAt(values, i))
 			}
 		}
 		first = false

@@ -129,7 +129,7 @@ func (t *Table) swallowed() (rows int) {
 // makes them, in a column of the user.
 func (t *Table) namesUser(values []string) bool {
 	return slices.ContainsFunc(t.columns.of(&t.columns.user), func(i int) bool {
-		return i < len(values) && strings.ContainsAny(values[i], "@|") && !strings.ContainsAny(values[i], " \t")
+		return strings.ContainsAny(valueAt(values, i), "@|") && !strings.ContainsAny(values[i], " \t")
 	})
 }
 
@@ -155,7 +155,7 @@ func (t *Table) lenient(err error) raw {
 // of a formula, and no quote is opened that is never closed.
 func (t *Table) unquoted(values []string) bool {
 	for _, i := range t.columns.at {
-		if i >= 0 && i < len(values) && strings.Contains(unwrapFormula(values[i]), `"`) {
+		if strings.Contains(unwrapFormula(valueAt(values, i)), `"`) {
 			return false
 		}
 	}
@@ -195,19 +195,13 @@ func (t *Table) namesBoth(values []string) bool {
 }
 
 func (t *Table) rawOf(values []string) raw {
-	value := func(i int) string {
-		if i < 0 || i >= len(values) {
-			return ""
-		}
-		return values[i]
-	}
 	r := raw{line: t.lines.start, lines: t.lines.count, unended: t.lines.unended}
 	for f, i := range t.columns.at {
-		r.values[f] = value(i)
+		r.values[f] = valueAt(values, i)
 	}
 	r.values.clean()
 	for _, i := range t.columns.kept {
-		r.kept = append(r.kept, value(i))
+		r.kept = append(r.kept, valueAt(values, i))
 	}
 	return r
 }

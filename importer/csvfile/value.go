@@ -115,15 +115,8 @@ func isUnseen(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
 // isInvisible reports whether r has no width and no ink: byte order marks, soft
 // hyphens, joiners, marks of direction. They come along when text is pasted.
 func isInvisible(r rune) bool {
-	switch {
-	case r < '\u00AD':
-		return false
-	case r >= '\u0600' && r <= '\u0605', r == '\u06DD', r == '\u070F', r == '\u08E2':
-		return false // visible signs of Arabic and Syriac
-	case r == '\u034F', r == '\u115F', r == '\u1160', r == '\u3164', r == '\uFFA0':
-		return true
-	}
-	return unicode.Is(unicode.Cf, r) || r >= '\uFE00' && r <= '\uFE0F'
+	return r >= '\u00AD' && unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) &&
+		!unicode.Is(unicode.Prepended_Concatenation_Mark, r) // visible signs, such as that of Arabic numbers
 }
 
 // unwrapFormula returns the text in a formula such as ="auth0|1", and any other
