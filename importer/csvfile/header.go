@@ -28,8 +28,8 @@ func (t *Table) openHeader() error {
 		}
 		return &InputError{text: "the file is empty", Hint: "it needs a header, such as org_id,user_id", Empty: true}
 	}
-	line, window := t.lines.start, t.lines.window()
-	if isDrawn(window) {
+	line := t.lines.start
+	if isDrawn(t.lines.window()) {
 		return &InputError{
 			line: line, text: "this is a table as psql or mysql draws it on a terminal, not CSV",
 			Hint: "have it written as CSV: psql --csv, or mysql --batch",
@@ -47,7 +47,7 @@ func (t *Table) openHeader() error {
 		return err
 	}
 	if input.elsewhere || given {
-		better := t.diagnose(window, d, given)
+		better := t.diagnose(t.lines.window(), d, given)
 		if better == nil && input.elsewhere && t.findHeader(d) {
 			return nil
 		}
@@ -137,10 +137,11 @@ func (t *Table) unnamedIDs(names []string) string {
 		return ""
 	}
 	name := ""
-	rows := newReader(bytes.NewReader(t.lines.buf[t.lines.until:]), t.delimiter)
+	rest := t.lines.window()[t.lines.until:]
+	rows := newReader(bytes.NewReader(rest), t.delimiter)
 	for range peekRows {
 		values, err := rows.Read()
-		if err != nil || i == len(values)-1 && rows.InputOffset() == int64(len(t.lines.buf)-t.lines.until) {
+		if err != nil || i == len(values)-1 && rows.InputOffset() == int64(len(rest)) {
 			break // it may be cut off
 		}
 		switch id := clean(valueAt(values, i)); {

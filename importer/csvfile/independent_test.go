@@ -14,7 +14,7 @@ import (
 // the delimiter and the encoding.
 func FuzzIndependentReader(f *testing.F) {
 	for _, body := range []string{
-		"org_a,auth0|1,x\norg_b,auth0|2,y\n",
+		"org_a,auth0|1,x\norg_b,auth0|2,y\norg_c,auth0|3\n", // spreadsheets leave out empty values
 		"org_a,auth0|1,x\rorg_b,auth0|2,y\r\norg_c,\"auth0|3\",\"a\r\nb\rc\nd\"\r\r\norg_d,auth0|4,",
 		"\"org_a\",\"auth0|\"\"1\"\"\",\"\"\n,,\n \t\n\"\",\"\",\"\"\norg_b,\u00a0auth0|2\u200b,\"\"\"\"\n",
 		"\uFEFForg_a,auth0|1,x\norg_id,user_id,note\norg_b,auth0|2,\"org_c,auth0|3,z\norg_d,auth0|4,\"\n",
@@ -66,7 +66,7 @@ func FuzzIndependentReader(f *testing.F) {
 			}
 			r := records[0]
 			records = records[1:]
-			if row.Err == nil && (len(r.values) < 3 || visible(r.values[0]) != row.OrgID || visible(r.values[1]) != row.UserID) {
+			if row.Err == nil && (len(r.values) < 2 || visible(r.values[0]) != row.OrgID || visible(r.values[1]) != row.UserID) {
 				t.Fatalf("line %d: %q, %q of %q\n%q", row.Line, row.OrgID, row.UserID, r.values, text)
 			}
 		}

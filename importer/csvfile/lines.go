@@ -1,6 +1,7 @@
 package csvfile
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/csv"
@@ -36,14 +37,11 @@ const byteOrderMark = "\uFEFF"
 // A csv.Reader never reads past the end of a line, so that it has nothing
 // buffered when a record is done.
 type lines struct {
-	r   io.Reader // never returns 0, nil
-	err error     // of r; never unset
+	r   *bufio.Reader // from the record on
+	err error         // of r; never unset
 
-	// The record is buf[begin:until], its first line buf[begin:begin+first];
-	// buf[next:until] is still to be read. What comes after until has been read
-	// from r and not been looked at.
-	buf                       []byte
-	begin, first, next, until int
+	// The lengths of the record, of its first line, and of what was handed out.
+	until, first, next int
 
 	start int  // physical line of the record
 	count int  // lines in it
@@ -57,30 +55,26 @@ type lines struct {
 
 // newLines reads the first sniffSize bytes of r.
 func newLines(r io.Reader) *lines {
-	l := &lines{r: r, buf: make([]byte, 0, 64<<10), start: 1}
-	for len(l.buf) < sniffSize && l.fill() {
-	}
+	l := &lines{r: bufio.NewReaderSize(r, maxRecordBytes), start: 1}
+	_, l.err = l.r.Peek(sniffSize)
 	return l
 }
 
 // advance goes to the next record, past blank lines. It returns false at the
 // end of the input, which may have come too early: see broken.
 func (l *lines) advance() bool {
-	if l.long {
-		l.skipLine()
-	}
 	l.drop()
 	for {
-		size, err := l.line(l.begin)
+		size, err := l.line(0)
 		if size == 0 {
 			return false
 		}
-		l.first, l.until, l.count = size, l.begin+size, 1
+		l.first, l.until, l.count = size, size, 1
 		l.long = errors.Is(err, errLong)
 		if bytes.HasPrefix(l.firstLine(), []byte(byteOrderMark)) { // files were joined
-			l.begin += len(byteOrderMark)
+			_, _ = l.r.Discard(len(byteOrderMark)) // it is buffered
 			l.first -= len(byteOrderMark)
-			l.next = l.begin
+			l.until = l.first
 		}
 		if !l.blank() {
 			return true
@@ -103,28 +97,31 @@ func (l *lines) skipSep() (sep rune, found bool) {
 
 // drop moves past the record.
 func (l *lines) drop() {
-	l.begin = l.until
-	l.next = l.until
+	_, _ = l.r.Discard(l.until) // it is buffered
+	for err := bufio.ErrBufferFull; l.long && errors.Is(err, bufio.ErrBufferFull); {
+		_, err = l.r.ReadSlice('\n')
+	}
+	l.until, l.next, l.long = 0, 0, false
 	l.start += l.count
 	l.count = 0
 }
 
 // retreat ends the record after its first line: reading continues with the
 // second.
-func (l *lines) retreat() {
-	l.until = l.begin + l.first
-	l.next = l.until
-	l.count = 1
-}
+func (l *lines) retreat() { l.until, l.next, l.count = l.first, l.first, 1 }
 
-// firstLine returns the first line of the record, valid until advance.
-func (l *lines) firstLine() []byte { return l.buf[l.begin : l.begin+l.first] }
+// firstLine returns the first line of the record. It is valid until more is read,
+// as are the results of record and window.
+func (l *lines) firstLine() []byte { return l.window()[:l.first] }
 
-// record returns the lines of the record so far, valid until advance.
-func (l *lines) record() []byte { return l.buf[l.begin:l.until] }
+// record returns the lines of the record so far.
+func (l *lines) record() []byte { return l.window()[:l.until] }
 
 // window returns what has been read of the input from the record on.
-func (l *lines) window() []byte { return l.buf[l.begin:] }
+func (l *lines) window() []byte {
+	window, _ := l.r.Peek(l.r.Buffered())
+	return window
+}
 
 // last returns the number of the last line of the record, or of the line before
 // it if the input has ended.
@@ -144,7 +141,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	if l.next == l.until && !l.extend() {
 		return 0, io.EOF
 	}
-	n := copy(p, l.buf[l.next:l.until])
+	n := copy(p, l.record()[l.next:])
 	l.next += n
 	return n, nil
 }
@@ -164,73 +161,37 @@ func (l *lines) extend() bool {
 
 var errLong = errors.New("longer than a record may be")
 
-// line returns the length of the line that begins at buf[from], its line break
+// line returns the length of the line that begins at window[from], its line break
 // included. At the end of the input it returns 0 and an error. If the line would
 // make the record too long, it returns the length of what was read and errLong.
 func (l *lines) line(from int) (int, error) {
-	from -= l.begin // filling moves the record
-	for seen := from; ; {
+	for end := from; ; {
 		window := l.window()
-		if i := bytes.IndexByte(window[seen:], '\n'); i >= 0 {
-			return seen + i + 1 - from, nil
+		if i := bytes.IndexByte(window[end:], '\n'); i >= 0 {
+			return end + i + 1 - from, nil
 		}
-		seen = len(window)
-		if seen >= maxRecordBytes {
-			return seen - from, errLong
+		end = len(window)
+		if end == maxRecordBytes {
+			return end - from, errLong
 		}
-		if l.fill() {
+		if l.err == nil {
+			_, l.err = l.r.Peek(end + 1)
 			continue
 		}
-		for seen > from && l.broken() == nil && window[seen-1] == ctrlZ {
-			seen--
-			l.buf = l.buf[:len(l.buf)-1]
+		if l.broken() != nil {
+			return 0, l.err
 		}
-		if seen == from || l.broken() != nil {
+		end = from + len(bytes.TrimRight(window[from:], ctrlZ))
+		if end == from {
 			return 0, l.err
 		}
 		l.unended = true
-		return seen - from, nil
+		return end - from, nil
 	}
 }
 
 // ctrlZ ends a file of DOS.
-const ctrlZ = '\x1A'
-
-// skipLine drops the rest of a line that exceeds maxRecordBytes.
-func (l *lines) skipLine() {
-	for {
-		if i := bytes.IndexByte(l.buf[l.until:], '\n'); i >= 0 {
-			l.until += i + 1
-			return
-		}
-		l.begin, l.first, l.next, l.until = len(l.buf), 0, len(l.buf), len(l.buf)
-		if !l.fill() {
-			return
-		}
-	}
-}
-
-// fill reads more of the input. If the buffer is full, it drops what comes before
-// the record, or grows the buffer. It returns false if there is no more input.
-func (l *lines) fill() bool {
-	if l.err != nil {
-		return false
-	}
-	if len(l.buf) == cap(l.buf) {
-		kept := l.window()
-		if l.begin == 0 {
-			l.buf = make([]byte, 2*cap(l.buf))
-		}
-		l.buf = l.buf[:copy(l.buf, kept)]
-		l.next -= l.begin
-		l.until -= l.begin
-		l.begin = 0
-	}
-	var n int
-	n, l.err = l.r.Read(l.buf[len(l.buf):cap(l.buf)])
-	l.buf = l.buf[:len(l.buf)+n]
-	return n > 0
-}
+const ctrlZ = "\x1A"
 
 // blank reports whether the record is a line without values: one of white space,
 // delimiters and empty quotes, of the Ctrl-Z that ends a file of DOS, or of the
@@ -240,7 +201,7 @@ func (l *lines) blank() bool {
 		return false
 	}
 	line := bytes.TrimSpace(l.firstLine())
-	if s := string(line); s == string(ctrlZ) || s == `\.` {
+	if s := string(line); s == ctrlZ || s == `\.` {
 		return true
 	}
 	for len(line) > 0 {

@@ -229,7 +229,7 @@ func holdsSeveral(value string, is func(string) bool) bool {
 	if strings.IndexByte(`[{("`, value[0]) >= 0 || strings.HasPrefix(value, "b'") || strings.HasPrefix(value, `b"`) {
 		return true
 	}
-	isSeparator := func(r rune) bool { return strings.ContainsRune(",;/", r) || unicode.IsSpace(r) }
+	isSeparator := func(r rune) bool { return r == ',' || r == ';' || r == '/' || unicode.IsSpace(r) }
 	n := 0
 	for part := range strings.FieldsFuncSeq(value, isSeparator) {
 		if is(part) {
