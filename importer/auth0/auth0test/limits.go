@@ -12,12 +12,12 @@ import (
 // Limits are the tenant's rate limits. The zero value has no limits. [Preset] returns
 // those that Auth0 publishes.
 type Limits struct {
-	// Global are asked first, for every request to the Management API. Their
+	// Global apply first, to every request to the Management API. Their
 	// permissions stay taken if the endpoint's limits refuse.
 	Global []Limit
 
 	// Endpoints are the limits of classes. Those of Other are for all classes
-	// that are not listed; an empty list is no limit.
+	// that are not listed; an empty list means no limit.
 	Endpoints map[Class][]Limit
 
 	// SkipGlobal exempts classes with limits of their own from Global.
@@ -46,8 +46,8 @@ const (
 	ShowZero               // as ShowLowest, but always with no request left
 )
 
-// take asks the limiters for a request of a class. It returns the headers that
-// describe them, and a refusal or nil.
+// take asks the limiters whether a request of a class may pass. It returns the headers
+// that describe them, and a refusal or nil.
 func (t *Tenant) take(class Class) (header http.Header, refused *reply) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +106,7 @@ func limitReached(class Class, name string) *reply {
 	return refuse(http.StatusTooManyRequests, "too_many_requests", name+" limit has been reached")
 }
 
-// wholeSeconds rounds up.
+// wholeSeconds returns d in seconds, rounded up.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // Preset returns limits by name, if it is known: those of a plan, from Auth0's rate

@@ -31,8 +31,8 @@ type list struct {
 	noTotal    bool // include_totals was recorded to give no total, and the number of items as limit
 }
 
-// place is an item's place in a list, which is in the order of a time, in Unix
-// milliseconds, and the item's id.
+// place is an item's place in a list, which is sorted by a time, in Unix
+// milliseconds, and by the item's id.
 type place struct {
 	at int64
 	id string
@@ -42,7 +42,7 @@ func (p place) compare(q place) int {
 	return cmp.Or(cmp.Compare(p.at, q.at), cmp.Compare(p.id, q.id))
 }
 
-// inOrder makes places of ids that are in the order of a list.
+// inOrder returns the places of ids that are in the order of a list.
 func inOrder(ids []string) []place {
 	order := make([]place, len(ids))
 	for i, id := range ids {
@@ -132,8 +132,8 @@ func (t *Tenant) pageSize(query url.Values, name string) (int, *reply) {
 	return min(size, cmp.Or(t.cfg.Undocumented.PageSize, maxPage)), refused
 }
 
-// sorted returns the items in the order that the query asks for. The list itself is in
-// an order of its own.
+// sorted returns the items in the order that the query asks for, or else in that of
+// the list.
 func (l list) sorted(query url.Values) ([]place, *reply) {
 	if !l.sortable || !query.Has("sort") {
 		return l.order, nil
@@ -162,8 +162,8 @@ func (l list) items(page []place, query url.Values) []map[string]any {
 // digits.
 const cursorTime = "2006-01-02 15:04:05.000000UTC"
 
-// cursor returns an opaque place in a listing: to a client, a string that must
-// be escaped in a query.
+// cursor returns the place as clients see it: an opaque string that must be escaped
+// in a query.
 func (p place) cursor() string {
 	at := time.UnixMilli(p.at).UTC().Format(cursorTime)
 	return base64.StdEncoding.EncodeToString([]byte(at + "," + p.id))

@@ -19,18 +19,14 @@ func (u *Undocumented) malformed(id string) bool {
 	if u.Malformed != nil {
 		return u.Malformed(id)
 	}
-	return malformedUserID(id)
-}
-
-func malformedUserID(id string) bool {
 	before, after, found := strings.Cut(id, "|")
 	return !found || before == "" || after == "" ||
 		utf8.RuneCountInString(id) > 1024 ||
 		strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
-// readMembers reads the body of a write of members. Of malformed ids it lets through
-// those with which the others are added all the same.
+// readMembers reads the body of a write of members. It lets malformed ids through if
+// the other users are to be added all the same.
 func (t *Tenant) readMembers(c *call) ([]string, *reply) {
 	var body struct{ Members []string }
 	if refused := t.read(c, &body); refused != nil {
@@ -90,7 +86,7 @@ func (u *Undocumented) refuseMalformed(ids []string, at int) *reply {
 	return invalid(cmp.Or(u.MalformedUser, http.StatusBadRequest), text, property, "")
 }
 
-// addAll adds all users of a body except those at the given places, or nobody.
+// addAll adds all users of a body except those at the given indexes, or nobody.
 func (t *Tenant) addAll(orgID string, ids []string, unknown []int) *reply {
 	u := &t.cfg.Undocumented
 	roster := t.roster(orgID)
@@ -183,13 +179,13 @@ func (t *Tenant) listMemberRoles(c *call) *reply {
 // roster holds the members of an organization. Times are Unix milliseconds of the
 // tenant's clock. A member takes about 100 bytes.
 type roster struct {
-	members map[string]int64 // and when each was added
-	left    map[string]stay  // those whose removal may not be visible yet
-	order   []place          // both, as a listing shows them; nil if they have changed
+	members map[string]int64 // when each was added
+	left    map[string]stay  // former members whose removal may not be visible yet
+	order   []place          // of both in a listing; nil after a change
 	busy    chan struct{}    // holds one value while a write is under way
 }
 
-// stay is from when to when somebody was a member.
+// stay is the time in which a user was a member.
 type stay struct{ added, removed int64 }
 
 // Members returns the ids of an organization's members now, in ascending order. A
@@ -213,7 +209,7 @@ func (t *Tenant) AddMembers(orgID string, userIDs ...string) {
 	}
 }
 
-// roster returns that of an organization.
+// roster returns the roster of an organization.
 func (t *Tenant) roster(orgID string) *roster {
 	r, exists := t.rosters[orgID]
 	if !exists {
@@ -262,8 +258,8 @@ func (t *Tenant) visible(orgID string) []place {
 	})
 }
 
-// claim gives a write the organization for as long as it is under way, if
-// writes to one organization get in each other's way.
+// claim reserves the organization for a write until it is answered, if writes to
+// one organization interfere.
 func (t *Tenant) claim(c *call) (*reply, error) {
 	mode := t.cfg.Undocumented.Concurrent
 	if mode == Parallel {

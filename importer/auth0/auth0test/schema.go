@@ -27,8 +27,8 @@ var bodies = sync.OnceValue(func() (byPattern map[string]*schema) {
 	return byPattern
 })
 
-// schema says what a JSON value must be like. Its fields are keywords of JSON
-// Schema, of which 0 as a maximum means none.
+// schema describes valid JSON values. Its fields are keywords of JSON Schema. A
+// maximum of 0 means none.
 type schema struct {
 	Type, Description string
 
@@ -58,7 +58,7 @@ func (s *schema) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*object)(s))
 }
 
-// formats reports which strings are malformed. The format of user ids is not
+// formats report whether a string is malformed. The format of user ids is not
 // known: see [Undocumented].
 var formats = map[string]func(string) bool{
 	"email": func(s string) bool {
@@ -104,7 +104,7 @@ func (s *schema) refuse(value any, at string) *reply {
 	return nil
 }
 
-// text returns what is wrong with a string.
+// text returns what is wrong with a string, or "".
 func (s *schema) text(v string) string {
 	problem := wrongLength("String", utf8.RuneCountInString(v), " chars", s.MinLength, s.MaxLength)
 	switch malformed := formats[s.Format]; {
@@ -203,9 +203,9 @@ func (t *Tenant) read(c *call, v any) *reply {
 	return nil
 }
 
-// invalidBody, invalidQuery and invalidURI decorate a text of the schema
-// validator as recorded: what is wrong, where, and the description of the
-// property if the schema has one.
+// invalidBody, invalidQuery and invalidURI word a refusal as recorded: what the
+// schema validator says, where, and the description of the property if the schema
+// has one.
 func invalidBody(text, property, description string) *reply {
 	return invalid(http.StatusBadRequest, text, property, description)
 }
@@ -234,9 +234,8 @@ func decorate(part, text, property, description string) string {
 	return msg + "."
 }
 
-// unknown is the refusal of a list of ids that names what does not exist, users
-// or roles, at the given places. Its words follow those documented for an
-// invitation with unknown roles.
+// unknown refuses a list of ids because users or roles at the given indexes do not
+// exist. Its words follow those documented for an invitation with unknown roles.
 func (u *Undocumented) unknown(status int, what, list string, ids []string, at []int) *reply {
 	code := "inexistent_" + what
 	if status == http.StatusBadRequest {
@@ -245,7 +244,7 @@ func (u *Undocumented) unknown(status int, what, list string, ids []string, at [
 	return refuse(status, code, u.Naming.message("of the specified "+what+"s do not exist", what+" does not exist", list, ids, at))
 }
 
-// message says what is wrong with the ids at the given places of a list.
+// message says what is wrong with the ids at the given indexes of a list.
 func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	switch n {
 	case NameAll:
@@ -262,7 +261,7 @@ func (n Naming) message(many, one, list string, ids []string, at []int) string {
 	return "One or more " + many
 }
 
-// indexes returns where in ids the condition holds.
+// indexes returns the indexes of the ids for which the condition holds.
 func indexes(ids []string, holds func(string) bool) []int {
 	var at []int
 	for i, id := range ids {

@@ -278,13 +278,13 @@ type route struct {
 var routes = []route{
 	{"POST /api/v2/organizations/{org}/members", WriteMembers, "create:organization_members", (*Tenant).addMembers},
 	{"DELETE /api/v2/organizations/{org}/members", WriteMembers, "delete:organization_members", (*Tenant).removeMembers},
+	{"GET /api/v2/organizations/name/{name}", OrganizationNames, "read:organizations", (*Tenant).organizationByName},
 	{"GET /api/v2/organizations/{org}/members", ReadMembers, "read:organization_members", (*Tenant).listMembers},
 	{"POST /api/v2/organizations/{org}/members/{user}/roles", WriteRoles, "create:organization_member_roles", (*Tenant).assignRoles},
 	{"DELETE /api/v2/organizations/{org}/members/{user}/roles", WriteRoles, "delete:organization_member_roles", (*Tenant).removeRoles},
 	{"GET /api/v2/organizations/{org}/members/{user}/roles", ReadRoles, "read:organization_member_roles", (*Tenant).listMemberRoles},
 	{"POST /api/v2/organizations/{org}/invitations", WriteInvitations, "create:organization_invitations", (*Tenant).invite},
 	{"GET /api/v2/organizations/{org}/invitations", ReadInvitations, "read:organization_invitations", (*Tenant).listInvitations},
-	{"GET /api/v2/organizations/name/{name}", OrganizationNames, "read:organizations", (*Tenant).organizationByName},
 	{"GET /api/v2/organizations/{org}", ReadOrganizations, "read:organizations read:organizations_summary", (*Tenant).organization},
 	{"DELETE /api/v2/organizations/{org}", WriteOrganizations, "delete:organizations", (*Tenant).deleteOrganization},
 	{"POST /api/v2/organizations", WriteOrganizations, "create:organizations", (*Tenant).createOrganization},
@@ -298,10 +298,9 @@ var routes = []route{
 	{"POST /oauth/token", Tokens, "", (*Tenant).issueToken},
 }
 
-// route finds the route of a request and sets the request's path values: the first
-// whose pattern fits. An http.ServeMux takes no two patterns that fit one path, such
-// as that of an organization called members. The path is decoded element by element,
-// because a user id may hold a slash.
+// route returns the first route whose pattern fits a request, and sets the request's
+// path values. http.ServeMux would not do: it refuses organizations/name/{name} beside
+// organizations/{org}/members, because both fit organizations/name/members. The path is split before it is decoded, because a user id may hold a slash.
 func (t *Tenant) route(r *http.Request) route {
 	if r.Host == t.downloadURL().Host {
 		return route{class: Downloads, handle: (*Tenant).download}
@@ -376,7 +375,7 @@ func marshal(v any) []byte {
 	return []byte(strings.TrimSuffix(b.String(), "\n"))
 }
 
-// present removes the fields without a value.
+// present removes empty fields.
 func present(body map[string]any) map[string]any {
 	maps.DeleteFunc(body, func(_ string, v any) bool {
 		switch v := reflect.ValueOf(v); v.Kind() {

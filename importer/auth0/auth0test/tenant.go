@@ -43,10 +43,10 @@ type Tenant struct {
 	started   time.Time
 	allScopes []string // that the endpoints ask for, sorted
 
-	mu          sync.Mutex // is held while a request's work is done, and guards what follows
+	mu          sync.Mutex // held while a handler runs; guards the fields below
 	global      *Limiter
 	endpoints   map[Class]*Limiter
-	orgs        map[string]Organization // by id and, as names never start with org_, by name; of one that was deleted, without an id
+	orgs        map[string]Organization // by id and, as names never start with org_, by name; a deleted one has no id
 	orgIDs      []string                // in the order in which they were made
 	users       []User                  // in the order in which they came
 	userByID    map[string]int
@@ -61,7 +61,7 @@ type Tenant struct {
 	stats       Stats
 	came        map[Class]int // requests
 	log         []Entry
-	met         []int // requests that each incident could have befallen so far
+	met         []int // requests that could have met each incident so far
 	rng         *rand.Rand
 }
 
@@ -238,14 +238,14 @@ type Config struct {
 	// audiences must name. Empty means the host of the request.
 	Domain string
 
-	// Organizations lists those that exist. KnownOrg decides about ids that are
-	// not listed, without a call to the tenant. If neither is set, every organization
+	// Organizations lists those that exist. KnownOrg decides about ids that are not
+	// listed; it must not call the tenant. If neither is set, every organization
 	// exists.
 	Organizations []Organization
 	KnownOrg      func(id string) bool
 
 	// Users lists those that exist. KnownUser decides about ids that are not
-	// listed, without a call to the tenant, so that a million of them need no memory.
+	// listed, so that a million of them need no memory; it must not call the tenant.
 	// If neither is set, every user exists.
 	Users     []User
 	KnownUser func(id string) bool
@@ -257,8 +257,8 @@ type Config struct {
 	// there are no Users either.
 	Connections []Connection
 
-	// Applications lists those that may ask for tokens. If there are none, every client id with
-	// a secret gets one, with these Scopes; nil means all.
+	// Applications lists those that may ask for tokens. If there are none, every
+	// client id with a secret gets one, with these Scopes; nil means all.
 	Applications []Application
 	Scopes       []string
 
@@ -293,7 +293,7 @@ type Config struct {
 	Exports      Exports
 
 	// Incidents are faults of certain requests. The first that applies to a request
-	// counts.
+	// is its fault.
 	Incidents []Incident
 
 	// Fault returns the fault of a request to which no incident applies. n is the

@@ -70,6 +70,13 @@ func TestOrganizationsWithoutANameAreNotFoundByOne(t *testing.T) {
 	}
 }
 
+func TestAnOrganizationMayBeCalledMembers(t *testing.T) {
+	tenant := auth0test.New(auth0test.Config{Organizations: []auth0test.Organization{{ID: orgID, Name: "members"}}})
+	if resp, body := send(t, tenant, "GET", "/api/v2/organizations/name/members", "", nil); resp.StatusCode != 200 || !strings.Contains(body, orgID) {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
 // Users who sign up are found at once, by id and by address.
 func TestUsersSignUp(t *testing.T) {
 	tenant := auth0test.New(aTenant())

@@ -45,8 +45,8 @@ func (t *Tenant) Token(scopes ...string) string {
 	return t.newToken("auth0test", t.cfg.Domain, scopes)
 }
 
-// newToken makes a token, whose signature is random: the tenant remembers its
-// tokens, and to a client they are opaque except for their claims.
+// newToken makes a token. Its signature is random, because the tenant remembers its
+// tokens, and a client can read no more than the claims.
 func (t *Tenant) newToken(clientID, host string, scopes []string) string {
 	a := access{expires: t.now().Add(t.tokenLifetime()), scopes: scopes}
 	if h := cmp.Or(t.cfg.Domain, host); h != "" {
@@ -62,7 +62,7 @@ func (t *Tenant) newToken(clientID, host string, scopes []string) string {
 	return token
 }
 
-// shown returns the scopes that a token and the answer with it have.
+// shown returns the scopes as a token and the answer with it show them.
 func (t *Tenant) shown(scopes []string) string {
 	if t.cfg.HideScopes {
 		return ""
@@ -281,8 +281,8 @@ func (t *Tenant) wrongAssertion(app Application, p url.Values, host string) stri
 	return ""
 }
 
-// seconds are a time of a JSON Web Token, since 1970. An absent one is 0, which has
-// passed.
+// seconds is a time in a JSON Web Token, since 1970. An absent one is 0 and so in the
+// past.
 type seconds float64
 
 func (s seconds) time() time.Time { return time.UnixMilli(int64(s * 1000)) }
