@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,9 +15,13 @@ import (
 	"testing/synctest"
 
 	"orgimport/cmd/orgimport/internal/files"
+	"orgimport/cmd/orgimport/internal/tenancy"
 	"orgimport/importer"
 	"orgimport/importer/auth0"
+	"orgimport/importer/auth0/auth0test"
 	"orgimport/importer/csvfile"
+	"orgimport/importer/retry"
+	"orgimport/ratelimit"
 	"orgimport/report"
 )
 
@@ -513,5 +518,40 @@ func TestRowsThatNeedALookUpAfterAll(t *testing.T) {
 	isReason(t, Run(t.Context(), src, out, 1), InputChanged)
 	if len(f.sent) > 0 || out.Summary.Rows()["rejected"] != 1 {
 		t.Errorf("%q were sent, and the rows are %v", f.sent, out.Summary.Rows())
+	}
+}
+
+// silence is an observer who says nothing.
+type silence struct{}
+
+func (silence) Wait(ratelimit.Wait) {}
+func (silence) Event(retry.Event)   {}
+func (silence) TokenRefused(error)  {}
+
+// TestOrganizationsThatCantBeChecked, for want of a scope, are sent as they are: that
+// they exist was only to be checked. Names have to be looked up.
+func TestOrganizationsThatCantBeChecked(t *testing.T) {
+	for column, checkOnly := range map[string]bool{"org_id,org_a": true, "org_name,acme": false} {
+		for _, hide := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFolder(t)
+				name, value, _ := strings.Cut(column, ",")
+				f.put("members.csv", name+",user_id", value+",auth0|1")
+				f.source.Lookups.CheckOrgs = true
+				src, out := f.open()
+				tenant, err := tenancy.New(&url.URL{Scheme: "https", Host: "acme.example"}, auth0.Credentials{ClientID: "app", ClientSecret: "s3cret"},
+					auth0test.New(auth0test.Config{Scopes: []string{"read:users"}, HideScopes: hide}), tenancy.Pace{}, silence{})
+				if err == nil { // the scopes are those of a token
+					err = tenant.RequireScopes(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = src.LookUp(t.Context(), tenant, out.Before())
+				if (err == nil) != checkOnly || (src.Findings().Unchecked != "") != checkOnly {
+					t.Errorf("%s, with a token that hides its scopes: %v: unchecked because of %q: %v", column, hide, src.Findings().Unchecked, err)
+				}
+			})
+		}
 	}
 }
