@@ -33,7 +33,7 @@ const (
 	maxTries      = 3                                   // of a request that gets no answer, or a 5xx
 	pause         = 125 * time.Millisecond              // before the first of them is repeated, and twice as long each time
 
-	// How long it is tried to delete the organization, at the end and when stopped.
+	// How long deleting the organization is tried, at the end and when stopped.
 	timeToDelete = longestWindow + 9*time.Second
 	timeToStop   = 25 * time.Second
 
@@ -56,9 +56,8 @@ const (
 // request is a request to the Management API.
 type request struct {
 	class        class
-	method, path string
-	query        url.Values
-	body         any // nil: none
+	method, path string // the path with its query
+	body         any    // nil: none
 }
 
 // exchange is a request and what came of it.
@@ -91,7 +90,7 @@ var (
 	errNoReply = GaveUpError("the tenant did not answer")
 )
 
-// GaveUpError says why no answer was had that may be had another time.
+// GaveUpError says why there is no answer. Another time there may be one.
 type GaveUpError string
 
 func (e GaveUpError) Error() string { return string(e) }
@@ -161,7 +160,7 @@ func newClient(tenant *url.URL, base http.RoundTripper) *client {
 	return c
 }
 
-// forgetPace begins anew with the pace of each class.
+// forgetPace drops what was learnt about the pace of each class.
 func (c *client) forgetPace() {
 	var reserve ratelimit.Reserve
 	_ = reserve.UnmarshalText([]byte("10%")) // 1/tenth
@@ -249,11 +248,7 @@ func (c *client) send(ctx context.Context, r request) (x exchange, err error) {
 			return x, err
 		}
 	}
-	target := c.tenant.JoinPath("api/v2").String() + r.path
-	if r.query != nil {
-		target += "?" + r.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.method, c.tenant.JoinPath("api/v2").String()+r.path, bytes.NewReader(body))
 	if err != nil {
 		return x, err
 	}
@@ -463,7 +458,7 @@ func (o *organization) find(ctx context.Context) (found bool, err error) {
 	return false, nil
 }
 
-// delete deletes the organization and sees that it is gone.
+// delete deletes the organization, and makes sure that it is gone.
 func (o *organization) delete(ctx context.Context) error {
 	if !o.mayExist.Load() {
 		return nil

@@ -16,7 +16,7 @@ import (
 )
 
 // MinUsers is how many test users it takes: each kind of question needs some who are
-// no members yet.
+// not members yet.
 const MinUsers = 40
 
 // Doctor examines a tenant. Use it once.
@@ -36,9 +36,8 @@ func (d *Doctor) MayExist() bool { return d.mayExist.Load() }
 // The error is why it could not begin, or why it was stopped, or a
 // [*LeftBehindError].
 func (d *Doctor) Run(ctx context.Context) (*Report, error) {
-	o := d.organization()
-	e := &examination{client: o.client, organization: o, fresh: slices.Clone(d.Users), report: Report{answers: make(map[*Question]Answer)}}
-	err := o.create(ctx)
+	e := &examination{organization: d.organization(), fresh: slices.Clone(d.Users), report: Report{answers: make(map[*Question]Answer)}}
+	err := e.create(ctx)
 	if err == nil {
 		err = e.examine(ctx)
 	}
@@ -48,8 +47,8 @@ func (d *Doctor) Run(ctx context.Context) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	defer cancel()
-	if left := o.delete(ctx); left != nil {
-		err = &LeftBehindError{o.name, left, err}
+	if left := e.delete(ctx); left != nil {
+		err = &LeftBehindError{d.Name, left, err}
 	}
 	e.report.complete()
 	e.report.Requests, e.report.Refusals, e.report.Took = e.client.requests, e.client.refusals, time.Since(e.client.started)
@@ -75,9 +74,8 @@ func (d *Doctor) organization() *organization {
 
 // examination is what is seen while the questions are asked.
 type examination struct {
-	client       *client
-	organization *organization
-	report       Report
+	*organization
+	report Report
 
 	// The test users: never asked to be added; added and not removed; removed; in a
 	// request that was refused.
@@ -85,7 +83,7 @@ type examination struct {
 
 	headers         bool // a 204 has them
 	singles, tens   []time.Duration
-	additions       []change // of users who were no members
+	additions       []change // of users who were not members
 	listings        []listing
 	unknownOthers   batch
 	malformedOthers batch
@@ -136,9 +134,9 @@ func (e *examination) examine(ctx context.Context) error {
 	return nil
 }
 
-// add adds users, and notes those who were no members.
+// add adds users, and notes those who were not members.
 func (e *examination) add(ctx context.Context, users ...string) (exchange, error) {
-	x, err := e.client.write(ctx, http.MethodPost, e.organization.id, users...)
+	x, err := e.client.write(ctx, http.MethodPost, e.id, users...)
 	if err != nil || !x.ok() {
 		return x, err
 	}
@@ -159,7 +157,7 @@ func (e *examination) add(ctx context.Context, users ...string) (exchange, error
 
 // remove removes users, at most ten.
 func (e *examination) remove(ctx context.Context, users ...string) (exchange, error) {
-	x, err := e.client.write(ctx, http.MethodDelete, e.organization.id, users...)
+	x, err := e.client.write(ctx, http.MethodDelete, e.id, users...)
 	if err := x.refusal(err, "the removal of members"); err != nil {
 		return x, err
 	}
@@ -174,7 +172,7 @@ func (e *examination) remove(ctx context.Context, users ...string) (exchange, er
 	return x, nil
 }
 
-// take returns n users who are no members and never were.
+// take returns n users who are not members and never were.
 func (e *examination) take(n int) []string {
 	n = min(n, len(e.fresh))
 	taken := e.fresh[:n:n]
@@ -205,7 +203,7 @@ func (e *examination) list(ctx context.Context) (listing, error) {
 }
 
 func (e *examination) page(ctx context.Context, query url.Values) (x exchange, ids []string, next string, err error) {
-	x, err = e.client.ask(ctx, request{class: reads, method: http.MethodGet, path: membersOf(e.organization.id), query: query})
+	x, err = e.client.ask(ctx, request{class: reads, method: http.MethodGet, path: membersOf(e.id) + "?" + query.Encode()})
 	if err := x.refusal(err, "the list of members"); err != nil {
 		return x, nil, "", err
 	}
@@ -310,7 +308,7 @@ func addMalformed(ctx context.Context, e *examination) error {
 // addBad adds an id that can't be added, after the first of some users who can.
 func (e *examination) addBad(ctx context.Context, bad string, others []string) (batch, error) {
 	e.unclear = append(e.unclear, others...)
-	x, err := certain(e.client.write(ctx, http.MethodPost, e.organization.id, slices.Insert(slices.Clone(others), min(1, len(others)), bad)...))
+	x, err := certain(e.client.write(ctx, http.MethodPost, e.id, slices.Insert(slices.Clone(others), min(1, len(others)), bad)...))
 	return batch{x, bad, others}, err
 }
 
@@ -503,7 +501,7 @@ const (
 	requestsForLimits = drainMost + probes + 2*alternations + 2
 )
 
-// drain takes permissions until few are left, and sees how they come back.
+// drain takes permissions until few are left, and then watches how they come back.
 func drain(ctx context.Context, e *examination) error {
 	if !e.headers {
 		return errNoHeaders

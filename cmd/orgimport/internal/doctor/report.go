@@ -75,7 +75,7 @@ var (
 		{"404 that does not say what is missing", "plain", "asks for each row, because it may be the user"},
 		{"400 that says so", "400", "fails all rows of the organization after one request"},
 		{"another error", "4xx", "fails its rows with the words of the answer"}}}
-	qMalformedOrg = &Question{"an organization id that can't exist", "adds a user to an id that is none of an organization", "--malformed-org", qMissingOrg.Known}
+	qMalformedOrg = &Question{"an organization id that can't exist", "adds a user to an id that can't be an organization's", "--malformed-org", qMissingOrg.Known}
 	qNext         = &Question{"next on the last page of members", "reads the members by take=2 to the end", "--next", []Known{
 		{"yes, to an empty page", "always", "reads until there is no next"},
 		{"no", "never", "reads until there is no next"}}}
