@@ -87,7 +87,7 @@ func checkRemovals(ctx context.Context, r *openRun) error {
 	if err != nil {
 		return err
 	}
-	from := r.src.From()
+	from := r.src.From
 	if from.Prefix == importPrefix {
 		added := report.Plural(from.Added, "user") + " that the import added"
 		if from.Skipped {

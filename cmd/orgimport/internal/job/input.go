@@ -19,10 +19,10 @@ type input struct {
 	table  *csvfile.Table // the last one opened
 	unread bool           // no row of table has been ranged over
 	plain  bool           // the input is a list, although its header is that of results
-	from   Origin
-	keys   []string     // columns with keys, which are copied to the results
-	rows   int          // in the input, once it has been read for its keys
-	passed atomic.Int64 // rows that the last range over the input has read
+	From   Origin         // of the results in the input
+	keys   []string       // columns with keys, which are copied to the results
+	rows   int            // in the input, once it has been read for its keys
+	passed atomic.Int64   // rows that the last range over the input has read
 }
 
 // open reads the header. It finds out whether an input with the header of results
@@ -71,10 +71,10 @@ func (in *input) findOrigin(ctx context.Context) error {
 	d.Earlier = func(r csvfile.Result) error { return &originRow{r} }
 	results, err := csvfile.Open(in.file.Again(), d)
 	if err == nil {
-		in.from, err = readOrigin(ctx, results, in.Op.KeyOf, in.Tenant)
+		in.From, err = readOrigin(ctx, results, in.Op.KeyOf, in.Tenant)
 	}
 	if err == nil {
-		err = in.Select(&d, in.from)
+		err = in.Select(&d, in.From)
 	}
 	return err
 }
@@ -144,7 +144,7 @@ func (in *input) dialect() csvfile.Dialect {
 	d := in.Dialect
 	d.KeepKeys, d.Plain = in.keys, in.plain
 	if in.Select != nil {
-		_ = in.Select(&d, in.from) // findOrigin has returned the error
+		_ = in.Select(&d, in.From) // findOrigin has returned the error
 	}
 	return d
 }
@@ -153,7 +153,7 @@ func (in *input) dialect() csvfile.Dialect {
 func (in *input) with(change func(*csvfile.Dialect)) *input {
 	c := *in.Config
 	change(&c.Dialect)
-	return &input{Config: &c, file: in.file, plain: in.plain, from: in.from, keys: in.keys}
+	return &input{Config: &c, file: in.file, plain: in.plain, From: in.From, keys: in.keys}
 }
 
 // reopen opens the input from its start. It must be a file, or spooled.

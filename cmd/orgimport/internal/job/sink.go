@@ -44,8 +44,8 @@ type Sink struct {
 	broken     error // why a row could not be written; no later row counts
 	unanswered int   // rows that failed because the server gave no usable answer
 
-	skipped int64          // rows that were done before
-	unended []importer.Row // at most one: see Row.Unended
+	skipped int64         // rows that were done before
+	unended *importer.Row // the last one, if it may be cut off: see Row.Unended
 
 	done, members, failed atomic.Int64
 
@@ -155,7 +155,7 @@ func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
 	return s.group(func(yield func(importer.Row, error) bool) {
 		for row, err := range rows {
 			if err == nil && row.Err == nil && row.Unended {
-				s.unended = append(s.unended, row)
+				s.unended = &row
 			} else if !yield(row, err) {
 				return
 			}
@@ -166,10 +166,8 @@ func (s *Sink) batches(src *Source) iter.Seq2[importer.Batch, error] {
 // lastBatch packs the row that [Sink.batches] has left out because it may be cut off.
 func (s *Sink) lastBatch() iter.Seq2[importer.Batch, error] {
 	return s.group(func(yield func(importer.Row, error) bool) {
-		for _, row := range s.unended {
-			if !yield(row, nil) {
-				return
-			}
+		if s.unended != nil {
+			yield(*s.unended, nil)
 		}
 	})
 }

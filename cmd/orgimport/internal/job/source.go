@@ -53,9 +53,6 @@ func (s *Source) Table() *csvfile.Table { return s.table }
 // Name returns the name of the input for messages.
 func (s *Source) Name() string { return s.file.Name() }
 
-// From returns which operation wrote the results in the input.
-func (s *Source) From() Origin { return s.from }
-
 // IsFile reports whether the input can be ranged over more than once.
 func (s *Source) IsFile() bool { return s.file.IsFile() }
 

@@ -88,7 +88,11 @@ func (t *Tenant) Workers() int { return cmp.Or(t.Pace.Workers, DefaultWorkers) }
 // its pace.
 func (t *Tenant) Class() (*auth0.Client, *ratelimit.Transport) {
 	pace := t.paced(nil)
-	pace.Base = &noting{&auth0.Bearer{Source: t.Tokens, Base: t.Attempt}, func() { t.latest.Store(pace) }}
+	bearer := &auth0.Bearer{Source: t.Tokens, Base: t.Attempt}
+	pace.Base = roundTripper(func(req *http.Request) (*http.Response, error) {
+		t.latest.Store(pace)
+		return bearer.RoundTrip(req)
+	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.classes = append(t.classes, pace)
@@ -195,7 +199,15 @@ func (t *Tenant) Lookup(n *Reads) *auth0.Lookup {
 		return client
 	}
 	jobs, pace := t.Class()
-	jobs.HTTP = retry.NewHTTPClient(counted(&jobsTransport{pace, counted(pace.Base, &n.Unlimited)}, &n.Sent))
+	unlimited := counted(pace.Base, &n.Unlimited)
+	// The tenant refuses a job with 429 while another export is under way, which would
+	// look like the rate limit.
+	jobs.HTTP = retry.NewHTTPClient(counted(roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPost {
+			return unlimited.RoundTrip(req)
+		}
+		return pace.RoundTrip(req)
+	}), &n.Sent))
 	return &auth0.Lookup{
 		Connections: class(), Jobs: jobs, Users: class(),
 		OrgByID: class(), OrgByName: class(), OrgList: class(), Members: class(),
@@ -204,32 +216,16 @@ func (t *Tenant) Lookup(n *Reads) *auth0.Lookup {
 	}
 }
 
-// jobsTransport sends requests that create a job without the rate limit, and all
-// others with it. The tenant refuses a job with 429 while another export is under
-// way, which would look like the rate limit.
-type jobsTransport struct{ limited, unlimited http.RoundTripper }
+// roundTripper is a function as an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
 
-// RoundTrip sends req.
-func (t *jobsTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method == http.MethodPost {
-		return t.unlimited.RoundTrip(req)
-	}
-	return t.limited.RoundTrip(req)
-}
-
-// noting notes each request before it sends it.
-type noting struct {
-	http.RoundTripper
-	note func()
-}
-
-// RoundTrip sends req.
-func (n *noting) RoundTrip(req *http.Request) (*http.Response, error) {
-	n.note()
-	return n.RoundTripper.RoundTrip(req)
-}
+// RoundTrip calls the function.
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // counted counts in n the requests that base sends.
 func counted(base http.RoundTripper, n *atomic.Int64) http.RoundTripper {
-	return &noting{base, func() { n.Add(1) }}
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		n.Add(1)
+		return base.RoundTrip(req)
+	})
 }
