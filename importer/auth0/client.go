@@ -168,8 +168,8 @@ func (call *call) decode(a *retry.Answer) error {
 	return json.Unmarshal(a.Body, call.into)
 }
 
-// unmarshalItem decodes an object into v. It returns an error with the text without if
-// that leaves id empty: then nothing says what the object is.
+// unmarshalItem decodes an object into v. If it has no id, nothing says what the object
+// is: then the error has the text without.
 func unmarshalItem(data []byte, v any, id *string, without string) error {
 	err := json.Unmarshal(data, v)
 	if err == nil && *id == "" {

@@ -28,7 +28,6 @@ type Credentials struct {
 	ClientSecret  string `json:"-"`
 	PrivateKeyPEM []byte `json:"-"` // RSA, PKCS #1 or PKCS #8, for private key JWT
 	SigningAlg    string // RS256, RS384 or PS256; empty means RS256
-	KeyID         string // optional: kid of the assertions
 	Token         string `json:"-"` // a ready access token, which can't be renewed
 	Audience      string // empty means https://DOMAIN/api/v2/
 }
@@ -74,7 +73,7 @@ func wellFormed(what, s string) error {
 		why = "is in UTF-16; save it as UTF-8"
 	case strings.HasPrefix(s, string(utf8BOM)):
 		why = "begins with a byte order mark; save it without"
-	case len(s) > 1 && s[0] == s[len(s)-1] && strings.ContainsRune("\"'`", rune(s[0])):
+	case quoted(s):
 		why = "is in quotes; give it without"
 	case strings.ContainsAny(s, "\r\n"):
 		why = "holds a line break that does not belong to it"
@@ -130,14 +129,13 @@ const assertionLifetime = time.Minute
 type asserter struct {
 	method   jwt.SigningMethod
 	key      *rsa.PrivateKey
-	keyID    string
 	clientID string
 	audience string // https://DOMAIN/, with the slash
 }
 
 // newAsserter reads the private key. No error shows anything of the key.
 func newAsserter(cr Credentials, audience string) (*asserter, error) {
-	a := &asserter{keyID: cr.KeyID, clientID: cr.ClientID, audience: audience}
+	a := &asserter{clientID: cr.ClientID, audience: audience}
 	switch alg := cmp.Or(cr.SigningAlg, "RS256"); alg {
 	case "RS256", "RS384", "PS256":
 		a.method = jwt.GetSigningMethod(alg)
@@ -152,18 +150,14 @@ func newAsserter(cr Credentials, audience string) (*asserter, error) {
 // assertion returns a fresh assertion: each can be used once.
 func (a *asserter) assertion() (string, error) {
 	now := time.Now()
-	token := jwt.NewWithClaims(a.method, jwt.RegisteredClaims{
+	return jwt.NewWithClaims(a.method, jwt.RegisteredClaims{
 		Issuer:    a.clientID,
 		Subject:   a.clientID,
 		Audience:  jwt.ClaimStrings{a.audience},
 		IssuedAt:  jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(now.Add(assertionLifetime)),
 		ID:        rand.Text(),
-	})
-	if a.keyID != "" {
-		token.Header["kid"] = a.keyID
-	}
-	return token.SignedString(a.key)
+	}).SignedString(a.key)
 }
 
 // keyError returns the error of a private key that can't be used.
@@ -201,7 +195,10 @@ func parsePrivateKey(given []byte) (*rsa.PrivateKey, error) {
 		}
 		return parseDER("", der)
 	}
-	text := unquote(string(bytes.TrimPrefix(bytes.TrimSpace(given), utf8BOM)))
+	text := string(bytes.TrimPrefix(bytes.TrimSpace(given), utf8BOM))
+	if text = strings.TrimSpace(text); quoted(text) {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+	}
 	text = strings.NewReplacer(`\r`, "", `\\n`, "\n", `\n`, "\n").Replace(text)
 	if !strings.Contains(text, "-----BEGIN") {
 		inner, ok := fromBase64(text)
@@ -289,7 +286,7 @@ func parseDER(label string, der []byte) (*rsa.PrivateKey, error) {
 	return nil, keyError("is not an RSA key; Auth0 takes RSA keys")
 }
 
-// noKey says what a text or bytes are that nothing shows to be a key.
+// noKey says why something can't be used that does not look like a key at all.
 const noKey = "is not an RSA key in PEM form, which begins with -----BEGIN PRIVATE KEY-----"
 
 func fromBase64(s string) ([]byte, bool) {
@@ -302,15 +299,9 @@ func fromBase64(s string) ([]byte, bool) {
 	return nil, false
 }
 
-// unquote removes quotes around s.
-func unquote(s string) string {
-	s = strings.TrimSpace(s)
-	for _, q := range []string{`"`, `'`, "`"} {
-		if len(s) >= 2 && strings.HasPrefix(s, q) && strings.HasSuffix(s, q) {
-			return strings.TrimSpace(s[1 : len(s)-1])
-		}
-	}
-	return s
+// quoted reports whether s is in quotes.
+func quoted(s string) bool {
+	return len(s) > 1 && s[0] == s[len(s)-1] && strings.ContainsRune("\"'`", rune(s[0]))
 }
 
 func isUTF16(b []byte) bool {

@@ -29,13 +29,18 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	at := e.Method + " " + e.Path + ": "
-	if e.Status == 0 || e.Reason == "" && e.Code == "" {
-		return at + e.Message
+	what := e.Message
+	if e.Status != 0 && (e.Reason != "" || e.Code != "") {
+		what = answered(e.Status, e.Message, e.Code)
 	}
-	text := fmt.Sprintf("%s%d %s: %s", at, e.Status, http.StatusText(e.Status), e.Message)
-	if e.Code != "" {
-		text += " (" + e.Code + ")"
+	return e.Method + " " + e.Path + ": " + what
+}
+
+// answered returns the text of a refusal.
+func answered(status int, message, code string) string {
+	text := fmt.Sprintf("%d %s: %s", status, http.StatusText(status), message)
+	if code != "" {
+		text += " (" + code + ")"
 	}
 	return text
 }
@@ -63,17 +68,13 @@ func (e *CredentialsError) Error() string {
 	case e.Status == http.StatusForbidden:
 		who = "the token is not permitted to do this"
 	}
-	text := fmt.Sprintf("%s: %d %s: %s", who, e.Status, http.StatusText(e.Status), e.Message)
-	if e.Code != "" {
-		text += " (" + e.Code + ")"
-	}
-	return text
+	return who + ": " + answered(e.Status, e.Message, e.Code)
 }
 
 // Reach returns [importer.ReachRun].
 func (e *CredentialsError) Reach() importer.Reach { return importer.ReachRun }
 
-// Permanent reports that to try again is of no use.
+// Permanent reports that trying again is of no use.
 func (e *CredentialsError) Permanent() bool { return true }
 
 // ConfigError says that what answers is not an Auth0 tenant.
@@ -90,7 +91,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // Reach returns [importer.ReachRun].
 func (e *ConfigError) Reach() importer.Reach { return importer.ReachRun }
 
-// Permanent reports that to try again is of no use.
+// Permanent reports that trying again is of no use.
 func (e *ConfigError) Permanent() bool { return true }
 
 // reachError is an error whose reach is decided outside the table of meanings.
@@ -104,6 +105,11 @@ type reachError struct {
 // errors.Is does not find what the table says about the refusal.
 func reaching(reach importer.Reach, text string) error {
 	return &reachError{err: errors.New(text), reach: reach}
+}
+
+// already returns the error of a row that was done before.
+func already(text string) error {
+	return &reachError{errors.New(text), importer.ReachRow, importer.ErrMember}
 }
 
 // errNoPath is what errors.Is finds in the errors of badID.

@@ -101,8 +101,11 @@ func (v *Inviter) send(ctx context.Context, b importer.Batch) (importer.Receipt,
 		receipt := importer.Receipt{CorrelationID: begun.CorrelationID, Message: "an earlier run ended before the answer was here"}
 		return v.findOut(ctx, row, receipt, begun.Time, begun.Time.Add(time.Second))
 	}
-	if refusal := v.refusal(); refusal != nil {
-		return *refusal, reaching(importer.ReachRow, refusal.Message)
+	v.mu.Lock()
+	refused := v.refused
+	v.mu.Unlock()
+	if refused != nil {
+		return *refused, reaching(importer.ReachRow, refused.Message)
 	}
 	pending, err := v.invited(ctx, row.OrgID)
 	switch {
@@ -229,13 +232,7 @@ func (v *Inviter) reachOf(e *Error, receipt importer.Receipt) error {
 }
 
 // errPending is the error of a row whose address has been invited already.
-var errPending = &reachError{errors.New("an invitation to the address is pending"), importer.ReachRow, importer.ErrMember}
-
-func (v *Inviter) refusal() *importer.Receipt {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.refused
-}
+var errPending = already("an invitation to the address is pending")
 
 // Transport returns attempt with a base that notes each invitation right before it
 // sends it for the first time. An attempt that has begun is finished even if the run

@@ -65,10 +65,9 @@ func (c *Client) Named(ctx context.Context, named []string) (orgs []Organization
 		missing[name] = true
 	}
 	found := func(o Organization) {
-		if orgs = append(orgs, o); len(named) > 0 {
-			delete(missing, o.ID)
-			delete(missing, o.Name)
-		}
+		orgs = append(orgs, o)
+		delete(missing, o.ID)
+		delete(missing, o.Name)
 	}
 	if 0 < len(named) && len(named) <= fewOrgs {
 		for _, name := range named {
@@ -250,7 +249,7 @@ func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Rece
 }
 
 // errExists is the error of a row whose organization exists.
-var errExists = &reachError{errors.New("the organization exists already"), importer.ReachRow, importer.ErrMember}
+var errExists = already("the organization exists already")
 
 // body returns the body of the request.
 func (cr *Creator) body(name string, row importer.Row) any {

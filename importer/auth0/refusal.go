@@ -81,11 +81,11 @@ func refusal(a *retry.Answer, e Error) *Error {
 	}
 	switch a.Status {
 	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
-		return &e // it is about the request, no matter who says so
+		return &e // it is about the request, whoever says so
 	case http.StatusUnauthorized:
 		known = known || !isPage(a) // only a token can be lost
 	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
-		// What is in front of Auth0 seldom answers so.
+		// A gateway seldom answers with these.
 		known = known || len(bytes.TrimSpace(a.Body)) == 0 || json.Valid(a.Body) || e.aboutRows()
 	case http.StatusNotFound:
 		known = known || e.aboutRows()
@@ -176,8 +176,8 @@ func gatewayAnswered(h http.Header) string {
 	return said
 }
 
-// notTheAPI returns the error for a foreign answer before any of the API: something
-// else is at this address, and would swallow the rows.
+// notTheAPI returns the error for a foreign answer that comes before any answer of the
+// API: something else is at this address.
 func notTheAPI(err error) *ConfigError {
 	return &ConfigError{Err: err, Hint: "check the domain, and whether a proxy, a firewall or a login page stands in between"}
 }

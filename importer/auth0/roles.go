@@ -186,7 +186,7 @@ func (a *assigner) send(ctx context.Context, b importer.Batch) (importer.Receipt
 // user has all of them, its error is an [importer.ErrMember].
 func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
 	if len(ids) == 1 {
-		return receipt, hasRoles(refusal)
+		return receipt, already(refusal.Error())
 	}
 	given := 0
 	for _, id := range ids {
@@ -200,15 +200,10 @@ func (a *assigner) singly(ctx context.Context, orgID, userID string, ids []strin
 		}
 	}
 	if given == 0 {
-		return receipt, hasRoles(refusal)
+		return receipt, already(refusal.Error())
 	}
 	receipt.Code, receipt.Message = "", ""
 	return receipt, nil
-}
-
-// hasRoles is the error of a row whose user has the roles already.
-func hasRoles(refusal error) error {
-	return &reachError{errors.New(refusal.Error()), importer.ReachRow, importer.ErrMember}
 }
 
 // assigned reports whether a refusal says that the user has a role already.
