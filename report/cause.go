@@ -11,8 +11,8 @@ import (
 	"orgimport/importer"
 )
 
-// Cause is a group of rows that are not in for the same reason: the same
-// status, the same answer, and the same message but for ids and numbers.
+// Cause is why some rows are not done: they have the same status, the same answer,
+// and the same message but for ids and numbers.
 type Cause struct {
 	Rows       int             `json:"rows"`
 	Status     importer.Status `json:"status"`
@@ -61,7 +61,7 @@ const (
 	maxExamples = 3
 )
 
-// Causes groups rows that are not in by cause. The zero value is ready for use.
+// Causes groups rows that are not done by cause. The zero value is ready for use.
 type Causes struct {
 	Others int // rows of causes after the first 500, which are only counted
 
@@ -75,7 +75,7 @@ type causeKey struct {
 	message    string
 }
 
-// Add adds the outcome of a row that is not in.
+// Add adds the outcome of a row that is not done.
 func (c *Causes) Add(o *importer.Outcome) {
 	text := o.Message
 	if o.Code == importer.CodeRowUnreadable {

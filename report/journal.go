@@ -33,16 +33,16 @@ type Journal struct {
 
 // Resume reads the results file that earlier runs of op left in r and writes to
 // w what stays of it, byte for byte: the header and one line for each row. A row
-// that is done keeps the first line that says so, any other row its last. Dropped
-// are lines that are not whole, and those that say that a row is done without the
-// correlation id of a run of op. Their rows are attempted again.
+// that is done keeps the first line that says so, any other row its last. Resume
+// drops lines that are not whole, and those that say that a row is done but lack the
+// correlation id of a run of op: their rows are attempted again.
 //
 // It returns a *[WrongFileError] if r is not a results file of op and tenant; an
 // empty tenant is any. After any error, what is in w is of no use.
 //
-// kept are the columns that the run is going to keep; nil means those of the file.
-// If the file lacks some of them, its lines get them, without values. Others that the
-// file has stay, behind them: Journal.Kept has them all.
+// kept names the columns that the run is going to keep; nil means those of the file.
+// Columns that the file lacks are added to its lines, without values. Others that it
+// has stay behind them: Journal.Kept has them all.
 //
 // It needs some 30 bytes of memory for each row.
 func Resume(r io.ReadSeeker, w io.Writer, op importer.Op, tenant string, kept []string) (*Journal, error) {

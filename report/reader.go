@@ -32,7 +32,7 @@ type WrongFileError struct {
 func (e *WrongFileError) Error() string { return e.Why }
 
 // Reader reads a results file back. It is tolerant: a line that is not whole, or
-// that holds a quote without an end, costs itself only.
+// that holds a quote without an end, costs only itself.
 type Reader struct {
 	Kept []string // names of the columns that follow those of every results file
 
@@ -41,7 +41,7 @@ type Reader struct {
 	Tenant string
 
 	// What the file holds beside whole lines, known when it has been read.
-	Damaged int  // lines that a Writer does not write
+	Damaged int  // lines that no Writer has written
 	Torn    bool // the last line has no line feed
 
 	in     *bufio.Reader
@@ -177,8 +177,8 @@ func (r *Reader) next() (line, error) {
 	}
 }
 
-// pad adds the fields that a spreadsheet leaves out because they are empty. What is
-// short before its status or has another than ours lacks something else.
+// pad adds the empty fields that a spreadsheet leaves out at the end of a line. A line
+// that ends before its status, or has none of ours, lacks something else.
 func (r *Reader) pad(l *line) {
 	missing := columnKept + len(r.Kept) - len(l.fields)
 	if missing > 0 && len(l.fields) > columnStatus && l.status().Known() {
@@ -246,8 +246,8 @@ func (l *line) outcome(args int) importer.Outcome {
 	return o
 }
 
-// widen has the lines written anew with these kept columns, then those that the file
-// has besides. The first args columns stay as they are. It returns all of them.
+// widen has the lines rewritten with these kept columns, and then those that the file
+// has besides. The first args columns stay as they are. It returns the others.
 func (r *Reader) widen(args int, kept []string) []string {
 	had, want := r.Kept[args:], visibleAll(kept)
 	if kept == nil || slices.Equal(had, want) {

@@ -23,7 +23,7 @@ const (
 )
 
 // RunID returns a new id for a run of the operation with that prefix (Op.Prefix)
-// against tenant, which is the host of the API. by names the way in which the run
+// against tenant, which is the host of the API. by stands for the way in which the run
 // reads the keys of users and organizations; see [ReadBy]. A correlation id is the
 // run id, "-", and a number, so every line of a results file says which tenant it
 // was written against.
@@ -31,8 +31,8 @@ func RunID(prefix, tenant, by string) string {
 	return prefix + "-" + fingerprint(tenant) + "-" + digits(by, byLength) + strings.ToLower(rand.Text()[:runRandomLength])
 }
 
-// ReadBy reports whether a correlation id is that of a run that read keys in the
-// way by names.
+// ReadBy reports whether a correlation id is that of a run that read keys in the way
+// that by stands for.
 func ReadBy(correlationID, by string) bool {
 	run := RunOf(correlationID)
 	i := len(run) - byLength - runRandomLength

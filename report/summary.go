@@ -90,8 +90,8 @@ func (s *Summary) Add(outcomes []importer.Outcome) {
 // ContinueFrom adds the lines of j to the totals.
 func (s *Summary) ContinueFrom(j *Journal) { s.journal, s.run = j, j.run }
 
-// Failures returns how many rows are not in because they failed or were
-// rejected, by this run or, where it left them alone, by an earlier one.
+// Failures returns how many rows are not done because they failed or were rejected,
+// in this run or, if it did not try them again, in an earlier one.
 func (s *Summary) Failures() int { return s.addUp().Failures() }
 
 // Unknown reports whether a row may have been done after all, see

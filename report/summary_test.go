@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"orgimport/importer"
 	"orgimport/report"
@@ -92,6 +93,42 @@ func TestSummaryAddsUp(t *testing.T) {
 			}
 			checkSums(t, &s)
 		})
+	}
+}
+
+// Until a resumed run has come to the end of its input, rows that it has no line of
+// count as the results have them, and no row counts twice.
+func TestSummaryOfAResumedRunThatStops(t *testing.T) {
+	unknown := outcome(6, "org_a", "auth0|6", importer.Failed)
+	unknown.Code = importer.CodeUnknownOutcome
+	before := []importer.Outcome{
+		outcome(2, "org_a", "auth0|2", importer.Added), outcome(3, "org_a", "auth0|3", importer.Failed),
+		outcome(4, "org_a", "auth0|4", importer.Failed), outcome(5, "", "", importer.Rejected),
+	}
+	now := []importer.Outcome{
+		outcome(3, "org_a", "auth0|3", importer.Added), outcome(5, "", "", importer.Rejected), outcome(7, "org_a", "auth0|4", importer.Duplicate),
+	}
+	for _, tt := range []struct {
+		before, now []importer.Outcome
+		want        string
+		unknown     bool
+	}{
+		{before, now, "5 rows = 2 added + 1 duplicate + 1 failed + 1 rejected", false},
+		{append(before, unknown), now, "6 rows = 2 added + 1 duplicate + 2 failed + 1 rejected", true},
+		{before, append([]importer.Outcome{unknown}, now...), "6 rows = 2 added + 1 duplicate + 2 failed + 1 rejected", true},
+	} {
+		j, err := report.Resume(strings.NewReader(results(t, nil, tt.before...)), io.Discard, imports, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s report.Summary
+		s.Stopped = "interrupted"
+		s.ContinueFrom(j)
+		s.Add(tt.now)
+		if got, _, _ := strings.Cut(s.String(), "\n"); got != tt.want || s.Unknown() != tt.unknown {
+			t.Errorf("got %s, unknown: %v; want %s, %v", got, s.Unknown(), tt.want, tt.unknown)
+		}
+		checkSums(t, &s)
 	}
 }
 
@@ -240,10 +277,13 @@ func TestCausesAreBounded(t *testing.T) {
 		o := outcome(i+2, "org_a", "auth0|1", importer.Rejected)
 		o.Message = strings.Repeat(string(rune('一'+i)), 1000)
 		s.Add([]importer.Outcome{o})
-		causes.Add(&o)
+		for range 4 {
+			causes.Add(&o)
+		}
 	}
-	if n := len(causes.Sorted()); n != 500 {
-		t.Errorf("%d causes are kept", n)
+	all := causes.Sorted()
+	if c := all[0]; len(all) != 500 || c.Rows != 4 || len(c.More) != 2 || !utf8.ValidString(c.Message) {
+		t.Errorf("%d causes are kept, the first is of %d rows with %d more examples: %q", len(all), c.Rows, len(c.More), c.Message)
 	}
 	if text := s.String(); !strings.Contains(text, "1,995 rows for other causes") || len(text) > 4000 {
 		t.Errorf("got %d bytes: %s", len(text), text)

@@ -31,8 +31,8 @@ func Printable(s string) string {
 // of it.
 const maxExcerpt = 400
 
-// Excerpt returns the beginning of a value as [Printable] does. It is a copy: a
-// substring would keep the whole answer of the server in memory.
+// Excerpt returns the beginning of a value in the form of [Printable]. It is a copy,
+// because a substring would keep the server's whole answer in memory.
 func Excerpt(s string) string {
 	s = Printable(s)
 	if len(s) <= maxExcerpt {
@@ -102,7 +102,7 @@ func picture(r rune) rune {
 	return r
 }
 
-// Number returns n with its thousands apart, such as "2,000".
+// Number returns n with commas between its thousands, such as "2,000".
 func Number(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
@@ -111,7 +111,7 @@ func Number(n int) string {
 	return digits
 }
 
-// Plural returns n things in words, such as "1 row" or "2,000 rows".
+// Plural returns a number of things, such as "1 row" or "2,000 rows".
 func Plural(n int, noun string) string { return Number(n) + " " + Verb(n, noun, noun+"s") }
 
 // Verb returns the form of a word that goes with n things: one or many.

@@ -26,7 +26,7 @@ type Page struct {
 	Made    time.Time // when it is made
 
 	// Summary is that of the last run that wrote the results; nil if it is not
-	// known. ToSummarize says how to have one.
+	// known. ToSummarize says how to get one.
 	Summary     *report.SummaryFile
 	ToSummarize string
 
@@ -60,7 +60,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	},
 }).Parse(pageHTML))
 
-// maxSeconds is the longest time that a summary is believed to tell: a year.
+// maxSeconds is the longest wait that the page believes of a summary: a year.
 const maxSeconds = 365 * 24 * 3600
 
 // digestOf returns the hash that allows text in a Content-Security-Policy.
