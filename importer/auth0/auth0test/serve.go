@@ -300,7 +300,8 @@ var routes = []route{
 
 // route returns the first route whose pattern fits a request, and sets the request's
 // path values. http.ServeMux would not do: it refuses organizations/name/{name} beside
-// organizations/{org}/members, because both fit organizations/name/members. The path is split before it is decoded, because a user id may hold a slash.
+// organizations/{org}/members, because both fit organizations/name/members. The path
+// is split before it is decoded, because a user id may hold a slash.
 func (t *Tenant) route(r *http.Request) route {
 	if r.Host == t.downloadURL().Host {
 		return route{class: Downloads, handle: (*Tenant).download}
