@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,7 @@ func BenchmarkPipeline(b *testing.B) {
 		b.ReportMetric(whole.Seconds()/alone.Seconds(), "x-gocsv")
 	})
 	b.Run("memory", func(b *testing.B) {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent)) // as main does
 		for b.Loop() {
 			again := madeRows{n: rows.n, orgs: rows.orgs}
 			passThrough(b, &again)
