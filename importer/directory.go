@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
@@ -174,7 +173,7 @@ type Wanted struct {
 // Index maps the keys of users, or of organizations, to their ids. Its zero
 // value is empty and ready for use.
 type Index struct {
-	places      map[string]int32 // index in matches, by kind, connection and value
+	places      map[indexKey]int32 // index in matches
 	matches     []match
 	kinds       names
 	connections names
@@ -183,7 +182,13 @@ type Index struct {
 	failures    map[int32]*Decided // of look-ups, by place
 	reused      []string           // kinds of the keys that earlier runs found
 	found       int                // matches with an id
-	key         []byte             // buffer for pack
+}
+
+// indexKey is a key in the form in which keys are compared. Names are numbers in the
+// lists of an Index, which takes less memory.
+type indexKey struct {
+	kind, connection int32
+	value            string
 }
 
 // match is the user or the organization that was found for a key.
@@ -196,14 +201,16 @@ type match struct {
 // does.
 func (x *Index) want(k Key, connection string) {
 	if x.places == nil {
-		x.places = make(map[string]int32)
+		x.places = make(map[indexKey]int32)
+		x.spellings, x.others = make(map[int32][]string), make(map[int32][]string)
+		x.failures = make(map[int32]*Decided)
 	}
-	value := canonical(k)
-	x.key = pack(x.key[:0], x.kinds.add(k.Kind), x.connections.add(connection), value)
-	place, known := x.places[string(x.key)]
+	key := indexKey{x.kinds.add(k.Kind), x.connections.add(connection), canonical(k)}
+	place, known := x.places[key]
 	if !known {
+		key.value = strings.Clone(key.value)
 		place = int32(len(x.matches))
-		x.places[string(x.key)] = place
+		x.places[key] = place
 		x.matches = append(x.matches, match{})
 	}
 	x.spell(place, k)
@@ -214,26 +221,13 @@ func (x *Index) want(k Key, connection string) {
 // others are ignored, and recording one twice changes nothing.
 func (x *Index) Found(id, connection string, verified bool, keys ...Key) (wanted bool) {
 	for _, k := range keys {
-		kind, ok := x.kinds.number(k.Kind)
-		if !ok || id == "" {
-			continue
-		}
-		value := canonical(k)
-		if value == "" {
+		if id == "" || canonical(k) == "" {
 			continue
 		}
 		for _, name := range [2]string{"", connection} {
-			number, ok := x.connections.number(name)
-			if !ok {
-				continue
-			}
-			x.key = pack(x.key[:0], kind, number, value)
-			if place, ok := x.places[string(x.key)]; ok {
+			if place, ok := x.place(k, name); ok {
 				x.add(place, id, verified)
 				wanted = true
-			}
-			if connection == "" {
-				break
 			}
 		}
 	}
@@ -244,13 +238,8 @@ func (x *Index) Found(id, connection string, verified bool, keys ...Key) (wanted
 // connection is not known. Keys that name a connection are then looked up in that
 // spelling too.
 func (x *Index) Spelt(k Key) {
-	kind, ok := x.kinds.number(k.Kind)
-	if !ok {
-		return
-	}
-	for number := range x.connections.list {
-		x.key = pack(x.key[:0], kind, number, canonical(k))
-		if place, ok := x.places[string(x.key)]; ok {
+	for _, connection := range x.connections.list {
+		if place, ok := x.place(k, connection); ok {
 			x.spell(place, k)
 		}
 	}
@@ -262,9 +251,6 @@ func (x *Index) spell(place int32, k Key) {
 	if written == canonical(k) || slices.Contains(x.spellings[place], written) {
 		return
 	}
-	if x.spellings == nil {
-		x.spellings = make(map[int32][]string)
-	}
 	x.spellings[place] = append(x.spellings[place], strings.Clone(written))
 }
 
@@ -275,9 +261,6 @@ func (x *Index) add(place int32, id string, verified bool) {
 		x.found++
 		m.id, m.verified = strings.Clone(id), verified
 	case m.id != id:
-		if x.others == nil {
-			x.others = make(map[int32][]string)
-		}
 		x.others[place] = append(x.others[place], strings.Clone(id))
 	}
 }
@@ -285,12 +268,9 @@ func (x *Index) add(place int32, id string, verified bool) {
 // Failed records that the look-up of a key failed for good. Rows with the key fail
 // with the code of err, as [Rejection] has it.
 func (x *Index) Failed(k Key, connection, code string, err error) {
-	m, place := x.match(k, connection)
-	if m == nil || m.id != "" {
+	place, ok := x.place(k, connection)
+	if !ok || x.matches[place].id != "" {
 		return
-	}
-	if x.failures == nil {
-		x.failures = make(map[int32]*Decided)
 	}
 	x.failures[place] = &Decided{Status: Failed, Code: code, Transient: ReachOf(err) == ReachBatch, Message: "looking up " + strings.TrimSpace(k.Value) + ": " + err.Error()}
 }
@@ -312,32 +292,26 @@ func (x *Index) Kinds() []string { return x.kinds.list }
 func (x *Index) Connections() []string { return x.connections.list }
 
 // Missing yields the keys that have not been found, in the order in which they
-// were added. Keys that are found while it runs are still yielded.
+// were added.
 func (x *Index) Missing() iter.Seq[Wanted] {
 	return func(yield func(Wanted) bool) {
-		missing := make([]string, len(x.matches))
-		for packed, place := range x.places {
-			if x.matches[place].id == "" {
-				missing[place] = packed
-			}
+		keys := make([]indexKey, len(x.matches))
+		for key, place := range x.places {
+			keys[place] = key
 		}
-		for place, packed := range missing {
-			if packed != "" && !yield(x.wanted(packed, int32(place))) {
+		for place, key := range keys {
+			w := Wanted{Key{x.kinds.list[key.kind], key.value}, x.connections.list[key.connection], x.spellings[int32(place)]}
+			if x.matches[place].id == "" && !yield(w) {
 				return
 			}
 		}
 	}
 }
 
-func (x *Index) wanted(packed string, place int32) Wanted {
-	kind, connection, value := unpack(packed)
-	return Wanted{Key{x.kinds.list[kind], value}, x.connections.list[connection], x.spellings[place]}
-}
-
 // Count returns the number of keys of a kind, and how many of them were found.
 func (x *Index) Count(kind string) (keys, hits int) {
-	for packed, place := range x.places {
-		if k, _, _ := unpack(packed); x.kinds.list[k] == kind {
+	for key, place := range x.places {
+		if x.kinds.list[key.kind] == kind {
 			keys++
 			if x.matches[place].id != "" {
 				hits++
@@ -347,34 +321,15 @@ func (x *Index) Count(kind string) (keys, hits int) {
 	return keys, hits
 }
 
-// match returns the match of a key and its place, or nil if the key is not
-// wanted.
-func (x *Index) match(k Key, connection string) (*match, int32) {
-	kind, known := x.kinds.number(k.Kind)
-	number, named := x.connections.number(connection)
+// place returns the index of a key in matches, and false if the key is not wanted.
+func (x *Index) place(k Key, connection string) (place int32, wanted bool) {
+	kind, known := x.kinds.numbers[k.Kind]
+	number, named := x.connections.numbers[connection]
 	if !known || !named {
-		return nil, 0
+		return 0, false
 	}
-	x.key = pack(x.key[:0], kind, number, canonical(k))
-	place, ok := x.places[string(x.key)]
-	if !ok {
-		return nil, 0
-	}
-	return &x.matches[place], place
-}
-
-// pack appends to key the map key of a kind, a connection and a value.
-func pack(key []byte, kind, connection int, value string) []byte {
-	key = binary.AppendUvarint(key, uint64(kind))
-	key = binary.AppendUvarint(key, uint64(connection))
-	return append(key, value...)
-}
-
-func unpack(key string) (kind, connection int, value string) {
-	head := []byte(key[:min(len(key), 2*binary.MaxVarintLen64)])
-	k, n := binary.Uvarint(head)
-	c, m := binary.Uvarint(head[n:])
-	return int(k), int(c), key[n+m:]
+	place, wanted = x.places[indexKey{kind, number, canonical(k)}]
+	return place, wanted
 }
 
 // canonical returns the form of a key's value in which keys are compared.
@@ -405,23 +360,18 @@ func FoldAddress(s string) string {
 // names assigns small numbers to names.
 type names struct {
 	list    []string
-	numbers map[string]int
+	numbers map[string]int32
 }
 
-func (n *names) add(name string) int {
+func (n *names) add(name string) int32 {
 	if number, ok := n.numbers[name]; ok {
 		return number
 	}
 	if n.numbers == nil {
-		n.numbers = make(map[string]int)
+		n.numbers = make(map[string]int32)
 	}
 	name = strings.Clone(name)
-	n.numbers[name] = len(n.list)
+	n.numbers[name] = int32(len(n.list))
 	n.list = append(n.list, name)
-	return len(n.list) - 1
-}
-
-func (n *names) number(name string) (int, bool) {
-	number, ok := n.numbers[name]
-	return number, ok
+	return n.numbers[name]
 }

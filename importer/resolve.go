@@ -120,10 +120,12 @@ func (d *Directory) organization(k Key) (string, error) {
 	if k.Kind == "" {
 		return "", nil
 	}
-	m, place := d.Orgs.match(k, "")
-	switch {
-	case m == nil:
+	place, wanted := d.Orgs.place(k, "")
+	if !wanted {
 		return "", errNotLookedUp
+	}
+	m := d.Orgs.matches[place]
+	switch {
 	case d.Orgs.failures[place] != nil:
 		return "", d.Orgs.failures[place]
 	case m.id == "":
@@ -143,10 +145,12 @@ func (d *Directory) user(k Key, connection string) (string, error) {
 	if d.NoConnection[connection] {
 		return "", &Rejection{Code: CodeConnectionNotFound, Message: "there is no connection " + connection}
 	}
-	m, place := d.Users.match(k, connection)
-	switch {
-	case m == nil:
+	place, wanted := d.Users.place(k, connection)
+	if !wanted {
 		return "", errNotLookedUp
+	}
+	m := d.Users.matches[place]
+	switch {
 	case d.Users.failures[place] != nil:
 		return "", d.Users.failures[place]
 	case m.id == "":
