@@ -168,8 +168,8 @@ func (c *Client) lost(ctx context.Context, call *Call, err error) (transient, fi
 		return nil, err
 	}
 	if !c.hasAnswered().Load() {
-		if e := unreachable(err); e != nil {
-			return nil, e
+		if obstacle, found := obstacleIn(err); found {
+			return nil, &UnreachableError{obstacle, err}
 		}
 	}
 	if call.Lost != nil {

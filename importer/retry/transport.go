@@ -95,16 +95,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 // Permanent reports that trying again is of no use.
 func (e *UnreachableError) Permanent() bool { return true }
 
-// unreachable returns the [UnreachableError] for err, or nil if the obstacle may pass
-// by itself.
-func unreachable(err error) error {
-	obstacle, found := obstacleIn(err)
-	if !found {
-		return nil
-	}
-	return &UnreachableError{obstacle, err}
-}
-
+// obstacleIn returns the obstacle that err is of, unless it may pass by itself.
 func obstacleIn(err error) (o Obstacle, found bool) {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
