@@ -40,7 +40,7 @@ type limiter struct {
 
 	unmoved    int       // requests in a row that were served without what is left having changed
 	unmovedAt  time.Time // when the last of them was answered
-	doubtAfter int       // so many of them
+	unmovedMax int       // so many of them, and what is shown is ignored until it changes
 
 	newest   int     // ticket of the newest answer that showed a limit
 	shown    *bucket // that limit; nil before one was shown
@@ -64,7 +64,7 @@ func newLimiter(t tuning, reserve Reserve, ceiling float64) *limiter {
 		tuning: t, reserve: reserve, ceiling: ceiling,
 		spacing:     rate.NewLimiter(1, 2),
 		between:     t.probeMin,
-		doubtAfter:  t.doubt,
+		unmovedMax:  t.unmovedFirst,
 		minInFlight: t.inFlightMin,
 		trust:       1,
 		smallest:    math.MaxInt,
@@ -112,7 +112,7 @@ func (l *limiter) next(now time.Time) decision {
 		}
 		start, since := l.blindStart, l.start(now)
 		if l.shown != nil {
-			start, since = max(l.doubtStart, l.shown.refill), l.unmovedAt
+			start, since = max(l.ignoredStart, l.shown.refill), l.unmovedAt
 		}
 		pace := min(start*math.Pow(l.blindGrowth, now.Sub(since).Seconds()), fastest)
 		return l.turn(now, pace, pace)
@@ -287,11 +287,11 @@ func (l *limiter) arrive(now time.Time, ticket int, a answer) {
 }
 
 // blind reports whether nothing is known of a limit, or what is shown is not true.
-func (l *limiter) blind() bool { return l.shown == nil || l.unmoved >= l.doubtAfter }
+func (l *limiter) blind() bool { return l.shown == nil || l.unmoved >= l.unmovedMax }
 
 // believes reports whether the headers of an answer count. They don't once several
 // requests in a row were served, each after the answer to the one before, and what is
-// left never changed. The upper half of a bucket may fill up before it is used, and a
+// left never changed, until it does. The upper half of a bucket may fill up before it is used, and a
 // Remaining of 0 is no surprise if there is no reserve.
 func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
 	if l.shown == nil {
@@ -305,7 +305,7 @@ func (l *limiter) believes(now, sentAt time.Time, a answer) bool {
 			return false
 		}
 		l.unmoved = 0
-		l.doubtAfter *= 2 // they were true
+		l.unmovedMax *= 2 // it was true
 	case !same || refused || 2*a.remaining > a.limit || a.remaining == 0 && l.keep() == 0:
 		l.unmoved = 0
 	case a.status < 500 && !sentAt.Before(l.unmovedAt):

@@ -1,8 +1,6 @@
 package ratelimit_test
 
 import (
-	"flag"
-	"io"
 	"testing"
 
 	"orgimport/ratelimit"
@@ -22,21 +20,5 @@ func TestReserveIsRead(t *testing.T) {
 		if err := r.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is read as %v, want an error", text, r)
 		}
-	}
-}
-
-func TestReserveIsAFlag(t *testing.T) {
-	var r ratelimit.Reserve
-	flags := flag.NewFlagSet("", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.TextVar(&r, "reserve", mustReserve("10%"), "")
-	if r.String() != "10%" {
-		t.Errorf("default %v", r)
-	}
-	if err := flags.Parse([]string{"-reserve", "25%"}); err != nil || r.String() != "25%" {
-		t.Errorf("parsed %v, %v", r, err)
-	}
-	if err := flags.Parse([]string{"-reserve", "lots"}); err == nil {
-		t.Error("a reserve of lots was taken")
 	}
 }

@@ -86,9 +86,8 @@ func (t *Transport) await(ctx context.Context) (ticket int, err error) {
 		return 0, context.Cause(ctx)
 	}
 	since := time.Now()
-	defer t.leaveHead()
 	var reported Wait
-	defer func() { t.reportEnd(reported) }()
+	defer func() { t.leaveHead(reported) }()
 	for {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -144,7 +143,13 @@ func (t *Transport) Ready(ctx context.Context) {
 	}
 }
 
-func (t *Transport) leaveHead() {
+// leaveHead notes that the request at the head waits no longer. reported is its wait,
+// if that was reported.
+func (t *Transport) leaveHead(reported Wait) {
+	if !reported.Since.IsZero() {
+		reported.Ended = true
+		t.OnWait(reported)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.head.leave(time.Now())
@@ -185,13 +190,6 @@ func (t *Transport) report(reported Wait, since time.Time, wait time.Duration) W
 	w := t.State().Waiting
 	t.OnWait(w)
 	return w
-}
-
-func (t *Transport) reportEnd(w Wait) {
-	if !w.Since.IsZero() {
-		w.Ended = true
-		t.OnWait(w)
-	}
 }
 
 // heed notes the answer to a request and wakes the head of the queue.
@@ -247,9 +245,6 @@ func (r *Reserve) UnmarshalText(text []byte) error {
 	*r = Reserve{count: n}
 	return nil
 }
-
-// MarshalText is what flag.TextVar prints as the default.
-func (r Reserve) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // of returns the requests to leave of a limit. At least one is never left, or
 // nothing could ever be sent.

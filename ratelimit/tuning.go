@@ -11,11 +11,11 @@ type tuning struct {
 	probeMin, probeMax, probeFar, farthest, clockDrift       time.Duration
 	hitPause, hitSame, hitMemory, hitBackMin, hitBackMax     time.Duration
 
-	settleCount, tail, dripShare, rim                          float64
-	latencyOver, patienceTimes, inFlightTimes                  float64
-	trustCut, trustGrowth, blindStart, blindGrowth, doubtStart float64
-	hitGuess, hitSlack, hitProbe, hitRequests                  float64
-	rimMost, inFlightMin, inFlightStep, doubt, hitLeast        int
+	settleCount, tail, dripShare, rim                            float64
+	latencyOver, patienceTimes, inFlightTimes                    float64
+	trustCut, trustGrowth, blindStart, blindGrowth, ignoredStart float64
+	hitGuess, hitSlack, hitProbe, hitRequests                    float64
+	rimMost, inFlightMin, inFlightStep, unmovedFirst, hitLeast   int
 }
 
 func defaultTuning() tuning {
@@ -56,7 +56,7 @@ func defaultTuning() tuning {
 		inFlightMin:   2,               // or so many
 		inFlightStep:  4,               // more, each time a full bucket is not used up
 
-		doubt: 5, // answers in a row that refute their headers before these are ignored
+		unmovedFirst: 5, // answers in a row that refute their headers before these are first ignored
 
 		// Pauses between requests that are sent to see, doubling; before a reset that is
 		// further off than probeFar, one is tried. One that is further off than the longest
@@ -71,7 +71,7 @@ func defaultTuning() tuning {
 		// Requests a second before a limit is shown, a little more than the smallest paid
 		// plan allows; times, each second.
 		blindStart: 4, blindGrowth: 1.15,
-		doubtStart: 1, // or the refill: the same, when headers that never change are doubted
+		ignoredStart: 1, // or the refill: the same, when headers that never change are ignored
 
 		clockDrift: time.Millisecond, // that is allowed for from one answer to the next
 
