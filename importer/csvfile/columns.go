@@ -17,10 +17,10 @@ type field int
 const (
 	fieldNone field = iota
 	fieldOrgID
-	fieldOrg // an id or a name: as Dialect.OrgBy says, otherwise by its looks
+	fieldOrg // an id or a name, as Dialect.OrgBy says or the value shows
 	fieldOrgName
 	fieldUserID
-	fieldUser // an id or an e-mail: as Dialect.UserBy says, otherwise by its looks
+	fieldUser // an id or an e-mail, as Dialect.UserBy says or the value shows
 	fieldEmail
 	fieldConnection
 	fieldRoles
@@ -34,9 +34,8 @@ const (
 	fieldCount
 )
 
-// fields describes the fields by the name of the column in a results file, and by
-// its names in other files, as fold returns them. A file has at most one column for
-// each field.
+// fields has the name of each field's column in a results file, and its names in
+// other files, as fold returns them. A field has at most one column in a file.
 var fields = [fieldCount]struct {
 	name  string
 	names []string
@@ -55,30 +54,29 @@ var fields = [fieldCount]struct {
 	fieldCorrelationID: {"correlation_id", nil},
 }
 
-// named reports whether a column of that name is known as the field.
+// named reports whether a column of that name has the field.
 func (f field) named(name string) bool { return slices.Contains(fields[f].names, fold(name)) }
 
 // values are the values of a record by field.
 type values [fieldCount]string
 
-// clean makes the values that name an organization or a user what they are meant
-// to be.
+// clean cleans the values that name an organization or a user.
 func (v *values) clean() {
 	for f := fieldOrgID; f <= fieldConnection; f++ {
 		v[f] = clean(v[f])
 	}
 }
 
-// record is what gocsv makes of a record. The number is fieldCount.
+// record is a record as gocsv reads it. The number is fieldCount.
 type record struct {
 	Values values `csv:"field" csv[]:"13"`
 }
 
-// party is one of the two things that a row names: its organization or its user.
-// The first of its fields that is not empty counts.
+// party is one of the two that a row names: its organization or its user. The first
+// of its fields that is not empty counts.
 type party struct {
 	title  string
-	flag   string // --org-column, --org-by
+	flag   string // --FLAG-column; empty: it has none
 	fields [3]field
 	kinds  [3]string // of keys in the fields; empty: an id if isID, otherwise the last
 	isID   func(value string) bool
@@ -99,7 +97,7 @@ var (
 	}
 )
 
-// by returns the party with a second field that holds keys of this kind.
+// by returns the party with keys of this kind in its second field.
 func (p party) by(kind string) party {
 	p.kinds[1] = kind
 	return p
@@ -108,13 +106,13 @@ func (p party) by(kind string) party {
 // identifier is how a row names its organization or its user.
 type identifier struct {
 	kind, value string
-	from        field // fieldNone: --org
+	from        field // fieldNone: Dialect.OrgID
 }
 
 func (r identifier) isID() bool { return r.kind == importer.KindOrgID || r.kind == importer.KindUserID }
 
-// id returns the id, empty if it is a key. The values of a record share their
-// memory: the id is copied, so that a row that waits does not keep all of them.
+// id returns the id, empty if it is a key. It is copied, because the values of a
+// record share their memory, which a row that waits must not keep.
 func (r identifier) id() string {
 	if !r.isID() {
 		return ""
@@ -141,7 +139,7 @@ func (r identifier) title() string {
 	return strings.ReplaceAll(r.kind, "_", " ")
 }
 
-// identify returns what a value of the field names.
+// identify returns what a value of the field f names.
 func (p *party) identify(f field, value string) identifier {
 	kind := p.kinds[slices.Index(p.fields[:], f)]
 	switch {
@@ -177,10 +175,10 @@ func (v *values) findKey(p *party) identifier {
 // columns says which column of a file has which field.
 type columns struct {
 	names []string        // of all columns, as written
-	own   []int           // where the columns of a results file are, see findResults; nil: it is none
+	own   []int           // of findResults; nil: it is no results file
 	twice error           // of findResults
-	lacks []string        // columns that Dialect names, and that a file with ids lacks
-	ids   bool            // org_id and user_id are ids, whatever Dialect says of the columns with the names
+	lacks []string        // columns that Dialect names and a file with ids lacks
+	ids   bool            // org_id and user_id are ids, whatever Dialect says of them
 	at    [fieldCount]int // index of the column; -1: none
 	kept  []int           // columns that are copied to the results
 
@@ -190,7 +188,7 @@ type columns struct {
 // results reports whether the file holds the results of an earlier run.
 func (c *columns) results() bool { return c.own != nil }
 
-// newColumns returns columns with these names, of which none has a field yet.
+// newColumns returns columns with these names, none of which has a field yet.
 func newColumns(names []string) columns {
 	c := columns{names: make([]string, len(names))}
 	for i, name := range names {
@@ -224,7 +222,7 @@ func (c *columns) findOwn(d Dialect) (err error) {
 		c.own, c.twice = findResults(c.names)
 		isStatus := func(name string) bool { return fold(name) == fields[fieldStatus].name }
 		if c.twice != nil && len(c.where(isStatus)) > 0 {
-			return c.twice // it is not known which of them says whether they are results
+			return c.twice // either could say whether these are results
 		}
 	}
 	for f := range c.at {
@@ -251,7 +249,7 @@ func (c *columns) find(d Dialect) (err error) {
 		return err
 	}
 	switch {
-	case d.NoUsers:
+	case d.orgsOnly:
 		return c.findOrgs()
 	case d.OrgNames:
 		return c.findOrgNames(d)
@@ -289,7 +287,7 @@ func (c *columns) find(d Dialect) (err error) {
 // errNoNames says that a list of organizations has no header.
 var errNoNames = errors.New("no column is called like one of organizations")
 
-// unnamed returns n columns without names, of which the first has organizations.
+// unnamed returns n columns without names. The first has the organizations.
 func unnamed(n int) columns {
 	c := newColumns(make([]string, n))
 	c.org, c.at[fieldOrg] = orgParty, 0
@@ -336,8 +334,7 @@ func (c *columns) findOrgNames(d Dialect) error {
 	return nil
 }
 
-// isOrgDetail reports whether a column has something to say of an organization
-// besides its name.
+// isOrgDetail reports whether a column describes an organization besides its name.
 func isOrgDetail(name string) bool {
 	_, isMetadata := metadataKey(name)
 	return isMetadata || fold(name) == "displayname"
@@ -352,9 +349,9 @@ func metadataKey(name string) (key string, ok bool) {
 	return name[len(prefix):], true
 }
 
-// findParty finds the columns of a party: the one called name, otherwise all that
-// are known by their names. If by is given, one column has keys of that kind,
-// which becomes the second field.
+// findParty finds the columns of a party: the one called name, or else all that
+// have its fields. If by is given, one column has keys of that kind, and becomes the
+// second field.
 func (c *columns) findParty(p party, name, by string) (party, error) {
 	if name != "" {
 		i, err := c.named(&p, name)
@@ -384,7 +381,7 @@ func (c *columns) findParty(p party, name, by string) (party, error) {
 }
 
 // take makes the column i, with keys of the kind by, the second field of a party.
-// In a column that a run has filled with ids, what looks like an id is one.
+// What looks like an id is one if a run has filled the column with ids.
 func (c *columns) take(p party, i int, by string) party {
 	if c.ids && i == c.at[p.fields[0]] {
 		c.at[p.fields[0]] = -1
@@ -395,8 +392,8 @@ func (c *columns) take(p party, i int, by string) party {
 	return p.by(by)
 }
 
-// named returns the index of the column called name. In a file that a run has
-// written it may be missing, because there are ids: then named returns -1.
+// named returns the index of the column called name, or -1 if it is missing from a
+// file that a run has written, where the ids will do.
 func (c *columns) named(p *party, name string) (int, error) {
 	found := c.where(func(n string) bool { return n == trim(name) })
 	if found == nil {
@@ -417,9 +414,9 @@ func (c *columns) named(p *party, name string) (int, error) {
 		"there is no column %q: the header has %s", name, quoted(c.names))
 }
 
-// byName returns the index of the column that is known as the field f of the party,
-// or -1 if there is none. Of several, the one spelt org_id or user_id wins. A
-// results file may hold copies of columns that were not used.
+// byName returns the index of the column that has the field f of the party, or -1 if
+// there is none. Of several, the one spelt org_id or user_id wins. A results file
+// may hold copies of columns that were not used.
 func (c *columns) byName(f field, p party) (int, error) {
 	found := c.where(f.named)
 	names := slices.Compact(slices.Sorted(slices.Values(c.namesAt(found))))
@@ -454,9 +451,9 @@ func (c *columns) missing(what, hint string) error {
 	return noHeader(hint, "no column for the %s: the header has %s", what, quoted(c.names))
 }
 
-// isHeader reports whether a record has names of columns as its values: those
-// of the party orgs where the organization should be, and of the party users where
-// the user should be.
+// isHeader reports whether a record repeats the names of columns: those of the party
+// orgs where the organization should be, and of the party users where the user
+// should be.
 func (c *columns) isHeader(v *values, orgs, users *party) bool {
 	hasUsers, hasOrgs := len(c.of(&c.user)) > 0, len(c.of(&c.org)) > 0
 	return (hasUsers || hasOrgs) && (!hasUsers || c.namesColumn(v, &c.user, users)) && (!hasOrgs || c.namesColumn(v, &c.org, orgs))
@@ -473,8 +470,7 @@ func (c *columns) namesColumn(v *values, p, named *party) bool {
 	})
 }
 
-// of returns the indexes of the columns of a party, in the order in which they
-// count.
+// of returns the indexes of the columns of a party, in the order of its fields.
 func (c *columns) of(p *party) (places []int) {
 	for _, f := range p.fields {
 		if c.at[f] >= 0 {
@@ -485,7 +481,7 @@ func (c *columns) of(p *party) (places []int) {
 }
 
 // keep finds the columns that are copied to the results: with Keep, all but those
-// whose values a results file has at its front.
+// whose values have columns of their own there.
 func (c *columns) keep(d Dialect) {
 	for i := range c.names {
 		wanted := d.Keep && !c.leads(i) && c.names[i] != "" || slices.Contains(d.KeepKeys, c.names[i]) && c.fieldAt(i) != fieldNone ||
@@ -497,7 +493,7 @@ func (c *columns) keep(d Dialect) {
 	}
 }
 
-// leads reports whether the column is the first of its party and may hold ids.
+// leads reports whether the column i is the first of its party and may hold ids.
 func (c *columns) leads(i int) bool {
 	for _, p := range []*party{&c.org, &c.user} {
 		if places := c.of(p); len(places) > 0 && places[0] == i {
@@ -513,8 +509,8 @@ func (c *columns) fieldAt(i int) field {
 	return max(fieldNone, field(slices.Index(c.at[:], i)))
 }
 
-// where returns the indexes of the columns whose names match, except those that
-// every results file has.
+// where returns the indexes of the columns whose names match, except those of every
+// results file.
 func (c *columns) where(is func(name string) bool) (found []int) {
 	for i := range c.names {
 		if is(c.names[i]) && !slices.Contains(c.own, i) {
@@ -550,8 +546,8 @@ func (c *columns) width() int {
 	return n
 }
 
-// tags names the columns for gocsv: those with a field as it names the element of
-// record, all others by their index, so that no two have the same name.
+// tags names the columns for gocsv: those with a field after the element of record,
+// all others after their index, so that no two have the same name.
 func (c *columns) tags() []string {
 	tags := make([]string, len(c.names))
 	for i := range tags {
@@ -583,18 +579,17 @@ func (c *columns) title(p *party) string {
 	return strings.Join(parts, " or ")
 }
 
-// How many of its ten columns a header must have to be that of a results file. Without
-// the status they are as many as no log or list has by chance.
+// How many of its ten columns a header must have to be that of a results file. No log
+// or list has as many by chance without a status.
 const (
 	leastResultColumns = 3
 	leastWithoutStatus = 7
 )
 
-// findResults returns where a header has the columns of a results file, whatever
-// stands beside them; -1 for a column that it lacks. It returns nil if the header
-// is not that of a results file. If the columns stand together in their order,
-// others of the same names are copies of columns of the input. Otherwise a name that
-// stands twice is an error; at is where it stands first.
+// findResults returns the indexes of the columns of a results file in a header, -1
+// for one that it lacks; nil if it is the header of another file. If the columns
+// stand together in their order, others of the same names are copies of columns of
+// the input. Otherwise twice says which name stands twice; the first counts.
 func findResults(names []string) (at []int, twice error) {
 	have, want := folded(names), folded(importer.ResultColumns())
 	at = make([]int, len(want))
@@ -626,8 +621,8 @@ func findResults(names []string) (at []int, twice error) {
 	return at, twice
 }
 
-// resultsHeader returns the delimiter and the names of the header of results that
-// head begins with, and what findResults returns for them.
+// resultsHeader returns the delimiter and the names of the header that head begins
+// with, and what findResults returns for them.
 func resultsHeader(head []byte) (delimiter rune, names []string, at []int, twice error) {
 	for _, delimiter = range delimiters {
 		names = splitHeader(head, delimiter)
@@ -638,8 +633,8 @@ func resultsHeader(head []byte) (delimiter rune, names []string, at []int, twice
 	return delimiter, names, at, twice
 }
 
-// lacks returns an error if a results file lacks a column. at is what findResults
-// returns, or nil.
+// lacks returns an error if a results file lacks one of the columns; at is of
+// findResults.
 func lacks(at []int, names []string) error {
 	for _, name := range names {
 		if at != nil && at[slices.Index(importer.ResultColumns(), name)] < 0 {

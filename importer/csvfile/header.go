@@ -14,9 +14,8 @@ import (
 	"github.com/gocarina/gocsv"
 )
 
-// headerLines is how many lines below the first the header is looked for.
-// Titles, comments, and the types and versions that programs write come before
-// it.
+// headerLines is how far below the first line the header is looked for. Titles,
+// comments, and the types and versions that programs write come before it.
 const headerLines = 20
 
 // openHeader reads the header and sets everything up for the rows.
@@ -97,8 +96,8 @@ func (t *Table) readHeader(d Dialect) error {
 	return t.openRecords()
 }
 
-// headerNames returns the names in the header. broken says why they are not CSV, if
-// so: a quote in the name of a column that is not used does no harm.
+// headerNames returns the names in the header. broken says why the header is not
+// CSV: a quote in the name of a column that is not used does no harm.
 func (t *Table) headerNames() (names []string, broken, err error) {
 	names, broken = newReader(t.lines, t.delimiter).Read()
 	if broken == nil && t.swallowedRow() {
@@ -129,8 +128,8 @@ func (t *Table) swallowedRow() bool {
 	return false
 }
 
-// unnamedIDs returns the name of a column called id if the first rows have ids of
-// users in it; empty if there is none.
+// unnamedIDs returns the name of the column called id if the first rows have ids of
+// users in it.
 func (t *Table) unnamedIDs(names []string) string {
 	i := slices.IndexFunc(names, func(name string) bool { return fold(name) == "id" })
 	if i < 0 {
@@ -155,8 +154,8 @@ func (t *Table) unnamedIDs(names []string) string {
 	return name
 }
 
-// openRecords has gocsv read what comes after the header, with a header that names
-// the columns by the tags of record.
+// openRecords has gocsv read what follows the header, under a header of the tags of
+// record.
 func (t *Table) openRecords() (err error) {
 	header := `"` + strings.Join(t.columns.tags(), `"`+string(t.delimiter)+`"`) + "\"\n"
 	source := &struct{ io.Reader }{strings.NewReader(header)}
@@ -168,8 +167,8 @@ func (t *Table) openRecords() (err error) {
 	return err
 }
 
-// findHeader looks for the header below a line that is not it. It gives up where
-// there are rows already.
+// findHeader looks for the header below a first line that is not it, up to the first
+// row.
 func (t *Table) findHeader(d Dialect) bool {
 	comments := false
 	for range headerLines {
@@ -187,8 +186,8 @@ func (t *Table) findHeader(d Dialect) bool {
 	return false
 }
 
-// diagnose returns what is wrong with a file whose header lacks the columns that
-// d asks for; nil if that is not known.
+// diagnose returns why the header of a file lacks the columns that d asks for; nil if
+// that is not known.
 func (t *Table) diagnose(head []byte, d Dialect, given bool) *InputError {
 	has := func(names []string) bool {
 		_, err := findColumns(names, d)
@@ -247,7 +246,8 @@ func isDrawn(head []byte) bool {
 // peekRows is how many rows are read to judge a file by.
 const peekRows = 100
 
-// peek reads the first rows and judges the file by them.
+// peek reads the first rows, and returns an error if they show that every request
+// would fail.
 func (t *Table) peek() error {
 	var peeked []raw
 	for len(peeked) < peekRows {
@@ -285,8 +285,8 @@ func (t *Table) all(f field, match func(value string) bool) (first string, all b
 	return first, first != ""
 }
 
-// checkOtherQuotes returns an error if every value of a column is in quotes that
-// CSV does not have.
+// checkOtherQuotes returns an error if every value of a column is in quotes that are
+// none in CSV.
 func (t *Table) checkOtherQuotes() error {
 	for f := fieldOrgID; f <= fieldEmail; f++ {
 		if first, all := t.all(f, func(v string) bool { return otherQuotes(v) != v }); all {
@@ -305,8 +305,8 @@ func otherQuotesError(column, value string) *InputError {
 		"the values of column %q are in %s quotes: %s", otherQuotes(column), kind, shorten(value))
 }
 
-// findExports finds the columns that Auth0's own export has written: those in
-// which every value begins with an apostrophe, and none ends with one.
+// findExports finds the columns that Auth0's own export has written: those in which
+// every value begins with an apostrophe and none ends with one.
 func (t *Table) findExports() {
 	for f := fieldOrgID; f <= fieldConnection; f++ {
 		_, t.exported[f] = t.all(f, func(v string) bool { return len(v) > 1 && v[0] == '\'' && v[len(v)-1] != '\'' })
@@ -314,9 +314,8 @@ func (t *Table) findExports() {
 }
 
 // checkSwapped returns an error if most rows have a user's id in the column of the
-// organization and the other way round. Every request of such an import would
-// fail. If the header comes again in the other order, these are the rows of
-// another file, which was joined.
+// organization and the other way round, unless the header comes again in the other
+// order: then these are the rows of another file, which was joined.
 func (t *Table) checkSwapped() error {
 	swapped := 0
 	var org, user identifier
@@ -340,8 +339,7 @@ func (t *Table) checkSwapped() error {
 }
 
 // sniffDelimiter returns the delimiter of a file that begins with head: the first
-// with which the header has the columns that d asks for, otherwise the one that
-// makes the most columns.
+// that makes the columns that d asks for, or else the one that makes the most.
 func sniffDelimiter(head []byte, d Dialect) rune {
 	for _, delimiter := range delimiters {
 		if _, err := findColumns(splitHeader(head, delimiter), d); err == nil {

@@ -12,19 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of a record. A quote that is never closed would otherwise swallow
-// the rest of the file: a record that reaches a limit is given up.
-//
-// A cell of Excel holds at most 32,767 characters and 253 line feeds (Excel
-// specifications and limits), so that the records of real files stay far below.
-// The limits also bound the work, because lines that were swallowed are read
+// The limits of a record. Without them, a quote that is never closed would swallow
+// the rest of the file. They also bound the work, because swallowed lines are read
 // again.
+//
+// The records of real files stay far below: a cell of Excel holds at most 32,767
+// characters and 253 line feeds (Excel specifications and limits).
 const (
 	maxRecordBytes = 1 << 20
 	maxRecordLines = 1000
 )
 
-// sniffSize is how many bytes of a file are examined to find out what it is.
+// sniffSize is how many bytes of a file are examined to detect what it is.
 const sniffSize = 4096
 
 // byteOrderMark is U+FEFF in UTF-8, which every encoding's mark becomes.
@@ -34,8 +33,8 @@ const byteOrderMark = "\uFEFF"
 // must end; the csv.Reader can continue with the next record. It keeps the bytes
 // of the record, so that reading can go back to the record's second line.
 //
-// A csv.Reader never reads past the end of a line, so that it has nothing
-// buffered when a record is done.
+// A csv.Reader never reads past the end of a line: it has nothing buffered when a
+// record is done.
 type lines struct {
 	r   *bufio.Reader // from the record on
 	err error         // of r; never unset
@@ -193,9 +192,9 @@ func (l *lines) line(from int) (int, error) {
 // ctrlZ ends a file of DOS.
 const ctrlZ = "\x1A"
 
-// blank reports whether the record is a line without values: one of white space,
-// delimiters and empty quotes, of the Ctrl-Z that ends a file of DOS, or of the
-// \. that ends a COPY of PostgreSQL.
+// blank reports whether the record is a line without values: white space,
+// delimiters and empty quotes, the Ctrl-Z that ends a file of DOS, or the \. that
+// ends a COPY of PostgreSQL.
 func (l *lines) blank() bool {
 	if l.long {
 		return false
@@ -218,9 +217,9 @@ func (l *lines) blank() bool {
 	return true
 }
 
-// cut splits a line at every delimiter, inside quotes too, and takes the quotes
-// around values off. If it returns as many values as there should be, there is no
-// other way to read the line.
+// cut splits a line at every delimiter, inside quotes too, and unquotes the values.
+// If it returns as many values as there should be, there is no other way to read
+// the line.
 func cut(line string, delimiter rune) []string {
 	values := strings.Split(strings.TrimRight(line, "\r\n"), string(delimiter))
 	for i, v := range values {
@@ -260,8 +259,8 @@ func valueAt(values []string, i int) string {
 	return values[i]
 }
 
-// sepLine returns the delimiter that a line such as "sep=;" declares. Excel
-// takes such a line at the top of a file for a setting, not for data.
+// sepLine returns the delimiter that a line such as "sep=;" declares, which Excel
+// takes for a setting at the top of a file.
 func sepLine(line []byte) (rune, bool) {
 	s := strings.TrimRight(string(line), "\r\n")
 	if u := strings.TrimSpace(s); len(u) > 1 && u[0] == '"' && u[len(u)-1] == '"' {
@@ -277,7 +276,7 @@ func sepLine(line []byte) (rune, bool) {
 	return r, true
 }
 
-// delimiters are found out without being named. The first is the default.
+// delimiters are those that are detected. The first is the default.
 var delimiters = [...]rune{',', ';', '\t', '|'}
 
 func delimiterName(r rune) string {

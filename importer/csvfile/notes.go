@@ -11,7 +11,7 @@ import (
 	"orgimport/importer"
 )
 
-// Note is something to know about a file whose rows could be read.
+// Note is something that a reader of a file should know about it.
 type Note struct {
 	Text string
 	Loud bool // the file may not be what it seems
@@ -23,7 +23,7 @@ type findings struct {
 
 	users, orgs forms
 
-	idColumn string // a column called id with ids of users, which nobody has asked for
+	idColumn string // see unnamedIDs
 
 	keys [fieldCount]bool // fields that a row took a key from
 }
@@ -57,7 +57,7 @@ func (c *tally) add(n, line int, example string) {
 	c.n += n
 }
 
-// noteRow notes what is remarkable about a row that is to be sent.
+// noteRow notes what a row that is to be sent names its user and organization by.
 func (t *Table) noteRow(row importer.Row, org, user identifier) {
 	keys := &t.found.keys
 	for _, r := range []identifier{org, user} {
@@ -68,8 +68,8 @@ func (t *Table) noteRow(row importer.Row, org, user identifier) {
 	t.found.orgs.add(row.Line, org, orgShape)
 }
 
-// noteChanged notes a key that is not the one for which an earlier run has found
-// nobody, according to its message.
+// noteChanged notes a key if an earlier run has found nobody for another one,
+// according to its message.
 func (t *Table) noteChanged(said Result, org, user identifier) {
 	key := user
 	switch said.Code {
@@ -96,8 +96,7 @@ func mentions(text, value string) bool {
 	return false
 }
 
-// Notes returns what there is to know about the rows that were ranged over. It is
-// complete once the range has ended.
+// Notes returns the notes on the rows that were ranged over.
 func (t *Table) Notes() []Note {
 	var notes []Note
 	say := func(loud bool, format string, args ...any) {
@@ -153,7 +152,7 @@ func count(n int, one, more string) string {
 type shape int
 
 const (
-	shapeID    shape = iota // as Auth0 makes it, or somebody who imports users
+	shapeID    shape = iota // as Auth0 makes it, or whoever imported the user
 	shapeAuth0              // with as many characters as Auth0 makes
 	shapeShort              // the same with fewer
 	shapeWord               // without what every id has
@@ -173,8 +172,8 @@ const (
 // shapes counts the ids of each shape.
 type shapes [shapeCount]tally
 
-// userShape returns what the id of a user looks like. Those that Auth0 makes for
-// its own connections end in 24 hexadecimal digits.
+// userShape returns the shape of a user's id. Those that Auth0 makes for its own
+// connections end in 24 hexadecimal digits.
 func userShape(id string) shape {
 	provider, own, ok := strings.Cut(id, "|")
 	switch {
@@ -192,8 +191,8 @@ func userShape(id string) shape {
 	return idShape(own, 24, provider == "auth0" && strings.Trim(own, "0123456789abcdef") == "")
 }
 
-// orgShape returns what the id of an organization looks like. Those that Auth0
-// makes have 16 letters and digits after org_.
+// orgShape returns the shape of an organization's id. Those that Auth0 makes have 16
+// letters and digits after org_.
 func orgShape(id string) shape {
 	own, ok := strings.CutPrefix(id, "org_")
 	switch {
@@ -205,7 +204,7 @@ func orgShape(id string) shape {
 	return idShape(own, 16, !strings.ContainsFunc(own, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
 }
 
-// keyShape returns what a key of a user or an organization looks like.
+// keyShape returns the shape of a key.
 func keyShape(key identifier) shape {
 	isEmail := func(v string) bool { return strings.Contains(v, "@") }
 	switch is := otherShape(key.value); {
@@ -223,8 +222,8 @@ func keyShape(key identifier) shape {
 
 const kindPhone = "phone_number"
 
-// holdsSeveral reports whether a value holds several of what is, or one in the
-// brackets or quotes of a list.
+// holdsSeveral reports whether a value is a list, by its brackets or quotes or by
+// several parts for which is reports true.
 func holdsSeveral(value string, is func(string) bool) bool {
 	if strings.IndexByte(`[{("`, value[0]) >= 0 || strings.HasPrefix(value, "b'") || strings.HasPrefix(value, `b"`) {
 		return true
@@ -239,8 +238,8 @@ func holdsSeveral(value string, is func(string) bool) bool {
 	return n > 1
 }
 
-// idShape returns what an id looks like by its own part, which has n characters if
-// Auth0 made it. alike reports whether these are characters that Auth0 uses.
+// idShape returns the shape of an id by the part behind its prefix, which has n
+// characters if Auth0 made it; alike says that they are those that Auth0 uses.
 func idShape(own string, n int, alike bool) shape {
 	switch {
 	case !alike || len(own) > n:
@@ -300,7 +299,7 @@ func (s *shapes) odd() (odd []shape) {
 	return slices.DeleteFunc(odd, func(is shape) bool { return s[is].n == 0 })
 }
 
-// wrongShapes are those of which a sentence can say what is wrong, and what to do.
+// wrongShapes are those for which there is advice.
 var wrongShapes = [shapeCount]struct{ one, more, advice string }{
 	shapeEmail:   {"is an e-mail address", "are e-mail addresses", "rename the column to email, or add --user-by email"},
 	shapeEncoded: {"is URL-encoded", "are URL-encoded", "%7C stands for |, %40 for @: decode them"},
@@ -308,8 +307,7 @@ var wrongShapes = [shapeCount]struct{ one, more, advice string }{
 	shapeSeveral: {"holds several, or brackets or quotes", "hold several, or brackets or quotes", "give each its own row"},
 }
 
-// texts says how many of what is counted have a shape that nobody makes, or another
-// than the others.
+// texts describes the odd shapes; what names the ids or keys.
 func (s *shapes) texts(what string) (texts []string) {
 	var others []shape
 	for _, is := range s.odd() {
@@ -325,7 +323,8 @@ func (s *shapes) texts(what string) (texts []string) {
 	return texts
 }
 
-// text says how many have an odd shape. one and more begin the sentence.
+// text describes those odd shapes for which there is no advice; one and more begin
+// the sentence.
 func (s *shapes) text(odd []shape, one, more string) string {
 	const examples = 3
 	slices.SortFunc(odd, func(a, b shape) int { return cmp.Compare(s[a].line, s[b].line) })
@@ -339,12 +338,11 @@ func (s *shapes) text(odd []shape, one, more string) string {
 	return fmt.Sprintf("%s another form than the others, such as %s", count(n, one, more), strings.Join(such, ", "))
 }
 
-// Unusual reports whether the id of a user has a form of which the notes say that it
-// is another one than most in the file have.
+// Unusual reports whether the notes call the form of a user's id unusual.
 func (t *Table) Unusual(userID string) bool {
 	return userID != "" && slices.Contains(t.found.users.ids.odd(), userShape(userID))
 }
 
-// Unended reports whether the last line has no line end, so that the file may be cut
-// off. It is known once the rows were ranged over.
+// Unended reports whether the last line has no line end: the file may be cut off.
+// It is known once the rows were ranged over.
 func (t *Table) Unended() bool { return t.lines.unended }

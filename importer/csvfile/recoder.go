@@ -13,10 +13,9 @@ import (
 	"strings"
 )
 
-// Text returns what a file holds for a reader that knows nothing of what other
-// programs make of a text: UTF-8 without byte order mark, with lines that end in LF
-// and, unless it is JSON, with commas between the values. A line stays on its line.
-// Its errors, and those of reading the text, are *[InputError]s.
+// Text returns a file as plain text: UTF-8 without byte order mark, with lines that
+// end in LF and, unless it is JSON, with commas between the values. Lines keep their
+// numbers. Its errors, and those of reading the text, are *[InputError]s.
 func Text(r io.Reader) (io.Reader, error) {
 	t, err := openText(r, Dialect{}, true)
 	if err != nil {
@@ -42,8 +41,8 @@ func Text(r io.Reader) (io.Reader, error) {
 }
 
 // ResultsText is a results file as a run writes it, whatever a spreadsheet has made
-// of it since: UTF-8 with commas, LF, and the columns in their order, with those that
-// were copied behind them.
+// of it since: UTF-8 with commas and LF, and the columns in their order, followed by
+// those that were copied.
 type ResultsText struct {
 	io.Reader
 	Compression string // of the file; empty: none
@@ -52,8 +51,8 @@ type ResultsText struct {
 	at   []int // see findResults; nil: as written
 }
 
-// OpenResults reads the header of a results file. The errors, and those of reading
-// the text, are *[InputError]s; a file that a run has written is read as it is.
+// OpenResults reads the header of a results file. Its errors, and those of reading
+// the text, are *[InputError]s. A file as a run has written it is read as it is.
 func OpenResults(r io.Reader) (*ResultsText, error) {
 	t := &ResultsText{from: r}
 	if err := t.open(); err != nil {
@@ -86,7 +85,7 @@ func (t *ResultsText) open() error {
 	return nil
 }
 
-// Seek begins anew; the offset must be 0, and whence [io.SeekStart].
+// Seek goes back to the start: the offset must be 0, and whence [io.SeekStart].
 func (t *ResultsText) Seek(offset int64, whence int) (int64, error) {
 	s, ok := t.from.(io.Seeker)
 	if !ok || offset != 0 || whence != io.SeekStart {
@@ -101,8 +100,8 @@ func (t *ResultsText) Seek(offset int64, whence int) (int64, error) {
 // Lacks returns an error if the file lacks a column.
 func (t *ResultsText) Lacks(names ...string) error { return lacks(t.at, names) }
 
-// isAsWritten reports whether a file that begins with head begins as a run has
-// written it, perhaps not to the end of the header.
+// isAsWritten reports whether head is the beginning of a file as a run writes it,
+// which may end within the header.
 func isAsWritten(head []byte) bool {
 	line, _, whole := bytes.Cut(head, []byte("\n"))
 	header := strings.Join(importer.ResultColumns(), ",")
@@ -145,13 +144,13 @@ func arranged(names []string, at []int, l *lines) func([]string) []string {
 	}
 }
 
-// recoder reads a CSV file as one with commas, and with other columns. A record
-// that can't be read becomes one of a single value.
+// recoder reads a CSV file as one with commas and other columns. A record that can't
+// be read becomes a single value.
 type recoder struct {
 	lines    *lines
 	csv      *csv.Reader
 	row      func(values []string) []string // nil: the record can't be read
-	numbered bool                           // a record stays on its line
+	numbered bool                           // records keep the numbers of their lines
 
 	width int // of the header
 	line  int // that is written next

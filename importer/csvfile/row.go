@@ -36,8 +36,8 @@ func (r *raw) result() Result {
 	}
 }
 
-// nextRow returns the next record that is asked for and does not repeat the
-// header, as in files that were joined.
+// nextRow returns the next record that Dialect asks for. It skips the header where
+// it comes again, as in files that were joined.
 func (t *Table) nextRow() (raw, error) {
 	if len(t.peeked) > 0 {
 		r := t.peeked[0]
@@ -81,7 +81,7 @@ func (t *Table) next() (raw, error) {
 	r.values.clean()
 	if r.lines > 1 && strings.Contains(r.values.find(&t.columns.org).value+r.values.find(&t.columns.user).value, "\n") {
 		// A quote was not closed, and another, lines below, was taken for its
-		// end. The lines between are rows.
+		// end. The lines in between are rows.
 		return t.unread("the quotes make an id of several lines"), nil
 	}
 	if t.comments && t.lines.firstLine()[0] == '#' {
@@ -98,7 +98,7 @@ func (t *Table) next() (raw, error) {
 	return r, nil
 }
 
-// broken returns the error of a file whose end can't be reached; nil if it can.
+// broken returns why the file can't be read to its end; nil if it could.
 func (t *Table) broken() error {
 	e, ok := errors.AsType[*InputError](t.lines.broken())
 	if !ok {
@@ -114,8 +114,7 @@ func (t *Table) broken() error {
 
 const textComment = "a comment, not a row"
 
-// swallowed returns how many lines of the record, after its first, look like
-// rows.
+// swallowed returns how many lines of the record, after its first, look like rows.
 func (t *Table) swallowed() (rows int) {
 	for line := range bytes.Lines(t.lines.record()[t.lines.first:]) {
 		if values := cut(string(line), t.delimiter); t.fits(values) && (looksLikeRow(values) || t.namesUser(values)) {
@@ -133,8 +132,8 @@ func (t *Table) namesUser(values []string) bool {
 	})
 }
 
-// lenient reads a record that encoding/csv has refused with err, if there is
-// only one way to read it.
+// lenient reads a record that encoding/csv has refused with err, if there is only
+// one way to read it.
 func (t *Table) lenient(err error) raw {
 	if errors.Is(err, csv.ErrFieldCount) {
 		values, _ := newReader(bytes.NewReader(t.lines.record()), t.delimiter).Read()
@@ -162,12 +161,10 @@ func (t *Table) unquoted(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return strings.LastIndexByte(v, '"') == 0 })
 }
 
-// fits reports whether a record has as many values as the header has names, but
-// for empty values after the last column with a name, which spreadsheets write.
-//
-// A record with more values must be empty after the last column with a field.
-// Otherwise an id without quotes may hold the delimiter, and the values after it
-// have moved by one.
+// fits reports whether a record has as many values as the header has names, apart
+// from empty ones at the end, which spreadsheets write. If it has more, all after
+// the last column with a field must be empty: an id that holds the delimiter and has
+// no quotes moves the values after it by one.
 func (t *Table) fits(values []string) bool {
 	switch n := len(t.columns.names); {
 	case len(values) < n:
@@ -178,10 +175,10 @@ func (t *Table) fits(values []string) bool {
 	return strings.Join(values[slices.Max(t.columns.at[:])+1:], "") == ""
 }
 
-// namesBoth reports whether a record that ends too early ends behind its
-// organization and its user. Spreadsheets leave out empty values at the end of a
-// row. The last line of a file may be cut off, and a user with white space in it
-// may be the rest of a value that goes over two lines.
+// namesBoth reports whether a record that ends too early names its organization and
+// its user all the same: spreadsheets leave out empty values at the end of a row.
+// But the last line of a file may be cut off, and a user with white space in it may
+// be the rest of a value of two lines.
 func (t *Table) namesBoth(values []string) bool {
 	if len(values) >= len(t.columns.names) || t.lines.unended {
 		return false
@@ -206,12 +203,10 @@ func (t *Table) rawOf(values []string) raw {
 	return r
 }
 
-// unread returns a record without values: what is not certain must not get
-// into a file that may be an input again. The text says why; the line is
-// appended.
+// unread returns a record without values: what is not certain must not get into a
+// file that may be an input again. Its error is the text and the line.
 //
-// The record ends with its first line: the others may be rows that a stray quote
-// has swallowed.
+// The record ends with its first line, as a stray quote may have swallowed rows.
 func (t *Table) unread(text string) raw {
 	t.lines.retreat()
 	line := bytes.TrimSpace(t.lines.firstLine())
@@ -241,7 +236,7 @@ func quoteText(err error, line []byte) string {
 	return err.Error()
 }
 
-// widthText says that a record has more or fewer values than the header.
+// widthText says that a record has more or fewer values than the header has names.
 func (t *Table) widthText(values []string) string {
 	got, want := len(values), len(t.columns.names)
 	text := fmt.Sprintf("%d fields, the header has %d", got, want)
@@ -320,8 +315,7 @@ func (t *Table) row(r raw) importer.Row {
 	return row
 }
 
-// isUnreadable reports whether err rejects a row because it is not certain what it
-// says.
+// isUnreadable reports whether err rejects a row that can't be read with certainty.
 func isUnreadable(err error) bool {
 	e, ok := errors.AsType[*importer.Rejection](err)
 	return ok && e.Code == importer.CodeRowUnreadable
@@ -338,8 +332,8 @@ func (t *Table) keys(org, user identifier, connection string) *importer.Keys {
 	return &k
 }
 
-// kept returns the values that are copied to the results. Those with a field are
-// cleaned, because a later run may use them.
+// kept returns the values that are copied to the results. It cleans those with a
+// field, because a later run may use them.
 func (t *Table) kept(r raw) []string {
 	for i, value := range r.kept {
 		if f := t.columns.fieldAt(t.columns.kept[i]); f != fieldNone {
@@ -359,7 +353,7 @@ func (t *Table) withoutApostrophe(f field, value string) string {
 	return value
 }
 
-// noteRecord notes what is remarkable about a record, whatever becomes of it.
+// noteRecord notes what is unusual about a record, whatever becomes of it.
 func (t *Table) noteRecord(r raw) {
 	if r.err != nil {
 		return
@@ -399,9 +393,8 @@ func (t *Table) checkStatus(r raw) error {
 	}
 }
 
-// reject returns why the row is not to be sent, as far as the row itself tells.
-// It takes ids out of the row that could not be written to a file and read back
-// unchanged.
+// reject returns why the row is not to be sent, as far as the row itself tells. It
+// takes the ids out of a row of which they are not certain.
 func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) error {
 	results := t.columns.results()
 	if results {
@@ -432,9 +425,9 @@ func (t *Table) reject(row *importer.Row, r *raw, named, org, user identifier) e
 }
 
 // staysRejected reports whether a row that an earlier run rejected with that code
-// is unchanged. A row whose keys led to nobody is looked up again, and one that
-// has been given its ids is read anew. Any other is rejected until its status is
-// removed: the file does not say with which flags its other columns were read.
+// is unchanged. A row whose keys led to nobody is looked up again, and one that was
+// given its ids is read anew. Any other stays rejected until its status is removed:
+// the file does not say with which flags its other columns were read.
 func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
 	switch code {
 	case "":
@@ -445,8 +438,8 @@ func (t *Table) staysRejected(code string, r *raw, org, user identifier) bool {
 	return org.value == "" && t.org.value == "" || user.value == "" && !t.dialect.OrgNames
 }
 
-// sameOrg reports whether the organization that a row names can be that of --org.
-// A results file has the id that a name has led to.
+// sameOrg reports whether the organization that a row names can be Dialect.OrgID. A
+// results file has the id that a name has led to.
 func (t *Table) sameOrg(named identifier) bool {
 	if named.kind != t.org.kind {
 		return t.columns.results()
@@ -457,7 +450,7 @@ func (t *Table) sameOrg(named identifier) bool {
 // rowCount is what database clients write below the rows.
 var rowCount = regexp.MustCompile(`^\(\d+ rows?( affected)?\)$`)
 
-// isComment reports whether a value is a comment where there could be an id.
+// isComment reports whether there is a comment in place of an id or a name.
 func isComment(r identifier) bool {
 	return strings.HasPrefix(r.value, "#") && r.from != fieldNone && otherShape(r.value) != shapeNull &&
 		(r.isID() || r.kind == importer.KindOrgName)
@@ -489,7 +482,7 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 		lost(row.Keys.Connection)
 	}
 	if row.OrgID == "" && named.value != "" {
-		row.UserID = "" // with --org the row would seem to be of that organization
+		row.UserID = "" // read with Dialect.OrgID, the row would name that organization
 	}
 	if isUnreadable(row.Err) {
 		for i := range row.Kept {
@@ -503,11 +496,11 @@ func (t *Table) redact(row *importer.Row, named, org, user identifier) {
 	}
 }
 
-// checkIDs returns why no tenant could hold what the row names; nil if one could.
-// It does not require "org_" or "|": the server knows better which ids there are.
+// checkIDs returns why no tenant could hold what the row names; nil if one could. It
+// does not require "org_" or "|": the server knows better which ids there are.
 func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
 	switch {
-	case t.dialect.NoUsers && org.value == "":
+	case t.dialect.orgsOnly && org.value == "":
 		return nil
 	case org.value == "" && user.value == "" && !t.dialect.OrgNames:
 		return errors.New("the organization and the user are empty")
@@ -533,8 +526,8 @@ func (t *Table) checkIDs(row *importer.Row, org, user identifier) error {
 	return t.checkMeant(row, org, user)
 }
 
-// checkMeant returns why the values are not what the file was meant to say. They
-// could be ids, so they must not get into a file that may be an input again.
+// checkMeant returns why the values could be ids but are not those that the file was
+// meant to name.
 func (t *Table) checkMeant(row *importer.Row, org, user identifier) error {
 	switch {
 	case t.delimiter == '|' && slices.Contains(providers, user.value):

@@ -1,7 +1,6 @@
 // Package csvfile reads rows for package importer from a CSV file, whatever
-// program wrote it: it finds out compression, encoding, line ends, delimiter and
-// columns, repairs what it safely can, and says why every other row can't be
-// sent.
+// program wrote it. It detects compression, encoding, line ends, delimiter and
+// columns, repairs what it safely can, and says why any other row can't be sent.
 package csvfile
 
 import (
@@ -30,10 +29,10 @@ type Table struct {
 	text    *text
 
 	delimiter  rune
-	headerLine int  // 0: the first that is not blank
+	headerLine int  // 0: the first line that is not blank
 	comments   bool // lines that begin with # are not rows
 	columns    columns
-	exported   [fieldCount]bool // by Auth0 itself, with an apostrophe before each text
+	exported   [fieldCount]bool // fields whose values Auth0's export began with an apostrophe
 
 	lines   *lines
 	records *gocsv.Unmarshaller
@@ -46,18 +45,18 @@ type Table struct {
 // not what it seems fails before anything is sent. The rest is read as
 // [Table.Rows] is ranged over, never more than a record at a time.
 //
-// Whatever d leaves open is found out: compression (gzip, zstd), encoding, line
-// ends, delimiter, and the columns, by name, where case, spaces, hyphens and
-// underscores don't matter. A row takes its user from the first of these that
+// Open detects what d leaves open: compression (gzip, zstd), encoding, line
+// ends, delimiter, and the columns by their names, in which case, spaces, hyphens
+// and underscores don't matter. A row takes its user from the first of these that
 // is not empty: user_id, userid or sub (an id); user (an e-mail if it holds @
 // and no |, otherwise an id); email, mail, user_email or email_address. Its
 // organization likewise: org_id or organization_id; org or organization (an id
 // if it begins with org_, otherwise a name); org_name or organization_name.
 //
 // The results of an earlier run are an input too, whatever d says about the
-// original's delimiter, encoding and columns. The rows that are in are
-// [importer.Decided], and what was rejected because it could not be read is
-// rejected until somebody corrects it.
+// delimiter, encoding and columns of the original. Rows that are done are
+// [importer.Decided], and rows that could not be read stay rejected until
+// somebody corrects them.
 //
 // Every error is an *[InputError].
 func Open(r io.Reader, d Dialect) (*Table, error) {
@@ -83,9 +82,8 @@ func Open(r io.Reader, d Dialect) (*Table, error) {
 
 // Rows returns the rows of the file, which can be ranged over once. A row that
 // can't be read, or that no tenant could hold, has Err and as much of its ids as
-// is certain, and the rows after it follow all the same. Lines without values are
-// not rows, and empty values after the last column are not an error: spreadsheets
-// write both.
+// is certain; the range goes on. Lines without values are not rows, and empty
+// values after the last column are not an error: spreadsheets write both.
 //
 // The range ends with an *[InputError] if the file becomes unreadable.
 func (t *Table) Rows() iter.Seq2[importer.Row, error] {
@@ -132,8 +130,7 @@ func (t *Table) Roles() string {
 	return ""
 }
 
-// OrgDetails returns what a row says of its organization besides its name, if Dialect
-// asks for that.
+// OrgDetails returns the other columns of a row of [Dialect.OrgNames].
 func (t *Table) OrgDetails(row importer.Row) (displayName string, metadata map[string]string) {
 	metadata = make(map[string]string)
 	for i, value := range row.Kept[:min(len(row.Kept), len(t.Kept))] {
@@ -213,24 +210,23 @@ func (t *Table) String() string {
 	return strings.Join(found, ", ")
 }
 
-// Dialect says how to read a file. Whatever the zero value leaves open is found
-// out.
+// Dialect says how to read a file. What it leaves open is detected.
 type Dialect struct {
 	// Delimiter separates the values of a row. If it is 0, it is what a "sep="
 	// line says, otherwise one of comma, semicolon, tab and pipe.
 	Delimiter rune
 
-	// Encoding is one of [Encodings]. If it is empty, it is found out, but never
+	// Encoding is one of [Encodings]. If it is empty, it is detected, unless it is
 	// windows-1252, which any bytes could be.
 	Encoding string
 
-	// OrgColumn and UserColumn are the headers of the columns with the ids. If
-	// empty, these are found by name, see [Open].
+	// OrgColumn and UserColumn name the columns of the organizations and of the
+	// users. If they are empty, see [Open].
 	OrgColumn, UserColumn string
 
 	// OrgBy and UserBy say what these columns hold: a kind of [importer.Key],
-	// such as name or username. If empty, the name of the column decides, and
-	// the value where the name leaves it open.
+	// such as name or username. If they are empty, the name of the column decides,
+	// or the value where the name leaves it open.
 	OrgBy, UserBy string
 
 	// OrgID is every row's organization, for a file of users only: an id, or
@@ -238,37 +234,32 @@ type Dialect struct {
 	// a row that names another is rejected.
 	OrgID string
 
-	// Connection is that of users named by a key, unless the row names another.
+	// Connection is the one to look users up in, unless the row names another.
 	Connection string
 
 	// Roles asks for the column of roles, as [importer.Row.Args].
 	Roles bool
 
-	// Emails asks for users by their e-mail addresses, even if the file has their
-	// ids too, and for the addresses as [importer.Row.Args]. The columns with the
-	// users are not copied to the results then.
+	// Emails asks for users by their e-mail addresses, as [importer.Row.Args], even
+	// if the file has their ids too. The columns of users are not kept then.
 	Emails bool
 
-	// Keys asks for the keys even of rows that have their ids, such as the
-	// results of a run that has looked them up, and of rows that are rejected, where
-	// the key of the user may be an id.
+	// Keys asks for the keys of all rows: of those with ids, such as the results of
+	// a run that has looked them up, and of rejected ones, whose user's key may be
+	// an id.
 	Keys bool
 
 	// Keep copies the other columns to the results, as [importer.Row.Kept].
 	Keep bool
 
 	// KeepKeys are the names of columns of keys that are copied in any case, such
-	// as those [Table.UsedKeys] returned when the file was read before. Other
-	// names are ignored.
+	// as those that [Table.UsedKeys] returned. Other names are ignored.
 	KeepKeys []string
 
 	// Earlier returns the Err of a row with this result of an earlier run, nil if
-	// the row is to be sent. It is not asked about rows that were rejected for
-	// what they are. The default is the function [SettledByImport].
+	// the row is to be sent. It is not asked about rows that stay rejected. The
+	// default is [SettledByImport].
 	Earlier func(Result) error
-
-	// NoUsers says that the file is a list of organizations, see [Organizations].
-	NoUsers bool
 
 	// OrgNames asks for organizations by their names, as [importer.Row.Args], and
 	// not for users. In a file without users, the names may be in a column called
@@ -282,13 +273,15 @@ type Dialect struct {
 	// Only, if set, says which lines of the results of an earlier run are rows.
 	// The others are skipped.
 	Only func(Result) bool
+
+	orgsOnly bool // see Organizations
 }
 
-// By identifies what the columns of keys are taken to hold. The keys of files read
-// with another By are other keys.
+// By identifies what the columns of keys are taken to hold: a key is another key in
+// a file that was read with another By.
 func (d Dialect) By() string { return d.OrgBy + "/" + d.UserBy + "/" + d.Connection }
 
-func (d Dialect) noUsers() bool { return d.NoUsers || d.OrgNames }
+func (d Dialect) noUsers() bool { return d.orgsOnly || d.OrgNames }
 
 // org returns what OrgID names.
 func (d Dialect) org() identifier {
@@ -323,11 +316,11 @@ type Result struct {
 	CorrelationID string
 }
 
-// Organizations reads a list of organizations: the column that [Open] would take
-// for theirs, otherwise the one called id or name, otherwise the first one of a
-// file without a header. Its errors are *[InputError]s.
+// Organizations reads a list of organizations: the column in which [Open] finds
+// them, or else the one called id or name, or else the first of a file without a
+// header. Its errors are *[InputError]s.
 func Organizations(r io.Reader) (orgs []string, err error) {
-	t, err := Open(r, Dialect{NoUsers: true, Plain: true})
+	t, err := Open(r, Dialect{orgsOnly: true, Plain: true})
 	if err != nil {
 		return nil, err
 	}
@@ -347,10 +340,9 @@ func Organizations(r io.Reader) (orgs []string, err error) {
 }
 
 // IsResults reads a file to its end and reports whether it holds the results of an
-// earlier run: its header has a status and at least two other columns of theirs,
-// and a line has a status of ours. A file that has all their columns, and correlation
-// ids, is one whatever became of its statuses. If a line has a status that is not
-// ours, the error names it.
+// earlier run: its header has a status and at least two of their other columns, and
+// a line has a status that a run writes. With all the columns, a correlation id will
+// do. If a line of results has another status, the error names it.
 func IsResults(r io.Reader, d Dialect) (bool, error) {
 	d.Only = nil
 	t, err := Open(r, d)
@@ -388,8 +380,8 @@ func IsResults(r io.Reader, d Dialect) (bool, error) {
 // InputError says why a file can't be read, or not any further. Every error of
 // [Open] is one, and every error of the range of [Table.Rows].
 type InputError struct {
-	Hint  string // what to do about it; empty if nothing is known to help
-	Empty bool   // nothing is in the file
+	Hint  string // what to do about it; may be empty
+	Empty bool   // the file is empty
 
 	text string
 	line int   // of the input; 0: the error is about the whole file
@@ -416,8 +408,8 @@ func inputError(hint, format string, args ...any) *InputError {
 	return &InputError{text: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// noHeader returns the error of a line that can't be the header, which may come
-// further down.
+// noHeader returns the error of a line that is not the header. The header may
+// stand further down.
 func noHeader(hint, format string, args ...any) *InputError {
 	e := inputError(hint, format, args...)
 	e.elsewhere = true

@@ -27,8 +27,8 @@ type text struct {
 	own         bool // the results of an earlier run, by its header
 }
 
-// openText returns the text of a file in the encoding of d, which is found out if
-// d leaves it open. It refuses what is not CSV, and JSON unless json is true.
+// openText returns the text of a file, whose encoding it detects if d leaves it
+// open. It refuses what is not CSV, and JSON unless json is true.
 func openText(r io.Reader, d Dialect, json bool) (*text, error) {
 	data, compression, err := decompress(bufio.NewReaderSize(&sticky{r: r}, sniffSize))
 	if err != nil {
@@ -72,8 +72,8 @@ func (t *text) Read(p []byte) (int, error) {
 }
 
 // lineEnds reads a text whose lines end in LF, CRLF or CR, in any mixture, as one
-// whose lines end in LF. Any number of carriage returns before a line feed
-// belong to that line end: some programs turn LF into CRLF twice.
+// whose lines end in LF. All carriage returns before a line feed belong to it:
+// some programs turn LF into CRLF twice.
 type lineEnds struct {
 	r *bufio.Reader
 }
@@ -118,8 +118,8 @@ const (
 // tarMagicAt is where a tar archive says that it is one (POSIX.1).
 const tarMagicAt = 257
 
-// refuseFile returns an error for a file that begins with head and is not CSV, but
-// one of the kinds that people take for it.
+// refuseFile returns an error for a file that begins with head if that is a kind of
+// file that people take for CSV.
 func refuseFile(head []byte, compression string) error {
 	if len(head) > tarMagicAt && bytes.HasPrefix(head[tarMagicAt:], []byte("ustar")) {
 		what := "a tar archive"
@@ -207,8 +207,8 @@ const (
 	zstdMagic = "\x28\xB5\x2F\xFD"
 )
 
-// decompress returns the contents of r and the name of the compression, which is
-// empty if there is none. A file of several members is read as one.
+// decompress returns the contents of r and the name of the compression, empty if
+// there is none. It reads several members as one.
 func decompress(r *bufio.Reader) (plain *bufio.Reader, compression string, err error) {
 	head, _ := r.Peek(4) // an error comes again when it is read
 	var unpacked io.Reader
@@ -280,8 +280,8 @@ func (m *gzipMembers) skipZeros() error {
 	}
 }
 
-// sticky keeps returning its first error, which its readers rely on. A terminal,
-// for one, can be read further after an end of file.
+// sticky keeps returning its first error. A terminal, for one, can be read on after
+// an end of file.
 type sticky struct {
 	r   io.Reader
 	err error
@@ -295,7 +295,7 @@ func (s *sticky) Read(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// The names of Dialect.Encoding that are found out.
+// The encodings that are detected.
 const (
 	encUTF8    = "utf-8"
 	encUTF16   = "utf-16" // in either byte order
@@ -310,8 +310,8 @@ type textEncoding struct {
 	// decoder is nil if none is needed, or if the byte order decides.
 	decoder encoding.Encoding
 
-	// anyBytes says that any bytes are text in it. So it is never found out, and
-	// UTF-8 would be read as something else.
+	// anyBytes says that any bytes are text in it. It can't be detected, and what is
+	// UTF-8 can be read as it, with other characters.
 	anyBytes bool
 }
 
@@ -336,7 +336,7 @@ func encodingNamed(name string) textEncoding {
 	return encodings[slices.Index(Encodings(), name)]
 }
 
-// misread reports whether a text that was decoded from this encoding is UTF-8.
+// misread reports whether s was UTF-8 before it was decoded from this encoding.
 func (e textEncoding) misread(s string) bool {
 	if !e.anyBytes || isPlain(s) {
 		return false
@@ -345,8 +345,8 @@ func (e textEncoding) misread(s string) bool {
 	return err == nil && utf8.ValidString(raw) && !isASCII(raw)
 }
 
-// decode returns r as UTF-8 without byte order mark, and its encoding: the named
-// one, unless the name leaves it open.
+// decode returns r as UTF-8 without byte order mark, and its encoding, which it
+// detects as far as the name leaves it open.
 func decode(r *bufio.Reader, name string) (*bufio.Reader, textEncoding) {
 	if name == "" || name == encUTF16 {
 		head, _ := r.Peek(sniffSize) // an error comes again when it is read
@@ -362,8 +362,8 @@ func decode(r *bufio.Reader, name string) (*bufio.Reader, textEncoding) {
 	return text, e
 }
 
-// hasResults reports whether the header of a file that begins with head is that of
-// a results file, as written or as a spreadsheet has saved it.
+// hasResults reports whether a file that begins with head has the header of a
+// results file, as written or as a spreadsheet has saved it.
 func hasResults(head []byte) bool {
 	decoded, _ := decode(bufio.NewReader(bytes.NewReader(head)), "")
 	l := newLines(&lineEnds{decoded})
@@ -372,10 +372,10 @@ func hasResults(head []byte) bool {
 	return at != nil
 }
 
-// sniffEncoding returns the encoding of a file that begins with head: by its
-// byte order mark, otherwise by the zero bytes, because every second byte of
-// ASCII in UTF-16 is zero. If want is UTF-16, only the byte order is open: it is
-// little endian, as Windows writes it, unless head shows otherwise.
+// sniffEncoding returns the encoding of a file that begins with head, by its byte
+// order mark or by its zero bytes: every second byte of ASCII in UTF-16 is zero.
+// If want is UTF-16, only the byte order is open, and little endian, as Windows
+// writes it, is the default.
 func sniffEncoding(head []byte, want string) string {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
@@ -402,7 +402,7 @@ func sniffEncoding(head []byte, want string) string {
 	return encUTF8
 }
 
-// contradicts returns the encoding of a file that begins with head if it can't be
+// contradicts returns the encoding of a file that begins with head if that can't be
 // the named one.
 func contradicts(head []byte, named string) string {
 	is := sniffEncoding(head, "")

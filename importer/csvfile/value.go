@@ -20,8 +20,8 @@ const (
 	maxUserID = 1024
 )
 
-// checkOrg is stricter than checkText about ids, because an id becomes a segment
-// of a path, where "." and ".." name other paths.
+// checkOrg is stricter than checkText about ids, because an id becomes a segment of a
+// path, where "." and ".." name other paths.
 func checkOrg(kind, id string) error {
 	if kind != importer.KindOrgID {
 		return checkText(id, maxUserID, kind)
@@ -44,8 +44,8 @@ func checkUser(kind, id string) error {
 	return checkQuotes(id, func(v string) bool { return isUserShaped(v) || kind == importer.KindEmail })
 }
 
-// checkQuotes returns an error if a value has around it, or before it, what is no
-// part of it. isValue reports whether the rest is a value.
+// checkQuotes returns an error if a value is in quotes or begins with an apostrophe,
+// and isValue holds for the rest.
 func checkQuotes(value string, isValue func(string) bool) error {
 	switch inner := otherQuotes(value); {
 	case inner != value && isValue(inner):
@@ -90,24 +90,21 @@ func isFreeText(kind string) bool {
 	return kind == "display_name" || strings.Contains(kind, "metadata.")
 }
 
-// isPicture reports whether r is what a results file has instead of a character
+// isPicture reports whether r is one that a results file has in place of a character
 // that would end a line or control a terminal.
 func isPicture(r rune) bool { return r >= '\u2400' && r <= '\u2426' }
 
 // roundTrips reports whether a value comes back unchanged from a results file that a
-// spreadsheet has saved: in another encoding, or with the result of a formula
-// instead of it.
+// spreadsheet has saved, in another encoding or with the results of formulas.
 func roundTrips(value string) bool {
 	return !strings.HasPrefix(value, "=") && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// clean returns a value as it was meant: without white space and invisible
-// characters around it, and without the formula ="…" that keeps a spreadsheet
-// from taking it for a number.
+// clean returns a value without white space and invisible characters around it, and
+// without the formula ="…" that keeps a spreadsheet from taking it for a number.
 func clean(value string) string { return trim(unwrapFormula(trim(value))) }
 
-// trim returns s as people see it, without white space and invisible characters
-// around it.
+// trim returns s without white space and invisible characters around it.
 func trim(s string) string { return strings.TrimFunc(s, isUnseen) }
 
 func isUnseen(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) }
@@ -148,8 +145,7 @@ func otherQuotes(s string) string {
 	return s
 }
 
-// isPlain reports whether id consists of visible ASCII characters, as nearly all
-// do.
+// isPlain reports whether id consists of visible ASCII characters, as nearly all do.
 func isPlain(id string) bool {
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] > '~' {
@@ -181,8 +177,8 @@ func looksLikeRow(names []string) bool {
 // isRule reports whether s consists of dashes, as a line under a header does.
 func isRule(s string) bool { return len(s) > 1 && strings.Trim(s, "-=") == "" }
 
-// fold makes names equal that people take for the same: case, white space,
-// hyphens and underscores don't count.
+// fold makes equal names of those that differ only in case, white space, hyphens and
+// underscores.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if isUnseen(r) || r == '_' || r == '-' {
@@ -211,8 +207,8 @@ func truncate(s string, n int) string {
 	return s
 }
 
-// shorten returns an id for a message: truncated, and quoted if it holds anything
-// that can't be seen.
+// shorten returns an id for a message: truncated, and quoted if something in it can't
+// be seen.
 func shorten(id string) string {
 	id = truncate(id, 40)
 	if !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
