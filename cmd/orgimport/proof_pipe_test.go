@@ -21,7 +21,7 @@ func TestSignalStopsARunThatWaitsForAPipeToOpen(t *testing.T) {
 	run := p.begin(p.prepare("import", "pipe.csv"))
 	time.Sleep(50 * time.Millisecond)
 	e := run.signal(syscall.SIGTERM)
-	if e.code != exitSignal+int(syscall.SIGTERM) || e.took > 3*time.Second {
+	if e.code != exitSignal+int(syscall.SIGTERM) || e.took > 15*time.Second {
 		t.Errorf("exit code %d after %s:\n%s", e.code, e.took, e.stderr)
 	}
 	if _, err := readSummary(e.stderr); err != nil {
