@@ -139,6 +139,25 @@ func TestVerifierTellsErrorsByTheirReach(t *testing.T) {
 	}
 }
 
+// TestNobodyIsGoneByAListThatWasNotRead to its end.
+func TestNobodyIsGoneByAListThatWasNotRead(t *testing.T) {
+	es := &expectations{}
+	for _, user := range []string{"u1", "u2"} {
+		if err := es.add(importer.Outcome{Status: importer.Removed, Row: importer.Row{OrgID: "org_a", UserID: user}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := newVerifier(es, 0, func(context.Context, string) iter.Seq2[auth0.Member, error] {
+		return listing(&auth0.ListError{Extent: auth0.Refused, Err: errRun}, "u1")
+	})
+	if err := v.verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.totals().String(); got != "2 lines = 0 gone + 2 not checked" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestVerifierStopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

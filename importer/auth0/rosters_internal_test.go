@@ -24,6 +24,7 @@ func rosterTenant(t *testing.T, members map[string][]string) *Client {
 	for org, ids := range members {
 		tenant.AddMembers(org, ids...)
 	}
+	twice := `{"members":[{"user_id":"1|"},{"user_id":"2|"},{"user_id":"1|"}]}` // as when others are added meanwhile
 	base, err := ParseDomain("acme.eu.auth0.com")
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +32,9 @@ func rosterTenant(t *testing.T, members map[string][]string) *Client {
 	return &Client{BaseURL: base, HTTP: retry.NewHTTPClient(&fakehttp.Sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
 		if strings.Contains(r.URL.Path, "/c/") {
 			return fakehttp.Reply(403, `{"statusCode":403,"error":"Forbidden","message":"You are not allowed to read this organization"}`), nil
+		}
+		if strings.Contains(r.URL.Path, "/twice/") {
+			return fakehttp.Reply(200, twice), nil
 		}
 		return tenant.RoundTrip(r)
 	}})}
@@ -48,7 +52,7 @@ func TestRostersComeInOrder(t *testing.T) {
 	for _, workers := range []int{1, 2, 32} {
 		rs := &Rosters{Client: client, Workers: workers, maxAhead: 2}
 		var got []string
-		for r, err := range rs.Of(t.Context(), organizations("a", "b", "d", "e")) {
+		for r, err := range rs.Of(t.Context(), organizations("a", "b", "d", "e", "twice")) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +65,7 @@ func TestRostersComeInOrder(t *testing.T) {
 			}
 			got = append(got, text)
 		}
-		if want := []string{"a 1| 2| 3|", "b gone", "d", "e x|"}; !slices.Equal(got, want) || rs.Read.Load() != 4 {
+		if want := []string{"a 1| 2| 3|", "b gone", "d", "e x|", "twice 1| 2|"}; !slices.Equal(got, want) || rs.Read.Load() != 7 {
 			t.Errorf("%d workers: %q after %d members", workers, got, rs.Read.Load())
 		}
 	}

@@ -88,6 +88,7 @@ func TestTimelineCountsEveryEventInOrderOfTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seconds := rapid.SliceOfN(rapid.OneOf(
 			rapid.Int64Range(1_700_000_000, 1_700_001_000),
+			rapid.SampledFrom([]int64{0, timelineBins, 2 * timelineBins, -1}),
 			rapid.Int64Range(-62_135_596_800, 253_402_300_799), // years 1 to 9999
 		), 1, 200).Draw(t, "seconds")
 		var line timeline

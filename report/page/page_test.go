@@ -180,6 +180,7 @@ func TestPageKnowsTheSummaryOfItsResults(t *testing.T) {
 		"ours":                     {ours, report.SummaryFile{Run: run, Lines: 2}, "Every row is done"},
 		"a line more":              {ours, report.SummaryFile{Run: run, Lines: 1}, "1 line of the results was written after"},
 		"a later run":              {results(t, nil, line(2, run+"-17"), line(3, later+"-1"), line(4, later+"-1")), report.SummaryFile{Run: run, Lines: 3}, "2 lines of the results were written after"},
+		"a later run before it":    {results(t, nil, line(3, later+"-1"), line(2, run+"-17"), line(4, later+"-2"), line(5, run+"-18")), report.SummaryFile{Run: run, Lines: 4}, "Every row is done"},
 		"no line has an id":        {results(t, nil, line(3, "")), report.SummaryFile{Lines: 1}, "Every row is done"},
 		"another run":              {ours, report.SummaryFile{Run: later, Lines: 2}, ""},
 		"a run whose id is longer": {ours, report.SummaryFile{Run: run[:len(run)-1], Lines: 2}, ""},
