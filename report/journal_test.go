@@ -261,9 +261,23 @@ func TestJournalTellsTheLinesThatAreGone(t *testing.T) {
 	}
 }
 
-// goneLines returns how many lines of a journal are of rows that Has was not asked for,
-// as the summary of a run tells it.
+// A run that finds nothing left to send names the run that wrote the last line: a page
+// of the results takes its summary.
+func TestSummaryOfARunThatSentNothing(t *testing.T) {
+	j, _ := resume(t, results(t, nil, outcome(2, "org_a", "auth0|1", importer.Added)))
+	if run := summarized(t, j).Run; run != "oi-bac52a7c-e3b0cj5aifch" {
+		t.Errorf("it names the run %q", run)
+	}
+}
+
+// goneLines returns how many lines of a journal are of rows that Has was not asked for.
 func goneLines(t *testing.T, j *report.Journal) int {
+	t.Helper()
+	return summarized(t, j).GoneLines
+}
+
+// summarized returns the summary of a run that has added nothing to a journal.
+func summarized(t *testing.T, j *report.Journal) report.SummaryFile {
 	t.Helper()
 	var s report.Summary
 	s.ContinueFrom(j)
@@ -272,7 +286,7 @@ func goneLines(t *testing.T, j *report.Journal) int {
 	if err := errors.Join(err, json.Unmarshal(text, &told)); err != nil {
 		t.Fatal(err)
 	}
-	return told.GoneLines
+	return told
 }
 
 func TestJournalTakesNoPictureForAnID(t *testing.T) {
