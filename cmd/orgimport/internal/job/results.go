@@ -20,8 +20,7 @@ type results struct {
 	op           importer.Op
 	kept         []string
 	before       *report.Journal // what earlier runs finished
-	found        fs.FileInfo     // the file when before was read
-	resumed      bool            // the file existed before
+	found        fs.FileInfo     // the file when before was read; nil: the run makes it
 	started      bool            // lines are being written; until then the file is unchanged
 	mayRepeat    bool            // a row may have two lines
 
@@ -35,7 +34,6 @@ func openResults(path, tenant string, resume bool, op importer.Op, kept []string
 	r := &results{path: path, tenant: tenant, op: op, kept: kept, before: &report.Journal{}}
 	var err error
 	if r.found, err = os.Stat(path); resume && !errors.Is(err, fs.ErrNotExist) {
-		r.resumed = true
 		if err != nil {
 			return nil, files.CantWrite(path, err)
 		}
@@ -89,7 +87,7 @@ func (r *results) use(log *files.Log) error {
 // begin prepares the file for new lines. It drops the lines of a resumed file that
 // are not to be kept. The file is whole at any moment: the old one, or the new one.
 func (r *results) begin() error {
-	if !r.resumed {
+	if r.found == nil {
 		r.started = true
 		return nil
 	}
@@ -127,7 +125,7 @@ func (r *results) note(o importer.Outcome) error {
 func (r *results) finish(whole bool) error {
 	err := r.log.Close()
 	r.log = nil
-	if err != nil || !r.resumed && !r.mayRepeat { // no row can have two lines
+	if err != nil || r.found == nil && !r.mayRepeat { // no row can have two lines
 		return err
 	}
 	first := 0

@@ -57,16 +57,14 @@ type Sink struct {
 // Create opens the results of the rows of src, and what is made from them. Nothing
 // is changed before the first row is recorded.
 func Create(c SinkConfig, src *Source) (*Sink, error) {
-	out := &Sink{
-		c: c, op: src.Op, saved: newSaved(), guard: guard{most: c.MaxFailed, off: c.NoGuard},
-	}
+	out := &Sink{c: c, op: src.Op, saved: newSaved()}
 	out.Summary.Started = time.Now()
 	var err error
 	if out.results, err = openResults(src.Results, src.Tenant, src.Resume, src.Op, src.Table().Kept); err != nil {
 		return nil, err
 	}
 	before := out.results.before.Settled()
-	out.guard.anyDone = before > 0
+	out.guard = guard{most: c.MaxFailed, off: c.NoGuard || before > 0}
 	out.Summary.ContinueFrom(out.results.before)
 	out.done.Store(int64(before))
 	out.total.Store(int64(src.rows))
@@ -419,8 +417,7 @@ func (s Share) String() string {
 // guard counts outcomes, and decides when too many rows have failed.
 type guard struct {
 	most     Share          // 0: any number
-	off      bool           // guardRows does not apply
-	anyDone  bool           // rows of an earlier run are done, so guardRows does not apply
+	off      bool           // guardRows does not apply, as when rows of an earlier run are done
 	answered int            // rows that a request was sent for
 	failed   int            // answered rows that failed
 	unsent   int            // rows that failed or were not found, without a request of their own
@@ -443,7 +440,7 @@ func (g *guard) add(outcomes []importer.Outcome) error {
 		case failed, isUnresolved(o.Row):
 			g.unsent++
 		}
-		if !g.off && !g.anyDone && g.answered == guardRows && g.failed == guardRows {
+		if !g.off && g.answered == guardRows && g.failed == guardRows {
 			return g.stop(AllFailed, "the first %d rows that were answered all failed", guardRows)
 		}
 	}
