@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -94,7 +95,9 @@ func TestDoctorThatCantBegin(t *testing.T) {
 		"there is no answer":        {map[string][]auth0test.Fault{http.MethodPost: answers(503, 9)}, isA[GaveUpError]},
 		"it can't be looked for":    {map[string][]auth0test.Fault{http.MethodPost: answers(503, 3), http.MethodGet: answers(403, 1)}, isA[*LacksScopeError]},
 		"the limit is not shown":    {map[string][]auth0test.Fault{http.MethodPost: answers(429, 1)}, isA[GaveUpError]},
-		"it can't be deleted":       {map[string][]auth0test.Fault{http.MethodDelete: answers(403, 5)}, isA[*LeftBehindError]},
+		"it can't be deleted": {map[string][]auth0test.Fault{http.MethodDelete: answers(403, 5)}, func(err error) bool {
+			return isA[*LeftBehindError](err) && strings.HasPrefix(err.Error(), "left behind: orgimport-doctor-") && strings.HasSuffix(err.Error(), "the token lacks the scope delete:organizations")
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -134,6 +137,17 @@ func TestRoundestLimit(t *testing.T) {
 	} {
 		if n, interval := test.round(); n != test.n || interval != test.interval {
 			t.Errorf("%v is %d in %s, not %d in %s", test.span, n, interval, test.n, test.interval)
+		}
+	}
+}
+
+// TestStatusThatSaysNothing: a redirect is no answer to a question.
+func TestStatusThatSaysNothing(t *testing.T) {
+	for status, told := range map[int]bool{204: true, 200: false, 302: false, 400: true, 499: true, 503: false} {
+		r := Report{answers: make(map[*Question]Answer)}
+		r.answerStatus(qTwice, exchange{status: status})
+		if a := r.answers[qTwice]; a.Told != told || !told && a.WhyNot != fmt.Sprintf("it was answered %d", status) {
+			t.Errorf("%d is told as %+v", status, a)
 		}
 	}
 }

@@ -255,3 +255,30 @@ func TestLockThatCantBeMade(t *testing.T) {
 	_, err = Lock(File{"--lock", dir})
 	isProblem(t, err, NotRegular)
 }
+
+// TestLinkToADevice: it is written through, and never replaced.
+func TestLinkToADevice(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Fatal(err)
+	}
+	if Target(link) != link || !IsStream(link) {
+		t.Errorf("it leads to %s, a stream: %v", Target(link), IsStream(link))
+	}
+	if err := Replace(link, 0o600, func(w io.Writer) error { _, err := io.WriteString(w, "text"); return err }); err != nil {
+		t.Error(err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != os.DevNull {
+		t.Errorf("now it leads to %s: %v", to, err)
+	}
+}
+
+func TestLogThatCantBeSynced(t *testing.T) {
+	log, err := Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.file.Close()
+	isProblem(t, log.Sync(), WriteFailed)
+	isProblem(t, log.Close(), WriteFailed)
+}
