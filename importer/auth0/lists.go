@@ -334,35 +334,9 @@ func items[T any](pages iter.Seq2[page[T], error]) iter.Seq2[T, error] {
 	}
 }
 
-// looked is what came of the look-up of one key.
-type looked[K, R any] struct {
-	key    K
-	result R
-	err    error // why it failed for good, if that is about this key alone
-}
-
-// askEach calls one for every key, as ask does. An error that does not end the run
-// does not end the range either.
-func askEach[K, R any](ctx context.Context, workers int, keys []K, one func(context.Context, K) (R, error)) iter.Seq2[looked[K, R], error] {
-	return ask(ctx, workers, keys, func(ctx context.Context, key K) (looked[K, R], error) {
-		result, err := one(ctx, key)
-		if err != nil && importer.ReachOf(err) == importer.ReachRun {
-			return looked[K, R]{}, err
-		}
-		return looked[K, R]{key, result, err}, nil
-	})
-}
-
-// ask calls one for every item, several at a time, and yields the results as they
+// askAll calls all for every item, several at a time, and yields the results as they
 // come. The first error ends the range, and so does break; it waits for the calls
 // under way.
-func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
-	return askAll(ctx, workers, items, func(ctx context.Context, item T) iter.Seq2[R, error] {
-		return func(yield func(R, error) bool) { yield(one(ctx, item)) }
-	})
-}
-
-// askAll is ask for calls that have any number of results.
 func askAll[T, R any](ctx context.Context, workers int, items []T, all func(context.Context, T) iter.Seq2[R, error]) iter.Seq2[R, error] {
 	type answered struct {
 		result R

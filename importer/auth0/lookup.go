@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -84,6 +85,32 @@ func (l *Lookup) progress(phase string, done, of int) {
 	if l.OnProgress != nil {
 		l.OnProgress(phase, done, of)
 	}
+}
+
+// looked is what came of the look-up of one key.
+type looked[K, R any] struct {
+	key    K
+	result R
+	err    error // why it failed for good, if that is about this key alone
+}
+
+// askEach calls one for every key, as ask does. An error that does not end the run
+// does not end the range either.
+func askEach[K, R any](ctx context.Context, workers int, keys []K, one func(context.Context, K) (R, error)) iter.Seq2[looked[K, R], error] {
+	return ask(ctx, workers, keys, func(ctx context.Context, key K) (looked[K, R], error) {
+		result, err := one(ctx, key)
+		if err != nil && importer.ReachOf(err) == importer.ReachRun {
+			return looked[K, R]{}, err
+		}
+		return looked[K, R]{key, result, err}, nil
+	})
+}
+
+// ask is askAll for calls that have one result.
+func ask[T, R any](ctx context.Context, workers int, items []T, one func(context.Context, T) (R, error)) iter.Seq2[R, error] {
+	return askAll(ctx, workers, items, func(ctx context.Context, item T) iter.Seq2[R, error] {
+		return func(yield func(R, error) bool) { yield(one(ctx, item)) }
+	})
 }
 
 // FindOrganizations looks up the organizations of d: few of them one by one, many in

@@ -32,7 +32,8 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 		job := usersJob{client: l.Jobs, download: l.Download, wait: l.JobWait, connectionID: connections[name], fields: exportFields(d)}
 		job.progress = func(done int) { l.progress(PhaseExport, done, 100) }
 		if err := job.run(ctx, func(r io.Reader) error {
-			return l.readExport(r, d, name, &usersExport{kinds: d.Users.Kinds()})
+			_, err := l.readExport(r, d, name)
+			return err
 		}); err != nil {
 			return err
 		}
@@ -43,8 +44,8 @@ func (l *Lookup) FindUsersByExport(ctx context.Context, d *importer.Directory, c
 // ReadUsers notes the users of an export that was made by hand. It fails if r is not
 // an export, or lacks a field that is needed.
 func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
-	x := &usersExport{kinds: d.Users.Kinds()}
-	if err := l.readExport(r, d, "", x); err != nil {
+	x, err := l.readExport(r, d, "")
+	if err != nil {
 		return err
 	}
 	for _, field := range exportFields(d) {
@@ -57,8 +58,9 @@ func (l *Lookup) ReadUsers(r io.Reader, d *importer.Directory) error {
 
 // readExport notes the users of an export. connection is that of users for whom the
 // export does not name one.
-func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string, x *usersExport) error {
-	return x.read(r, func(u user) {
+func (l *Lookup) readExport(r io.Reader, d *importer.Directory, connection string) (*usersExport, error) {
+	x := &usersExport{kinds: d.Users.Kinds()}
+	return x, x.read(r, func(u user) {
 		if u.Connection == "" {
 			u.Connection = connection
 		}

@@ -175,8 +175,8 @@ var (
 )
 
 // Check settles a row whose organization exists, and rejects one whose organization
-// does not and can't be made. For a bad name, the message has the one that it could be:
-// names are for ever, so nothing is guessed.
+// does not and can't be made. For a bad name, the message suggests another, which is
+// not taken unasked.
 func (cr *Creator) Check(row *importer.Row) {
 	given := strings.TrimSpace(row.Args[0])
 	o, exists := cr.existing[organizationKey(*row)]
@@ -227,7 +227,7 @@ func (cr *Creator) send(ctx context.Context, b importer.Batch) (importer.Receipt
 	return receipt, reaching(importer.ReachRow, err.Error())
 }
 
-// taken finds out whose a name is that is taken.
+// taken finds out which organization has a name that is taken.
 func (cr *Creator) taken(ctx context.Context, name string, receipt importer.Receipt, refusal error) (importer.Receipt, error) {
 	o, err := cr.Lists.OrganizationNamed(ctx, name)
 	switch {

@@ -126,7 +126,7 @@ func (j *usersJob) once(ctx, waiting context.Context, read func(io.Reader) error
 		if links == mostLinks {
 			return &JobError{"no link led to the users", err}
 		}
-		if links > 0 { // it is not that the first one was too old
+		if links > 0 { // the first may have been too old; this one was not
 			j.waitsFor = "no link leads to the users"
 			if err := pause(waiting, time.Second<<links); err != nil {
 				return err
@@ -329,7 +329,6 @@ func NewDownload(rt http.RoundTripper) *http.Client {
 // key, such as email, username or app_metadata.employee.
 const (
 	fieldUserID     = "user_id"
-	fieldEmail      = "email"
 	fieldVerified   = "email_verified"
 	fieldConnection = "identities[0].connection"
 )
@@ -337,7 +336,7 @@ const (
 // exportNames are the names that Auth0's Dashboard and its import-export extension
 // give to fields by default, in lower case.
 var exportNames = map[string]string{
-	fieldUserID: "id", fieldEmail: "email", fieldVerified: "email verified", fieldConnection: "connection",
+	fieldUserID: "id", importer.KindEmail: "email", fieldVerified: "email verified", fieldConnection: "connection",
 }
 
 // user is what a look-up needs to know about a user of the tenant.
