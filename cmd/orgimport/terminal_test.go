@@ -90,6 +90,7 @@ type terminal struct {
 	*screen
 	t           *testing.T
 	pty, tty    *os.File
+	written     strings.Builder // all that was looked at, also what was drawn over
 	environment map[string]string
 }
 
@@ -126,6 +127,7 @@ func (term *terminal) look() []string {
 		}
 		text.Write(buf[:n])
 	}
+	term.written.WriteString(text.String())
 	term.write(term.t, strings.ReplaceAll(strings.TrimSuffix(text.String(), mark), "\r\n", "\n"))
 	return term.rows()
 }
