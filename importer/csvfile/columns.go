@@ -225,12 +225,12 @@ func (c *columns) findOwn(d Dialect) (err error) {
 			return c.twice // either could say whether these are results
 		}
 	}
-	for f := range c.at {
-		if k := slices.Index(importer.ResultColumns(), fields[f].name); k >= 0 && c.results() {
-			c.at[f] = c.own[k]
-		}
-	}
 	if c.results() {
+		for f := range c.at {
+			if k := slices.Index(importer.ResultColumns(), fields[f].name); k >= 0 {
+				c.at[f] = c.own[k]
+			}
+		}
 		c.ids = true
 		return nil
 	}
