@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"orgimport/importer"
 )
@@ -135,7 +136,7 @@ func (j *Journal) read(r io.Reader, tenant string, stays func(l line) bool) erro
 		return err
 	}
 	if len(in.Kept) < len(j.op.Args) || !slices.Equal(in.Kept[:len(j.op.Args)], j.op.Args) {
-		return &WrongFileError{Why: fmt.Sprintf("this is not a results file of %s: it has no column %q", j.op.Name, j.op.Args)}
+		return &WrongFileError{Why: fmt.Sprintf("this is not a results file of %s: it has no column %q", j.op.Name, strings.Join(j.op.Args, ", "))}
 	}
 	in.Tenant = tenant
 	for l, err := range in.lines() {
