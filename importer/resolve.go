@@ -166,7 +166,7 @@ func (d *Directory) user(k Key, connection string) (string, error) {
 		}
 		return "", d.Users.ambiguous(place, CodeUserAmbiguous, "users", way)
 	case k.Kind == KindEmail && !m.verified && !d.AllowUnverified:
-		return "", &Rejection{Code: CodeEmailUnverified, Message: m.id + " has not verified it: give the user id, or allow unverified addresses", Candidates: []string{m.id}}
+		return "", &Rejection{Code: CodeEmailUnverified, Message: m.id + " has not verified it (--allow-unverified)", Candidates: []string{m.id}}
 	}
 	return m.id, nil
 }

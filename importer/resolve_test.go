@@ -108,7 +108,7 @@ func TestAddressesLeadToUsers(t *testing.T) {
 		{"connections keep their case", "ann@acme.com", "DB", []found{ann}, "2 org_a  user_not_found: no user of the connection DB has the e-mail ann@acme.com"},
 		{
 			"unverified", "ann@acme.com", "", []found{{"auth0|1", "ann@acme.com", "db", false}},
-			"2 org_a  email_unverified: auth0|1 has not verified it: give the user id, or allow unverified addresses",
+			"2 org_a  email_unverified: auth0|1 has not verified it (--allow-unverified)",
 		},
 	}
 	for _, tt := range tests {
@@ -280,7 +280,7 @@ func TestAnUnverifiedAddressIsRefusedInEveryConnection(t *testing.T) {
 	row := byEmail(2, "ann@acme.com", "db")
 	d := directoryFor(row)
 	person(d, "auth0|1", "ann@acme.com", "db", false)
-	if got, want := resolved(t, d, row)[0], "2 org_a  email_unverified: auth0|1 has not verified it: give the user id, or allow unverified addresses"; got != want {
+	if got, want := resolved(t, d, row)[0], "2 org_a  email_unverified: auth0|1 has not verified it (--allow-unverified)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	d.AllowUnverified = true
