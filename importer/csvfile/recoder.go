@@ -24,15 +24,12 @@ func Text(r io.Reader) (io.Reader, error) {
 	in := bufio.NewReaderSize(t, sniffSize)
 	head, _ := in.Peek(sniffSize) // an error comes again when it is read
 	start := bytes.TrimSpace(head)
-	first, rest, _ := bytes.Cut(start, []byte("\n"))
+	first, _, _ := bytes.Cut(start, []byte("\n"))
 	comma, declared := sepLine(first)
-	switch {
-	case len(start) == 0 || isJSON(start):
-		return in, nil
-	case !declared:
-		comma, rest = widestDelimiter(start), start
+	if !declared {
+		comma = widestDelimiter(start)
 	}
-	if comma == delimiters[0] && len(rest) == len(start) {
+	if len(start) == 0 || isJSON(start) || comma == delimiters[0] && !declared {
 		return in, nil
 	}
 	l := newLines(in)
