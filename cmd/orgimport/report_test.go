@@ -83,6 +83,25 @@ func TestPageOfARunThatEndedEarly(t *testing.T) {
 	})
 }
 
+func TestPageSaysWhatToType(t *testing.T) {
+	for _, tt := range []struct {
+		status  int
+		message string
+		want    string // the end of the advice
+	}{
+		{429, "", "--reserve."},
+		{503, "", "ids. Run again with --resume."},
+		{401, "", "Then run again with --resume."},
+		{404, "No such organization.", "Names are taken with --org-by."},
+		{403, "The organization is suspended.", "tenant's dashboard."},
+		{400, "No.", "tenant's dashboard."},
+	} {
+		if title, do := advise(report.Cause{Status: importer.Failed, HTTPStatus: tt.status, Message: tt.message}); !strings.HasSuffix(do, tt.want) {
+			t.Errorf("%d %s: %s: %s; it should end with %s", tt.status, tt.message, title, do, tt.want)
+		}
+	}
+}
+
 func TestPageAdvisesOnEachCause(t *testing.T) {
 	for _, tt := range []struct {
 		status importer.Status

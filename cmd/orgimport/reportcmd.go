@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"orgimport/cmd/orgimport/internal/files"
@@ -122,7 +123,18 @@ func advise(c report.Cause) (title, do string) {
 		a := cmp.Or(rejections[c.Code], advice{"The row can't be used", "The message says what is wrong with it. Nothing was sent; correct the row in the input."})
 		return a.title, a.do
 	}
-	return auth0.Advise(c.HTTPStatus, c.Code, c.Message)
+	title, do, reach := auth0.Advise(c.HTTPStatus, c.Code, c.Message)
+	switch {
+	case c.HTTPStatus == http.StatusTooManyRequests:
+		do += " Run again with --resume when the tenant has room, or leave more of it to others with --reserve."
+	case reach == importer.ReachBatch:
+		do += " Run again with --resume."
+	case reach == importer.ReachRun:
+		do += " Then run again with --resume."
+	case reach == importer.ReachOrg && c.HTTPStatus != http.StatusForbidden: // there is none with that id
+		do += " Names are taken with --org-by."
+	}
+	return title, do
 }
 
 // claimColumns returns the columns without which a line of a results file says of

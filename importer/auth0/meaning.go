@@ -43,9 +43,9 @@ var meanings = []meaning{
 	{code: codeTooManyRoles, reach: importer.ReachRow, title: "The member has as many roles as there can be",
 		do: "Auth0 allows 50 roles in an organization. Take some of the member's roles away first."},
 	{statuses: []int{http.StatusTooManyRequests}, reach: importer.ReachBatch, title: "The tenant's rate limit",
-		do: "The rows are sound. Resume the run when the tenant has room, or reserve more of it for others."},
+		do: "The rows are sound."},
 	{answer: (*Error).transient, reach: importer.ReachBatch, title: "The server failed on these rows",
-		do: "It is not known whether they are in. Adding a member twice is taken to be harmless: resume the run. If the same rows fail again, ask Auth0 with the correlation ids."},
+		do: "It is not known whether they are in; adding a member twice is taken to be harmless. If the same rows fail again and again, ask Auth0 with the correlation ids."},
 	{answer: (*Error).noRefusal, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
 	{statuses: []int{http.StatusForbidden}, words: full, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
@@ -53,9 +53,9 @@ var meanings = []meaning{
 	{statuses: []int{http.StatusForbidden}, words: thisUser, but: permission, reach: importer.ReachRow, title: "Forbidden", do: doForbids},
 	{statuses: []int{http.StatusForbidden}, but: permission, reach: importer.ReachRow, title: "Forbidden", do: doForbids},
 	{statuses: []int{http.StatusUnauthorized, http.StatusForbidden}, reach: importer.ReachRun, title: "Credentials or permission",
-		do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it, then resume the run."},
+		do: "The application needs the Management API permission that the message names; to add members it is create:organization_members. Grant it."},
 	{statuses: []int{http.StatusBadRequest}, code: codeBadHeader, reach: importer.ReachRun, title: "Credentials or permission",
-		do: "The token was not even recognised as one. Check the token, then resume the run."},
+		do: "The token was not even recognised as one. Check the token."},
 	{statuses: []int{http.StatusMethodNotAllowed, http.StatusProxyAuthRequired}, reach: importer.ReachRun, title: notAuth0, do: doNotAuth0},
 
 	{statuses: []int{http.StatusConflict}, words: quota, but: thisUser, reach: importer.ReachRow, is: importer.ErrOrgFull, title: orgFull, do: doOrgFull},
@@ -65,9 +65,9 @@ var meanings = []meaning{
 	{code: "inexistent_user", reach: importer.ReachRow, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
 	{words: unknownUser, but: otherThings, reach: importer.ReachRow, is: importer.ErrUnknownUser, title: noSuchUser, do: doNoSuchUser},
 	{statuses: notThere, words: badPath, reach: importer.ReachOrg, title: "The organization's id was refused for its form",
-		do: "An id that Auth0 makes looks like org_ followed by 16 letters and digits. If the column holds names, the run has to be told so."},
+		do: "An id that Auth0 makes looks like org_ followed by 16 letters and digits."},
 	{statuses: notThere, words: missingOrg, but: people, reach: importer.ReachOrg, title: "The tenant has no such organization",
-		do: "The column takes ids such as org_… of this tenant, or names if the run is told so. One wrong id fails all the rows that have it."},
+		do: "The column takes ids such as org_… of this tenant. One wrong id fails all the rows that have it."},
 	{words: alreadyMember, reach: importer.ReachRow, is: importer.ErrMember, title: "A member already", do: doConflict},
 	{statuses: []int{http.StatusConflict}, words: there, reach: importer.ReachRow, is: importer.ErrMember, title: "A conflict", do: doConflict},
 	{words: badForm, reach: importer.ReachRow, title: "The ids were refused for their form",
@@ -163,12 +163,12 @@ func (e *Error) meaning() meaning {
 	return meanings[i] // the last line fits everything
 }
 
-// Advise returns what an answer of the Management API most likely means, and what
-// people can do about it. The status is 0 if no answer came; ids may be left out of
-// the message.
-func Advise(status int, code, message string) (title, do string) {
+// Advise returns what an answer of the Management API most likely means, what people
+// can do about it, and how far it reaches. The status is 0 if no answer came; ids may
+// be left out of the message.
+func Advise(status int, code, message string) (title, do string, reach importer.Reach) {
 	m := (&Error{Status: status, Code: code, Message: message}).meaning()
-	return m.title, m.do
+	return m.title, m.do, m.reach
 }
 
 // Reach says how far the refusal reaches.

@@ -35,7 +35,7 @@ func TestAdviceOnEachCause(t *testing.T) {
 		{400, "", "Bad Request", "The request was refused"},
 		{418, "", "I'm a teapot", "The request was refused"},
 	} {
-		if title, do := auth0.Advise(tt.status, tt.code, tt.message); title != tt.want || do == "" || strings.Contains(do, "--") { // only the command knows flags
+		if title, do, _ := auth0.Advise(tt.status, tt.code, tt.message); title != tt.want || do == "" || strings.Contains(do, "--") { // only the command knows flags
 			t.Errorf("%d %s %s: %s: %s, want %s", tt.status, tt.code, tt.message, title, do, tt.want)
 		}
 	}
