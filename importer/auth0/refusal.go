@@ -229,8 +229,13 @@ func oneLine(s string, limit int) string {
 // ones may be words.
 const leastSecret = 8
 
-// redact removes secrets from s, both as they are and form-encoded.
+// ticket matches the part of an invitation's link that lets its holder in.
+var ticket = regexp.MustCompile(`\b(invitation|ticket)=[^\s&"'<>]+`)
+
+// redact removes secrets from s, both as they are and form-encoded, and the tickets in
+// links.
 func redact(s string, secrets ...string) string {
+	s = ticket.ReplaceAllString(s, "$1=[secret]")
 	for _, secret := range secrets {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "[secret]")

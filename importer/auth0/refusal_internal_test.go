@@ -25,6 +25,7 @@ func TestRefusalIsWorded(t *testing.T) {
 		{400, "", `{"message":null}`, "||400 with JSON that gives no reason"},
 		{400, "", `{"statusCode":400,"message":" two\r\n lines\t\u001b[31m\u2028red \u202e"}`, "||two lines [31m red"},
 		{400, "", `{"statusCode":400,"message":"the token sesameopen is bad"}`, "||the token [secret] is bad"},
+		{500, "", `{"message":"no mail for https://acme.eu.auth0.com/login?invitation=aZ9-_&organization=org_a"}`, "||no mail for https://acme.eu.auth0.com/login?invitation=[secret]&organization=org_a"},
 		{500, "", `{}`, "||500 with JSON that gives no reason"},
 		{500, "", `[1]`, "||500 with JSON that gives no reason"},
 		{500, "", `"oops"`, "||500 with JSON that gives no reason"},
