@@ -161,9 +161,9 @@ func (j *usersJob) create(ctx context.Context) (id string, err error) {
 	j.waitsFor = "the tenant has not taken the job"
 	for began := time.Now(); ; {
 		call := j.client.newCall(http.MethodPost, usersPath, nil)
-		call.body, call.limitIsFinal = body, true
 		var state jobState
-		_, err := j.client.read(ctx, call, &state)
+		call.body, call.limitIsFinal, call.into = body, true, &state
+		_, err := j.client.do(ctx, call, http.StatusOK, http.StatusCreated, http.StatusAccepted) // 200 is documented
 		busy, ok := errors.AsType[*Error](err)
 		if ok && busy.Status == http.StatusTooManyRequests {
 			j.waitsFor = "another export is under way"

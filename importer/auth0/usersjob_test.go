@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type aJob struct {
 	exports   auth0test.Exports
 	link      string                                        // the host of the downloads; empty: the tenant's
 	downloads []func(*http.Request) (*http.Response, error) // in place of the tenant's, by turn; the last again and again
+
+	accepted int // the status of the answer that takes the job; 0: the tenant's
 
 	created, polled []time.Time
 	bodies          []string
@@ -71,6 +74,7 @@ func (j *aJob) answer(tenant http.RoundTripper, r *http.Request, body string) (*
 		resp, err := tenant.RoundTrip(r)
 		if err == nil && resp.StatusCode == 200 {
 			j.bodies, j.created = append(j.bodies, body), append(j.created, time.Now())
+			resp.StatusCode = cmp.Or(j.accepted, resp.StatusCode)
 		}
 		return resp, err
 	case strings.HasPrefix(r.URL.Path, "/api/v2/jobs/"):
@@ -238,6 +242,18 @@ func TestAJobThatFailsIsTriedOnceMore(t *testing.T) {
 		err := j.find(t, asking("", "ann@acme.com"), nil)
 		if _, ok := errors.AsType[*auth0.JobError](err); !ok || len(j.created) != 2 {
 			t.Errorf("%v after %d jobs", err, len(j.created))
+		}
+	})
+}
+
+// TestAJobMayBeAccepted: the API documents 200, which is seldom of a new job.
+func TestAJobMayBeAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, status := range []int{http.StatusCreated, http.StatusAccepted} {
+			j, d := &aJob{accepted: status}, asking("", "ann@acme.com")
+			if err := j.find(t, d, nil); err != nil || d.Users.Hits() != 1 || len(j.created) != 1 {
+				t.Errorf("%d: %v, %d found by %d jobs", status, err, d.Users.Hits(), len(j.created))
+			}
 		}
 	})
 }
