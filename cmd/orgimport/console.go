@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"orgimport/importer/csvfile"
 )
 
 // surroundings hold everything that a command gets from outside, so that a test
@@ -54,14 +57,17 @@ func (c *console) printError(e *exitError) {
 	if e.err == nil {
 		return
 	}
-	text := c.env.asGiven(e.Error())
+	text, hint := c.env.asGiven(e.Error()), e.hint
+	if _, ok := errors.AsType[*csvfile.InputError](e.err); ok { // other hints hold commands
+		hint = c.env.asGiven(hint)
+	}
 	if c.errors != nil {
-		c.errors.Error(text, "hint", e.hint, "exit_code", e.code)
+		c.errors.Error(text, "hint", hint, "exit_code", e.code)
 		return
 	}
 	fmt.Fprintf(c.stderr, "orgimport: error: %s\n", text)
-	if e.hint != "" {
-		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", e.hint)
+	if hint != "" {
+		fmt.Fprintf(c.stderr, "orgimport: hint: %s\n", hint)
 	}
 }
 
