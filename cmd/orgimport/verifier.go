@@ -45,9 +45,10 @@ const minRepeats = 100
 // reads them again, until all lines are true or the time to settle is over. An
 // error means that it was stopped.
 //
-// All repeated looks together make no more requests than the first look: if the
-// lists are long, the looks are few and far apart, and the last one is at the end
-// of the time to settle.
+// All repeated looks together make no more requests than the first look, unless a
+// list is longer than what could be read of it then. If the lists are long, the
+// looks are few and far apart; the last one is always at the end of the time to
+// settle.
 func (v *verifier) verify(ctx context.Context) error {
 	pending, err := v.look(ctx, v.all)
 	if err != nil {
@@ -57,10 +58,10 @@ func (v *verifier) verify(ctx context.Context) error {
 	end := time.Now().Add(v.settle)
 	for pause := firstPause; len(pending) > 0; pause *= 2 {
 		left := time.Until(end)
-		looks := budget / max(1, countPages(pending))
-		if left <= 0 || looks == 0 {
+		if left <= 0 {
 			return nil
 		}
+		looks := max(1, budget/max(1, countPages(pending)))
 		if needed := bits.Len64(uint64(left / pause)); looks < needed {
 			pause = max(pause, left/time.Duration(looks))
 		}
@@ -69,12 +70,9 @@ func (v *verifier) verify(ctx context.Context) error {
 		if !retry.Sleep(ctx, pause, nil) {
 			return context.Cause(ctx)
 		}
-		again, err := v.look(ctx, pending)
-		if err != nil {
+		if pending, err = v.look(ctx, pending); err != nil {
 			return err
 		}
-		budget -= countPages(pending)
-		pending = again
 	}
 	return nil
 }

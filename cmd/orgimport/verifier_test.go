@@ -298,6 +298,33 @@ func TestVerifierBoundsItsRequests(t *testing.T) {
 	})
 }
 
+// TestVerifierJudgesAtTheEndOfTheTimeToSettle: a list that could not be read at first
+// turns out to be long.
+func TestVerifierJudgesAtTheEndOfTheTimeToSettle(t *testing.T) {
+	for _, pages := range []int{60, 1000} { // two looks exceed minRepeats, or one
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			var asked []time.Duration
+			v := newVerifier(claimed("org_a", "u1"), time.Minute, func(context.Context, string) iter.Seq2[auth0.Member, error] {
+				asked = append(asked, time.Since(start)/time.Second)
+				switch len(asked) {
+				case 1, 2, 3:
+					return listing(&auth0.ListError{Extent: auth0.Cut, Err: errRun})
+				case 5:
+					return listing(nil, "u1")
+				}
+				return listing(nil, slices.Repeat([]string{"other"}, pages*pageSize)...)
+			})
+			if err := v.verify(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if want := []time.Duration{0, 1, 3, 7, 60}; !slices.Equal(asked, want) || countOpen(v.all) > 0 {
+				t.Errorf("asked after %v seconds, want %v; %d lines are open", asked, want, countOpen(v.all))
+			}
+		})
+	}
+}
+
 // TestVerifierKnowsWhatEachOperationSays about the members.
 func TestVerifierKnowsWhatEachOperationSays(t *testing.T) {
 	line := func(status importer.Status, user, argument string) importer.Outcome {
