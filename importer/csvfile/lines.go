@@ -52,9 +52,10 @@ type lines struct {
 	comma rune
 }
 
-// newLines reads the first sniffSize bytes of r.
+// newLines reads the first sniffSize bytes of r. The buffer grows for a record that
+// it can't hold, which few files have.
 func newLines(r io.Reader) *lines {
-	l := &lines{r: bufio.NewReaderSize(r, maxRecordBytes), start: 1}
+	l := &lines{r: bufio.NewReaderSize(r, 32<<10), start: 1}
 	_, l.err = l.r.Peek(sniffSize)
 	return l
 }
@@ -174,6 +175,9 @@ func (l *lines) line(from int) (int, error) {
 			return end - from, errLong
 		}
 		if l.err == nil {
+			if end == l.r.Size() {
+				l.r = bufio.NewReaderSize(l.r, maxRecordBytes)
+			}
 			_, l.err = l.r.Peek(end + 1)
 			continue
 		}
