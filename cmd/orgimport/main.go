@@ -175,14 +175,19 @@ func newParser(c *console, first string, exit func(code int)) (*kong.Kong, error
 
 // withUserAgent returns transports that send the program's name as User-Agent.
 func withUserAgent(transport func(int) http.RoundTripper) func(int) http.RoundTripper {
-	return func(requests int) http.RoundTripper { return &userAgent{transport(requests)} }
+	return func(requests int) http.RoundTripper {
+		return &userAgent{transport(requests), "orgimport/" + version()}
+	}
 }
 
-type userAgent struct{ base http.RoundTripper }
+type userAgent struct {
+	base http.RoundTripper
+	name string
+}
 
 // RoundTrip sends a clone of req with the User-Agent header.
 func (u *userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", "orgimport/"+version())
+	req.Header.Set("User-Agent", u.name)
 	return u.base.RoundTrip(req)
 }
