@@ -142,7 +142,7 @@ func (c *Client) read(ctx context.Context, call *call, v any) (*retry.Answer, er
 // end the last error is a *[ListError], or one that ends the run.
 func pages[T any](ctx context.Context, c *Client, l list) iter.Seq2[page[T], error] {
 	return func(yield func(page[T], error) bool) {
-		r := reader[T]{client: c, list: l, yield: yield, seen: make(map[string]bool)}
+		r := reader[T]{client: c, list: l, yield: yield, seen: make(map[string]int)}
 		if err := r.read(ctx); err != nil && !errors.Is(err, errEnough) {
 			yield(page[T]{}, l.incomplete(err))
 		}
@@ -181,9 +181,9 @@ type reader[T any] struct {
 	list   list
 	yield  func(page[T], error) bool
 
-	count int             // of items in this direction
-	total int             // the least that the pages gave; 0: none
-	seen  map[string]bool // cursors, and items of a list that can be read from both ends
+	count int            // of items in this direction
+	total int            // the least that the pages gave; 0: none
+	seen  map[string]int // the place of cursors, and of items of a list that can be read from both ends
 }
 
 func (r *reader[T]) read(ctx context.Context) error {
@@ -226,10 +226,10 @@ func (r *reader[T]) byCursor(ctx context.Context) error {
 			// The last page may or may not have a next: both were recorded. If
 			// it has, the page after it is empty.
 			return r.ended()
-		case r.seen[p.next] || bytes.Equal(p.raw, before):
+		case r.seen[p.next] > 0 || bytes.Equal(p.raw, before):
 			return errCircle
 		}
-		r.seen[p.next], before = true, p.raw
+		r.seen[p.next], before = n+1, p.raw
 		query.Set("from", p.next)
 	}
 	return fmt.Errorf("%w: it does not end after %d pages", errCircle, maxPages)
@@ -238,8 +238,9 @@ func (r *reader[T]) byCursor(ctx context.Context) error {
 // byNumber reads a list by page number. The server may give out smaller pages than
 // it was asked for, so one that is not full is the last only if the total says so.
 // The limit in an answer is no help: for invitations it was recorded as the number of
-// items. If back is set the list began at its other end, and what was read before
-// ends it.
+// items. If back is set the list is to begin at its other end, and what was read
+// before ends it. A server that takes no notice of sort begins at the same end again,
+// which shows nothing about what lies beyond.
 func (r *reader[T]) byNumber(ctx context.Context, query url.Values, back bool) error {
 	query = maps.Clone(query)
 	query.Set("include_totals", "true")
@@ -250,6 +251,7 @@ func (r *reader[T]) byNumber(ctx context.Context, query url.Values, back bool) e
 		query.Set("page", strconv.Itoa(n))
 		query.Set("per_page", strconv.Itoa(size))
 		p, err := r.ask(ctx, query)
+		place := r.note(p)
 		switch {
 		case err != nil:
 			return err
@@ -259,8 +261,10 @@ func (r *reader[T]) byNumber(ctx context.Context, query url.Values, back bool) e
 			return errCircle
 		case !r.pass(p):
 			return errEnough
-		case r.met(p) && back, back && r.total > 0 && len(r.seen) >= r.total, r.total > 0 && r.count >= r.total && r.count < mostByNumber:
+		case back && place > mostByNumber/2, back && r.total > 0 && len(r.seen) >= r.total, r.total > 0 && r.count >= r.total && r.count < mostByNumber:
 			return nil
+		case back && place > 0:
+			return errCapped
 		}
 		if n == 0 {
 			size = len(p.items)
@@ -302,19 +306,20 @@ func (r *reader[T]) ended() error {
 	return nil
 }
 
-// met notes the items of a page, and reports whether the last of them was noted
-// before.
-func (r *reader[T]) met(p page[T]) (met bool) {
+// note notes the items of a page, and returns the place that the last of them had when
+// it was noted before; 0 if it is new.
+func (r *reader[T]) note(p page[T]) (place int) {
 	if r.list.backwards == "" {
-		return false
+		return 0
 	}
 	var items []json.RawMessage
 	_ = json.Unmarshal(p.raw, &items) // it has been read before
 	for _, item := range items {
-		met = r.seen[string(item)]
-		r.seen[string(item)] = true
+		if place = r.seen[string(item)]; place == 0 {
+			r.seen[string(item)] = len(r.seen) + 1
+		}
 	}
-	return met
+	return place
 }
 
 // items yields the items of a list.

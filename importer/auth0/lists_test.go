@@ -23,6 +23,7 @@ type listServer struct {
 	total   int // added to the right one; -1: there is none
 	form    string
 	ignores bool // page and per_page
+	oneWay  bool // ignores sort
 }
 
 func (l listServer) answer(_ int, r *http.Request, _ string) (*http.Response, error) {
@@ -37,7 +38,7 @@ func (l listServer) answer(_ int, r *http.Request, _ string) (*http.Response, er
 	for i := range order {
 		order[i] = i
 	}
-	if q.Get("sort") == "created_at:1" {
+	if q.Get("sort") == "created_at:1" && !l.oneWay {
 		slices.Reverse(order)
 	}
 	size := number("take", number("per_page", 50))
@@ -139,6 +140,15 @@ func TestListsFromBothEnds(t *testing.T) {
 		s := &sender{Answer: listServer{items: 2000, total: total, form: "numbers"}.answer}
 		if people, err := invitees(t, newClient(t, s)); len(people) != 2000 || extent(err) != want {
 			t.Errorf("total %d: %d of 2000 invitations, error %v", total, len(people), err)
+		}
+	}
+	// A server that ignores the order shows the same end twice.
+	for items, want := range map[int]string{900: "", 1001: "capped", 1300: "capped"} {
+		for _, total := range []int{0, -1} {
+			s := &sender{Answer: listServer{items: items, total: total, form: "numbers", oneWay: true}.answer}
+			if people, err := invitees(t, newClient(t, s)); len(people) != min(items, 1000) || extent(err) != want {
+				t.Errorf("total %d: %d of %d invitations from one end, error %v", total, len(people), items, err)
+			}
 		}
 	}
 }
