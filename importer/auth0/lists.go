@@ -213,6 +213,7 @@ func (r *reader[T]) byCursor(ctx context.Context) error {
 	query := maps.Clone(r.list.query)
 	query.Set("take", strconv.Itoa(pageSize))
 	var before json.RawMessage
+	var empty bool // the page before
 	for n := range maxPages {
 		p, err := r.ask(ctx, query)
 		switch {
@@ -222,14 +223,15 @@ func (r *reader[T]) byCursor(ctx context.Context) error {
 			return errPaged
 		case !r.pass(p):
 			return errEnough
-		case p.next == "" || len(p.items) == 0:
+		case p.next == "", len(p.items) == 0 && (empty || r.seen[p.next] > 0):
 			// The last page may or may not have a next: both were recorded. If
-			// it has, the page after it is empty.
+			// it has, the page after it is empty. An empty page that leads on was
+			// not recorded; it ends the list only if it leads nowhere.
 			return r.ended()
 		case r.seen[p.next] > 0 || bytes.Equal(p.raw, before):
 			return errCircle
 		}
-		r.seen[p.next], before = n+1, p.raw
+		r.seen[p.next], before, empty = n+1, p.raw, len(p.items) == 0
 		query.Set("from", p.next)
 	}
 	return fmt.Errorf("%w: it does not end after %d pages", errCircle, maxPages)

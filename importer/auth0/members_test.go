@@ -35,7 +35,9 @@ func TestMembersFollowsThePages(t *testing.T) {
 	for name, bodies := range map[string][]string{
 		"next on the last page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[]}`},
 		"no next on the last page": {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}]}`},
-		"next on an empty page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[],"next":"z"}`},
+		"next on an empty page":    {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[],"next":"z"}`, `{"members":[],"next":"w"}`},
+		"the same next again":      {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[{"user_id":"a|3"}],"next":"y"}`, `{"members":[],"next":"y"}`},
+		"an empty page on the way": {`{"members":[{"user_id":"a|1"},{"user_id":"a|2"}],"next":"x+/="}`, `{"members":[],"next":"y"}`, `{"members":[{"user_id":"a|3"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &sender{Answer: pages(bodies...)}
