@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"orgimport/importer"
 	"orgimport/importer/retry"
@@ -149,6 +150,10 @@ func (c *Client) AssignRoles(roles *Roles) importer.Op {
 	}
 }
 
+// rolePatience is how long the answer about a role that is tried for the first time is
+// waited for, as long as for those of an organization in package importer.
+const rolePatience = 3 * time.Second
+
 // assigner remembers which roles were refused. How the API words the refusal of a
 // role that does not exist is not known, only that it is a 400.
 type assigner struct {
@@ -224,22 +229,29 @@ func (a *assigner) request(ctx context.Context, orgID, userID string, ids []stri
 
 // begin returns the earlier refusal of one of the roles, if there is one. Otherwise
 // it returns end, to be called with the answer. It lets only one request try a new
-// role at a time, so that a role that does not exist costs one request.
+// role at a time, so that a role that does not exist costs one request. But an
+// organization that does not answer must not hold the others, so it waits for an answer
+// for rolePatience only.
 func (a *assigner) begin(ctx context.Context, orgID string, ids []string) (end func(accepted bool), refused *importer.Receipt, err error) {
+	patience := time.NewTimer(rolePatience)
+	defer patience.Stop()
+	overdue := false
 	for {
-		end, refused, wait := a.tryBegin(orgID, ids)
+		end, refused, wait := a.tryBegin(orgID, ids, overdue)
 		if wait == nil {
 			return end, refused, nil
 		}
 		select {
 		case <-wait:
+		case <-patience.C:
+			overdue = true
 		case <-ctx.Done():
 			return nil, nil, retry.Stopped(ctx)
 		}
 	}
 }
 
-func (a *assigner) tryBegin(orgID string, ids []string) (end func(bool), refused *importer.Receipt, wait chan struct{}) {
+func (a *assigner) tryBegin(orgID string, ids []string, overdue bool) (end func(bool), refused *importer.Receipt, wait chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range a.keys(orgID, ids) {
@@ -250,7 +262,7 @@ func (a *assigner) tryBegin(orgID string, ids []string) (end func(bool), refused
 	}
 	untried := slices.DeleteFunc(slices.Clone(ids), a.known)
 	for _, id := range untried {
-		if a.busy[id] != nil {
+		if a.busy[id] != nil && !overdue {
 			return nil, nil, a.busy[id]
 		}
 	}

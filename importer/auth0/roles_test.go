@@ -180,6 +180,38 @@ func TestWaitingForARoleEndsWithTheRun(t *testing.T) {
 	})
 }
 
+// TestAnOrganizationThatDoesNotAnswerHoldsNoRole: the others find out for themselves
+// whether the role exists.
+func TestAnOrganizationThatDoesNotAnswerHoldsNoRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sender{Answer: func(_ int, r *http.Request, _ string) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/org_silent/") {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return reply(204, ""), nil
+		}}
+		op := newClient(t, s).AssignRoles(&auth0.Roles{})
+		ctx, stop := context.WithCancel(t.Context())
+		var silent sync.WaitGroup
+		defer silent.Wait()
+		defer stop()
+		silent.Go(func() {
+			_, _ = op.Send(ctx, importer.Batch{OrgID: "org_silent", Rows: []importer.Row{roleRow("org_silent", "auth0|a", "rol_1")}}) // it ends with the test
+		})
+		synctest.Wait()
+		began := time.Now()
+		for _, user := range []string{"auth0|a", "auth0|b"} {
+			if _, err := op.Send(ctx, importer.Batch{OrgID: "org_1", Rows: []importer.Row{roleRow("org_1", user, "rol_1")}}); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("a role waits %s for an organization that does not answer", took)
+		}
+	})
+}
+
 func TestRolesByName(t *testing.T) {
 	roles := auth0.NewRoles([]auth0.Role{
 		{ID: "rol_admin", Name: "Admin"}, {ID: "rol_2", Name: "Reader, Writer", Type: "tenant"}, {ID: "rol_0", Name: "Reader"},
