@@ -7,10 +7,11 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
-	"orgimport/importer"
 	"slices"
 	"strconv"
 	"strings"
+
+	"orgimport/importer"
 )
 
 // Text returns a file as plain text: UTF-8 without byte order mark, with lines that

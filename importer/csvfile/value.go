@@ -3,12 +3,13 @@ package csvfile
 import (
 	"errors"
 	"fmt"
-	"orgimport/importer"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"orgimport/importer"
 )
 
 // The longest ids, in characters. 50 is the maxLength of an organization's id
