@@ -13,6 +13,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"orgimport/importer"
@@ -46,19 +47,22 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": report.Number, "plural": report.Plural, "verb": report.Verb, "show": report.Printable, "excerpt": report.Excerpt,
-	"decimal": decimal, "inWords": inWords, "stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"seconds": func(s float64) string { return inWords(time.Duration(min(s, maxSeconds) * float64(time.Second))) },
+// pageTemplate is parsed when it is first used: most commands make no page.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"count": report.Number, "plural": report.Plural, "verb": report.Verb, "show": report.Printable, "excerpt": report.Excerpt,
+		"decimal": decimal, "inWords": inWords, "stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"seconds": func(s float64) string { return inWords(time.Duration(min(s, maxSeconds) * float64(time.Second))) },
 
-	"css": func() template.CSS { return template.CSS(pageCSS) },
-	"js":  func() template.JS { return template.JS(pageJS) },
-	// The Content-Security-Policy: this style, this script, nothing else.
-	"policy": func() string {
-		return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
-			digestOf(pageCSS), digestOf(pageJS))
-	},
-}).Parse(pageHTML))
+		"css": func() template.CSS { return template.CSS(pageCSS) },
+		"js":  func() template.JS { return template.JS(pageJS) },
+		// The Content-Security-Policy: this style, this script, nothing else.
+		"policy": func() string {
+			return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
+				digestOf(pageCSS), digestOf(pageJS))
+		},
+	}).Parse(pageHTML))
+})
 
 // maxSeconds is the longest wait that the page believes of a summary: a year.
 const maxSeconds = 365 * 24 * 3600
@@ -90,7 +94,7 @@ func Write(w io.Writer, results io.ReadSeeker, p Page) error {
 		return ErrOtherResults
 	}
 	out := bufio.NewWriter(w)
-	if err := cmp.Or(pageTemplate.Execute(out, newView(t, p)), out.Flush()); err != nil {
+	if err := cmp.Or(pageTemplate().Execute(out, newView(t, p)), out.Flush()); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
